@@ -1,0 +1,12 @@
+//! `gameday load-worker`: (hidden) the process that makes load.
+
+use clap::Args;
+
+use super::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+pub(super) async fn run(_arguments: Arguments) -> Result<Exit, Failure> {
+    Ok(Exit::Success)
+}

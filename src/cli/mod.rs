@@ -1,0 +1,81 @@
+//! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
+
+mod demo_function;
+mod exit;
+mod launch;
+mod load_worker;
+mod out;
+mod proxy;
+mod sandbox;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+/// Game days and chaos engineering for serverless teams on AWS.
+#[derive(Debug, Parser)]
+#[command(name = "gameday", version, about, max_term_width = 100, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the fault proxy by itself.
+    Proxy(proxy::Arguments),
+    /// Run a local Lambda that executes real functions.
+    Sandbox(sandbox::Arguments),
+    #[command(hide = true)]
+    DemoFunction(demo_function::Arguments),
+    #[command(hide = true)]
+    Launch(launch::Arguments),
+    #[command(hide = true)]
+    LoadWorker(load_worker::Arguments),
+}
+
+/// Reads the program's arguments, runs the command and reports its failure; the result is the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, and go to standard output with code 0.
+            let exit = if error.use_stderr() { Exit::Failure } else { Exit::Success };
+            error.print().ok();
+            return ExitCode::from(u8::from(exit));
+        }
+    };
+    let exit = match run(arguments.command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            out::progress(format_args!("error: {}", failure.text));
+            failure.exit
+        }
+    };
+    ExitCode::from(u8::from(exit))
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    if let Command::Launch(arguments) = command {
+        // Before any thread exists: the launcher only binds its life to its parent and becomes another program.
+        return launch::run(&arguments);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from_error(&error))?;
+    runtime.block_on(dispatch(command))
+}
+
+async fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Proxy(arguments) => proxy::run(arguments).await,
+        Command::Sandbox(arguments) => sandbox::run(arguments).await,
+        Command::DemoFunction(arguments) => demo_function::run(arguments).await,
+        Command::Launch(arguments) => launch::run(&arguments),
+        Command::LoadWorker(arguments) => load_worker::run(arguments).await,
+    }
+}

@@ -1,0 +1,10 @@
+//! `gameday`: load, faults, people and hypotheses on one clock, for serverless teams on AWS.
+//!
+//! Data goes one way: `scenario → plan → run → report`, and the event log between the last two is the only truth.
+//! `ARCHITECTURE.md` draws the rooms and says which may use which.
+
+pub mod cli;
+pub mod load;
+pub mod proxy;
+pub mod sandbox;
+pub mod unit;

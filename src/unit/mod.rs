@@ -1,0 +1,88 @@
+//! The vocabulary under everything: ids, durations, rates, percentages, histograms and the one clock.
+//!
+//! Owns: how a quantity is written, parsed and kept. Must not know: scenarios, runs, AWS, processes of ours.
+
+mod clock;
+mod digest;
+mod duration;
+mod histogram;
+mod id;
+mod level;
+mod nearest;
+mod percent;
+pub(crate) mod process;
+mod redact;
+
+pub use clock::{Clock, elapsed_ms};
+pub use digest::sha256_hex;
+pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
+pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX};
+pub use id::{
+    AlarmName, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
+    PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId, TargetId,
+};
+pub use level::{Level, Rate, Users};
+pub use nearest::nearest;
+pub use percent::Percent;
+pub use redact::Secret;
+
+/// Why a quantity's text could not be read: what was wrong, and how it should be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {remedy}")]
+pub struct UnitError {
+    /// What is wrong, a lowercase fragment with the offending text in backticks.
+    pub problem: String,
+    /// How to write it, a lowercase fragment.
+    pub remedy: &'static str,
+}
+
+impl UnitError {
+    pub(crate) fn new(problem: impl Into<String>, remedy: &'static str) -> Self {
+        Self { problem: problem.into(), remedy }
+    }
+}
+
+/// Implements text-only serde and a JSON Schema string pattern for a type with `FromStr` and `Display`.
+macro_rules! text_type {
+    ($type:ty, $name:expr, $description:literal, $pattern:literal, $example:literal) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $type;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        formatter.write_str(concat!($description, " such as `", $example, "`"))
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "description": $description,
+                    "pattern": $pattern,
+                    "examples": [$example],
+                })
+            }
+        }
+    };
+}
+pub(crate) use text_type;
