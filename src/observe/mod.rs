@@ -1,0 +1,9 @@
+//! Signals: where the numbers of a run come from. One file a source.
+//!
+//! Owns: the specs of signals and the probes that sample them. Must not know: hypotheses, verdicts, faults.
+
+mod spec;
+
+pub use spec::{
+    CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, SignalLevel, SignalSource, SignalSpec,
+};

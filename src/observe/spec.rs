@@ -1,0 +1,160 @@
+//! What a scenario says of a signal: its level, its source and that source's parameters.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::load::LoadStatistic;
+use crate::unit::{DurationText, LoadId, TargetId};
+
+/// Whose view a signal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalLevel {
+    /// What the business counts: orders placed.
+    Business,
+    /// What a user feels: time to check out.
+    Ux,
+    /// What the team handles: open issues, queue age.
+    Operational,
+    /// What a part of the system reports: duration, throttles.
+    System,
+}
+
+/// A signal as a file has it: exactly one source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalSpec {
+    /// Whose view the signal is; default `system`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<SignalLevel>,
+    /// What the load generator saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadSignal>,
+    /// An HTTP probe of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpSignal>,
+    /// A CloudWatch metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloudwatch: Option<CloudwatchSignal>,
+}
+
+/// The one source of a signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SignalSource<'a> {
+    /// What the load generator saw.
+    Load(&'a LoadSignal),
+    /// An HTTP probe of our own.
+    Http(&'a HttpSignal),
+    /// A CloudWatch metric.
+    Cloudwatch(&'a CloudwatchSignal),
+}
+
+impl SignalSpec {
+    /// The keys that name a source, as files write them.
+    pub const SOURCES: &[&str] = &["load", "http", "cloudwatch"];
+
+    /// The one source.
+    ///
+    /// # Errors
+    /// The sources that were given, where there is not exactly one.
+    pub fn source(&self) -> Result<SignalSource<'_>, Vec<&'static str>> {
+        match (&self.load, &self.http, &self.cloudwatch) {
+            (Some(load), None, None) => Ok(SignalSource::Load(load)),
+            (None, Some(http), None) => Ok(SignalSource::Http(http)),
+            (None, None, Some(cloudwatch)) => Ok(SignalSource::Cloudwatch(cloudwatch)),
+            (load, http, cloudwatch) => {
+                let given = [load.is_some(), http.is_some(), cloudwatch.is_some()];
+                Err(Self::SOURCES.iter().zip(given).filter(|(_, given)| *given).map(|(name, _)| *name).collect())
+            }
+        }
+    }
+}
+
+/// A statistic of a load, second by second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadSignal {
+    /// The load.
+    pub of: LoadId,
+    /// Only this step of its journeys; default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Which statistic.
+    pub stat: LoadStatistic,
+}
+
+/// What an HTTP probe reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpStatistic {
+    /// 1 for an answer with a status below 400 in time, else 0.
+    SuccessRatio,
+    /// Time to the end of the answer; failed probes have none.
+    Latency,
+}
+
+/// An HTTP probe: a GET at a fixed interval, outside the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSignal {
+    /// The URL; `${target.url}` stands for a target's.
+    pub get: String,
+    /// The interval; default 1s, at least 100ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<DurationText>,
+    /// How long a probe may take; default 2s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<DurationText>,
+    /// What is reported; default `success_ratio`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stat: Option<HttpStatistic>,
+}
+
+/// A CloudWatch statistic: `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct CloudwatchStatistic(pub String);
+
+impl CloudwatchStatistic {
+    /// The statistics that are not percentiles. AWS: GetMetricData, `Stat`.
+    pub const NAMES: &[&str] = &["Sum", "Average", "Minimum", "Maximum", "SampleCount"];
+
+    /// Whether CloudWatch knows the statistic.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        Self::NAMES.contains(&self.0.as_str()) || self.is_percentile()
+    }
+
+    /// Whether it is a percentile, `p0` to `p100`: a percentile over such a series means nothing.
+    #[must_use]
+    pub fn is_percentile(&self) -> bool {
+        self.0
+            .strip_prefix('p')
+            .and_then(|number| number.parse::<f64>().ok())
+            .is_some_and(|percentile| (0.0..=100.0).contains(&percentile))
+    }
+}
+
+/// A CloudWatch metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloudwatchSignal {
+    /// The namespace; left out where `lambda` is given (`AWS/Lambda`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// A `lambda` target or a function's name: namespace and dimension follow from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<TargetId>,
+    /// The metric's name.
+    pub metric: String,
+    /// The statistic.
+    pub stat: CloudwatchStatistic,
+    /// The period; default 60s. AWS: 1, 5, 10, 20, 30 or a multiple of 60 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<DurationText>,
+    /// Dimensions by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dimensions: BTreeMap<String, String>,
+}

@@ -1,0 +1,203 @@
+//! Expectations: `agg(signal) op value [during PHASE | after PHASE] [within D after PHASE] [for D] [and …]`, as a tree
+//! that is checked before the run.
+//!
+//! Owns: the grammar, the parser, static checks. Must not know: recorded data; judging is `verdict`'s.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::unit::{AlarmName, PhaseId, PlaybookId, SignalId, format_duration};
+
+/// Terms joined by `and`; all must hold. Never empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// The terms, in the order of the text.
+    pub terms: Vec<Term>,
+}
+
+/// One condition over one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    /// What must hold.
+    pub condition: Condition,
+    /// Over which stretch of the run; none means all of it from the first injection on, or a gate's own window.
+    pub window: Option<PhaseWindow>,
+    /// `for D`: over the trailing `D`, which must be full before the term can be true.
+    pub hold: Option<Duration>,
+}
+
+/// What a term asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// A measure against a bound.
+    Compare {
+        /// What is measured.
+        measure: Measure,
+        /// How it is compared.
+        operator: Operator,
+        /// The bound.
+        value: Value,
+    },
+    /// `alarm(glob) is STATE`: any alarm whose name matches is in the state.
+    Alarm {
+        /// A glob over alarm names: `*` stands for any text.
+        pattern: String,
+        /// The state.
+        state: AlarmState,
+    },
+    /// `mark(name)`: true once a person made that mark.
+    Mark(String),
+}
+
+/// What a comparison measures.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measure {
+    /// `agg(signal)`.
+    Signal {
+        /// How the values of the window become one.
+        aggregate: Aggregate,
+        /// The signal.
+        signal: SignalId,
+    },
+    /// `detect(alarm)`: from the first proven effect to the alarm.
+    Detect(AlarmName),
+    /// `ack()`: from the notice to the acknowledgement.
+    Ack,
+    /// `steps(playbook)` and `steps(playbook, must)`: the share of steps done in time.
+    Steps {
+        /// The playbook.
+        playbook: PlaybookId,
+        /// Only the steps marked `must`.
+        must: bool,
+    },
+}
+
+/// How the values of a window become one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Aggregate {
+    /// The smallest value; of a ratio, its worst second.
+    Min,
+    /// The largest value.
+    Max,
+    /// The mean; of a ratio, all successes over all requests.
+    Mean,
+    /// A percentile, as a ratio: `p99.9` is `0.999`. Of a distribution it is exact.
+    Percentile(f64),
+    /// The sum.
+    Sum,
+    /// The last value.
+    Last,
+    /// How many values there are.
+    Count,
+}
+
+/// A comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `==`
+    Equal,
+    /// `>=`
+    AtLeast,
+    /// `>`
+    More,
+}
+
+/// A bound, with its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// A plain number.
+    Number(f64),
+    /// A percentage, as a ratio: `99%` is `0.99`.
+    Ratio(f64),
+    /// A duration.
+    Duration(Duration),
+    /// A rate in arrivals a second.
+    Rate(f64),
+    /// `N% of baseline`, as a ratio.
+    OfBaseline(f64),
+}
+
+/// Over which stretch of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PhaseWindow {
+    /// `during PHASE`: from its start to its end.
+    During(PhaseId),
+    /// `after PHASE`: from its end to the run's.
+    After(PhaseId),
+    /// `within D after PHASE`: becomes true at some time in the `D` after the phase's end.
+    Within {
+        /// How long it may take.
+        limit: Duration,
+        /// The phase.
+        after: PhaseId,
+    },
+}
+
+/// A state of a CloudWatch alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlarmState {
+    /// Out of its bounds.
+    Alarm,
+    /// In its bounds.
+    Ok,
+    /// Not enough data to say.
+    InsufficientData,
+}
+
+impl fmt::Display for Aggregate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Min => formatter.write_str("min"),
+            Self::Max => formatter.write_str("max"),
+            Self::Mean => formatter.write_str("mean"),
+            // 0.999 × 100 is 99.9000…01 in binary: four digits are more than any percentile has.
+            Self::Percentile(ratio) => write!(formatter, "p{}", (ratio * 1_000_000.0).round() / 10_000.0),
+            Self::Sum => formatter.write_str("sum"),
+            Self::Last => formatter.write_str("last"),
+            Self::Count => formatter.write_str("count"),
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "==",
+            Self::AtLeast => ">=",
+            Self::More => ">",
+        })
+    }
+}
+
+impl Operator {
+    /// Whether `left operator right` holds.
+    #[must_use]
+    pub fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Less => left < right,
+            Self::AtMost => left <= right,
+            Self::Equal => (left - right).abs() <= f64::EPSILON * right.abs().max(1.0),
+            Self::AtLeast => left >= right,
+            Self::More => left > right,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |ratio: f64| (ratio * 1_000_000.0).round() / 10_000.0;
+        match self {
+            Self::Number(number) => write!(formatter, "{number}"),
+            Self::Ratio(ratio) => write!(formatter, "{}%", percent(*ratio)),
+            Self::Duration(duration) => formatter.write_str(&format_duration(*duration)),
+            Self::Rate(per_second) => write!(formatter, "{per_second}/s"),
+            Self::OfBaseline(ratio) => write!(formatter, "{}% of baseline", percent(*ratio)),
+        }
+    }
+}
