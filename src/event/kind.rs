@@ -1,0 +1,554 @@
+//! Every kind of event, in past participles, with what each carries. Values that may be secret never stand here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::unit::{
+    FaultId, GuardrailId, HypothesisId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId,
+    StepId, TargetId,
+};
+
+/// Which fault of the plan an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultIdentity {
+    /// The change's id in the plan, unique in a run: `002-slow-provider`. It names the undo file.
+    pub step: String,
+    /// The fault's name in the scenario, or `route-TARGET` for a route through the proxy.
+    pub fault: FaultId,
+}
+
+/// What happened. In JSON one key names the kind: `{"phase_started": {"phase": "baseline"}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The first event of every log.
+    RunStarted {
+        /// The log's format: 1.
+        format: u32,
+        /// The run.
+        run: RunId,
+        /// The scenario.
+        scenario: ScenarioId,
+        /// Its title.
+        title: String,
+        /// The environment's name.
+        environment: String,
+        /// The program's version.
+        version: String,
+        /// The seed of every generator of the run.
+        seed: u64,
+        /// SHA-256 of `plan.json`.
+        plan_sha256: String,
+        /// The process that runs it.
+        process: u32,
+    },
+    /// A process that outlives or serves the run was started.
+    ProcessStarted {
+        /// What it is.
+        process: ProcessKind,
+        /// Its process id.
+        pid: u32,
+        /// Where it is reached: a socket path or an address.
+        address: String,
+    },
+    /// Targets were found, the caller is the right one, nothing is in the way.
+    ReadinessPassed {
+        /// One line for each thing looked at.
+        checks: Vec<String>,
+    },
+    /// A phase began.
+    PhaseStarted {
+        /// The phase.
+        phase: PhaseId,
+    },
+    /// A phase was over.
+    PhaseEnded {
+        /// The phase.
+        phase: PhaseId,
+        /// Why.
+        why: PhaseEnd,
+    },
+    /// A gate was judged at the end of its phase.
+    GateJudged {
+        /// The phase.
+        phase: PhaseId,
+        /// Whether the way is open.
+        open: bool,
+        /// Each hypothesis, judged over the gate's own window.
+        results: Vec<HypothesisResult>,
+    },
+    /// A load worker was started.
+    LoadStarted {
+        /// The load.
+        load: LoadId,
+        /// The worker's process id.
+        pid: u32,
+    },
+    /// What a load did in one second.
+    LoadRecorded(LoadSecond),
+    /// A load ended as planned.
+    LoadEnded {
+        /// The load.
+        load: LoadId,
+    },
+    /// A load worker died, or said nothing for too long.
+    LoadLost {
+        /// The load.
+        load: LoadId,
+        /// What is known of it.
+        why: String,
+    },
+    /// A probe reported.
+    SignalSampled {
+        /// The signal.
+        signal: SignalId,
+        /// The value, in the signal's unit (seconds, ratio, count); none where the probe failed to get one.
+        value: Option<f64>,
+    },
+    /// A fault will be injected: what will change, and what it takes to undo it, in words.
+    FaultIntended {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// The kind's key: `lambda_timeout`.
+        fault_kind: String,
+        /// The target.
+        target: TargetId,
+        /// The change in one line.
+        change: String,
+        /// The undo in one line.
+        undo: String,
+    },
+    /// The undo is on disk: `undo/<step>.json`, named by digest.
+    FaultArmed {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// SHA-256 of the undo file.
+        undo_sha256: String,
+    },
+    /// The change was made and read back.
+    FaultApplied {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+    },
+    /// The injection failed; what it may have changed is undone like any fault.
+    FaultFailed {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// The error.
+        error: String,
+    },
+    /// `effect_if` became true: the fault is real.
+    FaultEffective {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// What proved it.
+        evidence: String,
+    },
+    /// The undo began.
+    FaultReverting {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+    },
+    /// The undo is over, well: the target is as it was, or is gone.
+    FaultRestored {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// How.
+        how: FaultEnd,
+    },
+    /// The target is neither as injected nor as before: it was left alone.
+    FaultDrifted {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// One line for each field: found, and expected.
+        fields: Vec<String>,
+    },
+    /// The undo could not be done in its time.
+    FaultStuck {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// The last error.
+        error: String,
+        /// Commands that finish it by hand.
+        by_hand: Vec<String>,
+    },
+    /// An action of the timeline was left out, because of its `unless` or because its fault was over.
+    ActionSkipped {
+        /// The action in words: `inject ticket`.
+        action: String,
+        /// Why.
+        why: String,
+    },
+    /// A step for a person is open.
+    StepOpened {
+        /// The step.
+        step: StepId,
+        /// What is to be done.
+        text: String,
+        /// Who does it.
+        owner: Option<PersonId>,
+        /// When it becomes overdue, in milliseconds since the run's start.
+        due_ms: Option<u64>,
+        /// Whether it must be done.
+        must: bool,
+        /// The playbook it comes from; none for the phase's own checklist.
+        playbook: Option<PlaybookId>,
+    },
+    /// A step was not done in its time; it stays open.
+    StepOverdue {
+        /// The step.
+        step: StepId,
+    },
+    /// A step was closed.
+    StepClosed {
+        /// The step.
+        step: StepId,
+        /// How.
+        outcome: StepOutcome,
+        /// Who said so.
+        by: Option<String>,
+    },
+    /// A message went to a person.
+    InjectDelivered {
+        /// The inject.
+        inject: InjectId,
+        /// To whom.
+        to: PersonId,
+        /// What it says.
+        text: String,
+    },
+    /// A person acknowledged.
+    Acknowledged {
+        /// Who.
+        by: Option<String>,
+    },
+    /// A person marked a moment.
+    Marked {
+        /// The mark.
+        name: String,
+        /// The fault it belongs to.
+        fault: Option<FaultId>,
+        /// Who.
+        by: Option<String>,
+    },
+    /// A person wrote something down.
+    Noted {
+        /// The text.
+        text: String,
+        /// Who.
+        by: Option<String>,
+    },
+    /// The timeline stands still.
+    RunPaused,
+    /// The timeline goes on.
+    RunResumed,
+    /// A guardrail saw something that does not end the run.
+    GuardrailWarned {
+        /// The guardrail.
+        guardrail: GuardrailId,
+        /// What it saw.
+        observed: String,
+    },
+    /// A guardrail ends the run.
+    GuardrailTripped {
+        /// The guardrail.
+        guardrail: GuardrailId,
+        /// What it saw.
+        observed: String,
+    },
+    /// The run ends before its time: everything is undone from here on.
+    RunAborted {
+        /// Who or what ended it.
+        cause: AbortCause,
+    },
+    /// The timeline is over: what is left is undone, and the system is given time.
+    RunRecovering,
+    /// All faults are undone and the settle condition held, or had its time.
+    SettleJudged {
+        /// Whether it held.
+        held: bool,
+        /// When it first held, in milliseconds since the run's start.
+        held_ms: Option<u64>,
+    },
+    /// A hypothesis was judged.
+    HypothesisJudged(HypothesisResult),
+    /// Every change is undone, read back and as before.
+    RunSettled,
+    /// Some change is not undone.
+    RunDirty {
+        /// What is left, one line each.
+        left: Vec<String>,
+    },
+    /// The last event of a run that ended by itself.
+    RunEnded {
+        /// How.
+        outcome: RunOutcome,
+        /// The exit code.
+        exit_code: u8,
+    },
+    /// `gameday recover` looked at this run from another process.
+    RecoveryStarted {
+        /// The process that recovers.
+        process: u32,
+    },
+    /// A kind that a newer version wrote; it is kept as it stands.
+    #[serde(skip)]
+    Unknown(serde_json::Value),
+}
+
+/// A process of ours beside the run's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessKind {
+    /// The local Lambda, embedded in the run's process.
+    Sandbox,
+    /// The fault proxy.
+    Proxy,
+}
+
+/// Why a phase was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseEnd {
+    /// Its time was up.
+    TimeUp,
+    /// Its `until` became true.
+    Until,
+    /// Its gate stayed shut.
+    GateShut,
+    /// The run was aborted.
+    Aborted,
+}
+
+/// How a fault's undo ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultEnd {
+    /// It was as injected, was restored, and was read back.
+    Restored,
+    /// It was as before already.
+    AsBefore,
+    /// The target is gone altogether.
+    Gone,
+}
+
+/// How a step for a person was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Done.
+    Done,
+    /// Left out on purpose.
+    Skipped {
+        /// Why.
+        why: Option<String>,
+    },
+    /// Answered by `--yes`, for a rehearsal without people.
+    Rehearsed,
+    /// Still open when the run ended.
+    LeftOpen,
+}
+
+/// Who or what aborted a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbortCause {
+    /// A guardrail.
+    Guardrail {
+        /// Which.
+        guardrail: GuardrailId,
+    },
+    /// A person, by `gameday abort` or the page.
+    Person {
+        /// Why.
+        why: Option<String>,
+    },
+    /// A signal: `SIGINT`, `SIGTERM`, `SIGHUP`.
+    Signal {
+        /// Which.
+        signal: String,
+    },
+    /// A load worker was lost.
+    LoadLost {
+        /// Which load.
+        load: LoadId,
+    },
+    /// A fault could not be injected.
+    FaultFailed {
+        /// Which.
+        fault: FaultId,
+    },
+    /// An error of our own.
+    Internal {
+        /// The error.
+        error: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The timeline was walked to its end.
+    Completed,
+    /// A gate stayed shut.
+    GateShut,
+    /// It was aborted.
+    Aborted,
+}
+
+/// What a load did in one second, over all journeys; the histograms are in `evidence/`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadSecond {
+    /// The load.
+    pub load: LoadId,
+    /// The second, whole seconds since the run's start.
+    pub second: u64,
+    /// The shape's level: virtual users, or arrivals a second.
+    pub target: f64,
+    /// Requests that ended as expected.
+    pub ok_count: u64,
+    /// Requests that did not.
+    pub failed_count: u64,
+    /// Requests still under way at the second's end.
+    pub in_flight_count: u64,
+    /// The 50th percentile of all latencies, in milliseconds; none without requests.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile of all latencies, in milliseconds.
+    pub p99_ms: Option<f64>,
+    /// Failures by kind: `status`, `slow`, `body`, `connect`, `timeout`, `capture`, `other`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, u64>,
+    /// The same by step name, where a load has more than one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, LoadStepSecond>,
+}
+
+/// What one step of a load's journeys did in one second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadStepSecond {
+    /// Requests that ended as expected.
+    pub ok_count: u64,
+    /// Requests that did not.
+    pub failed_count: u64,
+    /// The 99th percentile of all latencies, in milliseconds.
+    pub p99_ms: Option<f64>,
+}
+
+/// What became of a hypothesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It held.
+    Upheld,
+    /// It did not.
+    Refuted,
+    /// It did not, as a lesson says that it would not.
+    GapHolds,
+    /// It held, although a lesson says that it would not: the key `known_gap` must go.
+    GapClosed,
+    /// The data does not tell.
+    Inconclusive(String),
+    /// What it is about did not happen.
+    NotTested(String),
+}
+
+/// A hypothesis with its verdict and what was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HypothesisResult {
+    /// The hypothesis.
+    pub hypothesis: HypothesisId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One for each term of its expectation.
+    pub observations: Vec<Observation>,
+}
+
+/// What was seen of one term of an expectation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observation {
+    /// The term in canonical text.
+    pub term: String,
+    /// Whether it held; none where the data does not tell.
+    pub held: Option<bool>,
+    /// The measured value with its unit; none where there is none.
+    pub observed: Option<String>,
+    /// The window in milliseconds since the run's start; none where it never opened.
+    pub window_ms: Option<(u64, u64)>,
+    /// How many values the window holds.
+    pub sample_count: u64,
+    /// When the term first held, for `within`; milliseconds since the run's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_ms: Option<u64>,
+    /// The smallest, 50th percentile, 99th percentile and largest value of the window, with units, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[String; 4]>,
+    /// Why the data does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+impl EventKind {
+    /// Whether safety or the verdict rests on the event, so that it must be on disk before the run goes on.
+    #[must_use]
+    pub fn must_last(&self) -> bool {
+        match self {
+            Self::RunStarted { .. }
+            | Self::ProcessStarted { .. }
+            | Self::FaultIntended { .. }
+            | Self::FaultArmed { .. }
+            | Self::FaultApplied { .. }
+            | Self::FaultFailed { .. }
+            | Self::FaultReverting { .. }
+            | Self::FaultRestored { .. }
+            | Self::FaultDrifted { .. }
+            | Self::FaultStuck { .. }
+            | Self::RunAborted { .. }
+            | Self::RunSettled
+            | Self::RunDirty { .. }
+            | Self::RunEnded { .. }
+            | Self::RecoveryStarted { .. } => true,
+            Self::ReadinessPassed { .. }
+            | Self::PhaseStarted { .. }
+            | Self::PhaseEnded { .. }
+            | Self::GateJudged { .. }
+            | Self::LoadStarted { .. }
+            | Self::LoadRecorded(_)
+            | Self::LoadEnded { .. }
+            | Self::LoadLost { .. }
+            | Self::SignalSampled { .. }
+            | Self::FaultEffective { .. }
+            | Self::ActionSkipped { .. }
+            | Self::StepOpened { .. }
+            | Self::StepOverdue { .. }
+            | Self::StepClosed { .. }
+            | Self::InjectDelivered { .. }
+            | Self::Acknowledged { .. }
+            | Self::Marked { .. }
+            | Self::Noted { .. }
+            | Self::RunPaused
+            | Self::RunResumed
+            | Self::GuardrailWarned { .. }
+            | Self::GuardrailTripped { .. }
+            | Self::RunRecovering
+            | Self::SettleJudged { .. }
+            | Self::HypothesisJudged(_)
+            | Self::Unknown(_) => false,
+        }
+    }
+}

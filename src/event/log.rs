@@ -1,0 +1,409 @@
+//! The log file, `run.ndjson`: one line an event, each with the CRC-32C of what stands before it.
+//!
+//! A line is `{"seq":…,"at":…,"elapsed_ms":…,"kind":…,"crc":"xxxxxxxx"}`: valid JSON, and the checksum covers the bytes
+//! before `,"crc"`. A torn last line is dropped on reading, since nothing was done before its append returned; a broken
+//! line in the middle is an error.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::broadcast;
+
+use super::{Event, EventKind, FaultIdentity};
+use crate::unit::{Clock, sha256_hex};
+
+/// The version of the log's format, in its first event.
+pub const LOG_FORMAT: u32 = 1;
+/// The longest line, in bytes with its checksum: a reader can hold it, and an event is a summary.
+pub const EVENT_LINE_BYTES_MAX: usize = 64 * 1024;
+/// How many events a slow reader may lag behind before it must read the file again.
+const SUBSCRIBER_LAG_EVENTS_MAX: usize = 4_096;
+
+const LOG_FILE: &str = "run.ndjson";
+const UNDO_DIRECTORY: &str = "undo";
+const CRC_KEY: &str = ",\"crc\":\"";
+
+/// Why the log cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file system said no.
+    #[error("failed to {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// An event does not fit into a line.
+    #[error("an event of {bytes} bytes is longer than a line may be ({EVENT_LINE_BYTES_MAX} bytes)")]
+    LineTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A line in the middle is broken.
+    #[error("line {line} of `{}` at byte {offset} is broken: {problem}; what stands before it can still be used", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Counts from 1.
+        line: usize,
+        /// Where the line starts.
+        offset: usize,
+        /// What is wrong.
+        problem: String,
+        /// The events before it.
+        before: Vec<Event>,
+    },
+    /// There is no whole event in the file.
+    #[error("`{}` holds no event", .0.display())]
+    Empty(PathBuf),
+    /// The first event is not a start, or of a format that this program does not know.
+    #[error("`{}` is not a log of format {LOG_FORMAT}", .0.display())]
+    Format(PathBuf),
+    /// An earlier append failed: nothing may be injected any more.
+    #[error("the log failed before; nothing more is written")]
+    Failed,
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+    let path = path.to_owned();
+    move |source| LogError::Io { action, path, source }
+}
+
+/// Proof that a fault's undo is on disk. Only [`EventLog::arm`] makes one, and no fault can be injected without it.
+#[derive(Debug)]
+pub struct Armed {
+    identity: FaultIdentity,
+}
+
+impl Armed {
+    /// The fault that it is for.
+    #[must_use]
+    pub fn identity(&self) -> &FaultIdentity {
+        &self.identity
+    }
+}
+
+/// The open log of a run. Clones share it.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    inner: Arc<Mutex<Inner>>,
+    clock: Clock,
+    directory: PathBuf,
+    sender: broadcast::Sender<Arc<Event>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    next_seq: u64,
+    failed: bool,
+}
+
+impl EventLog {
+    /// Makes the log of a new run in its folder, which must exist and hold no log yet.
+    ///
+    /// # Errors
+    /// The file exists, or cannot be made.
+    pub fn create(directory: &Path, clock: Clock) -> Result<Self, LogError> {
+        let path = directory.join(LOG_FILE);
+        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        sync_directory(directory)?;
+        Ok(Self::over(file, 0, directory, clock))
+    }
+
+    /// Opens the log of a run that ended in the middle, drops its torn tail, and goes on behind its last event.
+    ///
+    /// # Errors
+    /// The log cannot be read, is broken, or cannot be written.
+    pub fn reopen(directory: &Path) -> Result<(Self, Vec<Event>), LogError> {
+        let path = directory.join(LOG_FILE);
+        let ReadLog { events, whole_bytes } = read_log(directory)?;
+        let (first, last) = match (events.first(), events.last()) {
+            (Some(first), Some(last)) => (first, last),
+            _ => return Err(LogError::Empty(path)),
+        };
+        let next_seq = last.seq + 1;
+        let clock = Clock::since(first.at);
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(io_error("open", &path))?;
+        file.set_len(whole_bytes).map_err(io_error("cut the torn end of", &path))?;
+        file.seek(io::SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
+        Ok((Self::over(file, next_seq, directory, clock), events))
+    }
+
+    fn over(file: File, next_seq: u64, directory: &Path, clock: Clock) -> Self {
+        let (sender, _) = broadcast::channel(SUBSCRIBER_LAG_EVENTS_MAX);
+        let inner = Arc::new(Mutex::new(Inner { file, next_seq, failed: false }));
+        Self { inner, clock, directory: directory.to_owned(), sender }
+    }
+
+    /// The run's clock: zero is the run's start.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Every event from now on. A reader that lags 4,096 events behind is told so, and can read the file.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.sender.subscribe()
+    }
+
+    /// Writes an event; kinds that safety rests on are on disk when this returns.
+    ///
+    /// # Errors
+    /// The event is too long, or the file system said no; after that every append fails, and the caller undoes.
+    pub fn append(&self, kind: EventKind) -> Result<Arc<Event>, LogError> {
+        let must_last = kind.must_last();
+        let mut inner = self.lock();
+        if inner.failed {
+            return Err(LogError::Failed);
+        }
+        let elapsed = self.clock.elapsed();
+        let event = Arc::new(Event {
+            seq: inner.next_seq,
+            at: self.clock.now(),
+            elapsed_ms: crate::unit::elapsed_ms(elapsed),
+            kind,
+        });
+        let line = encode(&event)?;
+        let path = self.directory.join(LOG_FILE);
+        let written = inner
+            .file
+            .write_all(line.as_bytes())
+            .and_then(|()| if must_last { inner.file.sync_data() } else { Ok(()) });
+        if let Err(error) = written {
+            inner.failed = true;
+            return Err(io_error("append to", &path)(error));
+        }
+        inner.next_seq += 1;
+        drop(inner);
+        // Nobody listening is fine: the file is what counts.
+        self.sender.send(Arc::clone(&event)).ok();
+        Ok(event)
+    }
+
+    /// Makes a fault's undo durable: the private file `undo/<step>.json` (mode 0600), then the record that names it.
+    ///
+    /// # Errors
+    /// Anything that keeps the undo from being on disk: the fault must then not be injected.
+    pub fn arm(&self, identity: &FaultIdentity, undo: &[u8]) -> Result<Armed, LogError> {
+        let directory = self.directory.join(UNDO_DIRECTORY);
+        std::fs::create_dir_all(&directory).map_err(io_error("create", &directory))?;
+        let path = undo_path(&self.directory, &identity.step);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io_error("create", &path))?;
+        file.write_all(undo).and_then(|()| file.sync_all()).map_err(io_error("write", &path))?;
+        sync_directory(&directory)?;
+        sync_directory(&self.directory)?;
+        self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
+        Ok(Armed { identity: identity.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The file's state is consistent after a panic elsewhere: a half-written line is a torn tail.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a fault's undo is kept.
+#[must_use]
+pub fn undo_path(directory: &Path, step: &str) -> PathBuf {
+    directory.join(UNDO_DIRECTORY).join(format!("{step}.json"))
+}
+
+fn sync_directory(directory: &Path) -> Result<(), LogError> {
+    File::open(directory).and_then(|file| file.sync_all()).map_err(io_error("sync", directory))
+}
+
+fn encode(event: &Event) -> Result<String, LogError> {
+    let mut line = serde_json::to_string(event).expect("invariant: our own events serialise to JSON");
+    line.pop();
+    let crc = crc32c::crc32c(line.as_bytes());
+    line.push_str(CRC_KEY);
+    line.push_str(&format!("{crc:08x}\"}}\n"));
+    if line.len() > EVENT_LINE_BYTES_MAX { Err(LogError::LineTooLong { bytes: line.len() }) } else { Ok(line) }
+}
+
+fn decode(line: &str) -> Result<Event, String> {
+    let (body, tail) = line.rsplit_once(CRC_KEY).ok_or("it has no checksum")?;
+    let crc = tail.strip_suffix("\"}").ok_or("its checksum is cut off")?;
+    if crc != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
+        return Err("its checksum does not match".to_owned());
+    }
+    let mut value: serde_json::Value = serde_json::from_str(&format!("{body}}}")).map_err(|error| error.to_string())?;
+    let kind = value.get_mut("kind").map(serde_json::Value::take).ok_or("it has no kind")?;
+    let kind = match serde_json::from_value(kind.clone()) {
+        Ok(kind) => kind,
+        // serde's own words for a name that the enum does not have: a newer version's event is kept as it stands.
+        Err(error) if error.to_string().starts_with("unknown variant") => EventKind::Unknown(kind),
+        Err(error) => return Err(error.to_string()),
+    };
+    let field = |name: &str| value.get(name).cloned().unwrap_or_default();
+    Ok(Event {
+        seq: serde_json::from_value(field("seq")).map_err(|error| error.to_string())?,
+        at: serde_json::from_value(field("at")).map_err(|error| error.to_string())?,
+        elapsed_ms: serde_json::from_value(field("elapsed_ms")).map_err(|error| error.to_string())?,
+        kind,
+    })
+}
+
+/// The whole events of a log, and how many bytes they fill.
+#[derive(Debug)]
+pub struct ReadLog {
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// The bytes up to the end of the last whole line; what stands behind is torn.
+    pub whole_bytes: u64,
+}
+
+/// Reads the log in a run's folder.
+///
+/// # Errors
+/// It cannot be read, a line before the last is broken, or it is of another format.
+pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
+    let path = directory.join(LOG_FILE);
+    let mut bytes = Vec::new();
+    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io_error("read", &path))?;
+    let mut events: Vec<Event> = Vec::new();
+    let mut offset = 0;
+    let mut whole_bytes = 0;
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    for (index, raw) in lines.iter().enumerate() {
+        let decoded = match raw.strip_suffix(b"\n") {
+            Some(line) => std::str::from_utf8(line).map_err(|error| error.to_string()).and_then(decode),
+            None => Err("it has no end".to_owned()),
+        };
+        let decoded = decoded.and_then(|event| {
+            let expected = u64::try_from(index).unwrap_or(u64::MAX);
+            if event.seq == expected {
+                Ok(event)
+            } else {
+                Err(format!("event {} stands where {expected} belongs", event.seq))
+            }
+        });
+        match decoded {
+            Ok(event) => events.push(event),
+            Err(_) if index + 1 == lines.len() => break,
+            Err(problem) => {
+                return Err(LogError::Broken { path, line: index + 1, offset, problem, before: events });
+            }
+        }
+        offset += raw.len();
+        whole_bytes += raw.len() as u64;
+    }
+    match events.first().map(|event| &event.kind) {
+        None => Err(LogError::Empty(path)),
+        Some(EventKind::RunStarted { format: LOG_FORMAT, .. }) => Ok(ReadLog { events, whole_bytes }),
+        Some(_) => Err(LogError::Format(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::RunOutcome;
+
+    fn started() -> EventKind {
+        EventKind::RunStarted {
+            format: LOG_FORMAT,
+            run: "r".parse().unwrap(),
+            scenario: "s".parse().unwrap(),
+            title: "a title with ,\"crc\":\" inside".to_owned(),
+            environment: "sandbox".to_owned(),
+            version: "0".to_owned(),
+            seed: 1,
+            plan_sha256: String::new(),
+            process: 1,
+        }
+    }
+
+    fn identity() -> FaultIdentity {
+        FaultIdentity { step: "001-lag".to_owned(), fault: "lag".parse().unwrap() }
+    }
+
+    fn written() -> (tempfile::TempDir, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        let log = EventLog::create(directory.path(), Clock::with_origin(DateTime::UNIX_EPOCH)).unwrap();
+        log.append(started()).unwrap();
+        log.append(EventKind::Noted { text: "hé\nllo".to_owned(), by: None }).unwrap();
+        log.append(EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 }).unwrap();
+        let bytes = std::fs::read(directory.path().join(LOG_FILE)).unwrap();
+        (directory, bytes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_is_armed_only_when_its_undo_is_on_disk_and_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let log = EventLog::create(directory.path(), Clock::with_origin(DateTime::UNIX_EPOCH)).unwrap();
+        log.append(started()).unwrap();
+        let armed = log.arm(&identity(), b"{}").unwrap();
+        assert_eq!(armed.identity(), &identity());
+        let path = undo_path(directory.path(), "001-lag");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(log.arm(&identity(), b"{}").is_err(), "a second undo must not overwrite the first");
+        let events = read_log(directory.path()).unwrap().events;
+        assert_eq!(events[1].kind, EventKind::FaultArmed { identity: identity(), undo_sha256: sha256_hex(b"{}") });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_kind_is_kept() {
+        let (directory, bytes) = written();
+        let body = r#"{"seq":3,"at":"1970-01-01T00:00:00Z","elapsed_ms":0,"kind":{"moon_landed":{"on":1}}"#;
+        let line = format!("{body}{CRC_KEY}{:08x}\"}}\n", crc32c::crc32c(body.as_bytes()));
+        std::fs::write(directory.path().join(LOG_FILE), [bytes, line.into_bytes()].concat()).unwrap();
+        let events = read_log(directory.path()).unwrap().events;
+        assert!(matches!(&events[3].kind, EventKind::Unknown(value) if value["moon_landed"]["on"] == 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_does_not_fit_is_refused_and_leaves_the_log_whole() {
+        let (directory, _) = written();
+        let (log, _) = EventLog::reopen(directory.path()).unwrap();
+        let text = "x".repeat(EVENT_LINE_BYTES_MAX);
+        assert!(matches!(log.append(EventKind::Noted { text, by: None }), Err(LogError::LineTooLong { .. })));
+        log.append(EventKind::RunPaused).unwrap();
+        assert_eq!(read_log(directory.path()).unwrap().events.len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_drops_the_torn_tail_and_any_flip_in_the_middle_is_an_error(cut in 1_usize..2_000, flip in 0_usize..2_000) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let (directory, bytes) = runtime.block_on(async { written() });
+            let path = directory.path().join(LOG_FILE);
+            let first_end = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            let cut = first_end + cut % (bytes.len() - first_end);
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
+            prop_assert_eq!(read_log(directory.path()).unwrap().events.len(), whole);
+
+            let last_start = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+            let mut flipped = bytes.clone();
+            flipped[flip % last_start] ^= 0x01;
+            std::fs::write(&path, &flipped).unwrap();
+            let is_broken = matches!(read_log(directory.path()), Err(LogError::Broken { .. }));
+            prop_assert!(is_broken);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The event log and what it says: the only truth of a run.
+//!
+//! Owns: [`Event`], [`EventKind`], [`Command`], the log file (append, read, arm) and [`RunState`], the fold that every
+//! view shares. Must not know: faults, AWS, HTTP; an undo is bytes and a digest here.
+
+mod command;
+mod kind;
+mod log;
+mod state;
+
+pub use command::{Command, CommandAnswer};
+pub use kind::{
+    AbortCause, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation,
+    PhaseEnd, ProcessKind, RunOutcome, StepOutcome, Verdict,
+};
+pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, read_log, undo_path};
+pub use state::{FaultProgress, FaultState, LoadProgress, PhaseProgress, RunStage, RunState, StepProgress};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts from 0 without gaps.
+    pub seq: u64,
+    /// The wall-clock moment, UTC.
+    pub at: DateTime<Utc>,
+    /// Milliseconds since the run's start, monotonic.
+    pub elapsed_ms: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
