@@ -1,0 +1,90 @@
+//! Connecting: which endpoint, Region, credentials and limits every client has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+
+use super::lambda::Lambda;
+use super::{AwsError, FunctionControl, sts};
+
+/// How long one attempt of a call may take. The SDK's own default has no limit at all.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a call with all its attempts may take.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many attempts a control call has.
+const CONTROL_ATTEMPTS_MAX: u32 = 4;
+/// The Region that a local endpoint is told; it has none.
+const LOCAL_REGION: &str = "us-east-1";
+
+/// What to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    /// An endpoint of our own or an emulator: every service at one URL, made-up credentials.
+    Endpoint(String),
+    /// AWS itself, with the usual chain of credentials. `AWS_ENDPOINT_URL*` is honoured.
+    Account {
+        /// The Region.
+        region: String,
+        /// A profile of the shared configuration; none for the default one.
+        profile: Option<String>,
+    },
+}
+
+/// Clients for one environment.
+#[derive(Clone)]
+pub struct Aws {
+    /// Lambda's control plane, with retries.
+    pub functions: Arc<dyn FunctionControl>,
+    configuration: SdkConfig,
+}
+
+impl std::fmt::Debug for Aws {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Aws").field("endpoint", &self.configuration.endpoint_url()).finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// Makes the clients; no call is made yet.
+    pub async fn connect(connection: &Connection) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(CONTROL_ATTEMPTS_MAX));
+        let loader = match connection {
+            Connection::Endpoint(url) => loader
+                .endpoint_url(url)
+                .region(Region::from_static(LOCAL_REGION))
+                .credentials_provider(SharedCredentialsProvider::new(local_credentials())),
+            Connection::Account { region, profile } => {
+                let loader = loader.region(Region::new(region.clone()));
+                match profile {
+                    Some(profile) => loader.profile_name(profile),
+                    None => loader,
+                }
+            }
+        };
+        let configuration = loader.load().await;
+        Self { functions: Arc::new(Lambda::new(&configuration)), configuration }
+    }
+
+    /// The caller's account, twelve digits.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn caller_account(&self) -> Result<String, AwsError> {
+        sts::caller_account(&self.configuration).await
+    }
+}
+
+/// Credentials for a local endpoint, which checks none.
+fn local_credentials() -> Credentials {
+    Credentials::new("gameday", "gameday", None, None, "local endpoint")
+}

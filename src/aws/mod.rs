@@ -1,0 +1,13 @@
+//! AWS, in our own words. The only room that imports the SDK; its types never leave.
+//!
+//! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
+
+mod connect;
+mod error;
+mod lambda;
+mod ports;
+mod sts;
+
+pub use connect::{Aws, Connection};
+pub use error::AwsError;
+pub use ports::{EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress};

@@ -1,0 +1,81 @@
+//! What the rest of the program asks of AWS, in our words.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::AwsError;
+
+/// A function's environment variables by name. Their values may be secrets: `Debug` shows the names alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentVariables(pub BTreeMap<String, String>);
+
+impl fmt::Debug for EnvironmentVariables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Whether an update of a function is still under way. AWS: `LastUpdateStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateProgress {
+    /// The configuration that is shown serves.
+    Successful,
+    /// The old configuration still serves.
+    InProgress,
+    /// The update failed, and the old configuration serves.
+    Failed,
+}
+
+/// What `$LATEST` of a function is configured to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionConfiguration {
+    /// The function's ARN.
+    pub arn: String,
+    /// Whole seconds, 1 to 900.
+    pub timeout_seconds: u32,
+    /// The variables; none where AWS can not show them (`Environment.Error`: the key is denied), and then nothing that
+    /// would write them back may be done.
+    pub environment: Option<EnvironmentVariables>,
+    /// The optimistic lock; emulators may have none.
+    pub revision: Option<String>,
+    /// Whether an update is under way.
+    pub progress: UpdateProgress,
+}
+
+/// A change to a function's configuration: only what is given changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionUpdate {
+    /// Whole seconds, 1 to 900.
+    pub timeout_seconds: Option<u32>,
+    /// The whole map: AWS replaces it (UpdateFunctionConfiguration).
+    pub environment: Option<EnvironmentVariables>,
+}
+
+/// The control plane of Lambda, as far as faults and readiness need it.
+#[async_trait]
+pub trait FunctionControl: Send + Sync {
+    /// `lambda:GetFunctionConfiguration`.
+    async fn configuration(&self, function: &str) -> Result<FunctionConfiguration, AwsError>;
+
+    /// `lambda:UpdateFunctionConfiguration`, refused with a stale `revision`.
+    async fn update_configuration(
+        &self,
+        function: &str,
+        update: &FunctionUpdate,
+        revision: Option<&str>,
+    ) -> Result<(), AwsError>;
+
+    /// `lambda:GetFunctionConcurrency`; none where nothing is reserved, which is not 0.
+    async fn reserved_concurrency(&self, function: &str) -> Result<Option<u32>, AwsError>;
+
+    /// `lambda:PutFunctionConcurrency`, or `lambda:DeleteFunctionConcurrency` for none.
+    async fn reserve_concurrency(&self, function: &str, reserved: Option<u32>) -> Result<(), AwsError>;
+
+    /// `lambda:ListTags` of the function's ARN.
+    async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError>;
+
+    /// `lambda:GetFunctionUrlConfig`; none where the function has no URL.
+    async fn url(&self, function: &str, alias: Option<&str>) -> Result<Option<String>, AwsError>;
+}
