@@ -1,8 +1,13 @@
 //! `proxy_timeout`: a proxied dependency goes silent; connections stay open and nothing comes back.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
+use super::toxic::{self, ToxicChange};
+use crate::proxy::{Timeout, Toxic};
 use crate::unit::{DurationText, TargetId};
 
 /// Swallows all data of the dependency's connections: a black hole.
@@ -14,4 +19,22 @@ pub struct ProxyTimeout {
     /// After this the connection is closed; default never, while the fault lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<DurationText>,
+}
+
+impl Fault for ProxyTimeout {
+    type Change = ToxicChange;
+    const CALLS: &'static [&'static str] = toxic::CALLS;
+
+    async fn prepare(&self, environment: &FaultEnvironment) -> Result<ToxicChange, FaultError> {
+        let timeout = self.timeout.map_or(Duration::ZERO, |timeout| timeout.0);
+        toxic::prepare(environment, &self.target, Toxic::Timeout(Timeout { timeout })).await
+    }
+
+    fn text(&self) -> ChangeText {
+        let close = self.timeout.map(|timeout| format!(", and close them after {timeout}")).unwrap_or_default();
+        ChangeText {
+            change: format!("swallow all data of connections to `{}`{close}", self.target),
+            undo: "take the toxic away".to_owned(),
+        }
+    }
 }

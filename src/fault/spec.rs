@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::change::{ChangeText, Fault as _, FaultEnvironment, FaultError, Reverted, Revertible as _};
 use super::{LambdaConcurrency, LambdaEnvironment, LambdaTimeout, ProxyLatency, ProxyTimeout};
+use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
 
 /// Declares the kinds of fault once: the enum, the one-key-a-kind fields that a file is read into, and the names.
@@ -52,7 +54,79 @@ macro_rules! fault_kinds {
             }
         }
 
+        /// A change that was or will be made, as data: enough for a fresh process to undo it. It is written down before
+        /// the change is made; its values may be secrets, and it stands in a private file only.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Undo {
+            $($(#[$doc])* $kind(<$kind as super::change::Fault>::Change),)+
+        }
+
+        impl Undo {
+            /// Makes the change and reads it back.
+            ///
+            /// # Errors
+            /// It could not be made in its time; it may be there in part, and is to be reverted.
+            pub async fn inject(&self, environment: &FaultEnvironment, _armed: &Armed) -> Result<(), FaultError> {
+                match self {
+                    $(Self::$kind(change) => change.inject(environment).await,)+
+                }
+            }
+
+            /// Compares, restores, reads back. It can be asked again and again.
+            ///
+            /// # Errors
+            /// It could not be done in its time.
+            pub async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
+                match self {
+                    $(Self::$kind(change) => change.revert(environment).await,)+
+                }
+            }
+
+            /// The change and its undo in words, without secrets.
+            #[must_use]
+            pub fn text(&self) -> ChangeText {
+                match self {
+                    $(Self::$kind(change) => change.text(),)+
+                }
+            }
+
+            /// Commands that undo the change by hand, without secrets; none where only `gameday recover` can.
+            #[must_use]
+            pub fn by_hand(&self) -> Vec<String> {
+                match self {
+                    $(Self::$kind(change) => change.by_hand(),)+
+                }
+            }
+        }
+
         impl FaultKind {
+            /// Reads what the target is now, and so what the undo will be. Changes nothing.
+            ///
+            /// # Errors
+            /// The target cannot be read, or is in a state in which the undo would not be certain.
+            pub async fn prepare(&self, environment: &FaultEnvironment) -> Result<Undo, FaultError> {
+                match self {
+                    $(Self::$kind(fault) => fault.prepare(environment).await.map(Undo::$kind),)+
+                }
+            }
+
+            /// The change and its undo in words, as far as they are known before the target is read.
+            #[must_use]
+            pub fn text(&self) -> ChangeText {
+                match self {
+                    $(Self::$kind(fault) => fault.text(),)+
+                }
+            }
+
+            /// The API calls that it and its undo need, as IAM names them; sorted, each once.
+            #[must_use]
+            pub fn calls(&self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$kind(_) => <$kind as super::change::Fault>::CALLS,)+
+                }
+            }
+
             /// The key that names the kind in a file: `lambda_concurrency`.
             #[must_use]
             pub fn key(&self) -> &'static str {

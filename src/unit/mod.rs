@@ -16,7 +16,7 @@ mod redact;
 pub use clock::{Clock, elapsed_ms};
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
-pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX};
+pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
     AlarmName, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
     PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId, TargetId,

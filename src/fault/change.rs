@@ -1,0 +1,203 @@
+//! What every kind of fault does: prepare, inject, revert. And the environment in which it does it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aws::{AwsError, FunctionControl};
+use crate::proxy::{AdminClient, AdminError};
+use crate::unit::{ProxyName, TargetId};
+
+/// How long an injection may go on trying through throttling and conflicts.
+pub(super) const INJECT_BUDGET: Duration = Duration::from_secs(30);
+/// How long an undo may go on trying.
+pub(super) const REVERT_BUDGET: Duration = Duration::from_secs(60);
+/// The first wait between two tries; it doubles.
+const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
+/// The longest wait between two tries.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// What a change touches, resolved to what the environment calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultTarget {
+    /// A function by its name.
+    Function(String),
+    /// A proxied dependency by the proxy's name.
+    Proxy(ProxyName),
+}
+
+/// Where faults work: the control planes and the targets' names.
+#[derive(Clone)]
+pub struct FaultEnvironment {
+    /// Lambda's control plane.
+    pub functions: Arc<dyn FunctionControl>,
+    /// The fault proxy's admin API; none where no target needs it.
+    pub proxy: Option<AdminClient>,
+    /// The targets by their names in the scenario.
+    pub targets: BTreeMap<TargetId, FaultTarget>,
+    /// Whether the control plane lives in the run's own process: nobody home then means that it is gone for good.
+    pub is_embedded: bool,
+}
+
+/// Why a fault could not be prepared, injected or undone.
+#[derive(Debug, thiserror::Error)]
+pub enum FaultError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The fault proxy did not do it.
+    #[error("failed to drive the fault proxy")]
+    Proxy(#[from] AdminError),
+    /// The environment has no such target, or one of another kind.
+    #[error("target `{0}` is not one that this fault can work on")]
+    Target(TargetId),
+    /// An undo would not be certain.
+    #[error("`{function}` is not in a state that can be restored for certain: {why}")]
+    Unsafe {
+        /// The function.
+        function: String,
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// The change was made, and reading back shows something else.
+    #[error("`{target}` does not show the change: {found}")]
+    NotApplied {
+        /// The function or the proxy.
+        target: String,
+        /// What was found.
+        found: String,
+    },
+    /// An update of the function does not end.
+    #[error("an update of `{function}` is still under way after {}", crate::unit::format_duration(*waited))]
+    StillUpdating {
+        /// The function.
+        function: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+}
+
+impl FaultError {
+    /// Whether the same step may go through later.
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Aws(error) => error.retryable || error.is_stale(),
+            Self::Proxy(error) => !error.is_gone(),
+            Self::NotApplied { .. } => true,
+            Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } => false,
+        }
+    }
+}
+
+/// How an undo ended well, or why it was left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reverted {
+    /// It was as injected, was restored and read back.
+    Restored,
+    /// It was as before already.
+    AsBefore,
+    /// The target is gone.
+    Gone,
+    /// Somebody else changed it: one line for each field, without secrets.
+    Drift(Vec<String>),
+}
+
+/// A change and its undo, one line each, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeText {
+    /// The change.
+    pub change: String,
+    /// Its undo.
+    pub undo: String,
+}
+
+/// A kind of fault.
+pub(super) trait Fault {
+    /// What it becomes once the target was read.
+    type Change: Revertible;
+    /// The API calls of the change and its undo, as IAM names them.
+    const CALLS: &'static [&'static str];
+
+    /// Reads the target. Changes nothing.
+    async fn prepare(&self, environment: &FaultEnvironment) -> Result<Self::Change, FaultError>;
+
+    /// The change in words, before the target was read.
+    fn text(&self) -> ChangeText;
+}
+
+/// A change as data: what was there, and what is put there.
+pub(super) trait Revertible {
+    /// Makes the change and reads it back; may be asked again.
+    async fn inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError>;
+
+    /// Compares, restores, reads back; may be asked again.
+    async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError>;
+
+    /// The change in words, without secrets.
+    fn text(&self) -> ChangeText;
+
+    /// Commands that undo it by hand, without secrets.
+    fn by_hand(&self) -> Vec<String>;
+}
+
+impl FaultEnvironment {
+    pub(super) fn function(&self, target: &TargetId) -> Result<&str, FaultError> {
+        match self.targets.get(target) {
+            Some(FaultTarget::Function(function)) => Ok(function),
+            Some(FaultTarget::Proxy(_)) | None => Err(FaultError::Target(target.clone())),
+        }
+    }
+
+    pub(super) fn proxy(&self, target: &TargetId) -> Result<(&ProxyName, &AdminClient), FaultError> {
+        match (self.targets.get(target), &self.proxy) {
+            (Some(FaultTarget::Proxy(name)), Some(client)) => Ok((name, client)),
+            _ => Err(FaultError::Target(target.clone())),
+        }
+    }
+
+    /// Whether an error says that the target is gone for good, so that there is nothing left to undo.
+    pub(super) fn is_gone(&self, error: &FaultError) -> bool {
+        match error {
+            FaultError::Aws(error) => error.is_not_found() || (self.is_embedded && error.is_unreachable()),
+            FaultError::Proxy(error) => error.is_gone(),
+            FaultError::Target(_)
+            | FaultError::Unsafe { .. }
+            | FaultError::NotApplied { .. }
+            | FaultError::StillUpdating { .. } => false,
+        }
+    }
+}
+
+/// Tries again through throttling, conflicts and failures of the service, until it goes through or `budget` is spent.
+pub(super) async fn retry<T>(
+    budget: Duration,
+    environment: &FaultEnvironment,
+    mut attempt: impl AsyncFnMut() -> Result<T, FaultError>,
+) -> Result<T, FaultError> {
+    let deadline = tokio::time::Instant::now() + budget;
+    let mut wait = RETRY_WAIT_MIN;
+    loop {
+        match attempt().await {
+            Err(error)
+                if error.is_retryable()
+                    && !environment.is_gone(&error)
+                    && tokio::time::Instant::now() + wait < deadline =>
+            {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY_WAIT_MAX);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Reverts with retries; a target that is gone is an end, not an error.
+pub(super) async fn revert_with_retries(
+    environment: &FaultEnvironment,
+    attempt: impl AsyncFnMut() -> Result<Reverted, FaultError>,
+) -> Result<Reverted, FaultError> {
+    match retry(REVERT_BUDGET, environment, attempt).await {
+        Err(error) if environment.is_gone(&error) => Ok(Reverted::Gone),
+        outcome => outcome,
+    }
+}

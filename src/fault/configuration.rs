@@ -1,0 +1,70 @@
+//! Changing a function's configuration so that two writers cannot lose each other's changes.
+//!
+//! AWS: an update while another is under way answers 409; a stale `RevisionId` answers 412, and the id changes again
+//! when an update is done, so it is always read after the update has settled.
+
+use std::time::Duration;
+
+use super::change::{FaultEnvironment, FaultError};
+use crate::aws::{FunctionConfiguration, FunctionUpdate, UpdateProgress};
+
+/// How long an update may be under way.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often it is looked at.
+const SETTLE_POLL: Duration = Duration::from_millis(200);
+
+/// What is to be done about a configuration that was just read.
+pub(super) enum Decision {
+    /// It is as wanted.
+    Done,
+    /// This is to be written.
+    Write(FunctionUpdate),
+}
+
+/// Reads a function's configuration once no update of it is under way.
+pub(super) async fn settled(
+    environment: &FaultEnvironment,
+    function: &str,
+) -> Result<FunctionConfiguration, FaultError> {
+    let deadline = tokio::time::Instant::now() + SETTLE_TIMEOUT;
+    loop {
+        let configuration = environment.functions.configuration(function).await?;
+        if configuration.progress != UpdateProgress::InProgress {
+            return Ok(configuration);
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(FaultError::StillUpdating { function: function.to_owned(), waited: SETTLE_TIMEOUT });
+        }
+        tokio::time::sleep(SETTLE_POLL).await;
+    }
+}
+
+/// Reads, decides, writes under the revision that was read, waits, and reads again until there is nothing to write.
+/// Answers whether anything was written. An answer that was lost is settled by reading.
+pub(super) async fn converge(
+    environment: &FaultEnvironment,
+    function: &str,
+    mut decide: impl FnMut(&FunctionConfiguration) -> Result<Decision, FaultError>,
+) -> Result<bool, FaultError> {
+    let configuration = settled(environment, function).await?;
+    let Decision::Write(update) = decide(&configuration)? else { return Ok(false) };
+    let revision = configuration.revision.as_deref();
+    environment.functions.update_configuration(function, &update, revision).await?;
+    let configuration = settled(environment, function).await?;
+    match decide(&configuration)? {
+        Decision::Done => Ok(true),
+        Decision::Write(_) => Err(FaultError::NotApplied {
+            target: function.to_owned(),
+            found: "reading back shows another value than the one written".to_owned(),
+        }),
+    }
+}
+
+/// What a revert came to: drift wins, since something is left that is not as before.
+pub(super) fn reverted(drift: Vec<String>, wrote: bool) -> super::Reverted {
+    match (drift.is_empty(), wrote) {
+        (false, _) => super::Reverted::Drift(drift),
+        (true, true) => super::Reverted::Restored,
+        (true, false) => super::Reverted::AsBefore,
+    }
+}

@@ -1,0 +1,120 @@
+//! From terms to a verdict.
+
+use super::recording::WindowMs;
+use super::term::{Judge, TermResult, conjunction};
+use crate::event::{HypothesisResult, PhaseEnd, Verdict};
+use crate::scenario::expect::{Expectation, PhaseWindow};
+use crate::unit::{FaultId, HypothesisId, PhaseId};
+
+/// What a verdict needs to know of a fault that the hypothesis depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultFacts {
+    /// Which.
+    pub fault: FaultId,
+    /// Whether the plan gives it an `effect_if`, so that it can prove itself.
+    pub provable: bool,
+}
+
+/// Judges a hypothesis at the end of a run.
+///
+/// A fault that it depends on and that was not applied, or that could prove its effect and did not, makes it *not
+/// tested*: a system that was not disturbed has shown nothing.
+#[must_use]
+pub fn judge_hypothesis(
+    judge: &Judge<'_>,
+    id: &HypothesisId,
+    expectation: &Expectation,
+    has_known_gap: bool,
+    faults: &[FaultFacts],
+) -> HypothesisResult {
+    let results: Vec<TermResult> = expectation.terms.iter().map(|term| judge.finally(term)).collect();
+    let verdict = match untested(judge, expectation, faults) {
+        Some(why) => Verdict::NotTested(why),
+        None => verdict(judge, expectation, &results, has_known_gap),
+    };
+    result(id, expectation, verdict, results)
+}
+
+/// Judges a hypothesis over a gate's own window.
+#[must_use]
+pub fn judge_gate(
+    judge: &Judge<'_>,
+    id: &HypothesisId,
+    expectation: &Expectation,
+    window: WindowMs,
+) -> HypothesisResult {
+    let (held, results) = judge.holds_over(expectation, window);
+    let verdict = match held {
+        Some(true) => Verdict::Upheld,
+        Some(false) => Verdict::Refuted,
+        None => Verdict::Inconclusive(missing(&results)),
+    };
+    result(id, expectation, verdict, results)
+}
+
+fn result(
+    id: &HypothesisId,
+    expectation: &Expectation,
+    verdict: Verdict,
+    results: Vec<TermResult>,
+) -> HypothesisResult {
+    let observations =
+        expectation.terms.iter().zip(results).map(|(term, result)| result.observation(term)).collect();
+    HypothesisResult { hypothesis: id.clone(), verdict, observations }
+}
+
+fn verdict(judge: &Judge<'_>, expectation: &Expectation, results: &[TermResult], has_known_gap: bool) -> Verdict {
+    match conjunction(results.iter().map(|result| result.held)) {
+        Some(false) if has_known_gap => Verdict::GapHolds,
+        Some(false) => Verdict::Refuted,
+        // Part of a phase can refute, but it cannot uphold.
+        Some(true) => match cut_short(judge, expectation) {
+            Some(phase) => Verdict::Inconclusive(format!("phase `{phase}` was cut short")),
+            None if has_known_gap => Verdict::GapClosed,
+            None => Verdict::Upheld,
+        },
+        None => Verdict::Inconclusive(missing(results)),
+    }
+}
+
+fn missing(results: &[TermResult]) -> String {
+    let unknown = results.iter().filter(|result| result.held.is_none());
+    let reasons: Vec<&str> = unknown.filter_map(|result| result.missing.as_deref()).collect();
+    if reasons.is_empty() { "the data does not tell".to_owned() } else { reasons.join("; ") }
+}
+
+/// The phases that an expectation speaks of.
+fn phases(expectation: &Expectation) -> impl Iterator<Item = &PhaseId> {
+    expectation.terms.iter().filter_map(|term| match term.window.as_ref()? {
+        PhaseWindow::During(phase) | PhaseWindow::After(phase) | PhaseWindow::Within { after: phase, .. } => {
+            Some(phase)
+        }
+    })
+}
+
+fn cut_short(judge: &Judge<'_>, expectation: &Expectation) -> Option<PhaseId> {
+    let state = judge.recording.state();
+    let was_cut = |phase: &&PhaseId| {
+        state.phases.iter().any(|progress| progress.phase == **phase && progress.why == Some(PhaseEnd::Aborted))
+    };
+    phases(expectation).find(was_cut).cloned()
+}
+
+fn untested(judge: &Judge<'_>, expectation: &Expectation, faults: &[FaultFacts]) -> Option<String> {
+    let state = judge.recording.state();
+    let never_began = |phase: &&PhaseId| !state.phases.iter().any(|progress| progress.phase == **phase);
+    if let Some(phase) = phases(expectation).find(never_began) {
+        return Some(format!("phase `{phase}` did not begin"));
+    }
+    faults.iter().find_map(|facts| {
+        let fault = &facts.fault;
+        let progress = state.fault(fault).filter(|progress| progress.applied_ms.is_some());
+        match progress {
+            None => Some(format!("fault `{fault}` was not injected")),
+            Some(progress) if facts.provable && progress.effective_ms.is_none() => {
+                Some(format!("fault `{fault}` never proved its effect"))
+            }
+            Some(_) => None,
+        }
+    })
+}

@@ -1,0 +1,285 @@
+//! From records to one number: which values a signal has in a window, how they become one, and whether too many miss.
+
+use crate::load::LoadStatistic;
+use crate::observe::{HttpStatistic, SignalSource, SignalSpec};
+use crate::scenario::expect::Aggregate;
+use crate::unit::{Histogram, SignalId};
+
+use super::recording::{Recording, SECOND_MS, WindowMs};
+
+/// The largest share of a window that may be without data before nothing can be said.
+const MISSING_RATIO_MAX: f64 = 0.1;
+/// How many seconds may always be without data: a load worker's start and the window's cut-off ends.
+const MISSING_SECONDS_SPARED: u64 = 2;
+
+/// The unit in which a value is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Kept in seconds, shown in milliseconds or seconds.
+    Duration,
+    /// Kept as 0 to 1, shown in percent.
+    Ratio,
+    /// Per second.
+    Rate,
+    /// A plain number.
+    Number,
+}
+
+impl Unit {
+    /// A value with its unit, as reports show it.
+    pub(super) fn show(self, value: f64) -> String {
+        match self {
+            Self::Duration if value < 10.0 => format!("{:.0} ms", value * 1_000.0),
+            Self::Duration => format!("{value:.1} s"),
+            Self::Ratio => format!("{} %", trim(value * 100.0)),
+            Self::Rate => format!("{}/s", trim(value)),
+            Self::Number => trim(value),
+        }
+    }
+}
+
+/// Two decimals at the most, and none where they are zeros.
+fn trim(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The values of a signal in a window.
+#[derive(Debug, Clone)]
+pub(super) enum Values {
+    /// A distribution, exact.
+    Distribution(Box<Histogram>),
+    /// Successes over all, by second or probe: part and whole.
+    Ratio(Vec<(f64, f64)>),
+    /// Plain values.
+    Series(Vec<f64>),
+}
+
+/// A signal's values in a window, with how complete they are.
+#[derive(Debug, Clone)]
+pub(super) struct Measured {
+    /// The values.
+    pub(super) values: Values,
+    /// How they are shown.
+    pub(super) unit: Unit,
+    /// How many requests, probes or points stand behind them.
+    pub(super) sample_count: u64,
+    /// Why too few are there, if so.
+    pub(super) missing: Option<String>,
+}
+
+/// Reads a signal in a window.
+pub(super) fn measure(recording: &Recording, signal: &SignalId, spec: &SignalSpec, window: WindowMs) -> Measured {
+    match spec.source() {
+        Ok(SignalSource::Load(load)) => measure_load(recording, load, window),
+        Ok(SignalSource::Http(http)) => {
+            let every = http.every.map_or(SECOND_MS, |every| crate::unit::elapsed_ms(every.0).max(1));
+            measure_probe(recording, signal, http.stat.unwrap_or(HttpStatistic::SuccessRatio), every, window)
+        }
+        Ok(SignalSource::Cloudwatch(_)) | Err(_) => Measured {
+            values: Values::Series(Vec::new()),
+            unit: Unit::Number,
+            sample_count: 0,
+            missing: Some(format!("nothing was recorded for `{signal}`")),
+        },
+    }
+}
+
+fn measure_load(recording: &Recording, load: &crate::observe::LoadSignal, window: WindowMs) -> Measured {
+    let mut distribution = Histogram::default();
+    let mut ratio = Vec::new();
+    let mut series = Vec::new();
+    let mut seconds_seen = 0_u64;
+    let mut sample_count = 0_u64;
+    for (_, second) in recording.seconds(&load.of, window) {
+        seconds_seen += 1;
+        let steps = second.steps.iter().filter(|(name, _)| load.step.as_ref().is_none_or(|step| step == *name));
+        let (mut ok, mut failed) = (0_u64, 0_u64);
+        for (_, step) in steps {
+            ok += step.ok.count();
+            failed += step.failed.count();
+            if load.stat == LoadStatistic::Latency {
+                distribution.merge_sparse(&step.ok);
+                distribution.merge_sparse(&step.failed);
+            }
+        }
+        sample_count += ok + failed;
+        match load.stat {
+            LoadStatistic::Latency => {}
+            LoadStatistic::SuccessRatio => ratio.push((number(ok), number(ok + failed))),
+            LoadStatistic::ErrorRatio => ratio.push((number(failed), number(ok + failed))),
+            LoadStatistic::Rate => series.push(number(ok + failed)),
+            LoadStatistic::InFlight => series.push(number(second.in_flight_count)),
+        }
+    }
+    let (values, unit) = match load.stat {
+        LoadStatistic::Latency => (Values::Distribution(Box::new(distribution)), Unit::Duration),
+        LoadStatistic::SuccessRatio | LoadStatistic::ErrorRatio => (Values::Ratio(ratio), Unit::Ratio),
+        LoadStatistic::Rate => (Values::Series(series), Unit::Rate),
+        LoadStatistic::InFlight => (Values::Series(series), Unit::Number),
+    };
+    let seconds = (window.1 / SECOND_MS).saturating_sub(window.0.div_ceil(SECOND_MS));
+    let needs_requests = !matches!(load.stat, LoadStatistic::Rate | LoadStatistic::InFlight);
+    let missing = if recording.load_span(&load.of).is_none() {
+        Some(format!("load `{}` was not running", load.of))
+    } else if needs_requests && sample_count == 0 {
+        Some(format!("load `{}` completed no request", load.of))
+    } else {
+        too_few(seconds_seen, seconds, "seconds of load")
+    };
+    Measured { values, unit, sample_count, missing }
+}
+
+fn measure_probe(
+    recording: &Recording,
+    signal: &SignalId,
+    statistic: HttpStatistic,
+    every_ms: u64,
+    window: WindowMs,
+) -> Measured {
+    let values: Vec<f64> = recording.samples(signal, window).flatten().collect();
+    let sample_count = values.len() as u64;
+    let expected = window.1.saturating_sub(window.0) / every_ms;
+    let missing = if sample_count == 0 {
+        Some(format!("probe `{signal}` reported nothing"))
+    } else {
+        too_few(sample_count, expected, "probes")
+    };
+    let (values, unit) = match statistic {
+        HttpStatistic::SuccessRatio => {
+            (Values::Ratio(values.into_iter().map(|value| (value, 1.0)).collect()), Unit::Ratio)
+        }
+        HttpStatistic::Latency => (Values::Series(values), Unit::Duration),
+    };
+    Measured { values, unit, sample_count, missing }
+}
+
+/// Says so when more is missing than can be passed over.
+fn too_few(seen: u64, expected: u64, what: &str) -> Option<String> {
+    let missing = expected.saturating_sub(seen);
+    let spared = (number(expected) * MISSING_RATIO_MAX).max(number(MISSING_SECONDS_SPARED));
+    (number(missing) > spared).then(|| format!("{missing} of {expected} {what} are missing"))
+}
+
+/// A count as a number to calculate with.
+#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+pub(super) fn number(count: u64) -> f64 {
+    count as f64
+}
+
+impl Values {
+    /// The values as one; none where there are none.
+    pub(super) fn aggregate(&self, aggregate: Aggregate) -> Option<f64> {
+        match self {
+            Self::Distribution(histogram) => aggregate_distribution(histogram, aggregate),
+            Self::Ratio(parts) => aggregate_ratio(parts, aggregate),
+            Self::Series(values) => aggregate_series(values, aggregate),
+        }
+    }
+
+    /// The smallest value, 50th and 99th percentile and the largest.
+    pub(super) fn spread(&self) -> Option<[f64; 4]> {
+        let of = |aggregate| self.aggregate(aggregate);
+        Some([
+            of(Aggregate::Min)?,
+            of(Aggregate::Percentile(0.5))?,
+            of(Aggregate::Percentile(0.99))?,
+            of(Aggregate::Max)?,
+        ])
+    }
+}
+
+fn aggregate_distribution(histogram: &Histogram, aggregate: Aggregate) -> Option<f64> {
+    let seconds = |duration: std::time::Duration| duration.as_secs_f64();
+    match aggregate {
+        Aggregate::Min => histogram.min().map(seconds),
+        Aggregate::Max => histogram.max().map(seconds),
+        Aggregate::Mean => histogram.mean().map(seconds),
+        Aggregate::Percentile(ratio) => histogram.quantile(ratio).map(seconds),
+        Aggregate::Sum => histogram.mean().map(|mean| seconds(mean) * number(histogram.count())),
+        Aggregate::Count => Some(number(histogram.count())),
+        // A distribution has no order; `check` refuses it.
+        Aggregate::Last => None,
+    }
+}
+
+fn aggregate_ratio(parts: &[(f64, f64)], aggregate: Aggregate) -> Option<f64> {
+    let by_second = || parts.iter().filter(|(_, whole)| *whole > 0.0).map(|(part, whole)| part / whole);
+    match aggregate {
+        // All successes over all requests, not the mean of the seconds' ratios.
+        Aggregate::Mean => {
+            let (part, whole) = parts.iter().fold((0.0, 0.0), |(part, whole), (p, w)| (part + p, whole + w));
+            (whole > 0.0).then(|| part / whole)
+        }
+        Aggregate::Min
+        | Aggregate::Max
+        | Aggregate::Percentile(_)
+        | Aggregate::Sum
+        | Aggregate::Last
+        | Aggregate::Count => aggregate_series(&by_second().collect::<Vec<f64>>(), aggregate),
+    }
+}
+
+fn aggregate_series(values: &[f64], aggregate: Aggregate) -> Option<f64> {
+    if values.is_empty() {
+        return (aggregate == Aggregate::Count).then_some(0.0);
+    }
+    match aggregate {
+        Aggregate::Min => values.iter().copied().reduce(f64::min),
+        Aggregate::Max => values.iter().copied().reduce(f64::max),
+        Aggregate::Mean => Some(values.iter().sum::<f64>() / number(values.len() as u64)),
+        Aggregate::Percentile(ratio) => Some(nearest_rank(values, ratio)),
+        Aggregate::Sum => Some(values.iter().sum()),
+        Aggregate::Last => values.last().copied(),
+        Aggregate::Count => Some(number(values.len() as u64)),
+    }
+}
+
+/// The nearest-rank percentile of values that are not empty.
+fn nearest_rank(values: &[f64], ratio: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (ratio * number(sorted.len() as u64)).ceil();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the rank lies in 0..=len")]
+    let index = (rank as usize).clamp(1, sorted.len()) - 1;
+    sorted[index]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_of_a_ratio_is_all_successes_over_all_requests() {
+        let parts = [(1.0, 1.0), (0.0, 99.0), (0.0, 0.0)];
+        assert_eq!(Values::Ratio(parts.to_vec()).aggregate(Aggregate::Mean), Some(0.01));
+        assert_eq!(Values::Ratio(parts.to_vec()).aggregate(Aggregate::Min), Some(0.0));
+        assert_eq!(Values::Ratio(vec![(0.0, 0.0)]).aggregate(Aggregate::Mean), None);
+    }
+
+    #[test]
+    fn a_percentile_of_a_series_is_its_nearest_rank() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(aggregate_series(&values, Aggregate::Percentile(0.99)), Some(99.0));
+        assert_eq!(aggregate_series(&values, Aggregate::Percentile(0.0)), Some(1.0));
+        assert_eq!(aggregate_series(&[], Aggregate::Mean), None);
+        assert_eq!(aggregate_series(&[], Aggregate::Count), Some(0.0));
+    }
+
+    #[test]
+    fn values_are_shown_with_their_unit() {
+        assert_eq!(Unit::Duration.show(0.0834), "83 ms");
+        assert_eq!(Unit::Duration.show(12.0), "12.0 s");
+        assert_eq!(Unit::Ratio.show(0.9950), "99.5 %");
+        assert_eq!(Unit::Rate.show(40.0), "40/s");
+        assert_eq!(Unit::Number.show(3.0), "3");
+    }
+
+    #[test]
+    fn a_tenth_of_a_window_may_be_missing_and_no_more() {
+        assert_eq!(too_few(90, 100, "seconds"), None);
+        assert_eq!(too_few(89, 100, "seconds"), Some("11 of 100 seconds are missing".to_owned()));
+        assert_eq!(too_few(3, 5, "seconds"), None);
+        assert_eq!(too_few(2, 5, "seconds"), Some("3 of 5 seconds are missing".to_owned()));
+    }
+}

@@ -1,0 +1,342 @@
+//! One term of an expectation over one window.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::measure::{Measured, Unit, measure, number};
+use super::recording::{Recording, SECOND_MS, WindowMs};
+use crate::event::Observation;
+use crate::observe::SignalSpec;
+use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
+use crate::unit::{PhaseId, SignalId, elapsed_ms};
+
+/// Over how long a term without `for` looks back, where it is asked again and again: guardrails, `until`, `within`.
+const LOOK_BACK: Duration = Duration::from_secs(5);
+
+/// What a term came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TermResult {
+    /// Whether it holds; none where the data does not tell.
+    pub held: Option<bool>,
+    /// The measured value with its unit.
+    pub observed: Option<String>,
+    /// The window, once it is known.
+    pub window_ms: Option<(u64, u64)>,
+    /// How many values stand behind it.
+    pub sample_count: u64,
+    /// When it first held, for `within`.
+    pub held_ms: Option<u64>,
+    /// Smallest, median, 99th percentile, largest.
+    pub spread: Option<[String; 4]>,
+    /// Why the data does not tell.
+    pub missing: Option<String>,
+}
+
+impl TermResult {
+    fn unknown(why: impl Into<String>) -> Self {
+        Self {
+            held: None,
+            observed: None,
+            window_ms: None,
+            sample_count: 0,
+            held_ms: None,
+            spread: None,
+            missing: Some(why.into()),
+        }
+    }
+
+    /// The result as an event carries it.
+    #[must_use]
+    pub fn observation(self, term: &Term) -> Observation {
+        Observation {
+            term: term.to_string(),
+            held: self.held,
+            observed: self.observed,
+            window_ms: self.window_ms,
+            sample_count: self.sample_count,
+            held_ms: self.held_ms,
+            spread: self.spread,
+            missing: self.missing,
+        }
+    }
+}
+
+/// Judges expectations over a recording, at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// What was recorded.
+    pub recording: &'a Recording,
+    /// The signals' specs.
+    pub signals: &'a BTreeMap<SignalId, SignalSpec>,
+    /// The phase that `of baseline` means.
+    pub baseline: Option<&'a PhaseId>,
+    /// The moment, in milliseconds since the run's start.
+    pub now_ms: u64,
+}
+
+impl Judge<'_> {
+    /// Whether all terms hold now, each over its trailing `for D` or 5 s: for guardrails, `until` and `unless`.
+    #[must_use]
+    pub fn holds_now(&self, expectation: &Expectation) -> (Option<bool>, Vec<TermResult>) {
+        self.all(expectation, |term| self.live(term))
+    }
+
+    /// Whether all terms hold over the time since `from_ms`, without a demand on completeness: for `effect_if`.
+    #[must_use]
+    pub fn holds_since(&self, expectation: &Expectation, from_ms: u64) -> (Option<bool>, Vec<TermResult>) {
+        self.all(expectation, |term| {
+            let mut result = self.over(term, (from_ms, self.now_ms));
+            if result.held == Some(true) && result.sample_count == 0 && result.missing.is_some() {
+                result.held = None;
+            }
+            result
+        })
+    }
+
+    /// Whether all terms hold over `window`, whatever window they name themselves: for gates.
+    #[must_use]
+    pub fn holds_over(&self, expectation: &Expectation, window: WindowMs) -> (Option<bool>, Vec<TermResult>) {
+        self.all(expectation, |term| complete(self.over(term, window)))
+    }
+
+    /// Judges one term over the window that it names, at the end of a run.
+    #[must_use]
+    pub fn finally(&self, term: &Term) -> TermResult {
+        let recording = self.recording;
+        match &term.window {
+            None => match recording.first_injection_ms() {
+                Some(start) => self.closing(term, (start, self.now_ms)),
+                None => TermResult::unknown("nothing was injected"),
+            },
+            Some(PhaseWindow::During(phase)) => match recording.phase(phase, self.now_ms) {
+                Some(window) => self.closing(term, window),
+                None => TermResult::unknown(format!("phase `{phase}` did not begin")),
+            },
+            Some(PhaseWindow::After(phase)) => match recording.phase_end(phase) {
+                Some(end) => self.closing(term, (end, self.now_ms)),
+                None => TermResult::unknown(format!("phase `{phase}` did not end")),
+            },
+            Some(PhaseWindow::Within { limit, after }) => match recording.phase_end(after) {
+                Some(end) => self.within(term, end, end + elapsed_ms(*limit)),
+                None => TermResult::unknown(format!("phase `{after}` did not end")),
+            },
+        }
+    }
+
+    fn all(
+        &self,
+        expectation: &Expectation,
+        judge: impl Fn(&Term) -> TermResult,
+    ) -> (Option<bool>, Vec<TermResult>) {
+        let results: Vec<TermResult> = expectation.terms.iter().map(judge).collect();
+        (conjunction(results.iter().map(|result| result.held)), results)
+    }
+
+    /// A term over a whole window, or over its trailing `for D` at the window's end.
+    fn closing(&self, term: &Term, window: WindowMs) -> TermResult {
+        match term.hold {
+            None => complete(self.over(term, window)),
+            Some(hold) => self.trailing(term, window, hold),
+        }
+    }
+
+    /// A term over the last `length` of `window`, which must be that long.
+    fn trailing(&self, term: &Term, window: WindowMs, length: Duration) -> TermResult {
+        match window.1.checked_sub(elapsed_ms(length)) {
+            Some(start) if start >= window.0 => complete(self.over(term, (start, window.1))),
+            _ => TermResult::unknown("the time to look back over is not full yet"),
+        }
+    }
+
+    fn live(&self, term: &Term) -> TermResult {
+        let length = term.hold.unwrap_or(LOOK_BACK);
+        // Load is known by whole seconds: the last whole second is the newest there is.
+        let now = self.now_ms / SECOND_MS * SECOND_MS;
+        match &term.condition {
+            Condition::Compare { measure: Measure::Signal { .. }, .. } => self.trailing(term, (0, now), length),
+            Condition::Compare { .. } | Condition::Alarm { .. } | Condition::Mark(_) => {
+                self.over(term, (0, self.now_ms))
+            }
+        }
+    }
+
+    /// Whether a term becomes true at some time from `start` to `end`, looking back over its `for D` or 5 s.
+    fn within(&self, term: &Term, start: u64, end: u64) -> TermResult {
+        let length = term.hold.unwrap_or(LOOK_BACK);
+        let seen_until = end.min(self.now_ms);
+        let mut last = TermResult::unknown("the time to look back over is not full yet");
+        let mut at = start + elapsed_ms(length);
+        while at <= seen_until {
+            let result = self.trailing(term, (start, at), length);
+            if result.held == Some(true) {
+                return TermResult { held_ms: Some(at), ..result };
+            }
+            if result.held.is_some() || last.held.is_none() {
+                last = result;
+            }
+            at += SECOND_MS;
+        }
+        if self.now_ms < end && last.held == Some(false) {
+            let missing = Some("the run ended before the time was up".to_owned());
+            return TermResult { held: None, missing, ..last };
+        }
+        last
+    }
+
+    /// A term over exactly one window; data that misses is said, and not yet held against it.
+    fn over(&self, term: &Term, window: WindowMs) -> TermResult {
+        let result = match &term.condition {
+            Condition::Compare { measure: subject, operator, value } => {
+                self.compare(subject, *operator, *value, window)
+            }
+            Condition::Alarm { pattern, .. } => {
+                TermResult::unknown(format!("no state of an alarm `{pattern}` was recorded"))
+            }
+            Condition::Mark(name) => {
+                let at = self.recording.mark_ms(name, window);
+                TermResult {
+                    held: Some(at.is_some()),
+                    observed: Some(if at.is_some() { "made" } else { "not made" }.to_owned()),
+                    sample_count: u64::from(at.is_some()),
+                    held_ms: at,
+                    missing: None,
+                    ..TermResult::unknown("")
+                }
+            }
+        };
+        TermResult { window_ms: Some(window), ..result }
+    }
+
+    fn compare(&self, subject: &Measure, operator: Operator, value: Value, window: WindowMs) -> TermResult {
+        match subject {
+            Measure::Signal { aggregate, signal } => self.compare_signal(*aggregate, signal, operator, value, window),
+            Measure::Detect(alarm) => TermResult::unknown(format!("no state of alarm `{alarm}` was recorded")),
+            Measure::Ack => self.compare_ack(operator, value),
+            Measure::Steps { playbook, must } => {
+                let (done, all) = self.recording.steps(playbook, *must);
+                if all == 0 {
+                    return TermResult::unknown(format!("no step of playbook `{playbook}` was opened"));
+                }
+                let share = number(done) / number(all);
+                TermResult {
+                    held: bound(value, None).map(|bound| operator.holds(share, bound)),
+                    observed: Some(format!("{done} of {all} in time")),
+                    sample_count: all,
+                    missing: None,
+                    ..TermResult::unknown("")
+                }
+            }
+        }
+    }
+
+    /// From the latest proven effect to the first acknowledgement after it.
+    fn compare_ack(&self, operator: Operator, value: Value) -> TermResult {
+        let state = self.recording.state();
+        let Some(effective) = state.faults.iter().filter_map(|fault| fault.effective_ms).max() else {
+            return TermResult::unknown("no fault had a proven effect to acknowledge");
+        };
+        let Some(acknowledged) = state.acknowledged_ms.filter(|at| *at >= effective) else {
+            return TermResult {
+                held: Some(false),
+                observed: Some("nobody acknowledged".to_owned()),
+                missing: None,
+                ..TermResult::unknown("")
+            };
+        };
+        let seconds = Duration::from_millis(acknowledged - effective).as_secs_f64();
+        TermResult {
+            held: bound(value, None).map(|bound| operator.holds(seconds, bound)),
+            observed: Some(Unit::Duration.show(seconds)),
+            sample_count: 1,
+            held_ms: Some(acknowledged),
+            missing: None,
+            ..TermResult::unknown("")
+        }
+    }
+
+    fn compare_signal(
+        &self,
+        aggregate: Aggregate,
+        signal: &SignalId,
+        operator: Operator,
+        value: Value,
+        window: WindowMs,
+    ) -> TermResult {
+        let Some(spec) = self.signals.get(signal) else {
+            return TermResult::unknown(format!("there is no signal `{signal}`"));
+        };
+        let measured = measure(self.recording, signal, spec, window);
+        let Some(mut observed) = measured.values.aggregate(aggregate) else {
+            return TermResult {
+                missing: measured.missing.or_else(|| Some(format!("`{signal}` has no value"))),
+                ..TermResult::unknown("")
+            };
+        };
+        let mut unit = if aggregate == Aggregate::Count { Unit::Number } else { measured.unit };
+        let limit = match value {
+            Value::OfBaseline(_) => {
+                let Some((baseline, baseline_window)) = self.baseline(aggregate, signal, spec) else {
+                    return TermResult::unknown(format!("`{signal}` has no baseline"));
+                };
+                if matches!(aggregate, Aggregate::Sum | Aggregate::Count) {
+                    // Windows differ in length: their sums are compared as rates.
+                    observed /= seconds(window);
+                    unit = Unit::Rate;
+                    bound(value, Some(baseline / seconds(baseline_window)))
+                } else {
+                    bound(value, Some(baseline))
+                }
+            }
+            Value::Number(_) | Value::Ratio(_) | Value::Duration(_) | Value::Rate(_) => bound(value, None),
+        };
+        TermResult {
+            held: limit.map(|limit| operator.holds(observed, limit)),
+            observed: Some(unit.show(observed)),
+            window_ms: None,
+            sample_count: measured.sample_count,
+            held_ms: None,
+            spread: spread(&measured),
+            missing: measured.missing,
+        }
+    }
+
+    fn baseline(&self, aggregate: Aggregate, signal: &SignalId, spec: &SignalSpec) -> Option<(f64, WindowMs)> {
+        let window = self.recording.phase(self.baseline?, self.now_ms)?;
+        let measured = measure(self.recording, signal, spec, window);
+        if measured.missing.is_some() {
+            return None;
+        }
+        measured.values.aggregate(aggregate).map(|value| (value, window))
+    }
+}
+
+/// Turns a result on incomplete data into "not known": missing data is never a pass.
+fn complete(result: TermResult) -> TermResult {
+    if result.missing.is_some() { TermResult { held: None, ..result } } else { result }
+}
+
+/// The bound as a number in the signal's own unit.
+fn bound(value: Value, baseline: Option<f64>) -> Option<f64> {
+    match value {
+        Value::Number(number) | Value::Ratio(number) | Value::Rate(number) => Some(number),
+        Value::Duration(duration) => Some(duration.as_secs_f64()),
+        Value::OfBaseline(ratio) => baseline.map(|baseline| baseline * ratio),
+    }
+}
+
+fn seconds(window: WindowMs) -> f64 {
+    Duration::from_millis(window.1.saturating_sub(window.0).max(1)).as_secs_f64()
+}
+
+fn spread(measured: &Measured) -> Option<[String; 4]> {
+    measured.values.spread().map(|values| values.map(|value| measured.unit.show(value)))
+}
+
+/// All hold: true; any fails: false; otherwise not known.
+pub(super) fn conjunction(terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    terms.fold(Some(true), |all, term| match (all, term) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        (None | Some(true), None) | (None, Some(true)) => None,
+    })
+}
