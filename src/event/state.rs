@@ -201,6 +201,8 @@ pub struct RunState {
     pub marks: BTreeSet<String>,
     /// When somebody first acknowledged, in milliseconds since its start.
     pub acknowledged_ms: Option<u64>,
+    /// Whether a gate stayed shut.
+    pub gate_shut: bool,
     /// Who or what aborted it.
     pub abort: Option<AbortCause>,
     /// Its results so far.
@@ -312,8 +314,8 @@ impl RunState {
             | EventKind::FaultRestored { .. }
             | EventKind::FaultDrifted { .. }
             | EventKind::FaultStuck { .. } => self.apply_fault(at, &event.kind),
-            EventKind::GateJudged { .. }
-            | EventKind::ActionSkipped { .. }
+            EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
+            EventKind::ActionSkipped { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
             | EventKind::GuardrailWarned { .. }

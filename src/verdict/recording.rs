@@ -74,7 +74,8 @@ impl Recording {
     }
 
     /// When the first fault of the timeline was confirmed, or at least requested.
-    pub(super) fn first_injection_ms(&self) -> Option<u64> {
+    #[must_use]
+    pub fn first_injection_ms(&self) -> Option<u64> {
         let injected = self.state.faults.iter().filter(|fault| !fault.identity.is_route());
         injected.map(|fault| fault.applied_ms.unwrap_or(fault.requested_ms)).min()
     }

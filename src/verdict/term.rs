@@ -123,6 +123,15 @@ impl Judge<'_> {
         }
     }
 
+    /// Until when a `within` can still become true; none for other terms, and before its phase has ended.
+    #[must_use]
+    pub fn open_until_ms(&self, term: &Term) -> Option<u64> {
+        match term.window.as_ref()? {
+            PhaseWindow::Within { limit, after } => Some(self.recording.phase_end(after)? + elapsed_ms(*limit)),
+            PhaseWindow::During(_) | PhaseWindow::After(_) => None,
+        }
+    }
+
     fn all(
         &self,
         expectation: &Expectation,
