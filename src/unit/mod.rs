@@ -14,7 +14,7 @@ pub(crate) mod process;
 mod redact;
 mod runtime_dir;
 
-pub use clock::{Clock, elapsed_ms};
+pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
