@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` draws the rooms and says which may use which.
 
 pub mod cli;
+pub mod document;
 pub mod load;
 pub mod proxy;
 pub mod sandbox;
