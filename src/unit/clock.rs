@@ -66,6 +66,13 @@ pub fn elapsed_ms(elapsed: Duration) -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The CPU time that this process has used so far, all its threads together.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(used).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

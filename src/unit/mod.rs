@@ -13,7 +13,7 @@ mod percent;
 pub(crate) mod process;
 mod redact;
 
-pub use clock::{Clock, elapsed_ms};
+pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX};

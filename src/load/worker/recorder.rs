@@ -1,0 +1,250 @@
+//! Counts what users do, second by second, and decides whether a request may still begin.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::prepare::StepNames;
+use super::request::Exchange;
+use crate::load::frame::{FailureKind, Frame, StepFrame};
+use crate::load::shape::Shape;
+use crate::unit::{Clock, Histogram, LATENCY_MICROS_MAX, LoadId, elapsed_ms};
+
+/// The one place that users report to.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    load: LoadId,
+    names: Vec<(String, String)>,
+    names_folded: bool,
+    shape: Shape,
+    clock: Clock,
+    /// The shape's zero, since the run's zero.
+    started: Duration,
+    /// Cancelled when the load must stop; read for each request, so that stopping waits for nobody.
+    stop: CancellationToken,
+    state: Mutex<State>,
+    idle: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    in_flight: u64,
+    users_active: u64,
+    users_ever: u64,
+    /// The first second that is in no frame yet.
+    second_next: u64,
+    seconds: BTreeMap<u64, Second>,
+}
+
+#[derive(Debug, Default)]
+struct Second {
+    tallies: BTreeMap<usize, Tally>,
+    latency_clipped: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    ok: Option<Histogram>,
+    failed: Option<Histogram>,
+    failures: BTreeMap<FailureKind, u64>,
+    bytes: u64,
+}
+
+impl Recorder {
+    /// A recorder whose shape begins now.
+    pub(crate) fn new(load: LoadId, names: &StepNames, shape: Shape, clock: Clock, stop: CancellationToken) -> Self {
+        let started = clock.elapsed();
+        Self {
+            load,
+            names: names.slots.clone(),
+            names_folded: names.is_folded,
+            shape,
+            clock,
+            started,
+            stop,
+            state: Mutex::new(State { second_next: started.as_secs(), ..State::default() }),
+            idle: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: nothing panics while it holds the lock")
+    }
+
+    /// The shape's zero, since the run's zero.
+    pub(crate) fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// The moment, since the run's zero, from which on no request begins.
+    pub(crate) fn end_of_shape(&self) -> Duration {
+        self.started + self.shape.end()
+    }
+
+    /// The users that the shape asks for at a moment since the run's zero.
+    pub(crate) fn users_target(&self, elapsed: Duration) -> f64 {
+        elapsed.checked_sub(self.started).map_or(0.0, |elapsed| self.shape.level_at(elapsed))
+    }
+
+    /// A user has come; its index in order of coming.
+    pub(crate) fn enter(&self) -> u64 {
+        let mut state = self.state();
+        state.users_active += 1;
+        state.users_ever += 1;
+        state.users_ever - 1
+    }
+
+    /// A user has left.
+    pub(crate) fn leave(&self) {
+        self.state().users_active -= 1;
+    }
+
+    /// Whether a request may begin, and if so counts it as in flight.
+    pub(crate) fn begin(&self) -> bool {
+        if self.stop.is_cancelled() || self.clock.elapsed() >= self.end_of_shape() {
+            return false;
+        }
+        self.state().in_flight += 1;
+        true
+    }
+
+    /// A request that had begun has ended: it counts in this second.
+    pub(crate) fn end(&self, slot: usize, exchange: &Exchange) {
+        let mut state = self.state();
+        // The clock is read under the lock, so that no second that is already in a frame gets another request.
+        let second = state.seconds.entry(self.clock.elapsed().as_secs()).or_default();
+        second.latency_clipped |= exchange.elapsed > Duration::from_micros(LATENCY_MICROS_MAX);
+        let tally = second.tallies.entry(slot).or_default();
+        tally.bytes += exchange.bytes;
+        let histogram = match &exchange.outcome {
+            Ok(_) => &mut tally.ok,
+            Err(kind) => {
+                *tally.failures.entry(*kind).or_default() += 1;
+                &mut tally.failed
+            }
+        };
+        histogram.get_or_insert_default().record(exchange.elapsed);
+        state.in_flight -= 1;
+        if state.in_flight == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.state().in_flight
+    }
+
+    /// Waits until no request is in flight.
+    pub(crate) async fn wait_until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// A frame for each second before `second` that has none yet, also for one in which nothing ended.
+    pub(crate) fn frames_before(&self, second: u64) -> Vec<Frame> {
+        let mut state = self.state();
+        let now = self.clock.elapsed();
+        let seconds = state.second_next..second.max(state.second_next);
+        state.second_next = seconds.end;
+        seconds
+            .map(|second| {
+                let Second { tallies, latency_clipped } = state.seconds.remove(&second).unwrap_or_default();
+                let over = Duration::from_secs(second + 1);
+                Frame {
+                    load: self.load.clone(),
+                    second,
+                    users_target: self.users_target(over.min(now)),
+                    users_active: state.users_active,
+                    in_flight: state.in_flight,
+                    steps: tallies.into_iter().filter_map(|(slot, tally)| self.step_frame(slot, tally)).collect(),
+                    names_folded: self.names_folded,
+                    latency_clipped,
+                    lag_ms: elapsed_ms(now.saturating_sub(over)),
+                    worker_cpu_seconds: None,
+                }
+            })
+            .collect()
+    }
+
+    fn step_frame(&self, slot: usize, tally: Tally) -> Option<StepFrame> {
+        let (journey, step) = self.names.get(slot)?.clone();
+        let Tally { ok, failed, failures, bytes } = tally;
+        Some(StepFrame { journey, step, ok, failed, failures, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    const MILLIS_100: Duration = Duration::from_millis(100);
+
+    fn recorder() -> Recorder {
+        let names = StepNames { slots: vec![("buy".to_owned(), "browse".to_owned())], is_folded: false };
+        let shape = Shape::from_stages(&serde_yaml::from_str::<Vec<_>>("[{ramp: 10s, to: 10 users}]").unwrap());
+        let clock = Clock::with_origin(DateTime::UNIX_EPOCH);
+        Recorder::new("users".parse().unwrap(), &names, shape, clock, CancellationToken::new())
+    }
+
+    fn exchange(outcome: Result<(), FailureKind>) -> Exchange {
+        Exchange { outcome: outcome.map(|()| BTreeMap::new()), elapsed: MILLIS_100, bytes: 5 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_counts_in_the_second_in_which_it_ended() {
+        let recorder = recorder();
+        recorder.enter();
+        assert!(recorder.begin());
+        assert!(recorder.begin());
+        tokio::time::advance(Duration::from_millis(2_500)).await;
+        recorder.end(0, &exchange(Ok(())));
+        recorder.end(0, &exchange(Err(FailureKind::Status)));
+        assert!(recorder.begin());
+        tokio::time::advance(MILLIS_100 * 6).await;
+        let frames = recorder.frames_before(3);
+        assert_eq!(frames.iter().map(|frame| frame.second).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(frames[0].steps.is_empty() && frames[1].steps.is_empty());
+        let step = &frames[2].steps[0];
+        assert_eq!((step.journey.as_str(), step.step.as_str(), step.bytes), ("buy", "browse", 10));
+        assert_eq!(step.ok.as_ref().map(Histogram::count), Some(1));
+        assert_eq!(step.failures, BTreeMap::from([(FailureKind::Status, 1)]));
+        assert_eq!((frames[2].in_flight, frames[2].users_active, frames[2].lag_ms), (1, 1, 100));
+        assert_eq!([frames[0].users_target, frames[2].users_target], [1.0, 3.0]);
+        assert!(recorder.frames_before(3).is_empty(), "each second has one frame");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_request_begins_after_the_stop_or_the_end_of_the_shape() {
+        let stopped = recorder();
+        assert!(stopped.begin());
+        stopped.stop.cancel();
+        assert!(!stopped.begin());
+        let over = recorder();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(!over.begin());
+        assert_eq!((stopped.in_flight(), over.in_flight()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_comes_with_the_last_answer() {
+        let recorder = recorder();
+        recorder.wait_until_idle().await;
+        assert!(recorder.begin());
+        let wait = recorder.wait_until_idle();
+        tokio::pin!(wait);
+        assert!(tokio::time::timeout(MILLIS_100, &mut wait).await.is_err());
+        recorder.end(0, &exchange(Ok(())));
+        wait.await;
+    }
+}
