@@ -12,6 +12,7 @@ mod nearest;
 mod percent;
 pub(crate) mod process;
 mod redact;
+mod runtime_dir;
 
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use digest::sha256_hex;
@@ -19,12 +20,14 @@ pub use duration::{DurationRange, DurationText, format_duration, parse_duration}
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX};
 pub use id::{
     AlarmName, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
-    PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId, TargetId,
+    PhaseId, PlaybookId, ProxyName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
 pub use level::{Level, Rate, Users};
 pub use nearest::nearest;
 pub use percent::Percent;
 pub use redact::Secret;
+pub(crate) use runtime_dir::make_private;
+pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
 
 /// Why a quantity's text could not be read: what was wrong, and how it should be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,310 @@
+//! The controller's side of the admin API. Every call is a connection of its own and ends in a bounded time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::{AdminAddress, LeaseRequest};
+use crate::proxy::{ProxySpec, Stats, ToxicSpec};
+use crate::unit::{ProxyName, ToxicName, elapsed_ms, format_duration};
+
+/// How long a call may take, connecting included.
+const CALL_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest answer that is taken.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Why a call of the admin API failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Nobody listens there: the process has ended, and its toxics with it.
+    #[error("no proxy process listens on `{address}`")]
+    Gone {
+        /// Where it was sought.
+        address: AdminAddress,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It could not be reached, though it may be there.
+    #[error("cannot connect to the admin API on `{address}`")]
+    Connect {
+        /// Where it was sought.
+        address: AdminAddress,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer came in time. Whether the call took effect is not known.
+    #[error("no answer to `{call}` from `{address}` within {}", format_duration(CALL_WAIT))]
+    Timeout {
+        /// Who was asked.
+        address: AdminAddress,
+        /// Method and path.
+        call: String,
+    },
+    /// The connection broke. Whether the call took effect is not known.
+    #[error("the call `{call}` to `{address}` broke off")]
+    Broken {
+        /// Who was asked.
+        address: AdminAddress,
+        /// Method and path.
+        call: String,
+        /// What went wrong.
+        #[source]
+        source: hyper::Error,
+    },
+    /// The proxy refused, and nothing was changed.
+    #[error("the proxy refused `{call}` with status {status}: {reason}")]
+    Refused {
+        /// Method and path.
+        call: String,
+        /// The HTTP status: 400 not valid, 404 not found, 409 exists already or lease lapsed, 500 cannot listen.
+        status: u16,
+        /// What the proxy says.
+        reason: String,
+    },
+    /// The answer is too long or breaks off.
+    #[error("the answer to `{call}` cannot be read")]
+    Unreadable {
+        /// Method and path.
+        call: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer is not what the API promises; it may be another program.
+    #[error("the answer to `{call}` is not valid")]
+    Answer {
+        /// Method and path.
+        call: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// A client of one admin API.
+#[derive(Debug, Clone)]
+pub struct AdminClient {
+    address: AdminAddress,
+}
+
+impl AdminClient {
+    /// A client of the admin API at an address. Nothing is connected yet.
+    #[must_use]
+    pub fn new(address: AdminAddress) -> Self {
+        Self { address }
+    }
+
+    /// A client of the admin API on a Unix socket.
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::new(AdminAddress::Unix(path.into()))
+    }
+
+    /// A client of the admin API on a port.
+    #[must_use]
+    pub fn tcp(address: SocketAddr) -> Self {
+        Self::new(AdminAddress::Tcp(address))
+    }
+
+    /// The version of the proxy's program.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn version(&self) -> Result<String, AdminError> {
+        let answer: Value = self.call(Method::GET, "/version", None).await?;
+        Ok(answer.get("version").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// Makes a proxy, which listens when this returns.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] with 409 if there is one of that name, 500 if it can not listen; see [`AdminError`].
+    pub async fn create_proxy(&self, name: &ProxyName, spec: &ProxySpec) -> Result<(), AdminError> {
+        let body = json!({
+            "name": name, "listen": spec.listen, "upstream": spec.upstream, "protocol": spec.protocol,
+        });
+        self.send(Method::POST, "/proxies", Some(body)).await.map(drop)
+    }
+
+    /// Removes a proxy, whose port is free when this returns; `false` if there was none.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn delete_proxy(&self, name: &ProxyName) -> Result<bool, AdminError> {
+        present(self.send(Method::DELETE, &format!("/proxies/{name}"), None).await.map(drop)).map(|done| done.is_some())
+    }
+
+    /// A proxy, with the address that it is bound to, or `None` if there is no such proxy.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn get_proxy(&self, name: &ProxyName) -> Result<Option<ProxySpec>, AdminError> {
+        let path = format!("/proxies/{name}");
+        let Some(view) = present(self.call::<Value>(Method::GET, &path, None).await)? else { return Ok(None) };
+        let spec = json!({
+            "listen": view.get("listen"), "upstream": view.get("upstream"), "protocol": view.get("protocol"),
+        });
+        serde_json::from_value(spec)
+            .map(Some)
+            .map_err(|source| AdminError::Answer { call: format!("GET {path}"), source })
+    }
+
+    /// Puts a toxic on a proxy; it works on live connections, too.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] with 404 without the proxy, 409 if there is one of that name or the lease has lapsed; see
+    /// [`AdminError`].
+    pub async fn add_toxic(&self, proxy: &ProxyName, toxic: &ToxicSpec) -> Result<(), AdminError> {
+        self.send(Method::POST, &format!("/proxies/{proxy}/toxics"), Some(json!(toxic))).await.map(drop)
+    }
+
+    /// A toxic of a proxy, or `None` if there is no such toxic or no such proxy.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn get_toxic(&self, proxy: &ProxyName, toxic: &ToxicName) -> Result<Option<ToxicSpec>, AdminError> {
+        present(self.call(Method::GET, &format!("/proxies/{proxy}/toxics/{toxic}"), None).await)
+    }
+
+    /// Removes a toxic; `false` if there was none, or no such proxy.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn remove_toxic(&self, proxy: &ProxyName, toxic: &ToxicName) -> Result<bool, AdminError> {
+        let path = format!("/proxies/{proxy}/toxics/{toxic}");
+        present(self.send(Method::DELETE, &path, None).await.map(drop)).map(|done| done.is_some())
+    }
+
+    /// Takes or renews the lease: unless it is renewed within `ttl`, the proxies drop every toxic. The longest is 7 days.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn lease(&self, ttl: Duration) -> Result<Stats, AdminError> {
+        self.lease_with(LeaseRequest { ttl_ms: elapsed_ms(ttl), time_limit_ms: None }).await
+    }
+
+    /// Takes or renews the lease, and may move the moment at which the process ends by itself.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn lease_with(&self, request: LeaseRequest) -> Result<Stats, AdminError> {
+        self.call(Method::POST, "/gameday/lease", Some(json!(request))).await
+    }
+
+    /// What the proxies have done.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn stats(&self) -> Result<Stats, AdminError> {
+        self.call(Method::GET, "/gameday/stats", None).await
+    }
+
+    /// Asks the process to end. It does so shortly after its answer; its ports are free when it has ended.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn shutdown(&self) -> Result<(), AdminError> {
+        self.send(Method::POST, "/gameday/shutdown", None).await.map(drop)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, AdminError> {
+        let call = format!("{method} {path}");
+        let answer = self.send(method, path, body).await?;
+        serde_json::from_slice(&answer).map_err(|source| AdminError::Answer { call, source })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Bytes, AdminError> {
+        let call = format!("{method} {path}");
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::CONNECTION, "close")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .expect("invariant: paths are made of names that are safe in a path");
+        let (status, answer) = tokio::time::timeout(CALL_WAIT, self.exchange(request, &call))
+            .await
+            .map_err(|_| AdminError::Timeout { address: self.address.clone(), call: call.clone() })??;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let refusal: Option<Value> = serde_json::from_slice(&answer).ok();
+        let reason = refusal.as_ref().and_then(|refusal| refusal.get("error")).and_then(Value::as_str);
+        let reason = reason.unwrap_or("it gives no reason").to_owned();
+        Err(AdminError::Refused { call, status: status.as_u16(), reason })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, call: &str) -> Result<(StatusCode, Bytes), AdminError> {
+        match &self.address {
+            AdminAddress::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(|source| self.connect_error(source))?;
+                self.exchange_over(stream, request, call).await
+            }
+            AdminAddress::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(|source| self.connect_error(source))?;
+                self.exchange_over(stream, request, call).await
+            }
+        }
+    }
+
+    fn connect_error(&self, source: io::Error) -> AdminError {
+        let address = self.address.clone();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AdminError::Gone { address, source },
+            _ => AdminError::Connect { address, source },
+        }
+    }
+
+    async fn exchange_over<S>(
+        &self,
+        stream: S,
+        request: Request<Full<Bytes>>,
+        call: &str,
+    ) -> Result<(StatusCode, Bytes), AdminError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let broken = |source| AdminError::Broken { address: self.address.clone(), call: call.to_owned(), source };
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let answer = async move {
+            let answer = sender.send_request(request).await.map_err(broken)?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|source| AdminError::Unreadable { call: call.to_owned(), source })?;
+            Ok((status, body.to_bytes()))
+        };
+        // A failure of the connection shows in the answer, too.
+        let (answer, _connection_outcome) = tokio::join!(answer, connection);
+        answer
+    }
+}
+
+/// Turns "not found" into `None`.
+fn present<T>(outcome: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(AdminError::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,139 @@
+//! The process: an admin API, its proxies, and the deadlines that end faults and the process by themselves.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::admin::{Admin, AdminAddress, AdminListenError, AdminListener, WireError, parse_proxies};
+use super::lease::{Deadlines, Expired, expired};
+use super::registry::{Registry, RegistryError};
+
+/// How long the requests that are under way may hold up the end of the process.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
+
+/// How long to wait before a proxy that could not be enabled again after a lapse is tried once more.
+const REOPEN_RETRY_WAIT: Duration = Duration::from_secs(1);
+
+/// What the process is told at its start.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where the admin API listens.
+    pub admin: AdminAddress,
+    /// The seed from which all chances are drawn.
+    pub seed: u64,
+    /// After how long the process ends by itself; a lease may move it.
+    pub time_limit: Option<Duration>,
+}
+
+/// Why the process can not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The admin API can not listen.
+    #[error(transparent)]
+    Listen(#[from] AdminListenError),
+    /// The admin API broke.
+    #[error("the admin API failed")]
+    Admin(#[source] io::Error),
+}
+
+/// Why a list of proxies can not be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("the list of proxies cannot be taken")]
+pub struct ConfigurationError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl From<WireError> for ConfigurationError {
+    fn from(error: WireError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<RegistryError> for ConfigurationError {
+    fn from(error: RegistryError) -> Self {
+        Self(error.into())
+    }
+}
+
+/// A fault proxy that is bound and can serve.
+#[derive(Debug)]
+pub struct Server {
+    listener: AdminListener,
+    registry: Arc<Registry>,
+    deadlines: watch::Receiver<Deadlines>,
+}
+
+impl Server {
+    /// Binds the admin API.
+    ///
+    /// # Errors
+    /// The address is taken or can be reached by others.
+    pub async fn bind(options: &ServerOptions) -> Result<Self, ServerError> {
+        let listener = AdminListener::bind(&options.admin).await?;
+        let end = options.time_limit.map(|limit| Instant::now() + limit);
+        let (sender, deadlines) = watch::channel(Deadlines { lapse: None, end });
+        let registry = Arc::new(Registry::new(options.seed, sender));
+        Ok(Self { listener, registry, deadlines })
+    }
+
+    /// Where the admin API listens, with the port that the system chose if it was asked to.
+    #[must_use]
+    pub fn admin_address(&self) -> AdminAddress {
+        self.listener.address()
+    }
+
+    /// Makes the proxies of a list in JSON, as in `POST /populate`; says of each `name: listen -> upstream`.
+    ///
+    /// # Errors
+    /// The list is not valid, or a proxy can not listen.
+    pub async fn populate(&self, json: &[u8]) -> Result<Vec<String>, ConfigurationError> {
+        let views = self.registry.populate(parse_proxies(json)?).await?;
+        Ok(views.iter().map(ToString::to_string).collect())
+    }
+
+    /// Serves until `stop` resolves, a shutdown is asked for, or the time limit is over; then stops every proxy.
+    ///
+    /// # Errors
+    /// The admin API broke.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let Self { listener, registry, deadlines } = self;
+        let token = CancellationToken::new();
+        let routes = Admin { registry: Arc::clone(&registry), stop: token.clone() }.routes();
+        let mut served = tokio::spawn(listener.serve(routes, token.clone()));
+        let early = tokio::select! {
+            () = stop => None,
+            () = token.cancelled() => None,
+            () = keep_deadlines(&registry, deadlines) => None,
+            ended = &mut served => Some(ended),
+        };
+        token.cancel();
+        let ended = match early {
+            Some(ended) => Some(ended),
+            None => tokio::time::timeout(SHUTDOWN_WAIT, &mut served).await.ok(),
+        };
+        registry.close().await;
+        match ended {
+            Some(Ok(Err(error))) => Err(ServerError::Admin(error)),
+            Some(Err(panicked)) => Err(ServerError::Admin(io::Error::other(panicked))),
+            // A client that holds a request open is cut off with the process.
+            Some(Ok(Ok(()))) | None => Ok(()),
+        }
+    }
+}
+
+/// Acts on the deadlines; returns when the time limit is over.
+async fn keep_deadlines(registry: &Registry, mut deadlines: watch::Receiver<Deadlines>) {
+    loop {
+        match expired(&mut deadlines).await {
+            Expired::Lease => {
+                if registry.lapse().await.is_err() {
+                    tokio::time::sleep(REOPEN_RETRY_WAIT).await;
+                }
+            }
+            Expired::TimeLimit | Expired::Abandoned => return,
+        }
+    }
+}

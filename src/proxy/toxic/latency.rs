@@ -1,0 +1,222 @@
+//! `latency`: delays what passes and keeps its order and its bandwidth.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{Content, Parcel, TOXIC_WAIT_MS_MAX, ToxicCounters, ToxicError};
+
+/// Delays every chunk by `latency` ± `jitter`, counted from its receipt.
+///
+/// The jitter is even over `[-jitter, +jitter]` and drawn once for a unit of traffic (an HTTP exchange, a burst of TCP
+/// chunks), so that a response keeps its shape; a delay is never below zero. Toxiproxy draws for each chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latency {
+    /// The mean delay; the admin API counts it in whole milliseconds, at most a day.
+    pub latency: Duration,
+    /// The largest deviation from the mean, in the same unit.
+    pub jitter: Duration,
+}
+
+/// The settings as the admin API writes them, in milliseconds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Attributes {
+    latency: u64,
+    jitter: u64,
+}
+
+impl Latency {
+    /// The type's name in the admin API.
+    pub const TYPE: &'static str = "latency";
+}
+
+impl TryFrom<Attributes> for Latency {
+    type Error = ToxicError;
+
+    fn try_from(attributes: Attributes) -> Result<Self, ToxicError> {
+        for (attribute, millis) in [("latency", attributes.latency), ("jitter", attributes.jitter)] {
+            if millis > TOXIC_WAIT_MS_MAX {
+                return Err(ToxicError::TooLong { attribute, millis });
+            }
+        }
+        Ok(Self {
+            latency: Duration::from_millis(attributes.latency),
+            jitter: Duration::from_millis(attributes.jitter),
+        })
+    }
+}
+
+impl From<Latency> for Attributes {
+    fn from(latency: Latency) -> Self {
+        Self { latency: crate::unit::elapsed_ms(latency.latency), jitter: crate::unit::elapsed_ms(latency.jitter) }
+    }
+}
+
+/// Parcels in order, each with the moment at which it goes on. A parcel's wait starts with its own receipt, so the waits
+/// of parcels that follow one another do not add up.
+#[derive(Debug)]
+pub(crate) struct DelayLine {
+    settings: Latency,
+    counters: Arc<ToxicCounters>,
+    generator: ChaCha8Rng,
+    drawn: Option<Drawn>,
+    held: VecDeque<(Instant, Parcel)>,
+    held_bytes: usize,
+}
+
+/// The delay of one unit of traffic.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    unit: u64,
+    delay: Duration,
+}
+
+impl DelayLine {
+    pub(super) fn new(settings: Latency, counters: Arc<ToxicCounters>, generator: ChaCha8Rng) -> Self {
+        Self { settings, counters, generator, drawn: None, held: VecDeque::new(), held_bytes: 0 }
+    }
+
+    pub(super) fn push(&mut self, parcel: Parcel, now: Instant) {
+        let delay = self.delay_of(parcel.unit);
+        if matches!(parcel.content, Content::Data(_)) && !delay.is_zero() {
+            self.counters.hits.add(1);
+        }
+        // A short delay must not let a parcel overtake one that drew a long delay.
+        let due = self.held.back().map_or(now + delay, |(before, _)| (now + delay).max(*before));
+        self.held_bytes += parcel.bytes();
+        self.held.push_back((due, parcel));
+    }
+
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
+        let (_, parcel) = self.held.pop_front_if(|(due, _)| *due <= now)?;
+        self.held_bytes -= parcel.bytes();
+        Some(parcel)
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.held.front().map(|(due, _)| *due)
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    pub(super) fn adopt(&mut self, settings: Latency) {
+        self.settings = settings;
+        self.drawn = None;
+    }
+
+    pub(super) fn dissolve(self) -> VecDeque<Parcel> {
+        self.held.into_iter().map(|(_, parcel)| parcel).collect()
+    }
+
+    fn delay_of(&mut self, unit: u64) -> Duration {
+        match self.drawn {
+            Some(drawn) if drawn.unit == unit => drawn.delay,
+            Some(_) | None => {
+                let delay = draw(self.settings, &mut self.generator);
+                self.drawn = Some(Drawn { unit, delay });
+                delay
+            }
+        }
+    }
+}
+
+fn draw(settings: Latency, generator: &mut ChaCha8Rng) -> Duration {
+    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2);
+    let jitter = micros(settings.jitter);
+    let deviation = if jitter == 0 { 0 } else { generator.random_range(-jitter..=jitter) };
+    let delay = micros(settings.latency).saturating_add(deviation);
+    Duration::from_micros(u64::try_from(delay).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use tokio_util::bytes::Bytes;
+
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn line(latency_ms: u64, jitter_ms: u64) -> DelayLine {
+        let settings = Latency { latency: Duration::from_millis(latency_ms), jitter: Duration::from_millis(jitter_ms) };
+        DelayLine::new(settings, Arc::default(), ChaCha8Rng::seed_from_u64(7))
+    }
+
+    fn parcel(unit: u64, bytes: &'static str) -> Parcel {
+        Parcel { content: Content::Data(Bytes::from_static(bytes.as_bytes())), unit }
+    }
+
+    #[test]
+    fn the_waits_of_consecutive_chunks_do_not_add_up() {
+        let start = Instant::now();
+        let mut line = line(100, 0);
+        for index in 0..50 {
+            line.push(parcel(0, "x"), start + index * MILLISECOND);
+        }
+        for index in 0..50 {
+            let due = start + (100 + index) * MILLISECOND;
+            assert_eq!(line.due(), Some(due));
+            assert_eq!(line.pop(due - MILLISECOND), None);
+            assert_eq!(line.pop(due), Some(parcel(0, "x")));
+        }
+        assert_eq!((line.due(), line.held_bytes()), (None, 0));
+        assert_eq!(line.counters.hits.get(), 50);
+    }
+
+    #[test]
+    fn a_unit_draws_once_and_jitter_stays_in_its_bounds_around_the_mean() {
+        let start = Instant::now();
+        let mut sum = Duration::ZERO;
+        let mut least = Duration::MAX;
+        let mut most = Duration::ZERO;
+        for unit in 0..2_000 {
+            // A line for itself, so that no parcel is held up by the one before it.
+            let mut line = DelayLine { generator: ChaCha8Rng::seed_from_u64(unit), ..line(50, 10) };
+            line.push(parcel(unit, "a"), start);
+            line.push(parcel(unit, "b"), start);
+            let due = line.due().expect("a parcel is held");
+            assert!(line.pop(due).is_some() && line.pop(due).is_some(), "both chunks of a unit wait equally");
+            let delay = due - start;
+            sum += delay;
+            least = least.min(delay);
+            most = most.max(delay);
+        }
+        assert!(least >= 40 * MILLISECOND && least < 41 * MILLISECOND, "{least:?}");
+        assert!(most <= 60 * MILLISECOND && most > 59 * MILLISECOND, "{most:?}");
+        let mean_micros = sum.as_micros() / 2_000;
+        assert!((49_500..=50_500).contains(&mean_micros), "{mean_micros} µs");
+    }
+
+    #[test]
+    fn jitter_larger_than_the_latency_never_reorders() {
+        let start = Instant::now();
+        let mut line = line(5, 50);
+        for unit in 0..200 {
+            line.push(Parcel { content: Content::Data(Bytes::from(vec![0; 3])), unit }, start);
+        }
+        let end = start + Duration::from_millis(55);
+        let units: Vec<u64> = std::iter::from_fn(|| line.pop(end)).map(|parcel| parcel.unit).collect();
+        assert_eq!(units, (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_end_waits_behind_the_data() {
+        let start = Instant::now();
+        let mut line = line(100, 0);
+        line.push(parcel(0, "x"), start);
+        line.push(Parcel { content: Content::End, unit: 0 }, start);
+        assert_eq!(line.pop(start + 99 * MILLISECOND), None);
+        let later = start + 100 * MILLISECOND;
+        assert_eq!(line.pop(later).map(|parcel| parcel.bytes()), Some(1));
+        assert_eq!(line.pop(later).map(|parcel| parcel.content), Some(Content::End));
+        assert_eq!(line.counters.hits.get(), 1, "only data counts");
+    }
+}

@@ -1,0 +1,113 @@
+//! `timeout`: a black hole that closes the connection after a time.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{Content, Parcel, TOXIC_WAIT_MS_MAX, ToxicCounters, ToxicError};
+
+/// Lets nothing pass, not even the end of the stream, and closes the connection `timeout` after it began.
+///
+/// Zero never closes while the toxic is present. Removing it closes the connections that it worked on, since bytes of
+/// them are lost and clients must connect again (Toxiproxy's semantics).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout {
+    /// How long the connection stays open; the admin API counts it in whole milliseconds, at most a day.
+    pub timeout: Duration,
+}
+
+/// The settings as the admin API writes them, in milliseconds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Attributes {
+    timeout: u64,
+}
+
+impl Timeout {
+    /// The type's name in the admin API.
+    pub const TYPE: &'static str = "timeout";
+}
+
+impl TryFrom<Attributes> for Timeout {
+    type Error = ToxicError;
+
+    fn try_from(attributes: Attributes) -> Result<Self, ToxicError> {
+        if attributes.timeout > TOXIC_WAIT_MS_MAX {
+            return Err(ToxicError::TooLong { attribute: "timeout", millis: attributes.timeout });
+        }
+        Ok(Self { timeout: Duration::from_millis(attributes.timeout) })
+    }
+}
+
+impl From<Timeout> for Attributes {
+    fn from(timeout: Timeout) -> Self {
+        Self { timeout: crate::unit::elapsed_ms(timeout.timeout) }
+    }
+}
+
+/// Drops everything until it is over.
+#[derive(Debug)]
+pub(crate) struct BlackHole {
+    timeout: Duration,
+    began: Instant,
+    swallowed_end: bool,
+}
+
+impl BlackHole {
+    pub(super) fn new(settings: Timeout, counters: &ToxicCounters, now: Instant) -> Self {
+        counters.hits.add(1);
+        Self { timeout: settings.timeout, began: now, swallowed_end: false }
+    }
+
+    pub(super) fn push(&mut self, parcel: &Parcel) {
+        self.swallowed_end |= parcel.content == Content::End;
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!self.timeout.is_zero()).then(|| self.began + self.timeout)
+    }
+
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.due().is_some_and(|due| due <= now)
+    }
+
+    pub(super) fn has_swallowed_end(&self) -> bool {
+        self.swallowed_end
+    }
+
+    /// The new time counts from the change.
+    pub(super) fn adopt(&mut self, settings: Timeout, now: Instant) {
+        self.timeout = settings.timeout;
+        self.began = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_black_hole_is_over_after_its_timeout_and_never_if_that_is_zero() {
+        let start = Instant::now();
+        let counters = ToxicCounters::default();
+        let second = Duration::from_secs(1);
+        let mut hole = BlackHole::new(Timeout { timeout: second }, &counters, start);
+        assert!(!hole.is_over(start + second / 2));
+        assert!(hole.is_over(start + second));
+        hole.adopt(Timeout { timeout: second }, start + second);
+        assert!(!hole.is_over(start + second), "a change begins anew");
+        hole.adopt(Timeout { timeout: Duration::ZERO }, start);
+        assert_eq!(hole.due(), None);
+        assert_eq!(counters.hits.get(), 1);
+    }
+
+    #[test]
+    fn a_black_hole_keeps_the_end_to_itself() {
+        let start = Instant::now();
+        let mut hole = BlackHole::new(Timeout { timeout: Duration::ZERO }, &ToxicCounters::default(), start);
+        assert!(!hole.has_swallowed_end());
+        hole.push(&Parcel { content: Content::End, unit: 0 });
+        assert!(hole.has_swallowed_end());
+    }
+}
