@@ -1,0 +1,220 @@
+//! The account: all functions, their shared concurrency, and the work under way.
+//!
+//! Owns: finding what a request names, taking the slot, running the invocation apart from its caller. Must not know: HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::concurrency::{Concurrency, Slot, Throttle};
+use super::context::Context;
+use super::function::{Function, Invocation, Outcome};
+use super::name::{FunctionReference, NameError, Version};
+
+/// The largest request of a synchronous invocation, in bytes. Source: AWS Lambda quotas (6 MB).
+pub(super) const REQUEST_BYTES_MAX: usize = 6_291_456;
+/// The largest asynchronous event, in bytes. Source: AWS Lambda quotas (1 MB).
+pub(super) const EVENT_BYTES_MAX: usize = 1_048_576;
+/// How many asynchronous events may wait or run.
+const EVENTS_MAX: usize = 1_000;
+/// The waits before the two retries of an asynchronous event that failed. AWS waits one and two minutes.
+const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+/// How often a throttled asynchronous event is tried again, and how long after. AWS tries for up to six hours.
+const EVENT_THROTTLED_TRIES_MAX: u32 = 120;
+/// See [`EVENT_THROTTLED_TRIES_MAX`].
+const EVENT_THROTTLED_WAIT: Duration = Duration::from_millis(500);
+
+/// Why a request led to no function.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FindError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// No such function, version or alias. The text is AWS's.
+    #[error("Function not found: {0}")]
+    Missing(String),
+}
+
+/// Why an invocation had no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum InvokeError {
+    /// The payload is larger than this many bytes.
+    TooLarge(usize),
+    /// The payload is not JSON.
+    NotJson(String),
+    Throttled(Throttle),
+    Stopping,
+}
+
+/// A function that was found, and the version that was named.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub function: Arc<Function>,
+    pub version: Version,
+    /// The ARN with the qualifier as it was given.
+    pub arn: String,
+    pub qualifier: Option<String>,
+}
+
+/// All functions of a sandbox.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub context: Arc<Context>,
+    pub functions: BTreeMap<String, Arc<Function>>,
+    pub concurrency: Concurrency,
+    events: Arc<Semaphore>,
+    /// Dropped or aborted, the invocations drop their environments, which kills them.
+    work: Mutex<JoinSet<()>>,
+}
+
+impl Account {
+    pub(super) fn new(
+        context: Arc<Context>,
+        functions: BTreeMap<String, Arc<Function>>,
+        concurrency: Concurrency,
+    ) -> Self {
+        let events = Arc::new(Semaphore::new(EVENTS_MAX));
+        Self { context, functions, concurrency, events, work: Mutex::default() }
+    }
+
+    /// Finds what a request's function name and `Qualifier` mean.
+    pub(super) fn find(&self, text: &str, qualifier: Option<&str>) -> Result<Target, FindError> {
+        let reference = FunctionReference::parse(text, qualifier)?;
+        let mut arn = format!(
+            "arn:aws:lambda:{}:{}:function:{}",
+            reference.region.as_deref().unwrap_or(&self.context.region),
+            reference.account_id.as_deref().unwrap_or(&self.context.account_id),
+            reference.name
+        );
+        let is_ours = arn == self.context.function_arn(&reference.name);
+        if let Some(qualifier) = &reference.qualifier {
+            arn = format!("{arn}:{qualifier}");
+        }
+        let found = self.functions.get(&reference.name).filter(|_| is_ours);
+        match found.and_then(|function| Some((function, function.version(reference.qualifier.as_deref())?))) {
+            Some((function, version)) => {
+                Ok(Target { function: Arc::clone(function), version, arn, qualifier: reference.qualifier })
+            }
+            None => Err(FindError::Missing(arn)),
+        }
+    }
+
+    /// Invokes and waits for the outcome.
+    ///
+    /// The slot is taken before there is a process, and the work runs apart from the caller: one that hangs up frees
+    /// nothing early.
+    pub(super) async fn invoke(&self, target: &Target, payload: Bytes) -> Result<Outcome, InvokeError> {
+        if self.context.stopping.is_cancelled() {
+            return Err(InvokeError::Stopping);
+        }
+        let invocation = invocation(target, payload, REQUEST_BYTES_MAX)?;
+        let slot = self.concurrency.take(&target.function.name).map_err(InvokeError::Throttled)?;
+        let function = Arc::clone(&target.function);
+        let (sender, receiver) = oneshot::channel();
+        self.spawn(async move {
+            let outcome = run(&function, &invocation, slot).await;
+            // A caller that hung up is no error of ours.
+            sender.send(outcome).ok();
+        });
+        receiver.await.ok().flatten().ok_or(InvokeError::Stopping)
+    }
+
+    /// Takes an event for later and returns its request id. An event that fails is tried twice more.
+    pub(super) fn invoke_later(&self, target: &Target, payload: Bytes) -> Result<String, InvokeError> {
+        let invocation = invocation(target, payload, EVENT_BYTES_MAX)?;
+        let request_id = invocation.request_id.clone();
+        let place =
+            Arc::clone(&self.events).try_acquire_owned().map_err(|_| InvokeError::Throttled(Throttle::EventQueue))?;
+        let (function, concurrency) = (Arc::clone(&target.function), self.concurrency.clone());
+        let stopping = self.context.stopping.clone();
+        self.spawn(async move {
+            let _place = place;
+            for wait in EVENT_RETRY_WAITS.into_iter().map(Some).chain([None]) {
+                let Some(slot) = wait_for_slot(&concurrency, &function.name, &stopping).await else { return };
+                let outcome = run(&function, &invocation, slot).await;
+                let has_failed = outcome.is_some_and(|outcome| outcome.failed);
+                let Some(wait) = wait.filter(|_| has_failed) else { return };
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        });
+        Ok(request_id)
+    }
+
+    /// Says whether an invocation would be let in, without making one.
+    pub(super) fn would_invoke(&self, target: &Target, payload: &Bytes) -> Result<(), InvokeError> {
+        invocation(target, payload.clone(), REQUEST_BYTES_MAX).map(|_| ())
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut set = self.work.lock().expect("invariant: nobody panics while holding the work");
+        while set.try_join_next().is_some() {}
+        set.spawn(work);
+    }
+
+    /// Ends all work and all processes, and waits until they are gone.
+    pub(super) async fn stop(&self) {
+        self.context.stopping.cancel();
+        let mut work = std::mem::take(&mut *self.work.lock().expect("invariant: nobody panics while holding the work"));
+        while work.join_next().await.is_some() {}
+        for function in self.functions.values() {
+            function.end_idle().await;
+        }
+    }
+
+    /// Kills all processes without waiting.
+    pub(super) fn kill(&self) {
+        self.context.stopping.cancel();
+        if let Ok(mut work) = self.work.lock() {
+            work.abort_all();
+        }
+        for function in self.functions.values() {
+            drop(function.drain_idle());
+        }
+    }
+}
+
+/// The slot is given back before the caller hears the outcome, so that its next call can have it.
+async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option<Outcome> {
+    let outcome = function.handle(invocation).await;
+    drop(slot);
+    outcome
+}
+
+async fn wait_for_slot(
+    concurrency: &Concurrency,
+    function: &str,
+    stopping: &tokio_util::sync::CancellationToken,
+) -> Option<Slot> {
+    for _ in 0..EVENT_THROTTLED_TRIES_MAX {
+        if let Ok(slot) = concurrency.take(function) {
+            return Some(slot);
+        }
+        tokio::select! {
+            () = stopping.cancelled() => return None,
+            () = tokio::time::sleep(EVENT_THROTTLED_WAIT) => {}
+        }
+    }
+    None
+}
+
+fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
+    if payload.len() > bytes_max {
+        return Err(InvokeError::TooLarge(bytes_max));
+    }
+    let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
+    serde_json::from_slice::<serde::de::IgnoredAny>(&payload)
+        .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    Ok(Invocation {
+        request_id: Uuid::new_v4().to_string(),
+        version: target.version,
+        invoked_arn: target.arn.clone(),
+        payload,
+    })
+}

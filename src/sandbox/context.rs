@@ -1,0 +1,33 @@
+//! What every function of a sandbox shares.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::unit::Clock;
+
+/// The sandbox as its functions see it.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub account_id: String,
+    pub region: String,
+    /// The control API's URL, which functions use for calls of their own.
+    pub endpoint: String,
+    pub gameday: PathBuf,
+    pub search_path: OsString,
+    pub clock: Clock,
+    /// Cancelled when the sandbox stops.
+    pub stopping: CancellationToken,
+    /// How many processes run.
+    pub environments: Arc<AtomicUsize>,
+}
+
+impl Context {
+    /// A function's ARN without a qualifier.
+    pub(super) fn function_arn(&self, name: &str) -> String {
+        format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account_id)
+    }
+}

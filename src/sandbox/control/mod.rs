@@ -1,0 +1,98 @@
+//! The control API: the part of AWS Lambda's and STS's HTTP that game days use, for any AWS SDK.
+//!
+//! Owns: paths, status codes, error shapes. Must not know: processes. Shapes are those of the AWS service models
+//! (`lambda` 2015-03-31, rest-json; `sts` 2011-06-15, query). Signatures are accepted and not checked.
+
+mod catalog;
+mod concurrency;
+mod configuration;
+mod error;
+mod invoke;
+mod sts;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post, put};
+
+pub(super) use self::error::ApiError;
+use super::account::Account;
+
+/// The `Qualifier` of a request.
+#[derive(Debug, serde::Deserialize)]
+struct Qualifier {
+    #[serde(rename = "Qualifier")]
+    qualifier: Option<String>,
+}
+
+/// All operations.
+pub(super) fn router(account: Arc<Account>) -> Router {
+    Router::new()
+        .route("/", post(sts::query))
+        .route("/2015-03-31/functions", get(catalog::list_functions))
+        .route("/2015-03-31/functions/", get(catalog::list_functions))
+        .route("/2015-03-31/functions/{name}", get(catalog::get_function))
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke::invoke))
+        .route(
+            "/2015-03-31/functions/{name}/configuration",
+            get(configuration::get_configuration).put(configuration::update_configuration),
+        )
+        .route("/2015-03-31/functions/{name}/versions", get(catalog::list_versions))
+        .route("/2015-03-31/functions/{name}/aliases", get(catalog::list_aliases))
+        .route("/2015-03-31/functions/{name}/aliases/{alias}", get(catalog::get_alias))
+        .route(
+            "/2017-10-31/functions/{name}/concurrency",
+            put(concurrency::put_concurrency).delete(concurrency::delete_concurrency),
+        )
+        .route("/2019-09-30/functions/{name}/concurrency", get(concurrency::get_concurrency))
+        .route("/2017-03-31/tags/{arn}", get(catalog::list_tags))
+        .route("/2016-08-19/account-settings", get(catalog::get_account_settings))
+        .route("/2016-08-19/account-settings/", get(catalog::get_account_settings))
+        .fallback(unknown_operation)
+        .method_not_allowed_fallback(unknown_operation)
+        // The one large body is the payload of an invocation, which reads it with limits of its own.
+        .layer(DefaultBodyLimit::max(super::account::EVENT_BYTES_MAX))
+        .layer(from_fn(only_from_here))
+        .with_state(account)
+}
+
+async fn unknown_operation(method: Method, uri: Uri) -> ApiError {
+    ApiError::UnknownOperation(format!("{method} {}", uri.path()))
+}
+
+/// Refuses what a web page could send: a name that was made to point here (DNS rebinding), or a request across origins.
+async fn only_from_here(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(ORIGIN) || !names_this_machine(request.headers()) {
+        return ApiError::NotFromHere.into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether the request's `Host` is 127.0.0.1 or localhost, with any port.
+pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "127.0.0.1" | "localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_of_this_machine_is_served() {
+        let host = |text: &str| HeaderMap::from_iter([(HOST, text.parse().expect(text))]);
+        for ours in ["127.0.0.1:4000", "localhost:4000", "localhost"] {
+            assert!(names_this_machine(&host(ours)), "{ours}");
+        }
+        for foreign in ["evil.example:4000", "127.0.0.1.evil.example", "0.0.0.0:4000", ""] {
+            assert!(!names_this_machine(&host(foreign)), "{foreign}");
+        }
+        assert!(!names_this_machine(&HeaderMap::new()));
+    }
+}

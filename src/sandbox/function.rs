@@ -1,0 +1,292 @@
+//! One function: its versions, their configurations, and the pool of warm environments of each.
+//!
+//! Owns: which environment serves an invocation, and when one is too old to. Must not know: HTTP, the account's limits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::time::Instant;
+
+use super::concurrency::ACCOUNT_LIMIT;
+use super::configuration::{Change, Configuration, Latest, UpdateError, new_revision};
+use super::context::Context;
+use super::environment::{Ending, Environment, Invoked, Start, StartError};
+use super::name::Version;
+use super::output::Tail;
+use super::program::Program;
+use super::runtime_api::Delivery;
+use super::spec::FunctionSpec;
+
+/// What is asked of a function.
+#[derive(Debug, Clone)]
+pub(super) struct Invocation {
+    pub request_id: String,
+    pub version: Version,
+    pub invoked_arn: String,
+    pub payload: Bytes,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub request_id: String,
+    pub version: Version,
+    pub payload: Bytes,
+    /// Whether the payload is an error, which Lambda answers with status 200 and a header.
+    pub failed: bool,
+    /// The last 4 KB of output.
+    pub log: Vec<u8>,
+}
+
+/// A published version: it never changes.
+#[derive(Debug)]
+struct Published {
+    configuration: Configuration,
+    revision: String,
+}
+
+/// A version as the control API shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub version: Version,
+    pub configuration: Configuration,
+    pub revision: String,
+    pub is_updating: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    latest: Latest,
+    published: BTreeMap<u32, Published>,
+    idle: BTreeMap<Version, Vec<Environment>>,
+}
+
+impl State {
+    /// Lets an update take effect that is due. Idle environments of the old configuration end here, by being dropped.
+    fn settle(&mut self) {
+        if self.latest.settle(Instant::now()) {
+            self.idle.remove(&Version::Latest);
+        }
+    }
+
+    fn generation(&self, version: Version) -> u64 {
+        match version {
+            Version::Latest => self.latest.generation(),
+            Version::Published(_) => 0,
+        }
+    }
+}
+
+/// One function of the sandbox.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub name: String,
+    pub program: Program,
+    pub tags: BTreeMap<String, String>,
+    /// Name → version, and a revision each.
+    pub aliases: BTreeMap<String, (u32, String)>,
+    update_window: Duration,
+    cold_start: Duration,
+    context: Arc<Context>,
+    output: Arc<Tail>,
+    state: Mutex<State>,
+}
+
+impl Function {
+    /// A function with the versions that its aliases name; all have the specification's configuration.
+    pub(super) fn new(name: &str, spec: &FunctionSpec, program: Program, context: Arc<Context>) -> Self {
+        let configuration = Configuration {
+            description: String::new(),
+            handler: program.handler.clone(),
+            timeout_seconds: spec.timeout_seconds(),
+            memory_mb: spec.memory,
+            environment: spec.environment.clone(),
+            modified: context.clock.origin(),
+        };
+        let publish =
+            |number: &u32| (*number, Published { configuration: configuration.clone(), revision: new_revision() });
+        let state = State {
+            published: spec.aliases.values().map(publish).collect(),
+            latest: Latest::new(configuration),
+            idle: BTreeMap::new(),
+        };
+        Self {
+            name: name.to_owned(),
+            program,
+            tags: spec.tags.clone(),
+            aliases: spec.aliases.iter().map(|(alias, version)| (alias.clone(), (*version, new_revision()))).collect(),
+            update_window: Duration::from_millis(spec.update_ms),
+            cold_start: Duration::from_millis(spec.cold_start_ms),
+            context,
+            output: Arc::default(),
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().expect("invariant: nobody panics while holding a function's state");
+        state.settle();
+        state
+    }
+
+    /// The function's ARN without a qualifier.
+    pub(super) fn arn(&self) -> String {
+        self.context.function_arn(&self.name)
+    }
+
+    /// The version that a qualifier names: a number, `$LATEST` or an alias. `None`: there is none.
+    pub(super) fn version(&self, qualifier: Option<&str>) -> Option<Version> {
+        match qualifier {
+            None | Some("$LATEST") => Some(Version::Latest),
+            Some(text) => {
+                let number = match self.aliases.get(text) {
+                    Some((number, _)) => *number,
+                    None => text.parse().ok()?,
+                };
+                self.state().published.contains_key(&number).then_some(Version::Published(number))
+            }
+        }
+    }
+
+    /// Every version, `$LATEST` first.
+    pub(super) fn versions(&self) -> Vec<Version> {
+        let published: Vec<u32> = self.state().published.keys().copied().collect();
+        std::iter::once(Version::Latest).chain(published.into_iter().map(Version::Published)).collect()
+    }
+
+    /// A version as the control API shows it. `None`: there is none.
+    pub(super) fn shown(&self, version: Version) -> Option<Shown> {
+        let state = self.state();
+        let (configuration, revision, is_updating) = match version {
+            Version::Latest => (state.latest.shown(), state.latest.revision(), state.latest.is_updating()),
+            Version::Published(number) => {
+                let published = state.published.get(&number)?;
+                (&published.configuration, published.revision.as_str(), false)
+            }
+        };
+        Some(Shown { version, configuration: configuration.clone(), revision: revision.to_owned(), is_updating })
+    }
+
+    /// Changes the configuration of `$LATEST`, which takes effect after the update window; the answer shows it under way.
+    pub(super) fn update(&self, change: Change) -> Result<Shown, UpdateError> {
+        let mut state = self.state();
+        state.latest.update(change, &self.arn(), Instant::now(), self.update_window, self.context.clock.now())?;
+        Ok(Shown {
+            version: Version::Latest,
+            configuration: state.latest.shown().clone(),
+            revision: state.latest.revision().to_owned(),
+            is_updating: true,
+        })
+    }
+
+    /// The last 4 KB that the function's processes wrote.
+    pub(super) fn output(&self) -> Vec<u8> {
+        self.output.bytes()
+    }
+
+    /// Handles one invocation; the caller holds its slot. `None`: the sandbox stops.
+    ///
+    /// An environment is taken out of the pool to be used, and put back only after a good end.
+    pub(super) async fn handle(&self, invocation: &Invocation) -> Option<Outcome> {
+        loop {
+            let (environment, is_fresh) = match self.take_idle(invocation.version) {
+                Some(environment) => (environment, false),
+                None => match self.start(invocation).await {
+                    Ok(environment) => (environment, true),
+                    Err(StartError::Stopping) => return None,
+                    Err(StartError::Init { payload, log }) => return Some(outcome(invocation, payload, true, log)),
+                    Err(StartError::System(error)) => {
+                        let text = format!("the sandbox could not start a process: {error}");
+                        let payload = serde_json::json!({"errorType": "Sandbox.StartError", "errorMessage": text});
+                        return Some(outcome(invocation, payload.to_string().into(), true, Vec::new()));
+                    }
+                },
+            };
+            let delivery = Delivery {
+                request_id: invocation.request_id.clone(),
+                invoked_arn: invocation.invoked_arn.clone(),
+                timeout: environment.timeout(),
+                payload: invocation.payload.clone(),
+            };
+            match environment.invoke(delivery).await {
+                Invoked::Ended { ending: Ending { payload, failed, log }, reusable } => {
+                    if let Some(environment) = reusable {
+                        self.put_back(invocation.version, environment);
+                    }
+                    return Some(outcome(invocation, payload, failed, log));
+                }
+                Invoked::Stopping => return None,
+                // A warm process that had died in the pool: the caller is not to know.
+                Invoked::NotDelivered if !is_fresh => {}
+                Invoked::NotDelivered => {
+                    let text = "the process ended before it took the invocation";
+                    let payload = serde_json::json!({"errorType": "Runtime.ExitError", "errorMessage": text});
+                    return Some(outcome(invocation, payload.to_string().into(), true, Vec::new()));
+                }
+            }
+        }
+    }
+
+    fn take_idle(&self, version: Version) -> Option<Environment> {
+        let mut state = self.state();
+        let idle = state.idle.get_mut(&version)?;
+        // The one used last is the warmest. A dead one is dropped.
+        std::iter::from_fn(|| idle.pop()).find_map(|mut environment| environment.is_alive().then_some(environment))
+    }
+
+    fn put_back(&self, version: Version, environment: Environment) {
+        let mut state = self.state();
+        let is_current = environment.generation == state.generation(version);
+        let processes = self.context.environments.load(Ordering::Relaxed);
+        let limit = usize::try_from(ACCOUNT_LIMIT).unwrap_or(usize::MAX);
+        if is_current && processes <= limit && !self.context.stopping.is_cancelled() {
+            state.idle.entry(version).or_default().push(environment);
+        }
+        // Otherwise it is dropped, which kills it.
+    }
+
+    async fn start(&self, invocation: &Invocation) -> Result<Environment, StartError> {
+        tokio::select! {
+            () = tokio::time::sleep(self.cold_start) => {}
+            () = self.context.stopping.cancelled() => return Err(StartError::Stopping),
+        }
+        let (configuration, generation) = {
+            let state = self.state();
+            let configuration = match invocation.version {
+                Version::Published(number) => state.published.get(&number).map(|published| &published.configuration),
+                Version::Latest => None,
+            };
+            (configuration.unwrap_or(state.latest.serving()).clone(), state.generation(invocation.version))
+        };
+        let start = Start {
+            function: &self.name,
+            version: invocation.version.to_string(),
+            program: &self.program,
+            configuration: &configuration,
+            generation,
+            output: Arc::clone(&self.output),
+            request_id: &invocation.request_id,
+        };
+        Environment::start(&self.context, start).await
+    }
+
+    /// Ends all idle environments and waits until their processes are gone.
+    pub(super) async fn end_idle(&self) {
+        for environment in self.drain_idle() {
+            environment.end().await;
+        }
+    }
+
+    /// Takes every idle environment; dropping them kills them.
+    pub(super) fn drain_idle(&self) -> Vec<Environment> {
+        let idle = std::mem::take(&mut self.state().idle);
+        idle.into_values().flatten().collect()
+    }
+}
+
+fn outcome(invocation: &Invocation, payload: Bytes, failed: bool, log: Vec<u8>) -> Outcome {
+    Outcome { request_id: invocation.request_id.clone(), version: invocation.version, payload, failed, log }
+}

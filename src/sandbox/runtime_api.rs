@@ -1,0 +1,190 @@
+//! The Lambda Runtime API (2018-06-01) of one execution environment: what a function's runtime asks and answers.
+//!
+//! Owns: its HTTP. Must not know: processes, timeouts, who invoked. One listener an environment is what tells the
+//! environments apart, so a runtime needs nothing but `AWS_LAMBDA_RUNTIME_API`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, body::Bytes};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::server::{BodyError, read_body};
+use crate::unit::Clock;
+
+/// The largest answer of a function, in bytes. Source: AWS Lambda quotas (6 MB) and the text of its error.
+pub(super) const RESPONSE_BYTES_MAX: usize = 6_291_556;
+
+/// Events that wait for their environment; a runtime that asks faster waits itself.
+const EVENTS_WAITING_MAX: usize = 16;
+
+/// One invocation on its way to a runtime.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub request_id: String,
+    pub invoked_arn: String,
+    pub timeout: Duration,
+    pub payload: Bytes,
+}
+
+/// What a runtime did.
+#[derive(Debug)]
+pub(super) enum RuntimeEvent {
+    /// It asked for the next invocation: its init has ended.
+    Waiting,
+    /// It was given the invocation: the timeout starts here.
+    Delivered,
+    /// Its init failed; the error as JSON.
+    InitFailed(Bytes),
+    /// It answered the invocation.
+    Answered(Bytes),
+    /// It answered that the handler failed; the error as JSON.
+    Failed(Bytes),
+    /// Its answer was larger than [`RESPONSE_BYTES_MAX`].
+    TooLarge,
+}
+
+/// The environment's ends of the API.
+#[derive(Debug)]
+pub(super) struct RuntimeApi {
+    pub router: Router,
+    pub events: mpsc::Receiver<RuntimeEvent>,
+    pub work: mpsc::Sender<Delivery>,
+}
+
+#[derive(Debug)]
+struct Runtime {
+    clock: Clock,
+    events: mpsc::Sender<RuntimeEvent>,
+    work: tokio::sync::Mutex<mpsc::Receiver<Delivery>>,
+    /// The invocation that may be answered now.
+    current: std::sync::Mutex<Option<String>>,
+}
+
+impl RuntimeApi {
+    /// The API of one environment, which must be served on a listener of its own.
+    pub(super) fn new(clock: Clock) -> Self {
+        let (event_sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
+        let (work, deliveries) = mpsc::channel(1);
+        let runtime = Runtime {
+            clock,
+            events: event_sender,
+            work: tokio::sync::Mutex::new(deliveries),
+            current: std::sync::Mutex::new(None),
+        };
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2018-06-01/runtime/init/error", post(init_error))
+            .with_state(Arc::new(runtime));
+        Self { router, events, work }
+    }
+}
+
+impl Runtime {
+    /// Tells the environment; it has gone only when its process is being ended.
+    async fn tell(&self, event: RuntimeEvent) -> Response {
+        match self.events.send(event).await {
+            Ok(()) => (StatusCode::ACCEPTED, Json(json!({"status": "OK"}))).into_response(),
+            Err(_) => ended(),
+        }
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.current.lock().expect("invariant: nobody panics while holding the current request")
+    }
+
+    /// Whether `id` is the invocation under way; it can be answered once.
+    fn close(&self, id: &str) -> bool {
+        self.current().take_if(|current| current == id).is_some()
+    }
+}
+
+fn ended() -> Response {
+    problem(StatusCode::FORBIDDEN, "the execution environment has ended", "Sandbox.Ended")
+}
+
+fn problem(status: StatusCode, message: &str, kind: &str) -> Response {
+    (status, Json(json!({"errorMessage": message, "errorType": kind}))).into_response()
+}
+
+async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
+    if runtime.events.send(RuntimeEvent::Waiting).await.is_err() {
+        return ended();
+    }
+    let Some(delivery) = runtime.work.lock().await.recv().await else { return ended() };
+    *runtime.current() = Some(delivery.request_id.clone());
+    if runtime.events.send(RuntimeEvent::Delivered).await.is_err() {
+        return ended();
+    }
+    let deadline = runtime.clock.now() + delivery.timeout;
+    let trace = format!("Root=1-{:08x}-{}", deadline.timestamp(), trace_suffix(&delivery.request_id));
+    let headers = [
+        (HeaderName::from_static("lambda-runtime-aws-request-id"), delivery.request_id),
+        (HeaderName::from_static("lambda-runtime-deadline-ms"), deadline.timestamp_millis().to_string()),
+        (HeaderName::from_static("lambda-runtime-invoked-function-arn"), delivery.invoked_arn),
+        (HeaderName::from_static("lambda-runtime-trace-id"), trace),
+        (axum::http::header::CONTENT_TYPE, "application/json".to_owned()),
+    ];
+    (headers, delivery.payload).into_response()
+}
+
+/// 24 hexadecimal digits, as an X-Ray trace id ends.
+fn trace_suffix(request_id: &str) -> String {
+    request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect()
+}
+
+async fn response(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>, request: Request) -> Response {
+    answer(&runtime, &id, request.into_body(), RuntimeEvent::Answered).await
+}
+
+async fn error(
+    State(runtime): State<Arc<Runtime>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let event = |body| RuntimeEvent::Failed(error_payload(body, &headers));
+    answer(&runtime, &id, request.into_body(), event).await
+}
+
+async fn answer(runtime: &Runtime, id: &str, body: Body, event: impl FnOnce(Bytes) -> RuntimeEvent) -> Response {
+    let body = read_body(body, RESPONSE_BYTES_MAX).await;
+    if body != Err(BodyError::Broken) && !runtime.close(id) {
+        return problem(StatusCode::BAD_REQUEST, "no such invocation is under way", "InvalidRequestID");
+    }
+    match body {
+        Ok(body) => runtime.tell(event(body)).await,
+        Err(BodyError::TooLarge) => {
+            runtime.tell(RuntimeEvent::TooLarge).await;
+            let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
+            problem(StatusCode::PAYLOAD_TOO_LARGE, &message, "RequestEntityTooLarge")
+        }
+        // The runtime went away in mid answer; its process's end, or the timeout, will tell.
+        Err(BodyError::Broken) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+async fn init_error(State(runtime): State<Arc<Runtime>>, headers: HeaderMap, request: Request) -> Response {
+    match read_body(request.into_body(), RESPONSE_BYTES_MAX).await {
+        Ok(body) => runtime.tell(RuntimeEvent::InitFailed(error_payload(body, &headers))).await,
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+/// The error as the caller gets it: the runtime's JSON, or what its header says where there is none.
+fn error_payload(body: Bytes, headers: &HeaderMap) -> Bytes {
+    if !body.is_empty() {
+        return body;
+    }
+    let kind = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    json!({"errorType": kind.unwrap_or("Runtime.Unknown"), "errorMessage": ""}).to_string().into()
+}

@@ -1,0 +1,401 @@
+//! What a sandbox runs, as it is written in `gameday.yaml` and in a file for `--functions`.
+//!
+//! Owns: the shape of the file and the ranges of its values. Must not know: how a function is run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
+use super::configuration::{environment_problem, memory_problem, timeout_problem};
+use super::name::is_name;
+use crate::unit::DurationText;
+
+/// More functions than this are a mistake in the file.
+const FUNCTIONS_MAX: usize = 200;
+/// The longest `update_ms`: ten minutes.
+const UPDATE_MS_MAX: u64 = 600_000;
+/// The longest `cold_start_ms`: one minute.
+const COLD_START_MS_MAX: u64 = 60_000;
+
+/// The built-in functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Demo {
+    /// The shop's HTTP front: lists items, fills baskets, checks out through `payments`.
+    Checkout,
+    /// Charges a card at the outside provider.
+    Payments,
+    /// Does what its event says (sleep, crash, …): for tries and tests of the sandbox.
+    Probe,
+}
+
+impl Demo {
+    /// The name in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Checkout => "checkout",
+            Self::Payments => "payments",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// One function of the sandbox. Exactly one of `demo`, `runtime` (with `code` and `handler`) and `command` says what it
+/// runs; see [`FunctionSpec::kind`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionSpec {
+    /// A built-in function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo: Option<Demo>,
+    /// `python3.11` or another Python 3; runs with `GAMEDAY_PYTHON`, else `python3`, which needs `awslambdaric`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// The folder with the function's code, relative to the file that names it. Only with `runtime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<PathBuf>,
+    /// `module.function`. Only with `runtime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<String>,
+    /// A program that speaks the Lambda Runtime API, and its arguments, as a custom runtime's `bootstrap` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Environment variables. AWS: at most 4 KB, and none of Lambda's own, such as `AWS_REGION`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// How long an invocation may take: whole seconds from 1s to 15m (AWS's quota). Default: 3s.
+    #[serde(default = "default_timeout")]
+    pub timeout: DurationText,
+    /// Memory in MB, 128 to 10240. Default: 128. The function is told; it is not held to it.
+    #[serde(default = "default_memory")]
+    pub memory: u32,
+    /// Reserved concurrency; 0 stops every invocation. Default: none, the account's pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<u32>,
+    /// Aliases: name → number of a published version. Each such version has the configuration of this entry, for ever.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, u32>,
+    /// How long a configuration update stays `InProgress`, in milliseconds, 0 to 600000. Default: 0.
+    #[serde(default)]
+    pub update_ms: u64,
+    /// Time added to each cold start, in milliseconds, 0 to 60000. Default: 0.
+    #[serde(default)]
+    pub cold_start_ms: u64,
+    /// Tags, as `ListTags` answers them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn default_timeout() -> DurationText {
+    DurationText(Duration::from_secs(3))
+}
+
+fn default_memory() -> u32 {
+    128
+}
+
+/// What a function runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind<'a> {
+    /// A built-in function.
+    Demo(Demo),
+    /// Python code.
+    Python {
+        /// The runtime's name, such as `python3.11`.
+        runtime: &'a str,
+        /// The folder with the code.
+        code: &'a Path,
+        /// `module.function`.
+        handler: &'a str,
+    },
+    /// A program of the user's, and its arguments.
+    Command {
+        /// The program: a path, or a name that is looked for on `PATH`.
+        program: &'a str,
+        /// Its arguments.
+        arguments: &'a [String],
+    },
+}
+
+impl FunctionSpec {
+    /// What the function runs.
+    ///
+    /// # Errors
+    /// A text for a person: none or several of `demo`, `runtime` and `command`, or keys that do not belong together.
+    pub fn kind(&self) -> Result<FunctionKind<'_>, String> {
+        let alone = |key: &str| {
+            if self.code.is_some() || self.handler.is_some() {
+                Err(format!("`code` and `handler` belong to `runtime`, not to `{key}`"))
+            } else {
+                Ok(())
+            }
+        };
+        match (self.demo, self.runtime.as_deref(), self.command.as_deref()) {
+            (Some(demo), None, None) => alone("demo").map(|()| FunctionKind::Demo(demo)),
+            (None, None, Some([program, arguments @ ..])) => {
+                alone("command").map(|()| FunctionKind::Command { program, arguments })
+            }
+            (None, None, Some([])) => Err("`command` is empty; write a program, as in `[./bootstrap]`".to_owned()),
+            (None, Some(runtime), None) => self.python(runtime),
+            (None, None, None) => Err("one of `demo`, `runtime` and `command` is needed".to_owned()),
+            _ => Err("only one of `demo`, `runtime` and `command` may be given".to_owned()),
+        }
+    }
+
+    fn python<'a>(&'a self, runtime: &'a str) -> Result<FunctionKind<'a>, String> {
+        let minor = runtime.strip_prefix("python3.").unwrap_or_default();
+        if minor.is_empty() || !minor.chars().all(|c| c.is_ascii_digit()) {
+            return Err(format!(
+                "the sandbox does not run `{runtime}`; write `python3.11`, or start another runtime with `command`"
+            ));
+        }
+        let (Some(code), Some(handler)) = (self.code.as_deref(), self.handler.as_deref()) else {
+            return Err(format!("`runtime: {runtime}` needs `code` and `handler`"));
+        };
+        if !handler.contains('.') {
+            return Err(format!("`{handler}` is not a handler; write `module.function`, as in `app.handler`"));
+        }
+        Ok(FunctionKind::Python { runtime, code, handler })
+    }
+
+    /// The timeout in whole seconds.
+    pub(super) fn timeout_seconds(&self) -> u64 {
+        self.timeout.as_secs()
+    }
+
+    /// Every value that is out of its range, one text for a person each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.kind().err().into_iter().collect();
+        if self.timeout.subsec_nanos() != 0 {
+            problems.push(format!("`timeout: {}` is not a whole number of seconds", self.timeout));
+        } else if timeout_problem(self.timeout_seconds()).is_some() {
+            problems.push(format!("`timeout: {}` is not between 1s and 15m", self.timeout));
+        }
+        if memory_problem(self.memory).is_some() {
+            problems.push(format!("`memory: {}` is not between 128 and 10240", self.memory));
+        }
+        problems.extend(environment_problem(&self.environment));
+        if let Some(reserved) = self.reserved.filter(|reserved| *reserved > ACCOUNT_LIMIT - UNRESERVED_MIN) {
+            problems.push(format!("`reserved: {reserved}` is more than {}", ACCOUNT_LIMIT - UNRESERVED_MIN));
+        }
+        for (name, version) in &self.aliases {
+            if !is_name(name) || name.chars().all(|c| c.is_ascii_digit()) {
+                problems.push(format!("`{name}` is not an alias: use letters, digits, `-` and `_`, not digits alone"));
+            }
+            if *version == 0 {
+                problems.push(format!("alias `{name}` names version 0; published versions start at 1"));
+            }
+        }
+        for (key, value, most) in
+            [("update_ms", self.update_ms, UPDATE_MS_MAX), ("cold_start_ms", self.cold_start_ms, COLD_START_MS_MAX)]
+        {
+            if value > most {
+                problems.push(format!("`{key}: {value}` is more than {most}"));
+            }
+        }
+        problems
+    }
+}
+
+/// All that a sandbox runs; also the shape of a file for `--functions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxSpec {
+    /// The functions by name.
+    pub functions: BTreeMap<String, FunctionSpec>,
+    /// Where the demo shop's outside card provider listens, such as `127.0.0.1:18080`; port 0 stands for any free one.
+    /// Default: none is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub card_provider: Option<SocketAddrV4>,
+}
+
+/// A problem of a [`SandboxSpec`]: the function that it is about, where it is about one, and a text for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The function.
+    pub function: Option<String>,
+    /// What is wrong and how to write it.
+    pub text: String,
+}
+
+impl fmt::Display for SpecProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(function) = &self.function {
+            write!(formatter, "function `{function}`: ")?;
+        }
+        formatter.write_str(&self.text)
+    }
+}
+
+impl SandboxSpec {
+    /// Reads the YAML text of a file for `--functions`.
+    ///
+    /// # Errors
+    /// The first place that does not fit the shape, or every value that is out of its range; each with line and column.
+    pub fn from_yaml(text: &str) -> Result<Self, Vec<SpecFault>> {
+        let spec: Self = serde_yaml::from_str(text).map_err(|error| {
+            let position = error.location().map_or((1, 1), |location| (location.line(), location.column()));
+            vec![SpecFault { line: position.0, column: position.1, text: error.to_string() }]
+        })?;
+        let faults: Vec<SpecFault> = spec
+            .problems()
+            .into_iter()
+            .map(|problem| {
+                let (line, column) = problem.function.as_deref().map_or((1, 1), |name| position_of(text, name));
+                SpecFault { line, column, text: problem.to_string() }
+            })
+            .collect();
+        if faults.is_empty() { Ok(spec) } else { Err(faults) }
+    }
+
+    /// Every value that is out of its range.
+    #[must_use]
+    pub fn problems(&self) -> Vec<SpecProblem> {
+        let about = |name: &str, text: String| SpecProblem { function: Some(name.to_owned()), text };
+        let mut problems = Vec::new();
+        for (name, function) in &self.functions {
+            if !is_name(name) {
+                problems.push(about(name, "a function's name has 1 to 64 letters, digits, `-` and `_`".to_owned()));
+            }
+            problems.extend(function.problems().into_iter().map(|text| about(name, text)));
+        }
+        let reserved: u64 = self.functions.values().filter_map(|function| function.reserved).map(u64::from).sum();
+        if reserved > u64::from(ACCOUNT_LIMIT - UNRESERVED_MIN) {
+            let most = ACCOUNT_LIMIT - UNRESERVED_MIN;
+            problems.push(SpecProblem {
+                function: None,
+                text: format!("the functions reserve {reserved} together; at most {most} of {ACCOUNT_LIMIT} may be"),
+            });
+        }
+        if self.functions.len() > FUNCTIONS_MAX {
+            problems.push(SpecProblem { function: None, text: format!("more than {FUNCTIONS_MAX} functions") });
+        }
+        if let Some(address) = self.card_provider.filter(|address| !address.ip().is_loopback()) {
+            let text = format!("`card_provider: {address}` is not on this machine; write `127.0.0.1:PORT`");
+            problems.push(SpecProblem { function: None, text });
+        }
+        problems
+    }
+}
+
+/// A problem of a file, with its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {text}")]
+pub struct SpecFault {
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// Where a function's entry starts: the first line with its name as a key.
+fn position_of(text: &str, name: &str) -> (usize, usize) {
+    let starts = |line: &str| {
+        let key = line.trim_start().trim_start_matches(['"', '\'']);
+        key.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+    };
+    text.lines()
+        .enumerate()
+        .find(|(_, line)| starts(line))
+        .map_or((1, 1), |(index, line)| (index + 1, line.len() - line.trim_start().len() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(text: &str) -> FunctionSpec {
+        serde_yaml::from_str(text).expect(text)
+    }
+
+    #[test]
+    fn a_function_is_a_demo_or_python_or_a_command() {
+        assert_eq!(spec("{demo: checkout}").kind(), Ok(FunctionKind::Demo(Demo::Checkout)));
+        assert_eq!(
+            spec("{runtime: python3.11, code: functions/orders, handler: app.handler}").kind(),
+            Ok(FunctionKind::Python {
+                runtime: "python3.11",
+                code: Path::new("functions/orders"),
+                handler: "app.handler"
+            })
+        );
+        assert_eq!(
+            spec("{command: [./bootstrap, -v]}").kind(),
+            Ok(FunctionKind::Command { program: "./bootstrap", arguments: &["-v".to_owned()] })
+        );
+    }
+
+    #[test]
+    fn every_other_mix_of_kinds_is_refused_with_a_text() {
+        for text in [
+            "{}",
+            "{demo: checkout, command: [x]}",
+            "{demo: checkout, handler: app.handler}",
+            "{command: []}",
+            "{command: [x], code: y}",
+            "{runtime: nodejs20.x, code: x, handler: a.b}",
+            "{runtime: python3., code: x, handler: a.b}",
+            "{runtime: python3.11, handler: a.b}",
+            "{runtime: python3.11, code: x, handler: handler}",
+        ] {
+            assert!(spec(text).kind().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_lambda() {
+        let spec = spec("{demo: checkout}");
+        assert_eq!((spec.timeout_seconds(), spec.memory, spec.reserved), (3, 128, None));
+        assert_eq!(spec.problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_value_out_of_range_is_named() {
+        for (text, part) in [
+            ("{demo: probe, timeout: 901s}", "`timeout: 15m1s`"),
+            ("{demo: probe, timeout: 500ms}", "`timeout: 500ms`"),
+            ("{demo: probe, memory: 64}", "`memory: 64`"),
+            ("{demo: probe, reserved: 901}", "`reserved: 901`"),
+            ("{demo: probe, environment: {AWS_REGION: x}}", "AWS_REGION"),
+            ("{demo: probe, aliases: {live: 0}}", "alias `live`"),
+            ("{demo: probe, aliases: {'1': 1}}", "`1` is not an alias"),
+            ("{demo: probe, update_ms: 600001}", "`update_ms: 600001`"),
+            ("{demo: probe, cold_start_ms: 60001}", "`cold_start_ms: 60001`"),
+        ] {
+            let problems = spec(text).problems();
+            assert!(problems.len() == 1 && problems[0].contains(part), "{text}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_problem_is_refused_with_line_and_column() {
+        let place = |text: &str| {
+            SandboxSpec::from_yaml(text).map_err(|faults| faults.iter().map(|f| (f.line, f.column)).collect::<Vec<_>>())
+        };
+        assert_eq!(place("functions:\n  a: {demo: checkout, tiemout: 3s}\n").err().map(|places| places[0].0), Some(2));
+        assert_eq!(
+            place("functions:\n  a: {demo: probe, memory: 1}\n  b: {demo: probe}\n  c: {}\n"),
+            Err(vec![(2, 3), (4, 3)])
+        );
+        assert!(place("functions: {a: {demo: probe}}\ncard_provider: 127.0.0.1:18080\n").is_ok());
+        assert_eq!(place("functions: {}\ncard_provider: 10.0.0.1:80\n"), Err(vec![(1, 1)]));
+        assert!(place("gameday: 1\nfunctions: {}\n").is_err());
+    }
+
+    #[test]
+    fn reservations_of_all_functions_leave_a_hundred() {
+        let text = "functions: {a: {demo: probe, reserved: 500}, b: {demo: probe, reserved: 401}}";
+        assert!(SandboxSpec::from_yaml(text).is_err());
+    }
+}
