@@ -5,7 +5,11 @@
 
 pub mod cli;
 pub mod document;
+pub mod fault;
 pub mod load;
+pub mod observe;
 pub mod proxy;
 pub mod sandbox;
+pub mod scenario;
 pub mod unit;
+pub mod workspace;

@@ -5,6 +5,7 @@
 //! One parser builds one tree in which every key and value knows its place; types are read from that tree itself, so
 //! that a value and its position can not disagree.
 
+mod build;
 mod decode;
 mod diagnostic;
 mod reader;
