@@ -5,8 +5,15 @@
 
 pub mod aws;
 pub mod cli;
+pub mod document;
 pub mod event;
+pub mod fault;
 pub mod load;
+pub mod observe;
+pub mod plan;
 pub mod proxy;
 pub mod sandbox;
+pub mod scenario;
 pub mod unit;
+pub mod verdict;
+pub mod workspace;

@@ -1,19 +1,18 @@
-//! The workspace around a scenario: `gameday.yaml`, `workload.yaml`, account binding.
+//! The workspace around a scenario: `gameday.yaml`, `workload.yaml`, and which playbooks and lessons there are.
+//!
+//! Owns: what these files may say, and to which account an environment is bound. Must not know: scenarios, runs, AWS.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod discover;
+mod environment;
+mod index;
+mod outcome;
+mod settings;
+mod window;
+mod workload;
 
-/// A span of the week in which runs may start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// The days: `MON-THU`, or `MON,WED`.
-    pub days: String,
-    /// The first time of day: `09:00`.
-    pub from: String,
-    /// The last time of day: `15:00`.
-    pub to: String,
-    /// An IANA time zone; default UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timezone: Option<String>,
-}
+pub use discover::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
+pub use environment::{AccountBinding, Approvals, Class, Environment, EnvironmentKind, EnvironmentSpec};
+pub use outcome::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};
+pub use settings::{Defaults, Settings};
+pub use window::{FieldProblem, Window, check_timezone};
+pub use workload::{Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload};

@@ -3,10 +3,18 @@
 //!
 //! Owns: the grammar, the parser, static checks. Must not know: recorded data; judging is `verdict`'s.
 
-use std::fmt;
+mod check;
+mod display;
+mod parse;
+mod quantity;
+
 use std::time::Duration;
 
-use crate::unit::{AlarmName, PhaseId, PlaybookId, SignalId, format_duration};
+pub(in crate::scenario) use check::{Names, Phase, cannot_gate};
+pub use parse::{ParseError, Parsed, TermSpans, parse};
+pub use quantity::{Quantity, Series, Unit};
+
+use crate::unit::{AlarmName, PhaseId, PlaybookId, SignalId};
 
 /// Terms joined by `and`; all must hold. Never empty.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,33 +156,6 @@ pub enum AlarmState {
     InsufficientData,
 }
 
-impl fmt::Display for Aggregate {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Min => formatter.write_str("min"),
-            Self::Max => formatter.write_str("max"),
-            Self::Mean => formatter.write_str("mean"),
-            // 0.999 × 100 is 99.9000…01 in binary: four digits are more than any percentile has.
-            Self::Percentile(ratio) => write!(formatter, "p{}", (ratio * 1_000_000.0).round() / 10_000.0),
-            Self::Sum => formatter.write_str("sum"),
-            Self::Last => formatter.write_str("last"),
-            Self::Count => formatter.write_str("count"),
-        }
-    }
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::Equal => "==",
-            Self::AtLeast => ">=",
-            Self::More => ">",
-        })
-    }
-}
-
 impl Operator {
     /// Whether `left operator right` holds.
     #[must_use]
@@ -185,19 +166,6 @@ impl Operator {
             Self::Equal => (left - right).abs() <= f64::EPSILON * right.abs().max(1.0),
             Self::AtLeast => left >= right,
             Self::More => left > right,
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |ratio: f64| (ratio * 1_000_000.0).round() / 10_000.0;
-        match self {
-            Self::Number(number) => write!(formatter, "{number}"),
-            Self::Ratio(ratio) => write!(formatter, "{}%", percent(*ratio)),
-            Self::Duration(duration) => formatter.write_str(&format_duration(*duration)),
-            Self::Rate(per_second) => write!(formatter, "{per_second}/s"),
-            Self::OfBaseline(ratio) => write!(formatter, "{}% of baseline", percent(*ratio)),
         }
     }
 }

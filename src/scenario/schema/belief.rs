@@ -1,0 +1,79 @@
+//! What is believed, which alarms should fire, and what ends a run at once.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit::{AlarmName, DurationText, GuardrailId, HypothesisId, LessonId};
+
+/// What is believed, and is now tested.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hypothesis {
+    /// Its name in reports and gates.
+    pub id: HypothesisId,
+    /// The belief in plain words.
+    pub text: String,
+    /// The belief as an expectation.
+    pub expect: String,
+    /// How bad it is if it is wrong; default `medium`.
+    #[serde(default)]
+    pub severity: Severity,
+    /// A lesson that says why this is known to fail: the verdict is then *gap holds*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_gap: Option<LessonId>,
+}
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Low,
+    /// Worth mending.
+    #[default]
+    Medium,
+    /// Worth mending now.
+    High,
+    /// Worth stopping for.
+    Critical,
+}
+
+/// Which alarms should fire, and which may.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alarms {
+    /// They must fire.
+    pub expected: Vec<AlarmName>,
+    /// They may fire.
+    pub tolerated: Vec<AlarmName>,
+}
+
+/// What ends the run at once: exactly one of `abort_if`, `max_duration`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guardrail {
+    /// Its name.
+    pub id: GuardrailId,
+    /// An expectation that aborts the run when it becomes true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort_if: Option<String>,
+    /// The longest that the run may last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<DurationText>,
+    /// What missing data means; default `abort`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissing>,
+}
+
+/// What missing data means to a guardrail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMissing {
+    /// Not knowing is as bad as knowing the worst.
+    #[default]
+    Abort,
+    /// A warning in the log and in the report.
+    Warn,
+    /// Nothing.
+    Ignore,
+}

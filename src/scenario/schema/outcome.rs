@@ -1,0 +1,68 @@
+//! What comes after: the debrief, reports, notices and the next date.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit::DurationText;
+use crate::workspace::Window;
+
+/// How the team talks about it afterwards.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Debrief {
+    /// The talk right after the run.
+    pub hot_wash: Option<DurationText>,
+    /// The review meeting.
+    pub review: Option<Review>,
+    /// What is asked.
+    pub questions: Vec<String>,
+}
+
+/// The review meeting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    /// How long after the run.
+    pub after: DurationText,
+    /// How long it lasts.
+    #[serde(rename = "for")]
+    pub length: DurationText,
+}
+
+/// When the scenario is run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// A cron pattern of five fields; `TUE#2` is the second Tuesday of the month.
+    pub cron: String,
+    /// An IANA time zone; default UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// How long the people should keep free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<DurationText>,
+    /// When a start is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// When none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<Freeze>,
+    /// How long before a start the people are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_notice: Option<DurationText>,
+}
+
+/// A span of days without game days.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// The first day: `2026-12-15`.
+    #[schemars(with = "String")]
+    pub from: chrono::NaiveDate,
+    /// The last day, included.
+    #[schemars(with = "String")]
+    pub to: chrono::NaiveDate,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}

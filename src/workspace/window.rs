@@ -1,0 +1,151 @@
+//! A span of the week. Owns: its words. Must not know: calendars.
+
+use chrono::{NaiveTime, Weekday};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit::{UnitError, nearest};
+
+const DAYS: [(&str, Weekday); 7] = [
+    ("MON", Weekday::Mon),
+    ("TUE", Weekday::Tue),
+    ("WED", Weekday::Wed),
+    ("THU", Weekday::Thu),
+    ("FRI", Weekday::Fri),
+    ("SAT", Weekday::Sat),
+    ("SUN", Weekday::Sun),
+];
+
+/// A span of the week in which runs may start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The days: `MON-THU`, or `MON,WED`.
+    pub days: String,
+    /// The first time of day: `09:00`.
+    pub from: String,
+    /// The last time of day: `15:00`.
+    pub to: String,
+    /// An IANA time zone; default UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+}
+
+/// What is wrong with the value of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// The key.
+    pub key: &'static str,
+    /// What is wrong, and what to write.
+    pub problem: UnitError,
+}
+
+impl Window {
+    /// The days, in the order of the text.
+    ///
+    /// # Errors
+    /// A word that is no day.
+    pub fn weekdays(&self) -> Result<Vec<Weekday>, UnitError> {
+        let mut days = Vec::new();
+        for part in self.days.split(',') {
+            match part.split_once('-') {
+                None => days.push(weekday(part)?),
+                Some((first, last)) => {
+                    let (mut day, last) = (weekday(first)?, weekday(last)?);
+                    days.push(day);
+                    while day != last {
+                        day = day.succ();
+                        days.push(day);
+                    }
+                }
+            }
+        }
+        Ok(days)
+    }
+
+    /// The first and the last time of day.
+    ///
+    /// # Errors
+    /// The key whose text is no time.
+    pub fn times(&self) -> Result<(NaiveTime, NaiveTime), FieldProblem> {
+        let time = |key: &'static str, text: &str| {
+            NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| FieldProblem {
+                key,
+                problem: UnitError::new(format!("`{text}` is not a time of day"), "write it as `09:00`"),
+            })
+        };
+        Ok((time("from", &self.from)?, time("to", &self.to)?))
+    }
+
+    /// Everything that is wrong with it.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldProblem> {
+        let mut problems = Vec::new();
+        problems.extend(self.weekdays().err().map(|problem| FieldProblem { key: "days", problem }));
+        match self.times() {
+            Err(problem) => problems.push(problem),
+            Ok((from, to)) if to <= from => problems.push(FieldProblem {
+                key: "to",
+                problem: UnitError::new(
+                    format!("the window ends at {} before it starts at {}", self.to, self.from),
+                    "a window lies within one day; write two environments or a later end",
+                ),
+            }),
+            Ok(_) => {}
+        }
+        let timezone = self.timezone.as_deref().map(check_timezone).and_then(Result::err);
+        problems.extend(timezone.map(|problem| FieldProblem { key: "timezone", problem }));
+        problems
+    }
+}
+
+fn weekday(text: &str) -> Result<Weekday, UnitError> {
+    let text = text.trim();
+    let found = DAYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found
+        .map(|(_, day)| *day)
+        .ok_or_else(|| UnitError::new(format!("`{text}` is not a day"), "write days as `MON-THU` or `MON,WED,FRI`"))
+}
+
+/// Reads the name of an IANA time zone, such as `Europe/Helsinki`.
+///
+/// # Errors
+/// A name that the time zone database has not, with the nearest that it has.
+pub fn check_timezone(name: &str) -> Result<chrono_tz::Tz, UnitError> {
+    name.parse().map_err(|_| {
+        let near = nearest(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let problem = match near {
+            Some(near) => format!("`{name}` is not a time zone, but `{near}` is one"),
+            None => format!("`{name}` is not a time zone"),
+        };
+        UnitError::new(problem, "write an IANA name such as `Europe/Helsinki`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(days: &str, from: &str, to: &str, timezone: &str) -> Window {
+        let timezone = Some(timezone.to_owned());
+        Window { days: days.to_owned(), from: from.to_owned(), to: to.to_owned(), timezone }
+    }
+
+    #[test]
+    fn days_are_a_range_or_a_list() {
+        let count = |days: &str| window(days, "09:00", "15:00", "UTC").weekdays().map(|days| days.len());
+        assert_eq!(count("MON-THU"), Ok(4));
+        assert_eq!(count("mon, wed"), Ok(2));
+        assert_eq!(count("SAT-MON"), Ok(3));
+        assert!(count("MON-FRY").is_err());
+        assert!(count("").is_err());
+    }
+
+    #[test]
+    fn every_key_that_is_wrong_is_named() {
+        let keys = |window: Window| window.problems().iter().map(|problem| problem.key).collect::<Vec<_>>();
+        assert_eq!(keys(window("MON-THU", "09:00", "15:00", "Europe/Helsinki")), Vec::<&str>::new());
+        assert_eq!(keys(window("X", "9 am", "15:00", "Europe/Helsinky")), ["days", "from", "timezone"]);
+        assert_eq!(keys(window("MON", "15:00", "09:00", "UTC")), ["to"]);
+    }
+}
