@@ -27,6 +27,7 @@ pub fn html(report: &Report, templates: Option<&Path>) -> Result<String, Templat
         "report": report,
         "chart": {
             "style": STYLE,
+            "is_empty": chart.is_empty(),
             "wide": chart.draw(Width::Wide),
             "narrow": chart.draw(Width::Narrow),
         },

@@ -19,7 +19,7 @@ pub(crate) fn nine_decimals(number: f64) -> f64 {
     (number * 1e9).round() / 1e9
 }
 
-/// A length of time: `250 ms`, `4.2 s`, `1 min 32 s`, `2 h 05 min`.
+/// A length of time: `250 ms`, `4.2 s`, `1 min 32 s`, `2 h 05 min`, `3 days`.
 #[must_use]
 pub(crate) fn duration(millis: u64) -> String {
     let seconds = (millis + 500) / 1_000;
@@ -34,7 +34,11 @@ pub(crate) fn duration(millis: u64) -> String {
         }
     } else {
         let minutes = (seconds + 30) / 60;
-        format!("{} h {:02} min", minutes / 60, minutes % 60)
+        match (minutes / 60, minutes % 60) {
+            (hours, 0) if hours >= 48 && hours.is_multiple_of(24) => format!("{} days", hours / 24),
+            (hours, 0) => format!("{hours} h"),
+            (hours, minutes) => format!("{hours} h {minutes:02} min"),
+        }
     }
 }
 
@@ -127,8 +131,10 @@ mod tests {
             (59_950, "1 min"),
             (92_000, "1 min 32 s"),
             (3_599_499, "59 min 59 s"),
-            (3_600_000, "1 h 00 min"),
+            (3_600_000, "1 h"),
             (7_500_000, "2 h 05 min"),
+            (86_400_000, "24 h"),
+            (259_200_000, "3 days"),
         ];
         for (millis, text) in cases {
             assert_eq!(duration(millis), text);

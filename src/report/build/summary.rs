@@ -38,11 +38,9 @@ fn happened(report: &Report) -> String {
         "dirty" => "Some change is not undone.",
         _ => "Nothing was changed.",
     };
-    format!(
-        "In {}, {} injected{load}; the timeline was {end}. {safety}",
-        duration(report.header.duration_ms),
-        plural(faults, "fault was", "faults were"),
-    )
+    let faults = if faults == 0 { "no fault was".to_owned() } else { plural(faults, "fault was", "faults were") };
+    let length = duration(report.header.duration_ms);
+    format!("In {length}, {faults} injected{load}; the timeline was {end}. {safety}")
 }
 
 fn verdicts(report: &Report) -> Option<String> {

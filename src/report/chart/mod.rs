@@ -207,6 +207,16 @@ impl Width {
 }
 
 impl Chart {
+    /// Whether there is nothing to draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.phases.is_empty()
+            && self.loads.is_empty()
+            && self.faults.is_empty()
+            && self.steps.is_empty()
+            && self.ticks.is_empty()
+    }
+
     /// Draws it as an `svg` element for a page that has [`STYLE`].
     #[must_use]
     pub fn draw(&self, width: Width) -> String {
@@ -235,12 +245,14 @@ impl Chart {
 
     fn phase_lane(&self, canvas: &mut Canvas) {
         const HEIGHT: f64 = 24.0;
+        /// How much wider bold text is.
+        const BOLD: f64 = 1.08;
         let (layout, y) = (canvas.layout, canvas.y);
         for (index, phase) in self.phases.iter().enumerate() {
             let (from, to) = canvas.span(phase.start_ms, phase.end_ms);
             let class = if index % 2 == 0 { "gd-phase" } else { "gd-phase gd-odd" };
             canvas.svg.rectangle(class, [from, y, (to - from - 1.0).max(0.5), HEIGHT]);
-            let name = fit(&phase.name, layout.font, to - from - 8.0);
+            let name = fit(&phase.name, layout.font * BOLD, to - from - 8.0);
             if !name.is_empty() {
                 canvas.svg.text("gd-phase-name", [f64::midpoint(from, to), y + 16.5], "middle", &name);
             }
