@@ -71,7 +71,7 @@ pub(super) struct Ending {
 pub(super) enum Invoked {
     Ended {
         ending: Ending,
-        reusable: Option<Environment>,
+        reusable: Option<Box<Environment>>,
     },
     /// The process had ended before it could be given the invocation.
     NotDelivered,
@@ -198,7 +198,7 @@ impl Environment {
         self.report(&request_id, duration);
         let ending = Ending { payload, failed, log: self.output.take() };
         let reusable = if is_reusable {
-            Some(self)
+            Some(Box::new(self))
         } else {
             self.end().await;
             None

@@ -214,7 +214,7 @@ impl Function {
             match environment.invoke(delivery).await {
                 Invoked::Ended { ending: Ending { payload, failed, log }, reusable } => {
                     if let Some(environment) = reusable {
-                        self.put_back(invocation.version, environment);
+                        self.put_back(invocation.version, *environment);
                     }
                     return Some(outcome(invocation, payload, failed, log));
                 }
