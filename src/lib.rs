@@ -12,6 +12,7 @@ pub mod load;
 pub mod observe;
 pub mod plan;
 pub mod proxy;
+pub mod run;
 pub mod sandbox;
 pub mod scenario;
 pub mod unit;

@@ -82,7 +82,7 @@ impl FaultError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.retryable || error.is_stale(),
-            Self::Proxy(error) => !error.is_gone(),
+            Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
             Self::NotApplied { .. } => true,
             Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } => false,
         }
@@ -159,7 +159,7 @@ impl FaultEnvironment {
     pub(super) fn is_gone(&self, error: &FaultError) -> bool {
         match error {
             FaultError::Aws(error) => error.is_not_found() || (self.is_embedded && error.is_unreachable()),
-            FaultError::Proxy(error) => error.is_gone(),
+            FaultError::Proxy(error) => matches!(error, AdminError::Gone { .. }),
             FaultError::Target(_)
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }

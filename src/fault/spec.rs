@@ -6,13 +6,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeText, Fault as _, FaultEnvironment, FaultError, Reverted, Revertible as _};
+use super::lambda_concurrency::LambdaConcurrencyChange;
+use super::lambda_environment::LambdaEnvironmentChange;
+use super::lambda_timeout::LambdaTimeoutChange;
+use super::toxic::ToxicChange;
 use super::{LambdaConcurrency, LambdaEnvironment, LambdaTimeout, ProxyLatency, ProxyTimeout};
 use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
 
-/// Declares the kinds of fault once: the enum, the one-key-a-kind fields that a file is read into, and the names.
+/// Declares the kinds of fault once, each with the data of its change: the enums, the one-key-a-kind fields that a file
+/// is read into, and the names.
 macro_rules! fault_kinds {
-    ($($(#[$doc:meta])* $key:ident: $kind:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $key:ident: $kind:ident => $change:ident),+ $(,)?) => {
         /// A fault of one kind with its parameters.
         #[derive(Debug, Clone, PartialEq)]
         pub enum FaultKind {
@@ -59,7 +64,7 @@ macro_rules! fault_kinds {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Undo {
-            $($(#[$doc])* $kind(<$kind as super::change::Fault>::Change),)+
+            $($(#[$doc])* $kind($change),)+
         }
 
         impl Undo {
@@ -148,15 +153,15 @@ macro_rules! fault_kinds {
 
 fault_kinds! {
     /// Reserved concurrency of a function: 0 throttles every invocation.
-    lambda_concurrency: LambdaConcurrency,
+    lambda_concurrency: LambdaConcurrency => LambdaConcurrencyChange,
     /// The time after which Lambda kills an invocation.
-    lambda_timeout: LambdaTimeout,
+    lambda_timeout: LambdaTimeout => LambdaTimeoutChange,
     /// Environment variables of a function, set or taken away.
-    lambda_environment: LambdaEnvironment,
+    lambda_environment: LambdaEnvironment => LambdaEnvironmentChange,
     /// Answers of a proxied dependency come late.
-    proxy_latency: ProxyLatency,
+    proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.
-    proxy_timeout: ProxyTimeout,
+    proxy_timeout: ProxyTimeout => ToxicChange,
 }
 
 /// Environment variables by name.

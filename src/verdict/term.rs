@@ -6,12 +6,15 @@ use std::time::Duration;
 use super::measure::{Measured, Unit, measure, number};
 use super::recording::{Recording, SECOND_MS, WindowMs};
 use crate::event::Observation;
-use crate::observe::SignalSpec;
+use crate::observe::{SignalSource, SignalSpec};
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
 use crate::unit::{PhaseId, SignalId, elapsed_ms};
 
 /// Over how long a term without `for` looks back, where it is asked again and again: guardrails, `until`, `within`.
 const LOOK_BACK: Duration = Duration::from_secs(5);
+
+/// How long a source may take to report what it saw, in milliseconds.
+const REPORT_GRACE_MS: u64 = 3_000;
 
 /// What a term came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +124,19 @@ impl Judge<'_> {
                 None => TermResult::unknown(format!("phase `{after}` did not end")),
             },
         }
+    }
+
+    /// Whether the signals of an expectation have had the time to report: what is missing now is really missing.
+    #[must_use]
+    pub fn should_have_data(&self, expectation: &Expectation) -> bool {
+        expectation.terms.iter().any(|term| {
+            let Condition::Compare { measure: Measure::Signal { signal, .. }, .. } = &term.condition else {
+                return false;
+            };
+            let look_back_ms = elapsed_ms(term.hold.unwrap_or(LOOK_BACK)) + REPORT_GRACE_MS;
+            let since_ms = self.signals.get(signal).and_then(|spec| reports_since_ms(self.recording, spec));
+            since_ms.is_some_and(|since| self.now_ms >= since + look_back_ms)
+        })
     }
 
     /// Until when a `within` can still become true; none for other terms, and before its phase has ended.
@@ -316,6 +332,19 @@ impl Judge<'_> {
             return None;
         }
         measured.values.aggregate(aggregate).map(|value| (value, window))
+    }
+}
+
+/// Since when a signal's source should report; none while it is not at work.
+fn reports_since_ms(recording: &Recording, spec: &SignalSpec) -> Option<u64> {
+    match spec.source().ok()? {
+        SignalSource::Load(load) => match recording.load_span(&load.of)? {
+            (start, None) => Some(start),
+            (_, Some(_)) => None,
+        },
+        // Probes begin before the first phase does.
+        SignalSource::Http(_) => recording.state().phases.first().map(|phase| phase.start_ms),
+        SignalSource::Cloudwatch(_) => None,
     }
 }
 

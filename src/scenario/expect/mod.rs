@@ -7,6 +7,7 @@ mod check;
 mod display;
 mod parse;
 mod quantity;
+mod text;
 
 use std::time::Duration;
 
