@@ -212,8 +212,7 @@ impl EventLog {
         file.write_all(undo).and_then(|()| file.sync_all()).map_err(io_error("write", &path))?;
         sync_directory(&directory)?;
         sync_directory(&self.directory)?;
-        let event =
-            self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
+        let event = self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
         Ok((Armed { identity: identity.clone() }, event))
     }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{ChangeText, Fault as _, FaultEnvironment, FaultError, Reverted, Revertible as _};
+use super::change::{
+    Backoff, ChangeText, Fault as _, FaultEnvironment, FaultError, INJECT_BUDGET, REVERT_BUDGET, Reverted,
+    Revertible as _,
+};
 use super::lambda_concurrency::LambdaConcurrencyChange;
 use super::lambda_environment::LambdaEnvironmentChange;
 use super::lambda_timeout::LambdaTimeoutChange;
@@ -73,8 +76,15 @@ macro_rules! fault_kinds {
             /// # Errors
             /// It could not be made in its time; it may be there in part, and is to be reverted.
             pub async fn inject(&self, environment: &FaultEnvironment, _armed: &Armed) -> Result<(), FaultError> {
-                match self {
-                    $(Self::$kind(change) => change.inject(environment).await,)+
+                let mut backoff = Backoff::within(INJECT_BUDGET);
+                loop {
+                    let outcome = match self {
+                        $(Self::$kind(change) => change.try_inject(environment).await,)+
+                    };
+                    match outcome {
+                        Err(error) if backoff.again(environment, &error).await => {}
+                        outcome => return outcome,
+                    }
                 }
             }
 
@@ -83,8 +93,17 @@ macro_rules! fault_kinds {
             /// # Errors
             /// It could not be done in its time.
             pub async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
-                match self {
-                    $(Self::$kind(change) => change.revert(environment).await,)+
+                let mut backoff = Backoff::within(REVERT_BUDGET);
+                let mut restoring = false;
+                loop {
+                    let outcome = match self {
+                        $(Self::$kind(change) => change.try_revert(environment, &mut restoring).await,)+
+                    };
+                    match outcome {
+                        Err(error) if environment.is_gone(&error) => return Ok(Reverted::Gone),
+                        Err(error) if backoff.again(environment, &error).await => {}
+                        outcome => return outcome,
+                    }
                 }
             }
 

@@ -33,19 +33,11 @@ pub(super) enum Input {
     /// Somebody asks for something.
     Command(Command),
     /// A load worker said that it is over, or was lost.
-    LoadOver {
-        load: LoadId,
-        lost: Option<String>,
-    },
+    LoadOver { load: LoadId, lost: Option<String> },
     /// An injection was tried.
-    Injected {
-        fault: FaultId,
-        ok: bool,
-    },
+    Injected { fault: FaultId, ok: bool },
     /// An undo was tried; how it went is in the ledger.
-    Undone {
-        fault: FaultId,
-    },
+    Undone { fault: FaultId },
     /// Something ends the run.
     Abort(AbortCause),
 }
@@ -60,10 +52,7 @@ pub(super) enum Effect {
     /// Stop it.
     StopLoad(LoadId),
     /// Inject a fault under this id.
-    Inject {
-        id: String,
-        fault: FaultId,
-    },
+    Inject { id: String, fault: FaultId },
     /// Undo these: in this order where targets are the same, at once where they are not.
     Undo(Vec<FaultId>),
     /// Answer the command that came in.

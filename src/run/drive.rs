@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use super::core::Attendance;
 use super::control::{Control, ControlError, Request, short_name};
+pub use super::core::Attendance;
 use super::core::{Core, Effect, Input};
 use super::evidence::{FrameFile, record_of, second_of};
 use super::folder::{EnvironmentLock, FolderError, LockError, RunFolder, live_runs};
@@ -22,9 +22,7 @@ use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
 use super::probe_task::{self, Sample};
 use super::stage::{Stage, StageError, StageOptions, renew_lease};
-use crate::event::{
-    AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError,
-};
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError};
 use crate::fault::{FaultKind, Undo};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
@@ -67,7 +65,9 @@ pub enum RunError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// An earlier run left something in its environment.
-    #[error("environment `{environment}` is dirty: run `{run}` left {count} change(s); undo them with `gameday recover {run}`")]
+    #[error(
+        "environment `{environment}` is dirty: run `{run}` left {count} change(s); undo them with `gameday recover {run}`"
+    )]
     Dirty {
         /// The environment.
         environment: String,
@@ -445,7 +445,8 @@ impl Drive {
             return;
         };
         let identity = FaultIdentity { step: id, fault: fault.clone() };
-        let (recorder, environment, undos) = (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
+        let (recorder, environment, undos) =
+            (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
         let injection = tokio::spawn(async move {
             let keep = |undo: Undo| {
                 let entry = (identity.clone(), kind.target().clone(), undo);

@@ -209,8 +209,7 @@ impl EnvironmentLock {
         let path = directory.join(format!("{environment}.lock"));
         let fail = |source| LockError::Io { path: path.clone(), source };
         std::fs::create_dir_all(&directory).map_err(fail)?;
-        let mut file =
-            OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(fail)?;
+        let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(fail)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {

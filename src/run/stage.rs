@@ -9,7 +9,7 @@ use crate::aws::{Aws, AwsError, Connection, UpdateProgress};
 use crate::event::ProcessKind;
 use crate::fault::{FaultEnvironment, FaultTarget};
 use crate::plan::{Plan, TargetPlan};
-use crate::proxy::{AdminClient, AdminError, LeaseRequest, ProxyError, ProxyProcess, SocketPathError};
+use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
 use crate::unit::{ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
@@ -230,8 +230,7 @@ impl Stage {
             return Ok(());
         }
         let socket = crate::proxy::socket_path(options.short_name)?;
-        let process =
-            ProxyProcess::spawn(options.gameday, &socket, options.seed, Some(PROXY_TIME_LIMIT)).await?;
+        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, Some(PROXY_TIME_LIMIT)).await?;
         started(ProcessKind::Proxy, process.pid(), socket.display().to_string());
         let client = process.client();
         self.proxy = Some(process);
@@ -292,7 +291,7 @@ fn connection(environment: &Environment, embedded: Option<String>) -> Connection
 
 /// A proxy has its target's name.
 fn proxy_name(target: &TargetId) -> ProxyName {
-    target.as_str().parse().expect("invariant: a target's name is a proxy's name")
+    ProxyName::from(target)
 }
 
 /// What the plan's targets are called where faults work.
@@ -314,7 +313,7 @@ pub(super) async fn renew_lease(client: AdminClient) {
     loop {
         interval.tick().await;
         // A renewal that fails is tried again in a second; the lease spans five.
-        client.lease_with(LeaseRequest::of(LEASE)).await.ok();
+        client.lease(LEASE).await.ok();
     }
 }
 

@@ -148,11 +148,7 @@ impl Judge<'_> {
         }
     }
 
-    fn all(
-        &self,
-        expectation: &Expectation,
-        judge: impl Fn(&Term) -> TermResult,
-    ) -> (Option<bool>, Vec<TermResult>) {
+    fn all(&self, expectation: &Expectation, judge: impl Fn(&Term) -> TermResult) -> (Option<bool>, Vec<TermResult>) {
         let results: Vec<TermResult> = expectation.terms.iter().map(judge).collect();
         (conjunction(results.iter().map(|result| result.held)), results)
     }
