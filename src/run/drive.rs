@@ -78,7 +78,7 @@ pub enum RunError {
     },
     /// The stage cannot be set.
     #[error(transparent)]
-    Stage(#[from] StageError),
+    Stage(#[from] Box<StageError>),
     /// Its control socket cannot be made.
     #[error("failed to open the run's control socket")]
     Control(#[from] ControlError),
@@ -128,7 +128,7 @@ pub async fn run(
     })?;
     watcher(&folder, recorder.log());
     match prepare(plan, environment, &options, &folder, &recorder).await {
-        Ok(drive) => Ok((drive.to_the_end().await, folder)),
+        Ok(drive) => Ok((drive.play().await, folder)),
         Err(error) => {
             // The run ends in its log as well: nothing was injected.
             let cause = AbortCause::Internal { error: error_chain(&error) };
@@ -170,7 +170,8 @@ async fn prepare(
             told = recorder.record(EventKind::ProcessStarted { process, pid, address });
         }
     })
-    .await?;
+    .await
+    .map_err(Box::new)?;
     let ready = match told {
         Ok(()) => ready(&plan, &stage, options.seed, recorder),
         Err(error) => Err(error.into()),
@@ -200,7 +201,7 @@ fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<R
     let mut probes = Vec::new();
     for (signal, spec) in &plan.signals {
         if let Ok(SignalSource::Http(http)) = spec.source() {
-            let url = stage.fill(&http.get)?;
+            let url = stage.fill(&http.get).map_err(Box::new)?;
             let fail = |source| RunError::Probe { signal: signal.to_string(), source };
             probes.push((signal.clone(), HttpProbe::new(http, &url).map_err(fail)?));
         }
@@ -283,7 +284,7 @@ impl Drive {
         }
     }
 
-    async fn to_the_end(mut self) -> Outcome {
+    async fn play(mut self) -> Outcome {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut signals = signals::Signals::listen();

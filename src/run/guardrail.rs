@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::core::baseline;
 use super::ledger::Recorder;
 use crate::plan::{GuardrailPlan, GuardrailRule, Plan};
-use crate::scenario::schema::OnMissing;
+use crate::scenario::OnMissing;
 use crate::unit::{Clock, GuardrailId, elapsed_ms};
 use crate::verdict::Judge;
 
@@ -58,14 +57,13 @@ pub(super) fn look(guardrail: &GuardrailPlan, judge: &Judge<'_>) -> Option<Findi
 pub(super) async fn watch(plan: Arc<Plan>, recorder: Recorder, clock: Clock, findings: mpsc::Sender<Finding>) {
     let mut interval = tokio::time::interval(LOOK_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let baseline = baseline(&plan);
     let mut warned = BTreeSet::new();
     loop {
         interval.tick().await;
         let now_ms = elapsed_ms(clock.elapsed());
         let found: Vec<Finding> = {
             let recording = recorder.recording();
-            let judge = Judge { recording: &recording, signals: &plan.signals, baseline: baseline.as_ref(), now_ms };
+            let judge = Judge { recording: &recording, signals: &plan.signals, baseline: plan.baseline(), now_ms };
             plan.guardrails.iter().filter_map(|guardrail| look(guardrail, &judge)).collect()
         };
         for finding in found {

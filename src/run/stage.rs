@@ -67,7 +67,7 @@ pub enum StageError {
         target: TargetId,
         /// Why not.
         #[source]
-        source: AwsError,
+        source: Box<AwsError>,
     },
     /// A target is not in a state to be changed.
     #[error("target `{target}` is not ready: {why}")]
@@ -178,7 +178,7 @@ impl Stage {
         for (target, spec) in &plan.targets {
             let TargetPlan::Lambda { function, alias, url } = spec else { continue };
             let functions = Arc::clone(&self.faults.functions);
-            let fail = |source| StageError::Target { target: target.clone(), source };
+            let fail = |source| StageError::Target { target: target.clone(), source: Box::new(source) };
             let configuration = functions.configuration(function).await.map_err(fail)?;
             if configuration.progress == UpdateProgress::InProgress {
                 let why = "an update of it is under way".to_owned();

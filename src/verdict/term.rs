@@ -368,9 +368,13 @@ fn spread(measured: &Measured) -> Option<[String; 4]> {
 
 /// All hold: true; any fails: false; otherwise not known.
 pub(super) fn conjunction(terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    terms.fold(Some(true), |all, term| match (all, term) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        (None | Some(true), None) | (None, Some(true)) => None,
-    })
+    let mut all = Some(true);
+    for term in terms {
+        match term {
+            Some(false) => return Some(false),
+            None => all = None,
+            Some(true) => {}
+        }
+    }
+    all
 }

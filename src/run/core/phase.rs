@@ -3,7 +3,7 @@
 use super::{Core, Effect, FaultLife, Position};
 use crate::event::{EventKind, PhaseEnd, Verdict};
 use crate::plan::{Action, PhasePlan};
-use crate::scenario::schema::Mode;
+use crate::scenario::Mode;
 use crate::unit::elapsed_ms;
 use crate::verdict::{Judge, judge_gate};
 
