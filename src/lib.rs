@@ -8,6 +8,7 @@ pub mod document;
 pub mod fault;
 pub mod load;
 pub mod observe;
+pub mod playbook;
 pub mod proxy;
 pub mod sandbox;
 pub mod scenario;

@@ -1,12 +1,17 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
+mod check;
 mod demo_function;
 mod exit;
+mod explain;
+mod init;
 mod launch;
 mod load_worker;
+mod new;
 mod out;
 mod proxy;
 mod sandbox;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -24,6 +29,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a workspace with a first scenario that runs offline.
+    Init(init::Arguments),
+    /// Add a scenario from a template.
+    New(new::Arguments),
+    /// Check scenarios, playbooks and the workspace.
+    Check(check::Arguments),
+    /// Print the JSON Schema of a file, for editors.
+    Schema(schema::Arguments),
+    /// Explain the keys, faults, signals and expectations of a scenario.
+    Explain(explain::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -72,6 +87,11 @@ fn run(command: Command) -> Result<Exit, Failure> {
 
 async fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,
