@@ -39,8 +39,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// Reads and checks a scenario; warnings go to standard error.
 pub(super) fn load(path: &Path, workspace: &Workspace, environment: &Environment) -> Result<Checked, Failure> {
-    let checked = scenario::load(path, workspace, Some(&environment.name))
-        .map_err(|problems| workspace::invalid(&problems))?;
+    let checked =
+        scenario::load(path, workspace, Some(&environment.name)).map_err(|problems| workspace::invalid(&problems))?;
     workspace::warn(&workspace.warnings);
     workspace::warn(&checked.warnings);
     Ok(checked)
@@ -134,7 +134,10 @@ fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect:
 }
 
 fn print_end(plan: &Plan) {
-    out::line(format_args!("\n{:>7}  end: every change is undone, last first, and read back", format_duration(plan.length())));
+    out::line(format_args!(
+        "\n{:>7}  end: every change is undone, last first, and read back",
+        format_duration(plan.length())
+    ));
     if let Some(settle) = &plan.settle {
         let names: Vec<String> = settle.steady.iter().map(ToString::to_string).collect();
         out::line(format_args!("         settle: {} must hold again within {}", names.join(", "), settle.within));

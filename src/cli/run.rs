@@ -48,7 +48,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
     let options = RunOptions {
         gameday,
-        workspace: workspace.root.clone(),
+        // Functions run in folders of their own: a relative path would mean another place there.
+        workspace: workspace.root.join(".").canonicalize().map_err(|error| Failure::from_error(&error))?,
         reports: workspace::reports_of(&workspace, arguments.reports.as_deref()),
         scenario_text: checked.source.text().to_owned(),
         workload_text: std::fs::read_to_string(workspace.root.join("workload.yaml")).ok(),
@@ -108,10 +109,9 @@ fn failure(error: &RunError) -> Failure {
         RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
         RunError::Stage(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
-        RunError::Lock(run::LockError::Io { .. })
-        | RunError::Folder(_)
-        | RunError::Log(_)
-        | RunError::Control(_) => Exit::Failure,
+        RunError::Lock(run::LockError::Io { .. }) | RunError::Folder(_) | RunError::Log(_) | RunError::Control(_) => {
+            Exit::Failure
+        }
     };
     Failure { exit, ..failure }
 }

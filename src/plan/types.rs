@@ -1,3 +1,7 @@
+//! What a plan is made of. Every field has its place in `plan.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::fault::FaultSpec;

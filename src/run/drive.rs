@@ -115,6 +115,7 @@ pub async fn run(
     let folder =
         RunFolder::create(&options.reports, &plan, &options.scenario_text, options.workload_text.as_deref(), clock)?;
     let recorder = Recorder::new(EventLog::create(&folder.path, clock)?);
+    watcher(&folder, recorder.log());
     recorder.record(EventKind::RunStarted {
         format: LOG_FORMAT,
         run: folder.id.clone(),
@@ -126,7 +127,6 @@ pub async fn run(
         plan_sha256: folder.plan_sha256.clone(),
         process: std::process::id(),
     })?;
-    watcher(&folder, recorder.log());
     match prepare(plan, environment, &options, &folder, &recorder).await {
         Ok(drive) => Ok((drive.play().await, folder)),
         Err(error) => {

@@ -17,8 +17,8 @@ mod recover;
 mod stage;
 
 pub use control::{ControlError, send_command};
-pub use drive::{Attendance, RunError, RunOptions, run};
+pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use evidence::{EvidenceError, recording_of};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
-pub use recover::{RecoverError, Recovered, recover};
+pub use recover::{RecoverError, Recovered, RecoveredFault, recover};

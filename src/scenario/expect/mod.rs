@@ -11,7 +11,7 @@ mod text;
 
 use std::time::Duration;
 
-pub(in crate::scenario) use check::{Names, Phase, cannot_gate};
+pub(in crate::scenario) use check::{Names, cannot_gate};
 pub use parse::{ParseError, Parsed, TermSpans, parse};
 pub use quantity::{Quantity, Series, Unit};
 

@@ -2,7 +2,7 @@
 
 use console::{Style, style};
 
-use crate::event::{AbortCause, Event, EventKind, FaultEnd, PhaseEnd, RunState, StepOutcome, Verdict};
+use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultIdentity, PhaseEnd, RunState, StepOutcome, Verdict};
 use crate::unit::format_duration;
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
@@ -21,24 +21,107 @@ fn mark(sign: &'static str, style: Style) -> Mark {
     Mark { sign, style: style.for_stderr() }
 }
 
+fn quiet() -> Mark {
+    mark("·", Style::new().dim())
+}
+
+fn good() -> Mark {
+    mark("✓", Style::new().green())
+}
+
+fn bad() -> Mark {
+    mark("✗", Style::new().red().bold())
+}
+
+fn warning() -> Mark {
+    mark("!", Style::new().yellow())
+}
+
+fn fault() -> Mark {
+    mark("⚡", Style::new().magenta())
+}
+
+fn person() -> Mark {
+    mark("☞", Style::new().cyan())
+}
+
+type Line = Option<(Mark, String)>;
+
 /// The line of an event; none for those that come too often or say nothing to a person.
 pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
-    let quiet = || mark("·", Style::new().dim());
-    let good = || mark("✓", Style::new().green());
-    let bad = || mark("✗", Style::new().red().bold());
-    let fault = || mark("⚡", Style::new().magenta());
-    let person = || mark("☞", Style::new().cyan());
-    let change = |identity: &crate::event::FaultIdentity| {
-        state.fault(&identity.fault).map(|fault| fault.change.clone()).unwrap_or_default()
-    };
-    let (mark, text) = match &event.kind {
+    let kind = &event.kind;
+    let (mark, text) = kind.fault().map_or_else(
+        || people_line(kind).or_else(|| load_line(kind)).or_else(|| run_line(kind)),
+        |identity| fault_line(kind, identity, state),
+    )?;
+    let clock = style(clock(event.elapsed_ms)).for_stderr().dim();
+    Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), crate::document::printable(&text)))
+}
+
+fn fault_line(kind: &EventKind, identity: &FaultIdentity, state: &RunState) -> Line {
+    let name = &identity.fault;
+    Some(match kind {
+        EventKind::FaultApplied { .. } => {
+            let change = state.fault(name).map(|fault| fault.change.clone()).unwrap_or_default();
+            (fault(), format!("{name}: {change}"))
+        }
+        EventKind::FaultFailed { error, .. } => (bad(), format!("{name} was not injected: {error}")),
+        EventKind::FaultEffective { evidence, .. } => (fault(), format!("{name} is real: {evidence}")),
+        EventKind::FaultRestored { how, .. } => {
+            let how = match how {
+                FaultEnd::Restored => "undone, and read back as before",
+                FaultEnd::AsBefore => "was as before already",
+                FaultEnd::Gone => "is gone with its target",
+            };
+            (good(), format!("{name} {how}"))
+        }
+        EventKind::FaultDrifted { fields, .. } => (bad(), format!("{name} was left alone: {}", fields.join("; "))),
+        EventKind::FaultStuck { error, by_hand, .. } => {
+            (bad(), format!("{name} is NOT undone: {error}; by hand: {}", by_hand.join("; ")))
+        }
+        _ => return None,
+    })
+}
+
+fn people_line(kind: &EventKind) -> Line {
+    Some(match kind {
+        EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
+            let owner = owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
+            let due = due_ms.map(|due| format!(", due {}", clock(due))).unwrap_or_default();
+            let must = if *must { ", must" } else { "" };
+            (person(), format!("{owner}{text} (gameday step done {step}{due}{must})"))
+        }
+        EventKind::StepOverdue { step } => (bad(), format!("step {step} is overdue")),
+        EventKind::StepClosed { step, outcome, by } => match outcome {
+            StepOutcome::Done => (good(), format!("step {step} done{}", by_text(by.as_deref()))),
+            StepOutcome::Skipped { .. } => (quiet(), format!("step {step} skipped{}", by_text(by.as_deref()))),
+            StepOutcome::Rehearsed => (quiet(), format!("step {step} answered by --yes")),
+            StepOutcome::LeftOpen => (quiet(), format!("step {step} was left open")),
+        },
+        EventKind::InjectDelivered { to, text, .. } => (person(), format!("to {to}: {text}")),
+        EventKind::Acknowledged { by } => (person(), format!("acknowledged{}", by_text(by.as_deref()))),
+        EventKind::Marked { name, by, .. } => (person(), format!("mark {name}{}", by_text(by.as_deref()))),
+        EventKind::Noted { text, by } => (person(), format!("note{}: {text}", by_text(by.as_deref()))),
+        _ => return None,
+    })
+}
+
+fn load_line(kind: &EventKind) -> Line {
+    Some(match kind {
+        EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
+        EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
+        EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
+        _ => return None,
+    })
+}
+
+fn run_line(kind: &EventKind) -> Line {
+    Some(match kind {
         EventKind::RunStarted { run, title, environment, .. } => {
-            (quiet(), format!("{title}\n      run {run} in {environment}"))
+            (quiet(), format!("{title}, run {run} in {environment}"))
         }
         EventKind::ReadinessPassed { checks } => (good(), format!("ready: {} checks passed", checks.len())),
-        EventKind::PhaseStarted { phase } => {
-            (mark("▶", Style::new().bold()), style(format!("phase {phase}")).for_stderr().bold().to_string())
-        }
+        EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why: PhaseEnd::Until } => (quiet(), format!("phase {phase} ended early")),
         EventKind::GateJudged { phase, open, results } => {
             let names: Vec<String> = results.iter().map(|result| result.hypothesis.to_string()).collect();
@@ -48,83 +131,23 @@ pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
                 (bad(), format!("no steady state in {phase} ({}): nothing is injected", names.join(", ")))
             }
         }
-        EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
-        EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
-        EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
-        EventKind::FaultApplied { identity } => (fault(), format!("{}: {}", identity.fault, change(identity))),
-        EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
-        EventKind::FaultEffective { identity, evidence } => {
-            (fault(), format!("{} is real: {evidence}", identity.fault))
-        }
-        EventKind::FaultRestored { identity, how } => {
-            let how = match how {
-                FaultEnd::Restored => "undone, and read back as before",
-                FaultEnd::AsBefore => "was as before already",
-                FaultEnd::Gone => "is gone with its target",
-            };
-            (good(), format!("{} {how}", identity.fault))
-        }
-        EventKind::FaultDrifted { identity, fields } => {
-            (bad(), format!("{} was left alone: {}", identity.fault, fields.join("; ")))
-        }
-        EventKind::FaultStuck { identity, error, by_hand } => {
-            let by_hand: Vec<String> = by_hand.iter().map(|line| format!("\n        {line}")).collect();
-            (bad(), format!("{} is NOT undone: {error}; by hand:{}", identity.fault, by_hand.concat()))
-        }
-        EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
-            let owner = owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
-            let due = due_ms.map(|due| format!(", due {}", clock(due))).unwrap_or_default();
-            let must = if *must { ", must" } else { "" };
-            (person(), format!("{owner}{text} (gameday step done {step}{due}{must})"))
-        }
-        EventKind::StepOverdue { step } => (bad(), format!("step {step} is overdue")),
-        EventKind::StepClosed { step, outcome, by } => {
-            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-            match outcome {
-                StepOutcome::Done => (good(), format!("step {step} done{by}")),
-                StepOutcome::Skipped { .. } => (quiet(), format!("step {step} skipped{by}")),
-                StepOutcome::Rehearsed => (quiet(), format!("step {step} answered by --yes")),
-                StepOutcome::LeftOpen => (quiet(), format!("step {step} was left open")),
-            }
-        }
-        EventKind::InjectDelivered { to, text, .. } => (person(), format!("to {to}: {text}")),
-        EventKind::Acknowledged { by } => (person(), format!("acknowledged{}", by_text(by.as_deref()))),
-        EventKind::Marked { name, by, .. } => (person(), format!("mark {name}{}", by_text(by.as_deref()))),
-        EventKind::Noted { text, by } => (person(), format!("note{}: {text}", by_text(by.as_deref()))),
         EventKind::ActionSkipped { action, why } => (quiet(), format!("left out: {action}, since {why}")),
-        EventKind::RunPaused => (mark("⏸", Style::new().yellow()), "paused; guardrails are not".to_owned()),
-        EventKind::RunResumed => (mark("▶", Style::new().yellow()), "resumed".to_owned()),
-        EventKind::GuardrailWarned { guardrail, observed } => {
-            (mark("!", Style::new().yellow()), format!("guardrail {guardrail}: {observed}"))
-        }
+        EventKind::RunPaused => (warning(), "paused; guardrails are not".to_owned()),
+        EventKind::RunResumed => (warning(), "resumed".to_owned()),
+        EventKind::GuardrailWarned { guardrail, observed } => (warning(), format!("guardrail {guardrail}: {observed}")),
         EventKind::GuardrailTripped { guardrail, observed } => {
             (bad(), format!("guardrail {guardrail} ends the run: {observed}"))
         }
         EventKind::RunAborted { cause } => (bad(), format!("aborted {}; undoing everything", abort_text(cause))),
         EventKind::RunRecovering => (quiet(), "the timeline is over; undoing what is left".to_owned()),
-        EventKind::SettleJudged { held, .. } => {
-            if *held {
-                (good(), "the system is well again".to_owned())
-            } else {
-                (bad(), "the system is not well again in its time".to_owned())
-            }
-        }
+        EventKind::SettleJudged { held: true, .. } => (good(), "the system is well again".to_owned()),
+        EventKind::SettleJudged { held: false, .. } => (bad(), "the system is not well again in its time".to_owned()),
         EventKind::HypothesisJudged(result) => verdict_line(result),
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
-        EventKind::ProcessStarted { .. }
-        | EventKind::PhaseEnded { .. }
-        | EventKind::LoadRecorded(_)
-        | EventKind::SignalSampled { .. }
-        | EventKind::FaultIntended { .. }
-        | EventKind::FaultArmed { .. }
-        | EventKind::FaultReverting { .. }
-        | EventKind::RunEnded { .. }
-        | EventKind::Unknown(_) => return None,
-    };
-    let clock = style(clock(event.elapsed_ms)).for_stderr().dim();
-    Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), crate::document::printable(&text)))
+        _ => return None,
+    })
 }
 
 fn verdict_line(result: &crate::event::HypothesisResult) -> (Mark, String) {

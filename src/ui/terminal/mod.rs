@@ -68,11 +68,12 @@ impl View {
         if let Some(line) = line::of(event, &self.state) {
             self.print(&line);
         }
-        if !self.is_terminal && let EventKind::LoadRecorded(second) = &event.kind {
-            if second.second >= self.told_second + PLAIN_INTERVAL_SECONDS {
-                self.told_second = second.second;
-                self.print(&status::load_line(event.elapsed_ms, second));
-            }
+        if !self.is_terminal
+            && let EventKind::LoadRecorded(second) = &event.kind
+            && second.second >= self.told_second + PLAIN_INTERVAL_SECONDS
+        {
+            self.told_second = second.second;
+            self.print(&status::load_line(event.elapsed_ms, second));
         }
     }
 

@@ -14,9 +14,9 @@ const WIDTH_DEFAULT: u16 = 80;
 /// The block at `now_ms`, each line cut to the terminal's width.
 pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     let mut lines = vec![headline(state, plan, now_ms)];
-    lines.extend(state.loads.values().filter_map(|load| load.last.as_ref()).map(|second| {
-        format!("      {}", load_text(second))
-    }));
+    lines.extend(
+        state.loads.values().filter_map(|load| load.last.as_ref()).map(|second| format!("      {}", load_text(second))),
+    );
     let active: Vec<String> =
         state.faults.iter().filter(|fault| fault.is_active()).map(|fault| fault.identity.fault.to_string()).collect();
     if !active.is_empty() {
@@ -24,14 +24,17 @@ pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()).take(STEPS_SHOWN_MAX) {
         let timer = match step.due_ms {
-            Some(due) if due <= now_ms => style(format!("overdue {}", span(now_ms - due))).for_stderr().red().to_string(),
+            Some(due) if due <= now_ms => {
+                style(format!("overdue {}", span(now_ms - due))).for_stderr().red().to_string()
+            }
             Some(due) => format!("{} left", span(due - now_ms)),
             None => "no limit".to_owned(),
         };
         lines.push(format!("      ☐ {}: {} ({timer})", step.step, step.text));
     }
     let width = usize::from(console::Term::stderr().size_checked().map_or(WIDTH_DEFAULT, |(_, columns)| columns));
-    let cut: Vec<String> = lines.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect();
+    let cut: Vec<String> =
+        lines.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect();
     cut.join("\n")
 }
 
