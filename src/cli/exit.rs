@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::unit::error_chain;
+
 /// How a command ended. Where several hold: dirty > guardrail > person > refuted > inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -53,20 +55,4 @@ impl Failure {
     pub(crate) fn from_error(error: &dyn std::error::Error) -> Self {
         Self::new(Exit::Failure, error_chain(error))
     }
-}
-
-/// An error and its sources on one line, outermost first.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        // Some libraries repeat their source's text in their own.
-        if !text.ends_with(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        source = inner.source();
-    }
-    text
 }

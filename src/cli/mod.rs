@@ -1,12 +1,24 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
+mod check;
 mod demo_function;
 mod exit;
+mod explain;
+mod init;
 mod launch;
+mod live;
 mod load_worker;
+mod new;
 mod out;
+mod plan;
 mod proxy;
+mod recover;
+mod report;
+mod run;
 mod sandbox;
+mod schema;
+mod status;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -24,6 +36,38 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a workspace with a first scenario that runs offline.
+    Init(init::Arguments),
+    /// Add a scenario from a template.
+    New(new::Arguments),
+    /// Check scenarios, playbooks and the workspace.
+    Check(check::Arguments),
+    /// Print the JSON Schema of a file, for editors.
+    Schema(schema::Arguments),
+    /// Explain the keys, faults, signals and expectations of a scenario.
+    Explain(explain::Arguments),
+    /// Show what a run would do: when, with which calls, and how each change is undone.
+    Plan(plan::Arguments),
+    /// Run a scenario to its report.
+    Run(run::Arguments),
+    /// Show what a run is at.
+    Status(status::Arguments),
+    /// Tick a step of the checklist or the playbook of the run that is alive.
+    Step(live::StepArguments),
+    /// Mark a moment of the run: detected, identified, mitigated, recovered.
+    Mark(live::MarkArguments),
+    /// Acknowledge that something is wrong.
+    Ack(live::PlainArguments),
+    /// Write something down in the run's log.
+    Note(live::NoteArguments),
+    /// Let the timeline stand still; guardrails do not.
+    Pause(live::PlainArguments),
+    /// Let the timeline go on.
+    Resume(live::PlainArguments),
+    /// End the run now, and undo everything.
+    Abort(live::AbortArguments),
+    /// Undo what a run left behind, from its folder alone.
+    Recover(recover::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -72,6 +116,22 @@ fn run(command: Command) -> Result<Exit, Failure> {
 
 async fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Run(arguments) => run::run(arguments).await,
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Step(arguments) => live::step(arguments).await,
+        Command::Mark(arguments) => live::mark(arguments).await,
+        Command::Ack(arguments) => live::ack(arguments).await,
+        Command::Note(arguments) => live::note(arguments).await,
+        Command::Pause(arguments) => live::pause(arguments).await,
+        Command::Resume(arguments) => live::resume(arguments).await,
+        Command::Abort(arguments) => live::abort(arguments).await,
+        Command::Recover(arguments) => recover::run(arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::exit::error_chain;
 use super::{Exit, Failure, out};
 use crate::proxy::{AdminAddress, Server, ServerOptions};
 use crate::unit::DurationText;
+use crate::unit::error_chain;
 
 /// The seed unless one is given: fixed, so that two runs of one experiment hit the same connections.
 const SEED_DEFAULT: u64 = 1;

@@ -278,10 +278,10 @@ impl<'d> Place<'d> {
         self.document.tree.scalar(self.id).filter(|_| self.found).map(|(_, text)| text)
     }
 
-    /// The value in the tree.
+    /// The text of the file.
     #[must_use]
-    pub fn id(self) -> NodeId {
-        self.id
+    pub fn source(self) -> &'d Arc<SourceFile> {
+        self.document.source()
     }
 
     /// Where it stands: the value, or the name of what the key is missing from.

@@ -171,13 +171,7 @@ impl EventLog {
         if inner.failed {
             return Err(LogError::Failed);
         }
-        let elapsed = self.clock.elapsed();
-        let event = Arc::new(Event {
-            seq: inner.next_seq,
-            at: self.clock.now(),
-            elapsed_ms: crate::unit::elapsed_ms(elapsed),
-            kind,
-        });
+        let event = Arc::new(self.stamp(inner.next_seq, kind));
         let line = encode(&event)?;
         let path = self.directory.join(LOG_FILE);
         let written = inner
@@ -195,11 +189,17 @@ impl EventLog {
         Ok(event)
     }
 
+    /// An event of this moment that is in no file: what a run goes on with when the log can not be written.
+    pub(crate) fn stamp(&self, seq: u64, kind: EventKind) -> Event {
+        let elapsed_ms = crate::unit::elapsed_ms(self.clock.elapsed());
+        Event { seq, at: self.clock.now(), elapsed_ms, kind }
+    }
+
     /// Makes a fault's undo durable: the private file `undo/<step>.json` (mode 0600), then the record that names it.
     ///
     /// # Errors
     /// Anything that keeps the undo from being on disk: the fault must then not be injected.
-    pub fn arm(&self, identity: &FaultIdentity, undo: &[u8]) -> Result<Armed, LogError> {
+    pub fn arm(&self, identity: &FaultIdentity, undo: &[u8]) -> Result<(Armed, Arc<Event>), LogError> {
         let directory = self.directory.join(UNDO_DIRECTORY);
         std::fs::create_dir_all(&directory).map_err(io_error("create", &directory))?;
         let path = undo_path(&self.directory, &identity.step);
@@ -212,8 +212,8 @@ impl EventLog {
         file.write_all(undo).and_then(|()| file.sync_all()).map_err(io_error("write", &path))?;
         sync_directory(&directory)?;
         sync_directory(&self.directory)?;
-        self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
-        Ok(Armed { identity: identity.clone() })
+        let event = self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
+        Ok((Armed { identity: identity.clone() }, event))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -357,7 +357,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = EventLog::create(directory.path(), Clock::with_origin(DateTime::UNIX_EPOCH)).unwrap();
         log.append(started()).unwrap();
-        let armed = log.arm(&identity(), b"{}").unwrap();
+        let (armed, _) = log.arm(&identity(), b"{}").unwrap();
         assert_eq!(armed.identity(), &identity());
         let path = undo_path(directory.path(), "001-lag");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

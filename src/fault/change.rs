@@ -82,7 +82,7 @@ impl FaultError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.retryable || error.is_stale(),
-            Self::Proxy(error) => !error.is_gone(),
+            Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
             Self::NotApplied { .. } => true,
             Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } => false,
         }
@@ -127,11 +127,12 @@ pub(super) trait Fault {
 
 /// A change as data: what was there, and what is put there.
 pub(super) trait Revertible {
-    /// Makes the change and reads it back; may be asked again.
-    async fn inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError>;
+    /// Tries once to make the change and to read it back.
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError>;
 
-    /// Compares, restores, reads back; may be asked again.
-    async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError>;
+    /// Tries once to compare, restore and read back. `restoring` is set before anything is written, and stays set over
+    /// tries: what is found as before then was restored by us, though an answer was lost.
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError>;
 
     /// The change in words, without secrets.
     fn text(&self) -> ChangeText;
@@ -159,7 +160,7 @@ impl FaultEnvironment {
     pub(super) fn is_gone(&self, error: &FaultError) -> bool {
         match error {
             FaultError::Aws(error) => error.is_not_found() || (self.is_embedded && error.is_unreachable()),
-            FaultError::Proxy(error) => error.is_gone(),
+            FaultError::Proxy(error) => matches!(error, AdminError::Gone { .. }),
             FaultError::Target(_)
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }
@@ -168,36 +169,25 @@ impl FaultEnvironment {
     }
 }
 
-/// Tries again through throttling, conflicts and failures of the service, until it goes through or `budget` is spent.
-pub(super) async fn retry<T>(
-    budget: Duration,
-    environment: &FaultEnvironment,
-    mut attempt: impl AsyncFnMut() -> Result<T, FaultError>,
-) -> Result<T, FaultError> {
-    let deadline = tokio::time::Instant::now() + budget;
-    let mut wait = RETRY_WAIT_MIN;
-    loop {
-        match attempt().await {
-            Err(error)
-                if error.is_retryable()
-                    && !environment.is_gone(&error)
-                    && tokio::time::Instant::now() + wait < deadline =>
-            {
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(RETRY_WAIT_MAX);
-            }
-            outcome => return outcome,
-        }
-    }
+/// The pauses between tries of one injection or undo, until its budget is spent.
+pub(super) struct Backoff {
+    deadline: tokio::time::Instant,
+    wait: Duration,
 }
 
-/// Reverts with retries; a target that is gone is an end, not an error.
-pub(super) async fn revert_with_retries(
-    environment: &FaultEnvironment,
-    attempt: impl AsyncFnMut() -> Result<Reverted, FaultError>,
-) -> Result<Reverted, FaultError> {
-    match retry(REVERT_BUDGET, environment, attempt).await {
-        Err(error) if environment.is_gone(&error) => Ok(Reverted::Gone),
-        outcome => outcome,
+impl Backoff {
+    pub(super) fn within(budget: Duration) -> Self {
+        Self { deadline: tokio::time::Instant::now() + budget, wait: RETRY_WAIT_MIN }
+    }
+
+    /// Waits and answers true, where another try may go through: after throttling, conflicts, failures of the service.
+    pub(super) async fn again(&mut self, environment: &FaultEnvironment, error: &FaultError) -> bool {
+        let is_worth_it = error.is_retryable() && !environment.is_gone(error);
+        if !is_worth_it || tokio::time::Instant::now() + self.wait >= self.deadline {
+            return false;
+        }
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(RETRY_WAIT_MAX);
+        true
     }
 }

@@ -40,19 +40,19 @@ pub(super) async fn settled(
 }
 
 /// Reads, decides, writes under the revision that was read, waits, and reads again until there is nothing to write.
-/// Answers whether anything was written. An answer that was lost is settled by reading.
+/// An answer that was lost is settled by reading.
 pub(super) async fn converge(
     environment: &FaultEnvironment,
     function: &str,
     mut decide: impl FnMut(&FunctionConfiguration) -> Result<Decision, FaultError>,
-) -> Result<bool, FaultError> {
+) -> Result<(), FaultError> {
     let configuration = settled(environment, function).await?;
-    let Decision::Write(update) = decide(&configuration)? else { return Ok(false) };
+    let Decision::Write(update) = decide(&configuration)? else { return Ok(()) };
     let revision = configuration.revision.as_deref();
     environment.functions.update_configuration(function, &update, revision).await?;
     let configuration = settled(environment, function).await?;
     match decide(&configuration)? {
-        Decision::Done => Ok(true),
+        Decision::Done => Ok(()),
         Decision::Write(_) => Err(FaultError::NotApplied {
             target: function.to_owned(),
             found: "reading back shows another value than the one written".to_owned(),

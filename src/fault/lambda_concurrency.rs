@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{
-    ChangeText, Fault, FaultEnvironment, FaultError, INJECT_BUDGET, Reverted, Revertible, retry, revert_with_retries,
-};
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
 use crate::unit::TargetId;
 
 /// Sets reserved concurrency. AWS: 0 stops all invocations (PutFunctionConcurrency); callers see 429.
@@ -47,47 +45,35 @@ pub struct LambdaConcurrencyChange {
 }
 
 impl Revertible for LambdaConcurrencyChange {
-    async fn inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        retry(INJECT_BUDGET, environment, async || {
-            environment.functions.reserve_concurrency(&self.function, Some(self.injected)).await?;
-            let found = environment.functions.reserved_concurrency(&self.function).await?;
-            self.expect(found, Some(self.injected))
-        })
-        .await
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        environment.functions.reserve_concurrency(&self.function, Some(self.injected)).await?;
+        let found = environment.functions.reserved_concurrency(&self.function).await?;
+        self.expect(found, Some(self.injected))
     }
 
-    async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
-        let mut restoring = false;
-        revert_with_retries(environment, async || {
-            let found = environment.functions.reserved_concurrency(&self.function).await?;
-            if found == self.before {
-                return Ok(if restoring { Reverted::Restored } else { Reverted::AsBefore });
-            }
-            if found != Some(self.injected) {
-                return Ok(Reverted::Drift(vec![format!(
-                    "reserved concurrency of `{}` is {}; it was {} before and {} as injected",
-                    self.function,
-                    show(found),
-                    show(self.before),
-                    self.injected
-                )]));
-            }
-            restoring = true;
-            environment.functions.reserve_concurrency(&self.function, self.before).await?;
-            let found = environment.functions.reserved_concurrency(&self.function).await?;
-            self.expect(found, self.before).map(|()| Reverted::Restored)
-        })
-        .await
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
+        let found = environment.functions.reserved_concurrency(&self.function).await?;
+        if found == self.before {
+            return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore });
+        }
+        if found != Some(self.injected) {
+            return Ok(Reverted::Drift(vec![format!(
+                "reserved concurrency of `{}` is {}; it was {} before and {} as injected",
+                self.function,
+                show(found),
+                show(self.before),
+                self.injected
+            )]));
+        }
+        *restoring = true;
+        environment.functions.reserve_concurrency(&self.function, self.before).await?;
+        let found = environment.functions.reserved_concurrency(&self.function).await?;
+        self.expect(found, self.before).map(|()| Reverted::Restored)
     }
 
     fn text(&self) -> ChangeText {
         ChangeText {
-            change: format!(
-                "reserved concurrency of `{}`: {} → {}",
-                self.function,
-                show(self.before),
-                self.injected
-            ),
+            change: format!("reserved concurrency of `{}`: {} → {}", self.function, show(self.before), self.injected),
             undo: match self.before {
                 Some(before) => format!("put {before} back"),
                 None => "delete the reservation: there was none".to_owned(),

@@ -6,9 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Variables;
-use super::change::{
-    ChangeText, Fault, FaultEnvironment, FaultError, INJECT_BUDGET, Reverted, Revertible, retry, revert_with_retries,
-};
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
 use super::configuration::{Decision, converge, reverted, settled};
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionUpdate};
 use crate::unit::TargetId;
@@ -30,8 +28,7 @@ pub struct LambdaEnvironment {
 
 impl Fault for LambdaEnvironment {
     type Change = LambdaEnvironmentChange;
-    const CALLS: &'static [&'static str] =
-        &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
+    const CALLS: &'static [&'static str] = &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaEnvironmentChange, FaultError> {
         let function = environment.function(&self.target)?;
@@ -79,41 +76,37 @@ struct VariableChange {
 impl std::fmt::Debug for LambdaEnvironmentChange {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.variables.iter().map(|variable| variable.name.as_str()).collect();
-        formatter.debug_struct("LambdaEnvironmentChange").field("function", &self.function).field("variables", &names).finish()
+        formatter
+            .debug_struct("LambdaEnvironmentChange")
+            .field("function", &self.function)
+            .field("variables", &names)
+            .finish()
     }
 }
 
 impl Revertible for LambdaEnvironmentChange {
-    async fn inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        retry(INJECT_BUDGET, environment, async || {
-            converge(environment, &self.function, |found| {
-                let wanted = self.variables.iter().map(|variable| (variable, &variable.injected));
-                Ok(towards(shown(&self.function, found)?, wanted))
-            })
-            .await
-            .map(|_| ())
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        converge(environment, &self.function, |found| {
+            let wanted = self.variables.iter().map(|variable| (variable, &variable.injected));
+            Ok(towards(shown(&self.function, found)?, wanted))
         })
         .await
     }
 
-    async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
-        let mut restoring = false;
-        revert_with_retries(environment, async || {
-            let mut drift = Vec::new();
-            let written = converge(environment, &self.function, |found| {
-                let found = shown(&self.function, found)?;
-                drift = self.drift(found);
-                // A variable that somebody else changed is left alone; the others go back.
-                let ours = |variable: &&VariableChange| found.0.get(&variable.name) == variable.injected.as_ref();
-                let wanted = self.variables.iter().filter(ours).map(|variable| (variable, &variable.before));
-                let decision = towards(found, wanted);
-                restoring |= matches!(decision, Decision::Write(_));
-                Ok(decision)
-            })
-            .await?;
-            Ok(reverted(drift, written || restoring))
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
+        let mut drift = Vec::new();
+        converge(environment, &self.function, |found| {
+            let found = shown(&self.function, found)?;
+            drift = self.drift(found);
+            // A variable that somebody else changed is left alone; the others go back.
+            let ours = |variable: &&VariableChange| found.0.get(&variable.name) == variable.injected.as_ref();
+            let wanted = self.variables.iter().filter(ours).map(|variable| (variable, &variable.before));
+            let decision = towards(found, wanted);
+            *restoring |= matches!(decision, Decision::Write(_));
+            Ok(decision)
         })
-        .await
+        .await?;
+        Ok(reverted(drift, *restoring))
     }
 
     fn text(&self) -> ChangeText {

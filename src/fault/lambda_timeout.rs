@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{
-    ChangeText, Fault, FaultEnvironment, FaultError, INJECT_BUDGET, Reverted, Revertible, retry, revert_with_retries,
-};
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
 use super::configuration::{Decision, converge, reverted, settled};
 use crate::aws::{FunctionConfiguration, FunctionUpdate};
 use crate::unit::{DurationText, TargetId};
@@ -34,8 +32,7 @@ impl LambdaTimeout {
 
 impl Fault for LambdaTimeout {
     type Change = LambdaTimeoutChange;
-    const CALLS: &'static [&'static str] =
-        &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
+    const CALLS: &'static [&'static str] = &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaTimeoutChange, FaultError> {
         let function = environment.function(&self.target)?;
@@ -65,43 +62,31 @@ pub struct LambdaTimeoutChange {
 }
 
 impl Revertible for LambdaTimeoutChange {
-    async fn inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        retry(INJECT_BUDGET, environment, async || {
-            converge(environment, &self.function, |found| Ok(self.towards(found, self.injected_seconds)))
-                .await
-                .map(|_| ())
-        })
-        .await
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        converge(environment, &self.function, |found| Ok(self.towards(found, self.injected_seconds))).await
     }
 
-    async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
-        let mut restoring = false;
-        revert_with_retries(environment, async || {
-            let mut drift = Vec::new();
-            let written = converge(environment, &self.function, |found| {
-                drift.clear();
-                if found.timeout_seconds == self.before_seconds || found.timeout_seconds == self.injected_seconds {
-                    restoring |= found.timeout_seconds != self.before_seconds;
-                    return Ok(self.towards(found, self.before_seconds));
-                }
-                drift.push(format!(
-                    "timeout of `{}` is {} s; it was {} s before and {} s as injected",
-                    self.function, found.timeout_seconds, self.before_seconds, self.injected_seconds
-                ));
-                Ok(Decision::Done)
-            })
-            .await?;
-            Ok(reverted(drift, written || restoring))
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
+        let mut drift = Vec::new();
+        converge(environment, &self.function, |found| {
+            drift.clear();
+            if found.timeout_seconds == self.before_seconds || found.timeout_seconds == self.injected_seconds {
+                *restoring |= found.timeout_seconds != self.before_seconds;
+                return Ok(self.towards(found, self.before_seconds));
+            }
+            drift.push(format!(
+                "timeout of `{}` is {} s; it was {} s before and {} s as injected",
+                self.function, found.timeout_seconds, self.before_seconds, self.injected_seconds
+            ));
+            Ok(Decision::Done)
         })
-        .await
+        .await?;
+        Ok(reverted(drift, *restoring))
     }
 
     fn text(&self) -> ChangeText {
         ChangeText {
-            change: format!(
-                "timeout of `{}`: {} s → {} s",
-                self.function, self.before_seconds, self.injected_seconds
-            ),
+            change: format!("timeout of `{}`: {} s → {} s", self.function, self.before_seconds, self.injected_seconds),
             undo: format!("put {} s back", self.before_seconds),
         }
     }

@@ -5,14 +5,22 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{ChangeText, Fault as _, FaultEnvironment, FaultError, Reverted, Revertible as _};
+use super::change::{
+    Backoff, ChangeText, Fault as _, FaultEnvironment, FaultError, INJECT_BUDGET, REVERT_BUDGET, Reverted,
+    Revertible as _,
+};
+use super::lambda_concurrency::LambdaConcurrencyChange;
+use super::lambda_environment::LambdaEnvironmentChange;
+use super::lambda_timeout::LambdaTimeoutChange;
+use super::toxic::ToxicChange;
 use super::{LambdaConcurrency, LambdaEnvironment, LambdaTimeout, ProxyLatency, ProxyTimeout};
 use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
 
-/// Declares the kinds of fault once: the enum, the one-key-a-kind fields that a file is read into, and the names.
+/// Declares the kinds of fault once, each with the data of its change: the enums, the one-key-a-kind fields that a file
+/// is read into, and the names.
 macro_rules! fault_kinds {
-    ($($(#[$doc:meta])* $key:ident: $kind:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $key:ident: $kind:ident => $change:ident),+ $(,)?) => {
         /// A fault of one kind with its parameters.
         #[derive(Debug, Clone, PartialEq)]
         pub enum FaultKind {
@@ -59,7 +67,7 @@ macro_rules! fault_kinds {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Undo {
-            $($(#[$doc])* $kind(<$kind as super::change::Fault>::Change),)+
+            $($(#[$doc])* $kind($change),)+
         }
 
         impl Undo {
@@ -68,8 +76,15 @@ macro_rules! fault_kinds {
             /// # Errors
             /// It could not be made in its time; it may be there in part, and is to be reverted.
             pub async fn inject(&self, environment: &FaultEnvironment, _armed: &Armed) -> Result<(), FaultError> {
-                match self {
-                    $(Self::$kind(change) => change.inject(environment).await,)+
+                let mut backoff = Backoff::within(INJECT_BUDGET);
+                loop {
+                    let outcome = match self {
+                        $(Self::$kind(change) => change.try_inject(environment).await,)+
+                    };
+                    match outcome {
+                        Err(error) if backoff.again(environment, &error).await => {}
+                        outcome => return outcome,
+                    }
                 }
             }
 
@@ -78,8 +93,17 @@ macro_rules! fault_kinds {
             /// # Errors
             /// It could not be done in its time.
             pub async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
-                match self {
-                    $(Self::$kind(change) => change.revert(environment).await,)+
+                let mut backoff = Backoff::within(REVERT_BUDGET);
+                let mut restoring = false;
+                loop {
+                    let outcome = match self {
+                        $(Self::$kind(change) => change.try_revert(environment, &mut restoring).await,)+
+                    };
+                    match outcome {
+                        Err(error) if environment.is_gone(&error) => return Ok(Reverted::Gone),
+                        Err(error) if backoff.again(environment, &error).await => {}
+                        outcome => return outcome,
+                    }
                 }
             }
 
@@ -148,15 +172,15 @@ macro_rules! fault_kinds {
 
 fault_kinds! {
     /// Reserved concurrency of a function: 0 throttles every invocation.
-    lambda_concurrency: LambdaConcurrency,
+    lambda_concurrency: LambdaConcurrency => LambdaConcurrencyChange,
     /// The time after which Lambda kills an invocation.
-    lambda_timeout: LambdaTimeout,
+    lambda_timeout: LambdaTimeout => LambdaTimeoutChange,
     /// Environment variables of a function, set or taken away.
-    lambda_environment: LambdaEnvironment,
+    lambda_environment: LambdaEnvironment => LambdaEnvironmentChange,
     /// Answers of a proxied dependency come late.
-    proxy_latency: ProxyLatency,
+    proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.
-    proxy_timeout: ProxyTimeout,
+    proxy_timeout: ProxyTimeout => ToxicChange,
 }
 
 /// Environment variables by name.

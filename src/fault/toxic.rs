@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::change::{
-    ChangeText, FaultEnvironment, FaultError, INJECT_BUDGET, Reverted, Revertible, retry, revert_with_retries,
-};
+use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
 use crate::proxy::{AdminClient, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{ProxyName, TargetId};
 
@@ -50,6 +48,10 @@ impl ToxicChange {
         Ok(client.get_toxic(&self.proxy, &self.toxic.name).await?)
     }
 
+    fn not_applied(&self, what: &str) -> FaultError {
+        FaultError::NotApplied { target: self.proxy.to_string(), found: format!("toxic `{}` {what}", self.toxic.name) }
+    }
+
     fn client<'a>(&self, environment: &'a FaultEnvironment) -> Result<&'a AdminClient, FaultError> {
         environment.proxy.as_ref().ok_or_else(|| FaultError::NotApplied {
             target: self.proxy.to_string(),
@@ -59,50 +61,36 @@ impl ToxicChange {
 }
 
 impl Revertible for ToxicChange {
-    async fn inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
         let client = self.client(environment)?;
-        retry(INJECT_BUDGET, environment, async || match self.found(client).await? {
+        if self.found(client).await?.is_none() {
+            client.add_toxic(&self.proxy, &self.toxic).await?;
+        }
+        match self.found(client).await? {
             Some(found) if found == self.toxic => Ok(()),
-            Some(_) => Err(FaultError::NotApplied {
-                target: self.proxy.to_string(),
-                found: format!("toxic `{}` has other settings", self.toxic.name),
-            }),
-            None => {
-                client.add_toxic(&self.proxy, &self.toxic).await?;
-                match self.found(client).await? {
-                    Some(found) if found == self.toxic => Ok(()),
-                    _ => Err(FaultError::NotApplied {
-                        target: self.proxy.to_string(),
-                        found: format!("toxic `{}` is not there", self.toxic.name),
-                    }),
-                }
-            }
-        })
-        .await
+            Some(_) => Err(self.not_applied("has other settings")),
+            None => Err(self.not_applied("is not there")),
+        }
     }
 
-    async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
         let Some(client) = environment.proxy.as_ref() else { return Ok(Reverted::Gone) };
-        let mut restoring = false;
-        revert_with_retries(environment, async || match self.found(client).await? {
-            None => Ok(if restoring { Reverted::Restored } else { Reverted::AsBefore }),
-            Some(found) if found == self.toxic => {
-                restoring = true;
-                client.remove_toxic(&self.proxy, &self.toxic.name).await?;
-                match self.found(client).await? {
-                    None => Ok(Reverted::Restored),
-                    Some(_) => Err(FaultError::NotApplied {
-                        target: self.proxy.to_string(),
-                        found: format!("toxic `{}` is still there", self.toxic.name),
-                    }),
-                }
+        match self.found(client).await? {
+            None => return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore }),
+            Some(found) if found == self.toxic => {}
+            Some(_) => {
+                return Ok(Reverted::Drift(vec![format!(
+                    "toxic `{}` on proxy `{}` has other settings than those that were injected",
+                    self.toxic.name, self.proxy
+                )]));
             }
-            Some(_) => Ok(Reverted::Drift(vec![format!(
-                "toxic `{}` on proxy `{}` has other settings than those that were injected",
-                self.toxic.name, self.proxy
-            )])),
-        })
-        .await
+        }
+        *restoring = true;
+        client.remove_toxic(&self.proxy, &self.toxic.name).await?;
+        match self.found(client).await? {
+            None => Ok(Reverted::Restored),
+            Some(_) => Err(self.not_applied("is still there")),
+        }
     }
 
     fn text(&self) -> ChangeText {

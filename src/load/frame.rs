@@ -116,6 +116,22 @@ pub enum FailureKind {
     Other,
 }
 
+impl FailureKind {
+    /// The kind's name in frames and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Body => "body",
+            Self::Capture => "capture",
+            Self::Slow => "slow",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// A sum over steps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Totals {

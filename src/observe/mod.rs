@@ -2,8 +2,10 @@
 //!
 //! Owns: the specs of signals and the probes that sample them. Must not know: hypotheses, verdicts, faults.
 
+mod http;
 mod spec;
 
+pub use http::{HttpProbe, ProbeError, ProbeSample};
 pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, SignalLevel, SignalSource, SignalSpec,
 };

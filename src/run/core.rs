@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::event::{AbortCause, Command, CommandAnswer, EventKind};
-use crate::plan::Plan;
-use crate::unit::{FaultId, LoadId, PhaseId};
+use crate::plan::{Plan, change_id};
+use crate::unit::{FaultId, LoadId};
 use crate::verdict::{Judge, Recording};
 
 /// Who is there to tick steps and answer polls.
@@ -33,19 +33,11 @@ pub(super) enum Input {
     /// Somebody asks for something.
     Command(Command),
     /// A load worker said that it is over, or was lost.
-    LoadOver {
-        load: LoadId,
-        lost: Option<String>,
-    },
+    LoadOver { load: LoadId, lost: Option<String> },
     /// An injection was tried.
-    Injected {
-        fault: FaultId,
-        ok: bool,
-    },
+    Injected { fault: FaultId, ok: bool },
     /// An undo was tried; how it went is in the ledger.
-    Undone {
-        fault: FaultId,
-    },
+    Undone { fault: FaultId },
     /// Something ends the run.
     Abort(AbortCause),
 }
@@ -60,10 +52,7 @@ pub(super) enum Effect {
     /// Stop it.
     StopLoad(LoadId),
     /// Inject a fault under this id.
-    Inject {
-        id: String,
-        fault: FaultId,
-    },
+    Inject { id: String, fault: FaultId },
     /// Undo these: in this order where targets are the same, at once where they are not.
     Undo(Vec<FaultId>),
     /// Answer the command that came in.
@@ -140,8 +129,7 @@ impl Core {
     /// Takes in what happened at `now_ms` and says what is to be done. `recording` holds everything up to now.
     pub(super) fn on(&mut self, now_ms: u64, input: Input, recording: &Recording) -> Vec<Effect> {
         let plan = Arc::clone(&self.plan);
-        let baseline = baseline(&plan);
-        let judge = Judge { recording, signals: &plan.signals, baseline: baseline.as_ref(), now_ms };
+        let judge = Judge { recording, signals: &plan.signals, baseline: plan.baseline(), now_ms };
         let mut effects = Vec::new();
         match input {
             Input::Begin => self.begin(&judge, &mut effects),
@@ -291,15 +279,4 @@ impl Core {
             }
         }
     }
-}
-
-/// The id of a change: its number in the run, and its fault's name.
-fn change_id(number: usize, fault: &FaultId) -> String {
-    format!("{number:03}-{fault}")
-}
-
-/// The phase that `of baseline` means: the one of that name, or the first with a gate.
-pub(super) fn baseline(plan: &Plan) -> Option<PhaseId> {
-    let named = plan.phases.iter().find(|phase| phase.phase.as_str() == "baseline");
-    named.or_else(|| plan.phases.iter().find(|phase| !phase.gate.is_empty())).map(|phase| phase.phase.clone())
 }

@@ -17,8 +17,8 @@ mod recover;
 mod stage;
 
 pub use control::{ControlError, send_command};
-pub use drive::{RunError, RunOptions, Attendance, run};
-pub use folder::{FolderError, LiveRun, RunFolder, find_runs, live_runs, read_plan, LockError};
-pub use evidence::{recording_of, EvidenceError};
+pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
+pub use evidence::{EvidenceError, recording_of};
+pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
-pub use recover::{Recovered, RecoverError, recover};
+pub use recover::{RecoverError, Recovered, RecoveredFault, recover};

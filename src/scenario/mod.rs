@@ -1,6 +1,17 @@
-//! Scenario files: text with positions, the schema, expectations, checks and diagnostics.
+//! Scenario files: the schema, variables, expectations and checks.
 //!
-//! Owns: what a file may say and how a mistake in it is told. Must not know: environments' state, time, runs.
+//! Owns: what a scenario may say and how a mistake in it is told. Must not know: environments' state, time, runs.
 
+mod check;
 pub mod expect;
-pub mod schema;
+mod load;
+mod schema;
+mod vars;
+
+pub use load::{Checked, Expectations, check, load};
+pub use schema::{
+    ActionKind, ActionSpec, Alarms, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules, FORMAT, Freeze,
+    Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, Notify, NotifyEvent, OnMissing, Person, PhaseSpec,
+    ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle, Severity, TargetKind,
+    TargetSpec,
+};

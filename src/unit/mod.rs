@@ -5,6 +5,7 @@
 mod clock;
 mod digest;
 mod duration;
+mod error_chain;
 mod histogram;
 mod id;
 mod level;
@@ -17,6 +18,7 @@ mod runtime_dir;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
+pub use error_chain::error_chain;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
     AlarmName, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,

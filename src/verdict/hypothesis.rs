@@ -58,8 +58,7 @@ fn result(
     verdict: Verdict,
     results: Vec<TermResult>,
 ) -> HypothesisResult {
-    let observations =
-        expectation.terms.iter().zip(results).map(|(term, result)| result.observation(term)).collect();
+    let observations = expectation.terms.iter().zip(results).map(|(term, result)| result.observation(term)).collect();
     HypothesisResult { hypothesis: id.clone(), verdict, observations }
 }
 

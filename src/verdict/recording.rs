@@ -108,9 +108,8 @@ impl Recording {
 
     /// How many steps of a playbook were done in time, and how many there are.
     pub(super) fn steps(&self, playbook: &PlaybookId, must: bool) -> (u64, u64) {
-        let of_playbook = |step: &&crate::event::StepProgress| {
-            step.playbook.as_ref() == Some(playbook) && (step.must || !must)
-        };
+        let of_playbook =
+            |step: &&crate::event::StepProgress| step.playbook.as_ref() == Some(playbook) && (step.must || !must);
         self.state.steps.iter().filter(of_playbook).fold((0, 0), |(done, all), step| {
             let in_time = step.outcome == Some(StepOutcome::Done) && !step.overdue;
             (done + u64::from(in_time), all + 1)

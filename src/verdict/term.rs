@@ -6,12 +6,15 @@ use std::time::Duration;
 use super::measure::{Measured, Unit, measure, number};
 use super::recording::{Recording, SECOND_MS, WindowMs};
 use crate::event::Observation;
-use crate::observe::SignalSpec;
+use crate::observe::{SignalSource, SignalSpec};
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
 use crate::unit::{PhaseId, SignalId, elapsed_ms};
 
 /// Over how long a term without `for` looks back, where it is asked again and again: guardrails, `until`, `within`.
 const LOOK_BACK: Duration = Duration::from_secs(5);
+
+/// How long a source may take to report what it saw, in milliseconds.
+const REPORT_GRACE_MS: u64 = 3_000;
 
 /// What a term came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +126,19 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether the signals of an expectation have had the time to report: what is missing now is really missing.
+    #[must_use]
+    pub fn should_have_data(&self, expectation: &Expectation) -> bool {
+        expectation.terms.iter().any(|term| {
+            let Condition::Compare { measure: Measure::Signal { signal, .. }, .. } = &term.condition else {
+                return false;
+            };
+            let look_back_ms = elapsed_ms(term.hold.unwrap_or(LOOK_BACK)) + REPORT_GRACE_MS;
+            let since_ms = self.signals.get(signal).and_then(|spec| reports_since_ms(self.recording, spec));
+            since_ms.is_some_and(|since| self.now_ms >= since + look_back_ms)
+        })
+    }
+
     /// Until when a `within` can still become true; none for other terms, and before its phase has ended.
     #[must_use]
     pub fn open_until_ms(&self, term: &Term) -> Option<u64> {
@@ -132,11 +148,7 @@ impl Judge<'_> {
         }
     }
 
-    fn all(
-        &self,
-        expectation: &Expectation,
-        judge: impl Fn(&Term) -> TermResult,
-    ) -> (Option<bool>, Vec<TermResult>) {
+    fn all(&self, expectation: &Expectation, judge: impl Fn(&Term) -> TermResult) -> (Option<bool>, Vec<TermResult>) {
         let results: Vec<TermResult> = expectation.terms.iter().map(judge).collect();
         (conjunction(results.iter().map(|result| result.held)), results)
     }
@@ -319,6 +331,19 @@ impl Judge<'_> {
     }
 }
 
+/// Since when a signal's source should report; none while it is not at work.
+fn reports_since_ms(recording: &Recording, spec: &SignalSpec) -> Option<u64> {
+    match spec.source().ok()? {
+        SignalSource::Load(load) => match recording.load_span(&load.of)? {
+            (start, None) => Some(start),
+            (_, Some(_)) => None,
+        },
+        // Probes begin before the first phase does.
+        SignalSource::Http(_) => recording.state().phases.first().map(|phase| phase.start_ms),
+        SignalSource::Cloudwatch(_) => None,
+    }
+}
+
 /// Turns a result on incomplete data into "not known": missing data is never a pass.
 fn complete(result: TermResult) -> TermResult {
     if result.missing.is_some() { TermResult { held: None, ..result } } else { result }
@@ -343,9 +368,13 @@ fn spread(measured: &Measured) -> Option<[String; 4]> {
 
 /// All hold: true; any fails: false; otherwise not known.
 pub(super) fn conjunction(terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    terms.fold(Some(true), |all, term| match (all, term) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        (None | Some(true), None) | (None, Some(true)) => None,
-    })
+    let mut all = Some(true);
+    for term in terms {
+        match term {
+            Some(false) => return Some(false),
+            None => all = None,
+            Some(true) => {}
+        }
+    }
+    all
 }

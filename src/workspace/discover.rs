@@ -47,6 +47,12 @@ impl Workspace {
     /// # Errors
     /// Every problem of `gameday.yaml` and `workload.yaml`.
     pub fn discover(start: &Path) -> Result<Self, Vec<Diagnostic>> {
+        Self::read(&Self::root_of(start))
+    }
+
+    /// The folder of the workspace around `start`, as [`Workspace::discover`] finds it.
+    #[must_use]
+    pub fn root_of(start: &Path) -> PathBuf {
         let absolute = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
         let folder = if absolute.is_dir() { absolute.as_path() } else { absolute.parent().unwrap_or(&absolute) };
         let found = folder.ancestors().find(|folder| folder.join(SETTINGS_FILE).is_file());
@@ -54,7 +60,7 @@ impl Workspace {
             Some(parent) if folder.ends_with("scenarios") => parent,
             Some(_) | None => folder,
         };
-        Self::read(&shown(found.unwrap_or(fallback)))
+        shown(found.unwrap_or(fallback))
     }
 
     /// Reads the workspace whose folder is `root`.
@@ -89,18 +95,33 @@ impl Workspace {
         let (warnings, errors): (Vec<Diagnostic>, Vec<Diagnostic>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
         let (Some((settings, environments)), true) = (settings, errors.is_empty()) else { return Err(errors) };
-        let lessons = root.join("lessons");
         Ok(Self {
             has_settings,
             environments,
             report: settings.defaults.and_then(|defaults| defaults.report),
             notify: settings.notify,
             workload,
+            warnings,
+            ..Self::without_settings(root)
+        })
+    }
+
+    /// The workspace whose own files could not be read: with its playbooks and lessons, and nothing known of its
+    /// environments, so that scenarios in it can still be checked.
+    #[must_use]
+    pub fn without_settings(root: &Path) -> Self {
+        let lessons = root.join("lessons");
+        Self {
+            root: root.to_owned(),
+            has_settings: false,
+            environments: BTreeMap::new(),
+            report: None,
+            notify: None,
+            workload: None,
             playbooks: index::by_id(&root.join("playbooks")),
             lessons: lessons.is_dir().then(|| index::by_id(&lessons)),
-            root: root.to_owned(),
-            warnings,
-        })
+            warnings: Vec::new(),
+        }
     }
 
     /// The environment of that name.

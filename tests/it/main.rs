@@ -1,1 +1,8 @@
 //! The one integration binary: real processes, real sockets, 127.0.0.1 only.
+
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod sandbox;

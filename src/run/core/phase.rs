@@ -3,7 +3,7 @@
 use super::{Core, Effect, FaultLife, Position};
 use crate::event::{EventKind, PhaseEnd, Verdict};
 use crate::plan::{Action, PhasePlan};
-use crate::scenario::schema::Mode;
+use crate::scenario::Mode;
 use crate::unit::elapsed_ms;
 use crate::verdict::{Judge, judge_gate};
 
@@ -19,13 +19,7 @@ impl Core {
         self.carry_out_due(index, judge.now_ms, judge, effects);
     }
 
-    pub(super) fn advance_phase(
-        &mut self,
-        index: usize,
-        start_ms: u64,
-        judge: &Judge<'_>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn advance_phase(&mut self, index: usize, start_ms: u64, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         self.carry_out_due(index, start_ms, judge, effects);
         let Some(phase) = self.plan.phases.get(index).cloned() else { return };
         let is_over_early = phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
@@ -65,13 +59,7 @@ impl Core {
     }
 
     /// A gate opens only when all its hypotheses are upheld: not knowing is not enough to break something.
-    fn judge_gate(
-        &self,
-        phase: &PhasePlan,
-        window: (u64, u64),
-        judge: &Judge<'_>,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
+    fn judge_gate(&self, phase: &PhasePlan, window: (u64, u64), judge: &Judge<'_>, effects: &mut Vec<Effect>) -> bool {
         let hypotheses = phase.gate.iter().filter_map(|id| self.plan.hypotheses.iter().find(|h| h.id == *id));
         let results: Vec<_> =
             hypotheses.map(|hypothesis| judge_gate(judge, &hypothesis.id, &hypothesis.expect, window)).collect();

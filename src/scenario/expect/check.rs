@@ -10,20 +10,13 @@ use super::{
 };
 use crate::unit::{PhaseId, SignalId, format_duration, nearest};
 
-/// A phase, as far as expectations need to know it.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::scenario) struct Phase<'a> {
-    pub(in crate::scenario) name: &'a str,
-    /// None where the phase could not be read.
-    pub(in crate::scenario) length: Option<Duration>,
-}
-
 /// The names that an expectation may use.
 #[derive(Debug, Default)]
 pub(in crate::scenario) struct Names<'a> {
     /// None as a quantity: the signal is there but could not be read.
     pub(in crate::scenario) signals: BTreeMap<&'a str, Option<Quantity>>,
-    pub(in crate::scenario) phases: Vec<Phase<'a>>,
+    /// With their length; none where the phase could not be read.
+    pub(in crate::scenario) phases: BTreeMap<&'a str, Option<Duration>>,
     pub(in crate::scenario) alarms: BTreeSet<&'a str>,
     pub(in crate::scenario) playbooks: BTreeSet<&'a str>,
     /// Whether a phase is the baseline.
@@ -116,13 +109,13 @@ impl Names<'_> {
             problems.push(problem(&spans.hold, "`for` needs a time longer than none".to_owned(), None));
         }
         let Some(name) = term.window.as_ref().map(PhaseWindow::phase) else { return };
-        let Some(phase) = self.phases.iter().find(|phase| phase.name == name.as_str()) else {
-            let names = self.phases.iter().map(|phase| phase.name);
+        let Some(length) = self.phases.get(name.as_str()) else {
+            let names = self.phases.keys().copied();
             let help = nearest(name.as_str(), names.clone()).map(meant).or_else(|| listed("known phases", names));
             problems.push(problem(&spans.phase, format!("no phase is called `{name}`"), help));
             return;
         };
-        let (Some(PhaseWindow::During(_)), Some(hold), Some(length)) = (&term.window, term.hold, phase.length) else {
+        let (Some(PhaseWindow::During(_)), Some(hold), Some(length)) = (&term.window, term.hold, *length) else {
             return;
         };
         if hold > length {
@@ -265,7 +258,7 @@ mod tests {
                 ("pay_p99", quantity(Unit::Duration, Series::Percentile)),
                 ("broken", None),
             ]),
-            phases: vec![Phase { name: "slow", length: Some(Duration::from_secs(60)) }],
+            phases: BTreeMap::from([("slow", Some(Duration::from_secs(60)))]),
             alarms: BTreeSet::from(["p99-high"]),
             playbooks: BTreeSet::from(["pb"]),
             has_baseline: true,

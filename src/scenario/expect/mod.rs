@@ -7,10 +7,11 @@ mod check;
 mod display;
 mod parse;
 mod quantity;
+mod text;
 
 use std::time::Duration;
 
-pub(in crate::scenario) use check::{Names, Phase, cannot_gate};
+pub(in crate::scenario) use check::{Names, cannot_gate};
 pub use parse::{ParseError, Parsed, TermSpans, parse};
 pub use quantity::{Quantity, Series, Unit};
 

@@ -13,7 +13,19 @@ pub struct Hypothesis {
     pub id: HypothesisId,
     /// The belief in plain words.
     pub text: String,
-    /// The belief as an expectation.
+    /// The belief as an expectation: `agg(signal) op value [during PHASE | after PHASE | within D after PHASE] [for D]`,
+    /// several joined by `and`.
+    ///
+    /// - `agg` is `min`, `max`, `mean`, `p50` to `p99.9`, `sum`, `last` or `count`; `mean` of a ratio is all successes over
+    ///   all requests; a percentile of a load's latency is exact.
+    /// - `op` is `<`, `<=`, `==`, `>=` or `>`.
+    /// - A value has the unit of what is measured: `99%`, `800ms`, `40/s`, `12`; `95% of baseline` compares with the baseline.
+    /// - `for D` looks at the trailing D, which must be full before it can be true.
+    /// - `detect(alarm) <= 3m` is the time from the first effect to the alarm, `ack() <= 5m` from the notice to the
+    ///   acknowledgement, `steps(playbook, must) == 100%` the share of steps done in time.
+    /// - `alarm(name-*) is ALARM` (or `OK`, `INSUFFICIENT_DATA`) and `mark(name)` stand alone.
+    ///
+    /// `abort_if`, `effect_if`, `until` and `unless` use the same grammar.
     pub expect: String,
     /// How bad it is if it is wrong; default `medium`.
     #[serde(default)]

@@ -1,0 +1,179 @@
+//! `gameday explain`: what may stand in a scenario, from the descriptions of its schema and from nothing else.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{Exit, Failure, out, schema};
+use crate::unit::nearest;
+
+/// How wide the column of names is.
+const NAME_COLUMNS: usize = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A key or a kind: `faults`, `proxy_latency`, `signals.http`, `expectation`; default a list of all.
+    kind: Option<String>,
+    /// Print the JSON Schema of it instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something that can be explained: its path in a scenario, and its schema.
+struct Topic {
+    path: String,
+    schema: Value,
+}
+
+/// The maps whose entries have kinds, and what their kinds are called.
+const KINDS: [(&str, &str); 3] = [("faults", "Faults"), ("signals", "Signals"), ("targets", "Targets")];
+
+/// The grammar of expectations stands in the description of this key.
+const EXPECTATION: &str = "hypotheses.expect";
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let root = serde_json::to_value(schema::scenario()).unwrap_or_default();
+    let topics = topics(&root);
+    let Some(kind) = &arguments.kind else {
+        if arguments.json {
+            out::json(&topics.iter().map(|topic| &topic.path).collect::<Vec<_>>());
+        } else {
+            out::line(list(&root, &topics).trim_end());
+        }
+        return Ok(Exit::Success);
+    };
+    let wanted = if kind == "expectation" || kind == "expectations" { EXPECTATION } else { kind };
+    let found: Vec<&Topic> =
+        topics.iter().filter(|topic| topic.path == wanted || topic.path.rsplit('.').next() == Some(wanted)).collect();
+    if found.is_empty() {
+        let names: Vec<&str> = topics.iter().filter_map(|topic| topic.path.rsplit('.').next()).collect();
+        let help = nearest(kind, names).map_or_else(
+            || "`gameday explain` lists what there is".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(Failure::new(Exit::Failure, format_args!("nothing is called `{kind}`; {help}")));
+    }
+    for (index, topic) in found.iter().enumerate() {
+        if arguments.json {
+            out::json(&topic.schema);
+            continue;
+        }
+        if index > 0 {
+            out::line("");
+        }
+        out::line(describe(&root, topic).trim_end());
+    }
+    Ok(Exit::Success)
+}
+
+/// Everything that can be explained: the keys of a scenario, and one level below them.
+fn topics(root: &Value) -> Vec<Topic> {
+    let mut topics = Vec::new();
+    for (key, schema) in properties(root) {
+        topics.push(Topic { path: key.clone(), schema: schema.clone() });
+        let entry = entry(root, schema);
+        for (inner, schema) in properties(entry) {
+            topics.push(Topic { path: format!("{key}.{inner}"), schema: schema.clone() });
+        }
+    }
+    topics
+}
+
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// What a reference, an optional value or a list of alternatives stands for.
+fn resolve<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
+    if let Some(path) = schema.get("$ref").and_then(Value::as_str) {
+        let target = path.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+        return target.map_or(schema, |target| resolve(root, target));
+    }
+    let alternatives = schema.get("anyOf").and_then(Value::as_array);
+    let some = alternatives.and_then(|all| all.iter().find(|one| one.get("type") != Some(&Value::from("null"))));
+    some.map_or(schema, |one| resolve(root, one))
+}
+
+/// What an entry of a list or map is; anything else is its own entry.
+fn entry<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
+    let schema = resolve(root, schema);
+    let inner = schema.get("items").or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object()));
+    inner.map_or(schema, |inner| resolve(root, inner))
+}
+
+/// The description of a key, else of its type.
+fn description<'v>(root: &'v Value, schema: &'v Value) -> &'v str {
+    let own = schema.get("description").or_else(|| resolve(root, schema).get("description"));
+    own.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The description up to its first full stop, for a list.
+fn brief(text: &str) -> &str {
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    paragraph.split_once(". ").map_or(paragraph, |(first, _)| first).trim_end_matches('.')
+}
+
+fn row(text: &mut String, name: &str, note: &str) {
+    let note = note.replace('\n', " ");
+    writeln!(text, "  {name:NAME_COLUMNS$} {note}").expect("invariant: writing to a string does not fail");
+}
+
+fn list(root: &Value, topics: &[Topic]) -> String {
+    let mut text = format!("{}\n\nKeys\n", description(root, root));
+    for topic in topics.iter().filter(|topic| !topic.path.contains('.')) {
+        row(&mut text, &topic.path, brief(description(root, &topic.schema)));
+    }
+    for (key, title) in KINDS {
+        text.push_str(&format!("\n{title}\n"));
+        for topic in topics {
+            // Kinds are the keys that hold a map of their own; the others hold for every kind.
+            let name = topic.path.strip_prefix(key).and_then(|rest| rest.strip_prefix('.'));
+            if let Some(name) = name.filter(|_| resolve(root, &topic.schema).get("properties").is_some()) {
+                row(&mut text, name, brief(description(root, &topic.schema)));
+            }
+        }
+    }
+    let expectation = topics.iter().find(|topic| topic.path == EXPECTATION);
+    text.push_str("\nExpectations\n");
+    row(&mut text, "expectation", brief(expectation.map_or("", |topic| description(root, &topic.schema))));
+    text.push_str("\n`gameday explain NAME` tells more of each.\n");
+    text
+}
+
+fn describe(root: &Value, topic: &Topic) -> String {
+    let schema = resolve(root, &topic.schema);
+    let own = description(root, &topic.schema);
+    let of_type = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let mut text = format!("{}: {own}\n", topic.path);
+    if !of_type.is_empty() && of_type != own {
+        text.push_str(&format!("{of_type}\n"));
+    }
+    let entry = entry(root, &topic.schema);
+    let required: Vec<&str> =
+        entry.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    for (index, (key, schema)) in properties(entry).enumerate() {
+        if index == 0 {
+            text.push('\n');
+        }
+        let needed = if required.contains(&key.as_str()) { " (needed)" } else { "" };
+        let example = resolve(root, schema).pointer("/examples/0").and_then(Value::as_str);
+        let example = example.map(|example| format!(" — `{example}`")).unwrap_or_default();
+        row(&mut text, key, &format!("{}{needed}{example}", description(root, schema)));
+    }
+    for (word, note) in words(entry) {
+        row(&mut text, word, note);
+    }
+    text
+}
+
+/// The words of an enumeration with what each means.
+fn words(schema: &Value) -> Vec<(&str, &str)> {
+    let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    variants
+        .filter_map(|variant| {
+            let word = variant.get("const").and_then(Value::as_str)?;
+            Some((word, variant.get("description").and_then(Value::as_str)?))
+        })
+        .collect()
+}

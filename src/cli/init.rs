@@ -1,0 +1,56 @@
+//! `gameday init`: a workspace that passes `check` and runs in the sandbox.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Exit, Failure, out};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The folder; it is made where it is not there.
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+/// The files of a new workspace. They are files of this repository, and a test runs `check` over them.
+const FILES: [(&str, &str); 5] = [
+    (".gitignore", include_str!("template/init/gitignore")),
+    ("gameday.yaml", include_str!("template/init/gameday.yaml")),
+    ("workload.yaml", include_str!("template/init/workload.yaml")),
+    ("playbooks/pb-slow-checkout.md", include_str!("template/init/playbooks/pb-slow-checkout.md")),
+    ("scenarios/quickstart.yaml", include_str!("template/init/scenarios/quickstart.yaml")),
+];
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let folder = &arguments.folder;
+    let existing: Vec<String> =
+        FILES.iter().filter(|(name, _)| folder.join(name).exists()).map(|(name, _)| format!("`{name}`")).collect();
+    if !existing.is_empty() {
+        let (names, folder) = (existing.join(", "), folder.display());
+        let text = format!(
+            "nothing was written: {names} stands in `{folder}` already; move it away, or choose another folder"
+        );
+        return Err(Failure::new(Exit::Failure, text));
+    }
+    for (name, text) in FILES {
+        write_new(&folder.join(name), text)?;
+        out::progress(format_args!("wrote {}", folder.join(name).display()));
+    }
+    let change = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
+    out::line(format_args!("next: {change}gameday check && gameday run scenarios/quickstart.yaml"));
+    Ok(Exit::Success)
+}
+
+/// Writes a file that must not be there yet, with the folders above it.
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: &std::io::Error| {
+        Failure::new(Exit::Failure, format_args!("failed to write `{}`: {error}", path.display()))
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+    }
+    let mut file = std::fs::File::create_new(path).map_err(|error| failed(&error))?;
+    file.write_all(text.as_bytes()).map_err(|error| failed(&error))
+}

@@ -1,0 +1,148 @@
+//! The commands that speak to a living run: `step`, `mark`, `ack`, `note`, `pause`, `resume`, `abort`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Exit, Failure, out, workspace};
+use crate::event::{Command, CommandAnswer};
+use crate::run::send_command;
+use crate::unit::{FaultId, StepId};
+
+/// Which run, and who speaks.
+#[derive(Debug, Args)]
+pub(super) struct Address {
+    /// The run's id; needed only when more than one is alive.
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// The folder of runs; default the workspace's `reports`.
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
+    /// Who does this, as it stands in the log; default $USER.
+    #[arg(long, value_name = "NAME", env = "USER")]
+    by: Option<String>,
+    /// Answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StepArguments {
+    #[command(subcommand)]
+    what: StepCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StepCommand {
+    /// A step is done.
+    Done {
+        /// The step's id.
+        step: StepId,
+        #[command(flatten)]
+        address: Address,
+    },
+    /// A step will not be done.
+    Skip {
+        /// The step's id.
+        step: StepId,
+        /// Why not.
+        #[arg(long)]
+        why: Option<String>,
+        #[command(flatten)]
+        address: Address,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MarkArguments {
+    /// The mark: detected, identified, mitigated, recovered, or a name of the scenario's own.
+    name: String,
+    /// The fault it belongs to; default the latest with a proven effect.
+    #[arg(long, value_name = "FAULT")]
+    fault: Option<FaultId>,
+    #[command(flatten)]
+    address: Address,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlainArguments {
+    #[command(flatten)]
+    address: Address,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NoteArguments {
+    /// What to write down.
+    #[arg(required = true)]
+    text: Vec<String>,
+    #[command(flatten)]
+    address: Address,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AbortArguments {
+    /// Why.
+    #[arg(long)]
+    why: Option<String>,
+    #[command(flatten)]
+    address: Address,
+}
+
+pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {
+    match arguments.what {
+        StepCommand::Done { step, address } => {
+            let by = address.by.clone();
+            send(&address, Command::StepDone { step, by }).await
+        }
+        StepCommand::Skip { step, why, address } => {
+            let by = address.by.clone();
+            send(&address, Command::StepSkipped { step, why, by }).await
+        }
+    }
+}
+
+pub(super) async fn mark(arguments: MarkArguments) -> Result<Exit, Failure> {
+    let MarkArguments { name, fault, address } = arguments;
+    let by = address.by.clone();
+    send(&address, Command::Mark { name, fault, by }).await
+}
+
+pub(super) async fn ack(arguments: PlainArguments) -> Result<Exit, Failure> {
+    let by = arguments.address.by.clone();
+    send(&arguments.address, Command::Ack { by }).await
+}
+
+pub(super) async fn note(arguments: NoteArguments) -> Result<Exit, Failure> {
+    let by = arguments.address.by.clone();
+    send(&arguments.address, Command::Note { text: arguments.text.join(" "), by }).await
+}
+
+pub(super) async fn pause(arguments: PlainArguments) -> Result<Exit, Failure> {
+    send(&arguments.address, Command::Pause).await
+}
+
+pub(super) async fn resume(arguments: PlainArguments) -> Result<Exit, Failure> {
+    send(&arguments.address, Command::Resume).await
+}
+
+pub(super) async fn abort(arguments: AbortArguments) -> Result<Exit, Failure> {
+    send(&arguments.address, Command::Abort { why: arguments.why }).await
+}
+
+async fn send(address: &Address, command: Command) -> Result<Exit, Failure> {
+    let reports = workspace::reports_here(address.reports.as_deref());
+    let live = workspace::live_run(&reports, address.run.as_deref())?;
+    let answer = send_command(&live.path, &command).await.map_err(|error| Failure::from_error(&error))?;
+    if address.json {
+        out::json(&answer);
+    }
+    match answer {
+        CommandAnswer::Taken => {
+            if !address.json {
+                out::line(format_args!("taken, in run {}", live.state.run));
+            }
+            Ok(Exit::Success)
+        }
+        CommandAnswer::Refused { why } => Err(Failure::new(Exit::Failure, why)),
+    }
+}

@@ -1,0 +1,165 @@
+//! `gameday plan`: what a run would do, when, with which calls, and how each change is undone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Exit, Failure, out, workspace};
+use crate::plan::{self, Action, ChangePlan, GuardrailRule, Plan, Refusal};
+use crate::playbook::{self, Playbook};
+use crate::scenario::{self, Checked};
+use crate::unit::{FaultId, PlaybookId, format_duration};
+use crate::workspace::{Environment, Workspace};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario file.
+    scenario: PathBuf,
+    /// The environment of gameday.yaml to plan for.
+    #[arg(long, value_name = "NAME", default_value = "sandbox")]
+    env: String,
+    /// Print the plan as JSON, as a run would keep it.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let workspace = workspace::discover(&arguments.scenario)?;
+    let environment = workspace::environment(&workspace, &arguments.env)?;
+    let checked = load(&arguments.scenario, &workspace, environment)?;
+    let plan = compile(&checked, &workspace, environment)?;
+    if arguments.json {
+        out::json(&plan);
+    } else {
+        print(&plan);
+    }
+    Ok(Exit::Success)
+}
+
+/// Reads and checks a scenario; warnings go to standard error.
+pub(super) fn load(path: &Path, workspace: &Workspace, environment: &Environment) -> Result<Checked, Failure> {
+    let checked =
+        scenario::load(path, workspace, Some(&environment.name)).map_err(|problems| workspace::invalid(&problems))?;
+    workspace::warn(&workspace.warnings);
+    workspace::warn(&checked.warnings);
+    Ok(checked)
+}
+
+/// Compiles a scenario; what cannot be done is a failure with exit code 7.
+pub(super) fn compile(checked: &Checked, workspace: &Workspace, environment: &Environment) -> Result<Plan, Failure> {
+    let playbooks = playbooks(checked, workspace)?;
+    plan::compile(checked, workspace, environment, &playbooks).map_err(|refusals| refused(&refusals))
+}
+
+fn playbooks(checked: &Checked, workspace: &Workspace) -> Result<BTreeMap<PlaybookId, Playbook>, Failure> {
+    let mut playbooks = BTreeMap::new();
+    for id in checked.scenario.timeline.iter().filter_map(|phase| phase.playbook.as_ref()) {
+        if let Some(path) = workspace.playbooks.get(id) {
+            let playbook = playbook::load(path).map_err(|problems| workspace::invalid(&problems))?;
+            playbooks.insert(id.clone(), playbook);
+        }
+    }
+    Ok(playbooks)
+}
+
+fn refused(refusals: &[Refusal]) -> Failure {
+    let lines: Vec<String> = refusals.iter().map(|refusal| format!("\n  - {refusal}")).collect();
+    Failure::new(Exit::NotReady, format_args!("this can not be run as it is meant:{}", lines.concat()))
+}
+
+fn print(plan: &Plan) {
+    out::line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
+    out::line(format_args!("in {}, {} of timeline", plan.environment.name, format_duration(plan.length())));
+    if !plan.routes.is_empty() {
+        out::line("\nbefore the first phase");
+        for route in &plan.routes {
+            print_change(route, None);
+        }
+    }
+    for (index, phase) in plan.phases.iter().enumerate() {
+        out::line(format_args!("\n{:>7}  phase {} for {}", format_duration(phase.start.0), phase.phase, phase.length));
+        if let Some(until) = &phase.until {
+            out::line(format_args!("         ends early when {until}"));
+        }
+        for step in &phase.checklist {
+            let within = step.within.map(|within| format!(" within {within}")).unwrap_or_default();
+            let owner = step.owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
+            let must = if step.must { ", must" } else { "" };
+            out::line(format_args!("         ☐ {}: {owner}{}{within}{must}", step.step, step.text));
+        }
+        for step in plan.steps.iter().filter(|step| step.phase == index) {
+            print_step(plan, step);
+        }
+        if !phase.gate.is_empty() {
+            let names: Vec<String> = phase.gate.iter().map(ToString::to_string).collect();
+            out::line(format_args!("         gate: {} must hold, or nothing is injected", names.join(", ")));
+        }
+    }
+    print_end(plan);
+}
+
+fn print_step(plan: &Plan, step: &plan::Step) {
+    let at = format_duration(step.start.0);
+    let stop = step.stop.map(|stop| format!(" until {stop}")).unwrap_or_default();
+    match &step.action {
+        Action::StartLoad(load) => out::line(format_args!("{at:>7}  load {load}{stop}")),
+        Action::StopLoad(load) => out::line(format_args!("{at:>7}  stop load {load}")),
+        Action::InjectFault { fault, .. } => {
+            out::line(format_args!("{at:>7}  fault {fault}{stop}"));
+            print_inner(plan.changes.get(fault));
+        }
+        Action::UndoFault(fault) => out::line(format_args!("{at:>7}  undo {fault}")),
+        Action::DeliverInject { to, text, .. } => out::line(format_args!("{at:>7}  to {to}: {text}")),
+    }
+    if let Some(unless) = &step.unless {
+        out::line(format_args!("         unless {unless}"));
+    }
+}
+
+fn print_inner(change: Option<&ChangePlan>) {
+    if let Some(change) = change {
+        print_change(change, change.effect_if.as_ref());
+    }
+}
+
+fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect::Expectation>) {
+    let name: &FaultId = &change.fault;
+    out::line(format_args!("         {name}: {}", change.change));
+    out::line(format_args!("           undo:  {}", change.undo));
+    out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    if let Some(effect_if) = effect_if {
+        out::line(format_args!("           proof: {effect_if}"));
+    }
+}
+
+fn print_end(plan: &Plan) {
+    out::line(format_args!(
+        "\n{:>7}  end: every change is undone, last first, and read back",
+        format_duration(plan.length())
+    ));
+    if let Some(settle) = &plan.settle {
+        let names: Vec<String> = settle.steady.iter().map(ToString::to_string).collect();
+        out::line(format_args!("         settle: {} must hold again within {}", names.join(", "), settle.within));
+    }
+    out::line("\nhypotheses");
+    for hypothesis in &plan.hypotheses {
+        let gap = hypothesis.known_gap.as_ref().map(|gap| format!(" (known gap {gap})")).unwrap_or_default();
+        out::line(format_args!("  {}: {}{gap}\n      {}", hypothesis.id, hypothesis.text, hypothesis.expect));
+    }
+    if !plan.guardrails.is_empty() {
+        out::line("\nguardrails");
+        for guardrail in &plan.guardrails {
+            match &guardrail.rule {
+                GuardrailRule::AbortIf(rule) => out::line(format_args!("  {}: abort if {rule}", guardrail.id)),
+                GuardrailRule::MaxDuration(limit) => {
+                    out::line(format_args!("  {}: abort after {limit}", guardrail.id));
+                }
+            }
+        }
+    }
+    if !plan.not_carried_out.is_empty() {
+        out::line("\nchecked, but not carried out by this version");
+        plan.not_carried_out.iter().for_each(|line| out::line(format_args!("  - {line}")));
+    }
+}

@@ -1,0 +1,207 @@
+//! `gameday run`: a scenario from its file to its report.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use console::style;
+
+use super::{Exit, Failure, out, plan, report, workspace};
+use crate::event::{RunState, Verdict, read_log};
+use crate::plan::Plan;
+use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
+use crate::ui::terminal;
+
+/// The seed of a run that names none: the same scenario makes the same choices.
+const SEED_DEFAULT: u64 = 1;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario file.
+    scenario: PathBuf,
+    /// The environment of gameday.yaml to run in. Any but `sandbox` must be named.
+    #[arg(long, value_name = "NAME", default_value = "sandbox")]
+    env: String,
+    /// Answer steps that must be done, and polls: a rehearsal without people. The report says so.
+    #[arg(long)]
+    yes: bool,
+    /// The folder of runs; default the workspace's `reports`.
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
+    /// Seeds every generator of the run.
+    #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
+    seed: u64,
+    /// Print the result as JSON; progress still goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let workspace = workspace::discover(&arguments.scenario)?;
+    let environment = workspace::environment(&workspace, &arguments.env)?;
+    let checked = plan::load(&arguments.scenario, &workspace, environment)?;
+    let plan = plan::compile(&checked, &workspace, environment)?;
+    for line in &plan.not_carried_out {
+        out::progress(format_args!("note: checked, but not carried out by this version: {line}"));
+    }
+    let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
+    let options = RunOptions {
+        gameday,
+        // Functions run in folders of their own: a relative path would mean another place there.
+        workspace: workspace.root.join(".").canonicalize().map_err(|error| Failure::from_error(&error))?,
+        reports: workspace::reports_of(&workspace, arguments.reports.as_deref()),
+        scenario_text: checked.source.text().to_owned(),
+        workload_text: std::fs::read_to_string(workspace.root.join("workload.yaml")).ok(),
+        attendance: attendance(arguments.yes),
+        seed: arguments.seed,
+    };
+    let shown = Arc::new(plan.clone());
+    let mut screen = None;
+    let mut watcher = |_: &RunFolder, log: &crate::event::EventLog| {
+        screen = Some(tokio::spawn(terminal::watch(Arc::clone(&shown), log.subscribe())));
+    };
+    let outcome = run::run(plan, environment, options, &mut watcher).await;
+    if let Some(screen) = screen {
+        // The screen ends with the run's last event; a screen that broke is not worth failing for.
+        screen.await.ok();
+    }
+    let (outcome, folder) = outcome.map_err(|error| failure(&error))?;
+    let written = report::write(&folder.path, None, &workspace);
+    tell(&folder, &shown, outcome, written.as_ref().ok(), arguments.json)?;
+    match written {
+        Ok(_) => Ok(exit(outcome)),
+        // What was learnt is in the log; the exit code of the run counts more than that of its report.
+        Err(failure) if outcome == Outcome::Passed => Err(failure),
+        Err(failure) => {
+            out::progress(format_args!("error: {}", failure.text));
+            Ok(exit(outcome))
+        }
+    }
+}
+
+fn attendance(yes: bool) -> Attendance {
+    if yes {
+        Attendance::Rehearsed
+    } else if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        Attendance::Attended
+    } else {
+        Attendance::Unattended
+    }
+}
+
+fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Passed => Exit::Success,
+        Outcome::Internal => Exit::Failure,
+        Outcome::Refuted => Exit::Refuted,
+        Outcome::AbortedByGuardrail => Exit::AbortedByGuardrail,
+        Outcome::AbortedByPerson => Exit::AbortedByPerson,
+        Outcome::Inconclusive => Exit::Inconclusive,
+        Outcome::NotReady => Exit::NotReady,
+        Outcome::Dirty => Exit::Dirty,
+    }
+}
+
+fn failure(error: &RunError) -> Failure {
+    let failure = Failure::from_error(error);
+    let exit = match error {
+        RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
+        RunError::Dirty { .. } => Exit::Dirty,
+        RunError::Stage(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
+        RunError::Lock(run::LockError::Io { .. }) | RunError::Folder(_) | RunError::Log(_) | RunError::Control(_) => {
+            Exit::Failure
+        }
+    };
+    Failure { exit, ..failure }
+}
+
+fn tell(
+    folder: &RunFolder,
+    plan: &Plan,
+    outcome: Outcome,
+    reports: Option<&Vec<PathBuf>>,
+    json: bool,
+) -> Result<(), Failure> {
+    let read = read_log(&folder.path).map_err(|error| Failure::from_error(&error))?;
+    let state = RunState::fold(&read.events);
+    let reports: Vec<String> = reports.into_iter().flatten().map(|path| path.display().to_string()).collect();
+    if json {
+        out::json(&serde_json::json!({
+            "run": folder.id,
+            "exit_code": outcome.exit_code(),
+            "hypotheses": state.results,
+            "reports": reports,
+        }));
+        return Ok(());
+    }
+    out::line(format_args!("\n{}\n", style(outcome_text(outcome)).bold()));
+    for result in &state.results {
+        let text = plan.hypotheses.iter().find(|planned| planned.id == result.hypothesis).map(|planned| &planned.text);
+        out::line(format_args!(
+            "  {:<13} {:<4} {}",
+            verdict_word(&result.verdict),
+            result.hypothesis,
+            crate::document::printable(text.map_or("", String::as_str))
+        ));
+    }
+    let faults = state.faults.iter().filter(|fault| !fault.identity.is_route());
+    let (injected, proven) = faults.fold((0, 0), |(injected, proven), fault| {
+        (injected + u32::from(fault.applied_ms.is_some()), proven + u32::from(fault.effective_ms.is_some()))
+    });
+    let left = state.outstanding().count();
+    let undone = if left == 0 { "all undone and read back".to_owned() } else { format!("{left} NOT undone") };
+    out::line(format_args!("\n  {injected} faults injected, {proven} with a proven effect, {undone}"));
+    for path in reports {
+        out::line(format_args!("  {path}"));
+    }
+    if left > 0 {
+        out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.id));
+    }
+    Ok(())
+}
+
+fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed: every hypothesis was upheld, or is a known gap",
+        Outcome::Internal => "failed: an error of our own ended the run",
+        Outcome::Refuted => "refuted: a hypothesis does not hold",
+        Outcome::AbortedByGuardrail => "aborted by a guardrail",
+        Outcome::AbortedByPerson => "aborted by a person",
+        Outcome::Inconclusive => "inconclusive: not everything could be judged",
+        Outcome::NotReady => "not ready: there was no steady state, and nothing was injected",
+        Outcome::Dirty => "DIRTY: not everything is as it was",
+    }
+}
+
+fn verdict_word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Upheld => "upheld",
+        Verdict::Refuted => "REFUTED",
+        Verdict::GapHolds => "gap holds",
+        Verdict::GapClosed => "GAP CLOSED",
+        Verdict::Inconclusive(_) => "inconclusive",
+        Verdict::NotTested(_) => "not tested",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_exit_code_is_the_one_in_the_log() {
+        for outcome in [
+            Outcome::Passed,
+            Outcome::Internal,
+            Outcome::Refuted,
+            Outcome::AbortedByGuardrail,
+            Outcome::AbortedByPerson,
+            Outcome::Inconclusive,
+            Outcome::NotReady,
+            Outcome::Dirty,
+        ] {
+            assert_eq!(u8::from(exit(outcome)), outcome.exit_code());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `gameday schema`: JSON Schemas of the files, for editors.
+
+use clap::{Args, ValueEnum};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
+
+use super::{Exit, Failure, out};
+use crate::sandbox::SandboxSpec;
+use crate::scenario::Scenario;
+use crate::workspace::{Settings, Workload};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Which file.
+    #[arg(value_enum, default_value = "scenario")]
+    file: File,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum File {
+    /// `scenarios/*.yaml`.
+    Scenario,
+    /// `gameday.yaml`.
+    Workspace,
+    /// `workload.yaml`.
+    Workload,
+    /// The file for `sandbox up --functions`.
+    Functions,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    out::json(&match arguments.file {
+        File::Scenario => scenario(),
+        File::Workspace => of::<Settings>(),
+        File::Workload => of::<Workload>(),
+        File::Functions => of::<SandboxSpec>(),
+    });
+    Ok(Exit::Success)
+}
+
+/// The schema of a type as files are read into it, draft 2020-12.
+fn of<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>()
+}
+
+/// The schema of scenarios, in which a variable may stand for any text that has a pattern.
+pub(super) fn scenario() -> Schema {
+    let mut schema = of::<Scenario>();
+    let mut variables = RecursiveTransform(|schema: &mut Schema| {
+        if let Some(serde_json::Value::String(pattern)) = schema.get_mut("pattern") {
+            *pattern = format!(r"({pattern})|\$\{{[^}}]+\}}");
+        }
+    });
+    schemars::transform::Transform::transform(&mut variables, &mut schema);
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_schema_of_scenarios_names_its_draft_and_takes_variables() {
+        let schema = serde_json::to_value(super::scenario()).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        assert_eq!(schema["additionalProperties"], false);
+        let pattern = schema["$defs"]["Duration"]["pattern"].as_str().unwrap();
+        assert!(pattern.ends_with(r"|\$\{[^}]+\}"), "{pattern}");
+    }
+}

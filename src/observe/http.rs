@@ -1,0 +1,88 @@
+//! The HTTP probe: a GET at a fixed interval, outside the load, by a client that never retries.
+
+use std::time::Duration;
+
+use super::{HttpSignal, HttpStatistic};
+
+/// How often a probe asks, unless its signal says otherwise.
+const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
+/// How long an answer may take, unless its signal says otherwise.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
+/// The shortest interval.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// A sample in its signal's unit: a ratio of 0 or 1, or seconds; none where the statistic has no value.
+pub type ProbeSample = Option<f64>;
+
+/// Why a probe cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The URL is none.
+    #[error("`{url}` is not a URL that can be probed")]
+    Url {
+        /// The text.
+        url: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The client could not be made.
+    #[error("failed to make an HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// A probe, ready to ask.
+#[derive(Debug, Clone)]
+pub struct HttpProbe {
+    client: reqwest::Client,
+    url: reqwest::Url,
+    interval: Duration,
+    statistic: HttpStatistic,
+}
+
+impl HttpProbe {
+    /// Makes the probe of a signal; `url` has every placeholder filled in.
+    ///
+    /// # Errors
+    /// The URL is none, or there is no client to be had.
+    pub fn new(signal: &HttpSignal, url: &str) -> Result<Self, ProbeError> {
+        let timeout = signal.timeout.map_or(TIMEOUT_DEFAULT, |timeout| timeout.0);
+        let client = reqwest::Client::builder()
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(ProbeError::Client)?;
+        let parsed = reqwest::Url::parse(url)
+            .map_err(|source| ProbeError::Url { url: url.to_owned(), source: Box::new(source) })?;
+        Ok(Self {
+            client,
+            url: parsed,
+            interval: signal.every.map_or(INTERVAL_DEFAULT, |every| every.0).max(INTERVAL_MIN),
+            statistic: signal.stat.unwrap_or(HttpStatistic::SuccessRatio),
+        })
+    }
+
+    /// How often it asks.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Asks once. A status below 400 whose body came in time is a success.
+    pub async fn sample(&self) -> ProbeSample {
+        let start = tokio::time::Instant::now();
+        let outcome = async {
+            let response = self.client.get(self.url.clone()).send().await?;
+            let status = response.status();
+            response.bytes().await?;
+            Ok::<_, reqwest::Error>(status)
+        }
+        .await;
+        let is_success = outcome.is_ok_and(|status| status.as_u16() < 400);
+        match self.statistic {
+            HttpStatistic::SuccessRatio => Some(f64::from(u8::from(is_success))),
+            HttpStatistic::Latency => is_success.then(|| start.elapsed().as_secs_f64()),
+        }
+    }
+}

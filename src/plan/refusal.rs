@@ -1,0 +1,161 @@
+//! What a scenario asks for and this version cannot do: refused where leaving it out would change what the run means,
+//! named where it would not.
+
+use std::collections::BTreeSet;
+
+use crate::load::Model;
+use crate::observe::SignalSource;
+use crate::scenario::expect::{Condition, Expectation, Measure};
+use crate::scenario::{Checked, Mode};
+use crate::unit::SignalId;
+use crate::workspace::{Environment, EnvironmentKind};
+
+/// Why a scenario is not run: what it asks for, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error, serde::Serialize)]
+#[error("{what}; {remedy}")]
+pub struct Refusal {
+    /// What it asks for.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Refusal {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// Everything that keeps a scenario from being run in an environment, each once.
+pub(super) fn refusals(checked: &Checked, environment: &Environment) -> Vec<Refusal> {
+    let mut found = BTreeSet::new();
+    let scenario = &checked.scenario;
+    if scenario.mode == Mode::Tabletop {
+        found.insert(Refusal::new(
+            "`mode: tabletop` is checked but not yet carried out",
+            "run it as a `drill`, or walk through `gameday plan` at the table",
+        ));
+    }
+    for (name, load) in &scenario.load {
+        if load.model() == Some(Model::Open) {
+            found.insert(Refusal::new(
+                format!("load `{name}` is an open model (a rate in `/s`), which is checked but not yet carried out"),
+                "give its shape in `users`",
+            ));
+        }
+    }
+    for expectation in all_expectations(checked) {
+        refuse_expectation(checked, expectation, &mut found);
+    }
+    refuse_environment(checked, environment, &mut found);
+    found.into_iter().collect()
+}
+
+fn all_expectations(checked: &Checked) -> impl Iterator<Item = &Expectation> {
+    let all = &checked.expectations;
+    all.hypotheses
+        .values()
+        .chain(all.guardrails.values())
+        .chain(all.effects.values())
+        .chain(all.until.values())
+        .chain(all.unless.values())
+}
+
+fn refuse_expectation(checked: &Checked, expectation: &Expectation, found: &mut BTreeSet<Refusal>) {
+    for term in &expectation.terms {
+        match &term.condition {
+            Condition::Compare { measure: Measure::Signal { signal, .. }, .. } => {
+                if is_cloudwatch(checked, signal) {
+                    found.insert(Refusal::new(
+                        format!("signal `{signal}` is a CloudWatch metric, which is checked but not yet read"),
+                        "use a `load` or an `http` signal in what is judged",
+                    ));
+                }
+            }
+            Condition::Compare { measure: Measure::Detect(alarm), .. } => {
+                found.insert(Refusal::new(
+                    format!("`detect({alarm})` needs CloudWatch alarms, which are checked but not yet read"),
+                    "use `mark(detected)` for what people notice",
+                ));
+            }
+            Condition::Alarm { pattern, .. } => {
+                found.insert(Refusal::new(
+                    format!("`alarm({pattern})` needs CloudWatch alarms, which are checked but not yet read"),
+                    "use a guardrail on a `load` or an `http` signal",
+                ));
+            }
+            Condition::Compare { measure: Measure::Ack | Measure::Steps { .. }, .. } | Condition::Mark(_) => {}
+        }
+    }
+}
+
+fn is_cloudwatch(checked: &Checked, signal: &SignalId) -> bool {
+    let source = checked.scenario.signals.get(signal).map(crate::observe::SignalSpec::source);
+    matches!(source, Some(Ok(SignalSource::Cloudwatch(_))))
+}
+
+fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut BTreeSet<Refusal>) {
+    let name = &environment.name;
+    let rules = checked.scenario.environments.clone().unwrap_or_default();
+    if !rules.allow.is_empty() && !rules.allow.contains(name) {
+        found.insert(Refusal::new(
+            format!("the scenario does not allow environment `{name}`"),
+            format!("choose one of {}, or add it to `environments.allow`", rules.allow.join(", ")),
+        ));
+    }
+    if let Some(first) = rules.pass_first.get(name) {
+        found.insert(Refusal::new(
+            format!("`pass_first` asks for a pass in `{first}` before `{name}`, which is not yet looked up"),
+            format!("run it in `{first}`, then take the line out"),
+        ));
+    }
+    if environment.approvals.is_some() {
+        found.insert(Refusal::new(
+            format!("environment `{name}` asks for approvals, which can not be given yet"),
+            "run in an environment without `approvals`",
+        ));
+    }
+    if environment.window.is_some() {
+        found.insert(Refusal::new(
+            format!("environment `{name}` has a `window`, which is not yet kept"),
+            "run in an environment without `window`",
+        ));
+    }
+    if matches!(environment.kind(), EnvironmentKind::Account(_)) {
+        let proxies = checked.scenario.targets.iter().filter(|(_, target)| {
+            target.proxy.as_ref().is_some_and(|proxy| !proxy.route.is_empty() && proxy.listen.0.ip().is_loopback())
+        });
+        for (target, _) in proxies {
+            found.insert(Refusal::new(
+                format!("target `{target}` would lead functions in AWS to a proxy on this machine"),
+                "leave its `route` out, and run the proxy where the functions can reach it",
+            ));
+        }
+    }
+}
+
+/// What is checked and not carried out, although the run means the same without it: one line each, in the file's order.
+pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
+    let scenario = &checked.scenario;
+    let mut lines = Vec::new();
+    let mut note = |is_asked: bool, line: &str| {
+        if is_asked {
+            lines.push(line.to_owned());
+        }
+    };
+    note(scenario.people.values().any(|person| person.required), "nobody is waited for: `required` people");
+    note(scenario.people.values().any(|person| person.blind), "nothing is hidden: `blind` people see the terminal");
+    note(
+        scenario.signals.values().any(|signal| matches!(signal.source(), Ok(SignalSource::Cloudwatch(_)))),
+        "CloudWatch metrics are not read",
+    );
+    note(scenario.alarms.is_some(), "CloudWatch alarms are not read: `alarms` is not judged");
+    let has_poll = scenario.timeline.iter().flat_map(|phase| &phase.checklist).any(|step| !step.poll.is_empty());
+    note(has_poll, "a poll is one step that anybody can tick");
+    note(!scenario.hints.is_empty(), "hints are not offered");
+    note(scenario.debrief.as_ref().is_some_and(|debrief| debrief.review.is_some()), "no review meeting is booked");
+    note(scenario.report.as_ref().is_some_and(|report| report.compare.is_some()), "runs are not compared");
+    note(scenario.notify.is_some(), "nobody is notified");
+    note(scenario.schedule.is_some(), "the schedule is not kept: a run starts when it is started");
+    lines
+}

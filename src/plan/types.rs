@@ -1,0 +1,289 @@
+//! What a plan is made of. Every field has its place in `plan.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::FaultSpec;
+use crate::load::LoadSpec;
+use crate::observe::SignalSpec;
+use crate::proxy::ProxySpec;
+use crate::scenario::expect::Expectation;
+use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, ReportFormat, Severity};
+use crate::unit::{
+    DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
+    ScenarioId, SignalId, StepId, TargetId,
+};
+
+/// The version of `plan.json`.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// Everything that a run does and a report needs to know of the scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The version of the format: 1.
+    pub format: u32,
+    /// The scenario.
+    pub scenario: ScenarioFacts,
+    /// The environment.
+    pub environment: EnvironmentFacts,
+    /// The targets, by name.
+    pub targets: BTreeMap<TargetId, TargetPlan>,
+    /// Changes made before the first phase, in order: routes through the proxy. Undone last.
+    #[serde(default)]
+    pub routes: Vec<ChangePlan>,
+    /// The phases, in order.
+    pub phases: Vec<PhasePlan>,
+    /// What happens in them, in order of nominal start.
+    pub steps: Vec<Step>,
+    /// The loads, by name.
+    pub loads: BTreeMap<LoadId, LoadSpec>,
+    /// The faults, by name.
+    pub changes: BTreeMap<FaultId, ChangePlan>,
+    /// The signals, by name.
+    pub signals: BTreeMap<SignalId, SignalSpec>,
+    /// The hypotheses, in the file's order.
+    pub hypotheses: Vec<HypothesisPlan>,
+    /// The guardrails, in the file's order.
+    pub guardrails: Vec<GuardrailPlan>,
+    /// The wait for the system to be well again.
+    pub settle: Option<SettlePlan>,
+    /// The formats of the report.
+    pub formats: Vec<ReportFormat>,
+    /// How the team talks about it afterwards.
+    pub debrief: Option<Debrief>,
+    /// What the scenario asks for that this version checks but does not carry out, where leaving it out changes
+    /// nothing else: one line each.
+    #[serde(default)]
+    pub not_carried_out: Vec<String>,
+}
+
+/// What a report says of the scenario itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFacts {
+    /// Its id.
+    pub id: ScenarioId,
+    /// Its title.
+    pub title: String,
+    /// Who owns it.
+    pub owner: String,
+    /// Why it is worth the time.
+    pub why: Option<String>,
+    /// How it is run.
+    pub mode: Mode,
+    /// Free words.
+    pub tags: Vec<String>,
+    /// What of the workload it exercises.
+    pub covers: Option<Covers>,
+    /// Who takes part, by role.
+    pub people: BTreeMap<PersonId, Person>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// What a report says of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentFacts {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: EnvironmentKind,
+}
+
+/// What an environment is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentKind {
+    /// The embedded sandbox: nothing leaves this machine.
+    Sandbox,
+    /// A sandbox or an emulator that runs apart.
+    Endpoint {
+        /// Its URL.
+        url: String,
+    },
+    /// An AWS account.
+    Account {
+        /// Twelve digits.
+        account: String,
+        /// The Region.
+        region: String,
+    },
+}
+
+/// A target, resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetPlan {
+    /// A Lambda function.
+    Lambda {
+        /// Its name.
+        function: String,
+        /// The alias that traffic uses.
+        alias: Option<String>,
+        /// Its URL, where the scenario names one.
+        url: Option<String>,
+    },
+    /// A dependency behind the fault proxy.
+    Proxy(ProxySpec),
+}
+
+/// A change to a target, with everything that a reader wants to know before it is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePlan {
+    /// The fault's name, or `route-TARGET`.
+    pub fault: FaultId,
+    /// What is injected.
+    pub spec: FaultSpec,
+    /// The kind's key.
+    pub kind: String,
+    /// The target.
+    pub target: TargetId,
+    /// The change in one line.
+    pub change: String,
+    /// Its undo in one line.
+    pub undo: String,
+    /// The API calls that it and its undo need, in order: `lambda:PutFunctionConcurrency`.
+    pub calls: Vec<String>,
+    /// The proof that it is real.
+    pub effect_if: Option<Expectation>,
+}
+
+/// A phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhasePlan {
+    /// Its name.
+    pub phase: PhaseId,
+    /// Its nominal start, from the timeline's start.
+    pub start: DurationText,
+    /// How long it lasts.
+    pub length: DurationText,
+    /// What ends it early.
+    pub until: Option<Expectation>,
+    /// The hypotheses of its gate.
+    pub gate: Vec<HypothesisId>,
+    /// What people do in it: its checklist, then its playbook's steps.
+    pub checklist: Vec<PersonStep>,
+}
+
+/// A step for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonStep {
+    /// Its id.
+    pub step: StepId,
+    /// What is to be done.
+    pub text: String,
+    /// Who does it.
+    pub owner: Option<PersonId>,
+    /// From the phase's start on.
+    pub within: Option<DurationText>,
+    /// Whether a drill waits for it.
+    pub must: bool,
+    /// Roles that must each agree.
+    pub poll: Vec<PersonId>,
+    /// The playbook it comes from.
+    pub playbook: Option<PlaybookId>,
+}
+
+/// One thing that happens at a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its place in the phases.
+    pub phase: usize,
+    /// From the phase's start.
+    pub at: DurationText,
+    /// Nominal, from the timeline's start.
+    pub start: DurationText,
+    /// Nominal end of what it starts.
+    pub stop: Option<DurationText>,
+    /// What happens.
+    pub action: Action,
+    /// What keeps it from happening.
+    pub unless: Option<Expectation>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Starts a load.
+    StartLoad(LoadId),
+    /// Stops a load.
+    StopLoad(LoadId),
+    /// Injects a fault.
+    InjectFault {
+        /// The change's id, unique in a run: `002-slow-provider`.
+        id: String,
+        /// The fault.
+        fault: FaultId,
+        /// When it ends by itself, after the injection.
+        ttl: Option<DurationText>,
+    },
+    /// Undoes a fault.
+    UndoFault(FaultId),
+    /// Delivers a message.
+    DeliverInject {
+        /// Which.
+        inject: InjectId,
+        /// To whom.
+        to: PersonId,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// A hypothesis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HypothesisPlan {
+    /// Its id.
+    pub id: HypothesisId,
+    /// The belief in plain words.
+    pub text: String,
+    /// The belief as an expectation.
+    pub expect: Expectation,
+    /// How bad it is if it is wrong.
+    pub severity: Severity,
+    /// Why it is known to fail.
+    pub known_gap: Option<LessonId>,
+    /// The faults whose effect it depends on: those in place in its window, by nominal time.
+    pub faults: BTreeSet<FaultId>,
+}
+
+/// A guardrail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardrailPlan {
+    /// Its id.
+    pub id: GuardrailId,
+    /// What trips it.
+    pub rule: GuardrailRule,
+    /// What missing data means.
+    pub on_missing: OnMissing,
+}
+
+/// What trips a guardrail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardrailRule {
+    /// An expectation that becomes true.
+    AbortIf(Expectation),
+    /// The run lasts longer.
+    MaxDuration(DurationText),
+}
+
+/// The wait for the system to be well again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettlePlan {
+    /// Hypotheses that must hold again.
+    pub steady: Vec<HypothesisId>,
+    /// After this the wait is over.
+    pub within: DurationText,
+}

@@ -1,0 +1,338 @@
+//! From Markdown to steps and commands. Owns: which parts of Markdown mean something. Must not know: the chips' words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use super::chips::{Chips, is_chip};
+use super::{FrontMatter, Playbook, PlaybookCommand, PlaybookStep, attributes};
+use crate::document::{Decoder, Diagnostic, PROBLEMS_MAX, SourceFile, Span, Tree};
+use crate::unit::StepId;
+
+/// How many steps a playbook may have; nobody follows more.
+const STEPS_MAX: usize = 500;
+
+/// How long an id is that is made from a step's words.
+const SLUG_CHARS_MAX: usize = 40;
+
+/// Reads a playbook; what is wrong with it is added to `problems`.
+pub(super) fn read(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> Option<Playbook> {
+    let (tree, body) = Tree::front_matter(source, problems)?;
+    let (front, _, found) = Decoder::new(tree).finish::<FrontMatter>();
+    problems.extend(found);
+    let mut reader = Reader::new(source);
+    let text = source.text().get(body..).unwrap_or_default();
+    for (event, span) in Parser::new_ext(text, Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES).into_offset_iter() {
+        reader.event(event, &(span.start + body..span.end + body));
+    }
+    reader.finish();
+    problems.extend(reader.problems.into_iter().take(PROBLEMS_MAX));
+    let front = front?;
+    Some(Playbook {
+        id: front.id,
+        kind: front.kind,
+        title: front.title,
+        owner: front.owner,
+        alarms: front.alarms,
+        components: front.components,
+        ops: front.ops,
+        sections: reader.sections,
+        steps: reader.steps.into_iter().map(|(step, _)| step).collect(),
+        commands: reader.commands.into_iter().map(|(command, _)| command).collect(),
+        warnings: Vec::new(),
+        source: Arc::clone(source),
+    })
+}
+
+/// An item of a task list that is being read.
+#[derive(Default)]
+struct Item {
+    span: Span,
+    text: String,
+    chips: Chips,
+    /// Set when a list inside of the item starts: what follows belongs to that.
+    closed: bool,
+}
+
+struct Reader<'s> {
+    source: &'s Arc<SourceFile>,
+    /// The heading that is being read, or was read last.
+    heading: Option<String>,
+    in_heading: bool,
+    sections: Vec<String>,
+    items: Vec<Option<Item>>,
+    steps: Vec<(PlaybookStep, Span)>,
+    command: Option<(PlaybookCommand, Span)>,
+    commands: Vec<(PlaybookCommand, Span)>,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'s> Reader<'s> {
+    fn new(source: &'s Arc<SourceFile>) -> Self {
+        Self {
+            source,
+            heading: None,
+            in_heading: false,
+            sections: Vec::new(),
+            items: Vec::new(),
+            steps: Vec::new(),
+            command: None,
+            commands: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, span: &Span) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => {
+                self.heading = Some(String::new());
+                self.in_heading = true;
+            }
+            Event::End(TagEnd::Heading(_)) => self.in_heading = false,
+            Event::Start(Tag::Item) => {
+                if let Some(Some(outer)) = self.items.last_mut() {
+                    outer.closed = true;
+                }
+                self.items.push(None);
+            }
+            Event::TaskListMarker(_) => {
+                if let Some(item) = self.items.last_mut() {
+                    *item = Some(Item { span: span.clone(), ..Item::default() });
+                }
+            }
+            Event::End(TagEnd::Item) => {
+                if let Some(Some(item)) = self.items.pop() {
+                    self.step(item);
+                }
+            }
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => self.start_command(&info, span),
+            Event::End(TagEnd::CodeBlock) => {
+                if let Some(command) = self.command.take() {
+                    self.commands.push(command);
+                }
+            }
+            Event::Code(code) => self.code(&code, span),
+            Event::Text(text) => self.text(&text),
+            Event::SoftBreak | Event::HardBreak => self.text(" "),
+            _ => {}
+        }
+    }
+
+    fn open_item(&mut self) -> Option<&mut Item> {
+        self.items.last_mut().and_then(Option::as_mut).filter(|item| !item.closed)
+    }
+
+    fn text(&mut self, text: &str) {
+        if let Some((command, _)) = &mut self.command {
+            command.text.push_str(text);
+        } else if self.in_heading {
+            self.heading.get_or_insert_default().push_str(text);
+        } else if let Some(item) = self.open_item() {
+            item.text.push_str(text);
+        }
+    }
+
+    fn code(&mut self, code: &str, span: &Span) {
+        if !is_chip(code) || self.in_heading {
+            return self.text(code);
+        }
+        let source = self.source;
+        let mut problems = std::mem::take(&mut self.problems);
+        if let Some(item) = self.open_item() {
+            item.chips.take(source, span, code, &mut problems);
+        }
+        self.problems = problems;
+    }
+
+    fn step(&mut self, item: Item) {
+        if self.steps.len() >= STEPS_MAX {
+            return;
+        }
+        let section = self.section();
+        let text = item.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() {
+            let problem = Diagnostic::error(self.source, item.span, "empty-value", "this step says nothing");
+            self.problems.push(problem.with_help("write what is to be done"));
+            return;
+        }
+        let (id, span) = match item.chips.id {
+            Some(id) => id,
+            None => match self.slug(&text) {
+                Some(id) => (id, item.span),
+                None => {
+                    let problem = Diagnostic::error(self.source, item.span, "missing-id", "this step has no id");
+                    self.problems.push(problem.with_help("add a chip such as `id:confirm`"));
+                    return;
+                }
+            },
+        };
+        let Chips { owner, within, must, evidence, needs, .. } = item.chips;
+        self.steps.push((PlaybookStep { id, text, section, owner, within, must, evidence, needs }, span));
+    }
+
+    /// The heading under which the reader stands; it becomes one of the sections once something stands under it.
+    fn section(&mut self) -> Option<String> {
+        let heading = self.heading.clone()?;
+        if self.sections.last() != Some(&heading) {
+            self.sections.push(heading.clone());
+        }
+        Some(heading)
+    }
+
+    /// An id from a step's words: `The alarm is real` becomes `the-alarm-is-real`.
+    fn slug(&self, text: &str) -> Option<StepId> {
+        let mut slug = String::new();
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+            if slug.len() + word.len() >= SLUG_CHARS_MAX {
+                break;
+            }
+            if !slug.is_empty() {
+                slug.push('-');
+            }
+            slug.push_str(&word.to_ascii_lowercase());
+        }
+        let taken = |id: &str| self.steps.iter().any(|(step, _)| step.id.as_str() == id);
+        let id =
+            (1..=STEPS_MAX).map(|n| if n == 1 { slug.clone() } else { format!("{slug}-{n}") }).find(|id| !taken(id))?;
+        id.parse().ok()
+    }
+
+    fn start_command(&mut self, info: &str, span: &Span) {
+        let (language, Some(text)) = attributes::split(info) else { return };
+        let line = self.source.line(self.source.position(span.start).line);
+        let section = self.section();
+        let Some(read) = attributes::read(self.source, &line, text, &mut self.problems) else { return };
+        let command = PlaybookCommand {
+            name: read.name,
+            language: language.to_owned(),
+            text: String::new(),
+            section,
+            timeout: read.timeout,
+            readonly: read.readonly,
+            confirm: read.confirm,
+        };
+        self.command = Some((command, line));
+    }
+
+    /// What can be told only at the end: names that stand twice, and a playbook with nothing to do.
+    fn finish(&mut self) {
+        // An item ends after the items inside of it, but stands before them.
+        self.steps.sort_by_key(|(_, span)| span.start);
+        let steps = self.steps.iter().map(|(step, span)| (step.id.as_str(), span));
+        let mut problems = twice(self.source, steps, "steps");
+        let commands = self.commands.iter().map(|(command, span)| (command.name.as_str(), span));
+        problems.extend(twice(self.source, commands, "commands"));
+        if self.steps.is_empty() && self.problems.is_empty() {
+            let message = "there is no step in this playbook";
+            let problem = Diagnostic::warning(self.source, self.source.line(1), "no-steps", message);
+            problems.push(problem.with_help("write steps as items of a task list: `- [ ] Look at the alarm`"));
+        }
+        if self.steps.len() >= STEPS_MAX {
+            let message = format!("the playbook has more than {STEPS_MAX} steps");
+            problems.push(Diagnostic::error(self.source, self.source.line(1), "too-many-values", message));
+        }
+        self.problems.extend(problems);
+    }
+}
+
+fn twice<'n>(
+    source: &Arc<SourceFile>,
+    names: impl Iterator<Item = (&'n str, &'n Span)>,
+    what: &str,
+) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, span) in names {
+        if let Some(first) = seen.insert(name, span) {
+            let message = format!("two of the {what} are called `{name}`");
+            problems.push(Diagnostic::error(source, span.clone(), "duplicate-id", message).with_related(
+                source,
+                first.clone(),
+                "the first is here",
+            ));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playbook::{Evidence, PlaybookKind, check};
+
+    fn checked(body: &str) -> Result<Playbook, Vec<String>> {
+        let text = format!("---\nid: pb\ntitle: Pay\n---\n{body}");
+        check(&Arc::new(SourceFile::new("pb.md", text))).map_err(|problems| {
+            problems
+                .iter()
+                .map(|problem| {
+                    let at = problem.source.position(problem.span.start);
+                    format!("{}:{} {}", at.line, at.column, problem.message)
+                })
+                .collect()
+        })
+    }
+
+    #[test]
+    fn chips_and_commands_are_read_with_their_section() {
+        let playbook = checked(
+            "# Pay\n\n## 1. Confirm\n- [ ] Errors in `payments-fn:live`? **Look** at [it](#x) `id:a` `owner:responder` \
+             `within:2m` `must`\n- [x] Orders `evidence:number` `needs:owner`\n- not a step\n\n```sh {name=state timeout=5s \
+             readonly=true}\naws x\n```\n\n```sh\nno command\n```\n",
+        )
+        .unwrap();
+        assert_eq!(playbook.kind, PlaybookKind::Playbook);
+        assert_eq!(playbook.sections, ["1. Confirm"]);
+        let [first, second] = playbook.steps.as_slice() else { panic!("{:?}", playbook.steps) };
+        assert_eq!(first.text, "Errors in payments-fn:live? Look at it");
+        assert_eq!(
+            (first.id.as_str(), first.must, first.within),
+            ("a", true, Some(std::time::Duration::from_secs(120)))
+        );
+        assert_eq!((second.id.as_str(), second.evidence), ("orders", Some(Evidence::Number)));
+        assert_eq!(second.needs.as_ref().map(|needs| needs.as_str()), Some("owner"));
+        let [command] = playbook.commands.as_slice() else { panic!("{:?}", playbook.commands) };
+        assert_eq!((command.name.as_str(), command.text.as_str(), command.confirm), ("state", "aws x\n", false));
+    }
+
+    #[test]
+    fn an_item_inside_an_item_is_a_step_of_its_own() {
+        let playbook = checked("- [ ] Outer `id:o`\n  - [ ] Inner `must`\n  - plain\n").unwrap();
+        let steps: Vec<_> = playbook.steps.iter().map(|step| (step.text.as_str(), step.must)).collect();
+        assert_eq!(steps, [("Outer", false), ("Inner", true)]);
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_place() {
+        let problems = checked(
+            "- [ ] A `id:a` `ownr:x` `within:2`\n- [ ] B `id:a` `evidence:smell` `must:yes` `needs:`\n- [ ] `id:c`\n\n\
+             ```sh {timeout=5s}\nx\n```\n```sh {name=a tiemout=1 readonly=maybe}\nx\n```\n",
+        );
+        assert_eq!(
+            problems.unwrap_err(),
+            [
+                "5:16 no chip is called `ownr`",
+                "5:25 `2` has no unit",
+                "6:9 two of the steps are called `a`",
+                "6:16 `smell` is no kind of evidence",
+                "6:33 `must` takes no value",
+                "6:44 `needs` needs a value",
+                "7:3 this step says nothing",
+                "9:1 the command has no name",
+                "12:15 no attribute is called `tiemout`",
+                "12:25 `maybe` is neither `true` nor `false`",
+            ]
+        );
+    }
+
+    #[test]
+    fn front_matter_is_needed_and_strict() {
+        let told = |text: &str| {
+            let problems = check(&Arc::new(SourceFile::new("pb.md", text))).unwrap_err();
+            problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+        };
+        assert_eq!(told("# No\n"), ["the file does not start with front matter"]);
+        assert_eq!(told("---\nid: pb\ntitel: x\n---\n- [ ] a\n"), ["unknown key `titel`"]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Signals that end a run: the first aborts with undo, the second tells what is left, a third soon after leaves.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+/// Within how long after the second Ctrl-C a third one leaves.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a person who sends signals wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The run should end, with undo.
+    Abort,
+    /// They want to know what takes so long.
+    Tell,
+    /// They want to leave, whatever is left.
+    Leave,
+}
+
+/// The signals that end a run. One that cannot be listened to keeps its default, which ends the process.
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hang_up: Option<Signal>,
+    interrupts: u32,
+    last: Option<Instant>,
+}
+
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+impl Signals {
+    pub(super) fn listen() -> Self {
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+            hang_up: signal(SignalKind::hangup()).ok(),
+            interrupts: 0,
+            last: None,
+        }
+    }
+
+    /// The next signal's name. It may be dropped and asked again.
+    pub(super) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            () = received(self.interrupt.as_mut()) => "SIGINT",
+            () = received(self.terminate.as_mut()) => "SIGTERM",
+            () = received(self.hang_up.as_mut()) => "SIGHUP",
+        }
+    }
+
+    /// What this signal, after those before it, means.
+    pub(super) fn count(&mut self, signal: &str) -> Wish {
+        if signal != "SIGINT" {
+            return Wish::Abort;
+        }
+        let now = Instant::now();
+        let is_soon = self.last.is_some_and(|last| now.duration_since(last) <= LEAVE_WITHIN);
+        self.last = Some(now);
+        self.interrupts += 1;
+        match self.interrupts {
+            1 => Wish::Abort,
+            2 => Wish::Tell,
+            _ if is_soon => Wish::Leave,
+            _ => Wish::Tell,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_quick_third_interrupt_leaves() {
+        let mut signals = Signals { interrupt: None, terminate: None, hang_up: None, interrupts: 0, last: None };
+        assert_eq!(signals.count("SIGTERM"), Wish::Abort);
+        assert_eq!(signals.count("SIGINT"), Wish::Abort);
+        assert_eq!(signals.count("SIGINT"), Wish::Tell);
+        tokio::time::advance(LEAVE_WITHIN * 2).await;
+        assert_eq!(signals.count("SIGINT"), Wish::Tell);
+        assert_eq!(signals.count("SIGINT"), Wish::Leave);
+    }
+}

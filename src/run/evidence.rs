@@ -1,0 +1,167 @@
+//! Evidence in a run's folder: `evidence/load-<load>.ndjson`, one frame a second with its histograms.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::event::{Event, LoadSecond, LoadStepSecond};
+use crate::load::Frame;
+use crate::plan::Plan;
+use crate::unit::{Histogram, LoadId};
+use crate::verdict::{Recording, SecondRecord, StepRecord};
+
+const DIRECTORY: &str = "evidence";
+
+/// Why evidence cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// The file system said no.
+    #[error("failed to {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A line is no frame.
+    #[error("line {line} of `{}` is not a frame of load", path.display())]
+    Frame {
+        /// The file.
+        path: PathBuf,
+        /// Counts from 1.
+        line: usize,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The frame file of one load.
+#[derive(Debug)]
+pub(super) struct FrameFile {
+    file: File,
+    path: PathBuf,
+}
+
+fn frame_path(directory: &Path, load: &LoadId) -> PathBuf {
+    directory.join(DIRECTORY).join(format!("load-{load}.ndjson"))
+}
+
+impl FrameFile {
+    pub(super) fn create(directory: &Path, load: &LoadId) -> Result<Self, EvidenceError> {
+        let path = frame_path(directory, load);
+        let fail = |source| EvidenceError::Io { action: "create", path: path.clone(), source };
+        std::fs::create_dir_all(directory.join(DIRECTORY)).map_err(fail)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
+        Ok(Self { file, path })
+    }
+
+    pub(super) fn append(&mut self, frame: &Frame) -> Result<(), EvidenceError> {
+        let mut line = serde_json::to_vec(frame).expect("invariant: a frame serialises to JSON");
+        line.push(b'\n');
+        let fail = |source| EvidenceError::Io { action: "append to", path: self.path.clone(), source };
+        self.file.write_all(&line).map_err(fail)
+    }
+}
+
+/// A frame as the recording keeps it. Steps of the same name in several journeys count as one.
+pub(super) fn record_of(frame: &Frame) -> SecondRecord {
+    let mut record = SecondRecord { in_flight_count: frame.in_flight, ..SecondRecord::default() };
+    for step in &frame.steps {
+        let entry = record.steps.entry(step.step.clone()).or_default();
+        add(&mut entry.ok, step.ok.as_ref());
+        add(&mut entry.failed, step.failed.as_ref());
+    }
+    record
+}
+
+fn add(sum: &mut crate::unit::SparseHistogram, more: Option<&Histogram>) {
+    let Some(more) = more else { return };
+    if sum.count() == 0 {
+        *sum = more.to_sparse();
+        return;
+    }
+    let mut whole = more.clone();
+    whole.merge_sparse(sum);
+    *sum = whole.to_sparse();
+}
+
+/// A frame as the log tells it.
+pub(super) fn second_of(frame: &Frame) -> LoadSecond {
+    let record = record_of(frame);
+    let mut second = LoadSecond {
+        load: frame.load.clone(),
+        second: frame.second,
+        target: frame.users_target,
+        ok_count: 0,
+        failed_count: 0,
+        in_flight_count: frame.in_flight,
+        p50_ms: None,
+        p99_ms: None,
+        failures: std::collections::BTreeMap::new(),
+        steps: std::collections::BTreeMap::new(),
+    };
+    for step in &frame.steps {
+        for (kind, count) in &step.failures {
+            *second.failures.entry(kind.as_str().to_owned()).or_default() += count;
+        }
+    }
+    let mut all = Histogram::default();
+    for (name, step) in &record.steps {
+        let of_step = merged(step);
+        all.merge(&of_step);
+        second.ok_count += step.ok.count();
+        second.failed_count += step.failed.count();
+        let summary = LoadStepSecond {
+            ok_count: step.ok.count(),
+            failed_count: step.failed.count(),
+            p99_ms: millis(&of_step, 0.99),
+        };
+        second.steps.insert(name.clone(), summary);
+    }
+    second.p50_ms = millis(&all, 0.5);
+    second.p99_ms = millis(&all, 0.99);
+    second
+}
+
+fn merged(step: &StepRecord) -> Histogram {
+    let mut histogram = Histogram::default();
+    histogram.merge_sparse(&step.ok);
+    histogram.merge_sparse(&step.failed);
+    histogram
+}
+
+/// A percentile in milliseconds, to the microsecond.
+fn millis(histogram: &Histogram, quantile: f64) -> Option<f64> {
+    histogram.quantile(quantile).map(|latency| (latency.as_secs_f64() * 1_000_000.0).round() / 1_000.0)
+}
+
+/// Rebuilds what a run recorded from its folder, so that it can be judged again.
+///
+/// # Errors
+/// A frame file cannot be read. One that is missing is a load that was not started.
+pub fn recording_of(directory: &Path, plan: &Plan, events: &[Event]) -> Result<Recording, EvidenceError> {
+    let mut recording = Recording::default();
+    events.iter().for_each(|event| recording.apply(event));
+    for load in plan.loads.keys() {
+        let path = frame_path(directory, load);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(EvidenceError::Io { action: "open", path, source }),
+        };
+        for (index, line) in BufReader::new(file).lines().enumerate() {
+            let line = line.map_err(|source| EvidenceError::Io { action: "read", path: path.clone(), source })?;
+            let frame: Frame = serde_json::from_str(&line).map_err(|source| EvidenceError::Frame {
+                path: path.clone(),
+                line: index + 1,
+                source,
+            })?;
+            recording.record_second(load, frame.second, record_of(&frame));
+        }
+    }
+    Ok(recording)
+}

@@ -1,0 +1,223 @@
+//! A run's folder under `reports/`: its id, its files, the lock on its environment, and the runs that are there.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::event::{EventKind, LogError, ReadLog, RunState, read_log};
+use crate::plan::Plan;
+use crate::unit::{Clock, RunId, ScenarioId, sha256_hex};
+
+const PLAN_FILE: &str = "plan.json";
+const SCENARIO_FILE: &str = "scenario.yaml";
+const WORKLOAD_FILE: &str = "workload.yaml";
+const LOG_FILE: &str = "run.ndjson";
+const LOCK_DIRECTORY: &str = ".locks";
+/// The longest part of a scenario's id that goes into a run's id.
+const SCENARIO_PART_BYTES_MAX: usize = 40;
+/// How many runs of one scenario may begin in the same second.
+const COLLISIONS_MAX: usize = 99;
+
+/// Why a run's folder cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The file system said no.
+    #[error("failed to {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// `plan.json` is not one.
+    #[error("`{}` is not a plan that this version reads", path.display())]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Too many runs in one second.
+    #[error("too many runs of `{0}` began in this second")]
+    Collision(ScenarioId),
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Io { action, path, source }
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    /// The run.
+    pub id: RunId,
+    /// The folder.
+    pub path: PathBuf,
+    /// SHA-256 of `plan.json`.
+    pub plan_sha256: String,
+}
+
+impl RunFolder {
+    /// Makes the folder `reports/<date>-<time UTC>-<scenario>` and writes what the report needs: the plan, the scenario
+    /// and the workload as they were.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn create(
+        reports: &Path,
+        plan: &Plan,
+        scenario_text: &str,
+        workload_text: Option<&str>,
+        clock: Clock,
+    ) -> Result<Self, FolderError> {
+        std::fs::create_dir_all(reports).map_err(io_error("create", reports))?;
+        let (id, path) = claim(reports, &plan.scenario.id, clock)?;
+        let mut plan_text = serde_json::to_string_pretty(plan).expect("invariant: a plan serialises to JSON");
+        plan_text.push('\n');
+        let write = |name: &str, text: &str| {
+            let file = path.join(name);
+            std::fs::write(&file, text).map_err(io_error("write", &file))
+        };
+        write(PLAN_FILE, &plan_text)?;
+        write(SCENARIO_FILE, scenario_text)?;
+        if let Some(text) = workload_text {
+            write(WORKLOAD_FILE, text)?;
+        }
+        Ok(Self { id, plan_sha256: sha256_hex(plan_text.as_bytes()), path })
+    }
+}
+
+/// Makes the first folder of the name that is free.
+fn claim(reports: &Path, scenario: &ScenarioId, clock: Clock) -> Result<(RunId, PathBuf), FolderError> {
+    let scenario_part: String = scenario.as_str().chars().take(SCENARIO_PART_BYTES_MAX).collect();
+    let base = format!("{}-{scenario_part}", clock.now().format("%Y-%m-%d-%H%M%S"));
+    for number in 1..=COLLISIONS_MAX {
+        let name = if number == 1 { base.clone() } else { format!("{base}-{number}") };
+        let path = reports.join(&name);
+        match std::fs::create_dir(&path) {
+            Ok(()) => {
+                let id = name.parse().expect("invariant: a date and a scenario's id make a name");
+                return Ok((id, path));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io_error("create", &path)(error)),
+        }
+    }
+    Err(FolderError::Collision(scenario.clone()))
+}
+
+/// Reads a run's plan.
+///
+/// # Errors
+/// The file is missing, or is of another version.
+pub fn read_plan(directory: &Path) -> Result<Plan, FolderError> {
+    let path = directory.join(PLAN_FILE);
+    let bytes = std::fs::read(&path).map_err(io_error("read", &path))?;
+    serde_json::from_slice(&bytes).map_err(|source| FolderError::Plan { path, source })
+}
+
+/// The folders of runs under `reports`, oldest first. A folder without a log is no run.
+///
+/// # Errors
+/// The folder cannot be read; one that does not exist holds no runs.
+pub fn find_runs(reports: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let entries = match std::fs::read_dir(reports) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("read", reports)(error)),
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(io_error("read", reports))?.path();
+        if path.join(LOG_FILE).is_file() {
+            runs.push(path);
+        }
+    }
+    runs.sort();
+    Ok(runs)
+}
+
+/// A run whose log does not say that it ended well.
+#[derive(Debug)]
+pub struct LiveRun {
+    /// Its folder.
+    pub path: PathBuf,
+    /// What its log says.
+    pub state: RunState,
+    /// Whether its process is there.
+    pub is_alive: bool,
+}
+
+/// The runs that have not ended, or ended dirty, oldest first. A log that cannot be read is passed over, except that
+/// what stands before a broken line still counts.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn live_runs(reports: &Path) -> Result<Vec<LiveRun>, FolderError> {
+    let runs = find_runs(reports)?;
+    Ok(runs.into_iter().filter_map(|path| live_run(&path)).collect())
+}
+
+fn live_run(path: &Path) -> Option<LiveRun> {
+    let events = match read_log(path) {
+        Ok(ReadLog { events, .. }) | Err(LogError::Broken { before: events, .. }) => events,
+        Err(_) => return None,
+    };
+    let has_ended = matches!(events.last().map(|event| &event.kind), Some(EventKind::RunEnded { .. }));
+    let state = RunState::fold(&events);
+    if has_ended && state.outstanding().next().is_none() {
+        return None;
+    }
+    let is_alive = !has_ended && crate::unit::process::is_alive(state.process);
+    Some(LiveRun { path: path.to_owned(), state, is_alive })
+}
+
+/// Why an environment cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("environment `{environment}` is in use by another run")]
+    Taken {
+        /// The environment.
+        environment: String,
+    },
+    /// The lock file cannot be used.
+    #[error("failed to lock `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An environment that is ours until this is dropped, or the process ends.
+#[derive(Debug)]
+pub(super) struct EnvironmentLock {
+    _file: File,
+}
+
+impl EnvironmentLock {
+    pub(super) fn take(reports: &Path, environment: &str) -> Result<Self, LockError> {
+        let directory = reports.join(LOCK_DIRECTORY);
+        let path = directory.join(format!("{environment}.lock"));
+        let fail = |source| LockError::Io { path: path.clone(), source };
+        std::fs::create_dir_all(&directory).map_err(fail)?;
+        let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(fail)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(LockError::Taken { environment: environment.to_owned() });
+            }
+            Err(std::fs::TryLockError::Error(source)) => return Err(fail(source)),
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(fail)?;
+        Ok(Self { _file: file })
+    }
+}

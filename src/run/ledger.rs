@@ -1,0 +1,185 @@
+//! The ledger: no change without its undo on disk, no undo without a record of how it went.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, EventKind, EventLog, FaultEnd, FaultIdentity, LogError};
+use crate::fault::{FaultEnvironment, FaultError, FaultKind, Reverted, Undo};
+use crate::unit::{LoadId, TargetId};
+use crate::verdict::{Recording, SecondRecord};
+
+/// The version of undo files.
+const UNDO_FORMAT: u32 = 1;
+
+/// A private undo file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UndoFile {
+    /// The version: 1.
+    format: u32,
+    /// What was there, and what is put there.
+    pub(super) undo: Undo,
+}
+
+/// Why an undo file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoFileError {
+    /// It cannot be read.
+    #[error("failed to read it")]
+    Io(#[source] std::io::Error),
+    /// It is not the file that the log names.
+    #[error("its digest is not the one in the log")]
+    Digest,
+    /// It is not an undo file.
+    #[error("it is not an undo of format {UNDO_FORMAT}")]
+    Format(#[source] Option<serde_json::Error>),
+}
+
+impl UndoFile {
+    /// Reads a run's undo file and checks it against the digest in the log.
+    pub(super) fn read(path: &std::path::Path, sha256: &str) -> Result<Self, UndoFileError> {
+        let bytes = std::fs::read(path).map_err(UndoFileError::Io)?;
+        if crate::unit::sha256_hex(&bytes) != sha256 {
+            return Err(UndoFileError::Digest);
+        }
+        let file: Self = serde_json::from_slice(&bytes).map_err(|error| UndoFileError::Format(Some(error)))?;
+        if file.format == UNDO_FORMAT { Ok(file) } else { Err(UndoFileError::Format(None)) }
+    }
+}
+
+/// The log and the recording, which grow together. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Recorder {
+    log: EventLog,
+    recording: Arc<Mutex<Recording>>,
+}
+
+impl Recorder {
+    pub(super) fn new(log: EventLog) -> Self {
+        Self { log, recording: Arc::default() }
+    }
+
+    /// A recorder that goes on behind events that were read back.
+    pub(super) fn resume(log: EventLog, events: &[Event]) -> Self {
+        let recorder = Self::new(log);
+        let mut recording = recorder.recording();
+        events.iter().for_each(|event| recording.apply(event));
+        drop(recording);
+        recorder
+    }
+
+    pub(super) fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// Writes an event and takes it in. What the log cannot hold any more is taken in all the same, since undo goes on.
+    pub(super) fn record(&self, kind: EventKind) -> Result<(), LogError> {
+        let mut recording = self.recording();
+        match self.log.append(kind.clone()) {
+            Ok(event) => {
+                recording.apply(&event);
+                Ok(())
+            }
+            Err(error) => {
+                recording.apply(&self.log.stamp(u64::MAX, kind));
+                Err(error)
+            }
+        }
+    }
+
+    /// Records where nothing could be done about a failure: undo does not stop for a log that is full.
+    fn record_anyway(&self, kind: EventKind) {
+        self.record(kind).ok();
+    }
+
+    pub(super) fn record_second(&self, load: &LoadId, second: u64, record: SecondRecord) {
+        self.recording().record_second(load, second, record);
+    }
+
+    /// The recording, for as long as the guard is held: never across an await.
+    pub(super) fn recording(&self) -> MutexGuard<'_, Recording> {
+        // Taking an event in does not leave it half done.
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a fault was not injected.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InjectError {
+    /// The target could not be read or changed.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// Its undo could not be made durable.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Injects a fault, in the one order that is safe: read, intend, make the undo durable, change, read back.
+///
+/// `keep` gets the undo before anything is changed.
+pub(super) async fn inject(
+    recorder: &Recorder,
+    environment: &FaultEnvironment,
+    identity: &FaultIdentity,
+    kind: &FaultKind,
+    keep: impl FnOnce(Undo) + Send,
+) -> Result<(), InjectError> {
+    let target = kind.target().clone();
+    let intended = |text: crate::fault::ChangeText, target: TargetId| EventKind::FaultIntended {
+        identity: identity.clone(),
+        fault_kind: kind.key().to_owned(),
+        target,
+        change: text.change,
+        undo: text.undo,
+    };
+    let outcome = async {
+        let undo = match kind.prepare(environment).await {
+            Ok(undo) => undo,
+            Err(error) => {
+                recorder.record_anyway(intended(kind.text(), target.clone()));
+                return Err(error.into());
+            }
+        };
+        recorder.record(intended(undo.text(), target.clone()))?;
+        let file = UndoFile { format: UNDO_FORMAT, undo: undo.clone() };
+        let bytes = serde_json::to_vec_pretty(&file).expect("invariant: an undo serialises to JSON");
+        keep(undo.clone());
+        let (armed, event) = recorder.log.arm(identity, &bytes)?;
+        recorder.recording().apply(&event);
+        undo.inject(environment, &armed).await.map_err(InjectError::from)
+    }
+    .await;
+    match outcome {
+        Ok(()) => Ok(recorder.record(EventKind::FaultApplied { identity: identity.clone() })?),
+        Err(error) => {
+            let text = crate::unit::error_chain(&error);
+            recorder.record_anyway(EventKind::FaultFailed { identity: identity.clone(), error: text });
+            Err(error)
+        }
+    }
+}
+
+/// Undoes a fault and records how it went. `by_hand` is what the user can type if it does not.
+pub(super) async fn revert(
+    recorder: &Recorder,
+    environment: &FaultEnvironment,
+    identity: &FaultIdentity,
+    undo: &Undo,
+    recover_line: &str,
+) {
+    let identity = identity.clone();
+    recorder.record_anyway(EventKind::FaultReverting { identity: identity.clone() });
+    let restored = |how| EventKind::FaultRestored { identity: identity.clone(), how };
+    recorder.record_anyway(match undo.revert(environment).await {
+        Ok(Reverted::Restored) => restored(FaultEnd::Restored),
+        Ok(Reverted::AsBefore) => restored(FaultEnd::AsBefore),
+        Ok(Reverted::Gone) => restored(FaultEnd::Gone),
+        Ok(Reverted::Drift(fields)) => EventKind::FaultDrifted { identity, fields },
+        Err(error) => {
+            let mut by_hand = vec![recover_line.to_owned()];
+            by_hand.extend(undo.by_hand());
+            EventKind::FaultStuck { identity, error: crate::unit::error_chain(&error), by_hand }
+        }
+    });
+}

@@ -1,0 +1,67 @@
+//! A load worker's keeper: starts it, passes its frames on, stops it, and says when it is lost.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::load::{Frame, LoadPlan, LoadWorker, WorkerRecord};
+use crate::unit::{LoadId, error_chain};
+
+/// How long a worker may say nothing; it says something each second.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// What comes from a load.
+#[derive(Debug)]
+pub(super) enum LoadNews {
+    /// Its worker runs.
+    Started { load: LoadId, pid: u32 },
+    /// A second of it.
+    Frame(Box<Frame>),
+    /// It is over; `lost` says why, where it was not by its shape or by us.
+    Over { load: LoadId, lost: Option<String> },
+}
+
+/// Keeps one worker until it is over. Cancelling `stop` lets it end within about a second.
+pub(super) async fn keep(
+    gameday: PathBuf,
+    plan: LoadPlan,
+    stop: CancellationToken,
+    news: mpsc::UnboundedSender<LoadNews>,
+) {
+    let load = plan.load.clone();
+    let lost = follow(&gameday, &plan, &stop, &news).await.err();
+    // The engine is gone only when the whole run is.
+    news.send(LoadNews::Over { load, lost }).ok();
+}
+
+async fn follow(
+    gameday: &std::path::Path,
+    plan: &LoadPlan,
+    stop: &CancellationToken,
+    news: &mpsc::UnboundedSender<LoadNews>,
+) -> Result<(), String> {
+    let mut worker = LoadWorker::spawn(gameday, plan).await.map_err(|error| error_chain(&error))?;
+    news.send(LoadNews::Started { load: plan.load.clone(), pid: worker.pid() }).ok();
+    let mut is_stopping = false;
+    loop {
+        let record = tokio::select! {
+            () = stop.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                worker.request_stop();
+                continue;
+            }
+            record = tokio::time::timeout(SILENCE_MAX, worker.next()) => record,
+        };
+        match record {
+            Err(_) => return Err("the load worker has said nothing for 10 s".to_owned()),
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(error))) => return Err(error_chain(&error)),
+            Ok(Some(Ok(WorkerRecord::Frame(frame)))) => {
+                news.send(LoadNews::Frame(Box::new(frame))).ok();
+            }
+            Ok(Some(Ok(WorkerRecord::Ready { .. } | WorkerRecord::Ended { .. }))) => {}
+        }
+    }
+}

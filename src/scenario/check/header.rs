@@ -1,0 +1,129 @@
+//! The keys at the top: version, what there must be, environments, variables, and what is covered.
+
+use std::collections::BTreeSet;
+
+use super::{Checker, unknown_name};
+use crate::scenario::schema::FORMAT;
+use crate::scenario::vars::DEFAULT;
+use crate::unit::nearest;
+
+/// The questions of the Well-Architected Framework's Operational Excellence pillar, and those of the Serverless Lens.
+const OPS: [&str; 13] =
+    ["OPS1", "OPS2", "OPS3", "OPS4", "OPS5", "OPS6", "OPS7", "OPS8", "OPS9", "OPS10", "OPS11", "SL-OPS1", "SL-OPS2"];
+
+pub(super) fn check(checker: &mut Checker<'_>, environment: Option<&str>) {
+    let (scenario, root) = (checker.scenario, checker.root);
+    if scenario.gameday != FORMAT {
+        let message = format!("this program reads version {FORMAT} of the format, not {}", scenario.gameday);
+        let problem = root.key("gameday").error("unknown-format", message);
+        checker.tell(problem.with_help(format!("write `gameday: {FORMAT}`")));
+    }
+    for (key, text) in [("title", &scenario.title), ("owner", &scenario.owner)] {
+        if text.trim().is_empty() {
+            checker.tell(root.key(key).error("empty-value", format!("`{key}` says nothing")));
+        }
+    }
+    if !root.key("load").is_found() && !root.key("faults").is_found() {
+        let problem =
+            root.name_error("missing-key", "the scenario has neither `load` nor `faults`: nothing would happen");
+        checker.tell(problem.with_help("add `faults`, `load`, or both"));
+    }
+    for (key, what) in [("hypotheses", "hypothesis"), ("timeline", "phase")] {
+        let place = root.key(key);
+        if place.is_found() && place.all_items().next().is_none() {
+            checker.tell(place.error("empty-list", format!("`{key}` needs at least one {what}")));
+        }
+    }
+    check_environments(checker, environment);
+    check_vars(checker);
+    check_covers(checker);
+}
+
+fn check_environments(checker: &mut Checker<'_>, environment: Option<&str>) {
+    let Some(rules) = &checker.scenario.environments else { return };
+    let place = checker.root.key("environments");
+    let workspace = checker.workspace;
+    // Without a `gameday.yaml` a scenario may come from another workspace, whose environments are not known.
+    if workspace.has_settings {
+        let known: BTreeSet<&str> = workspace.environments.keys().map(String::as_str).collect();
+        for (name, item) in rules.allow.iter().zip(place.key("allow").items()) {
+            checker.refer(item, "environment", name, &known);
+        }
+        for (name, before) in &rules.pass_first {
+            let entry = place.key("pass_first").key(name);
+            if !known.contains(name.as_str()) {
+                let problem = unknown_name(entry, "environment", name, known.iter().copied());
+                checker.tell(crate::document::Diagnostic { span: entry.name_span(), ..problem });
+            }
+            checker.refer(entry, "environment", before, &known);
+        }
+    }
+    for (name, before) in &rules.pass_first {
+        if name == before {
+            let message = format!("`{name}` would have to pass before itself");
+            checker.tell(place.key("pass_first").key(name).error("impossible-order", message));
+        }
+    }
+    if let Some(environment) = environment
+        && !rules.allow.is_empty()
+        && !rules.allow.iter().any(|name| name == environment)
+    {
+        let message = format!("the scenario may not run in the environment `{environment}`");
+        let problem = place.key("allow").error("environment-not-allowed", message);
+        checker.tell(problem.with_help(format!("add `{environment}` to `environments.allow`, or choose one of these")));
+    }
+}
+
+fn check_vars(checker: &mut Checker<'_>) {
+    let workspace = checker.workspace;
+    for var in checker.root.key("vars").all_items() {
+        let name = var.name().unwrap_or_default();
+        if name.contains(['.', '{', '}', '$', ' ']) || name.is_empty() {
+            let problem = var.name_error("invalid-value", format!("`{name}` is not a name for a variable"));
+            checker.tell(problem.with_help("use letters, digits, `-` and `_`; a dot stands for a target's URL"));
+        }
+        for value in var.all_items() {
+            if value.text().is_none() {
+                let problem = value.error("wrong-type", "the value of a variable is text, a number, `true` or `false`");
+                checker.tell(problem);
+            }
+            let key = value.name().unwrap_or_default();
+            let known = || workspace.environments.keys().map(String::as_str).chain([DEFAULT]);
+            if workspace.has_settings && !known().any(|known| known == key) {
+                let problem = value.name_error("unknown-name", format!("no environment is called `{key}`"));
+                let near = nearest(key, known()).map(|near| format!("did you mean `{near}`?"));
+                checker.tell(problem.with_help_if(near));
+            }
+        }
+    }
+}
+
+fn check_covers(checker: &mut Checker<'_>) {
+    let Some(covers) = &checker.scenario.covers else { return };
+    let place = checker.root.key("covers");
+    let ops: BTreeSet<&str> = OPS.into_iter().collect();
+    for (name, item) in covers.ops.iter().zip(place.key("ops").items()) {
+        checker.refer(item, "question of the Well-Architected Framework", name, &ops);
+    }
+    match &checker.workspace.workload {
+        Some(workload) => {
+            let components: BTreeSet<&str> = workload.components.keys().map(|name| name.as_str()).collect();
+            for (name, item) in covers.components.iter().zip(place.key("components").items()) {
+                checker.refer(item, "component of `workload.yaml`", name.as_str(), &components);
+            }
+            let risks: BTreeSet<&str> = workload.risks.keys().map(String::as_str).collect();
+            for (name, item) in covers.risks.iter().zip(place.key("risks").items()) {
+                checker.refer(item, "risk of `workload.yaml`", name, &risks);
+            }
+        }
+        None if !covers.components.is_empty() || !covers.risks.is_empty() => {
+            let key = if covers.components.is_empty() { "risks" } else { "components" };
+            let message = "components and risks can not be looked up: there is no `workload.yaml`";
+            checker.tell(place.key(key).name_warning("no-workload", message));
+        }
+        None => {}
+    }
+    for (lesson, item) in covers.retests.iter().zip(place.key("retests").items()) {
+        checker.lesson(item, lesson);
+    }
+}

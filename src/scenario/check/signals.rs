@@ -1,0 +1,95 @@
+//! Signals: one source each, which exists and can be asked as the file says.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Checker, exactly_one, unknown_name};
+use crate::document::Place;
+use crate::observe::{CloudwatchSignal, CloudwatchStatistic, HttpSignal, LoadSignal, SignalSource, SignalSpec};
+use crate::scenario::schema::TargetKind;
+use crate::unit::nearest;
+
+/// The shortest interval of a probe.
+const PROBE_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+pub(super) fn check(checker: &mut Checker<'_>) {
+    for (name, signal) in &checker.scenario.signals {
+        let place = checker.root.key("signals").key(name.as_str());
+        match signal.source() {
+            Err(given) => checker.problems.extend(exactly_one(place, "a signal", &given, SignalSpec::SOURCES)),
+            Ok(SignalSource::Load(load)) => check_load(checker, place.key("load"), load),
+            Ok(SignalSource::Http(http)) => check_http(checker, place.key("http"), http),
+            Ok(SignalSource::Cloudwatch(metric)) => check_cloudwatch(checker, place.key("cloudwatch"), metric),
+        }
+    }
+}
+
+fn check_load(checker: &mut Checker<'_>, place: Place<'_>, signal: &LoadSignal) {
+    let declared = checker.declared;
+    checker.refer(place.key("of"), "load", signal.of.as_str(), &declared.loads);
+    let (Some(step), Some(load)) = (&signal.step, checker.scenario.load.get(&signal.of)) else { return };
+    let labels: BTreeSet<String> =
+        load.journeys.iter().flat_map(|journey| &journey.steps).map(crate::load::StepSpec::label).collect();
+    let could_be_read = !checker.root.key("load").key(signal.of.as_str()).key("journeys").has_problems();
+    if !labels.contains(step) && could_be_read {
+        let what = format!("step of the load `{}`", signal.of);
+        checker.tell(unknown_name(place.key("step"), &what, step, labels.iter().map(String::as_str)));
+    }
+}
+
+fn check_http(checker: &mut Checker<'_>, place: Place<'_>, signal: &HttpSignal) {
+    let url = &signal.get;
+    if !["http://", "https://", "${"].iter().any(|start| url.starts_with(start)) {
+        let problem = place.key("get").error("invalid-value", format!("`{url}` is not a URL"));
+        checker.tell(problem.with_help("start it with `http://`, `https://` or a target's `${name.url}`"));
+    }
+    checker.target_urls(place.key("get"), url);
+    if let Some(every) = signal.every.filter(|every| every.0 < PROBE_INTERVAL_MIN) {
+        let problem = place.key("every").error("out-of-range", format!("a probe every `{every}` would be a load"));
+        checker.tell(problem.with_help("write `100ms` or more; for more requests declare a `load`"));
+    }
+    if signal.timeout.is_some_and(|timeout| timeout.is_zero()) {
+        checker.tell(place.key("timeout").error("out-of-range", "no answer comes in no time"));
+    }
+}
+
+fn check_cloudwatch(checker: &mut Checker<'_>, place: Place<'_>, signal: &CloudwatchSignal) {
+    match (&signal.namespace, &signal.lambda) {
+        (None, None) => {
+            let problem = place.name_error("missing-key", "the metric's namespace is not known");
+            checker.tell(problem.with_help("add `namespace: …`, or `lambda: …` for a function's metric"));
+        }
+        (Some(namespace), Some(_)) if namespace != "AWS/Lambda" => {
+            let problem = place.key("namespace").error("contradiction", "`lambda` means the namespace `AWS/Lambda`");
+            checker.tell(problem.with_help("keep `namespace` or `lambda`"));
+        }
+        _ => {}
+    }
+    if let Some(target) = &signal.lambda
+        && let Some(TargetKind::Proxy(_)) = checker.scenario.targets.get(target).and_then(|spec| spec.kind().ok())
+    {
+        let message = format!("`{target}` is a proxy, and has no metrics in CloudWatch");
+        checker
+            .tell(place.key("lambda").error("wrong-target", message).with_help("name a `lambda` target or a function"));
+    }
+    let statistic = &signal.stat;
+    if !statistic.is_known() {
+        let problem =
+            place.key("stat").error("unknown-value", format!("CloudWatch has no statistic `{}`", statistic.0));
+        let help = match nearest(&statistic.0, CloudwatchStatistic::NAMES.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                "write `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`".to_owned()
+            }
+        };
+        checker.tell(problem.with_help(help));
+    }
+    if let Some(period) = signal.period {
+        let seconds = period.as_secs();
+        let is_short = matches!(seconds, 1 | 5 | 10 | 20 | 30);
+        if period.subsec_nanos() != 0 || !(is_short || (seconds > 0 && seconds % 60 == 0)) {
+            let problem = place.key("period").error("out-of-range", format!("CloudWatch has no period of `{period}`"));
+            checker.tell(problem.with_help("write `1s`, `5s`, `10s`, `20s`, `30s`, or a multiple of `60s`"));
+        }
+    }
+}

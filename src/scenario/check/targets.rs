@@ -1,0 +1,106 @@
+//! Targets: functions are named without an account, and proxies stay on this machine.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::faults::{LATEST_ONLY, check_variable};
+use super::{Checker, exactly_one};
+use crate::document::Place;
+use crate::scenario::schema::{LambdaTarget, ProxyTarget, TargetKind, TargetSpec};
+
+/// The longest name of a function. AWS: CreateFunction, `FunctionName`.
+const FUNCTION_CHARS_MAX: usize = 64;
+
+pub(super) fn check(checker: &mut Checker<'_>) {
+    let mut listeners: BTreeMap<SocketAddr, Place<'_>> = BTreeMap::new();
+    for (name, target) in &checker.scenario.targets {
+        let place = checker.root.key("targets").key(name.as_str());
+        match target.kind() {
+            Err(given) => checker.problems.extend(exactly_one(place, "a target", &given, TargetSpec::KINDS)),
+            Ok(TargetKind::Lambda(lambda)) => check_lambda(checker, place.key("lambda"), lambda),
+            Ok(TargetKind::Proxy(proxy)) => {
+                let place = place.key("proxy");
+                check_proxy(checker, place, proxy);
+                if proxy.listen.0.port() == 0 {
+                    continue;
+                }
+                if let Some(first) = listeners.insert(proxy.listen.0, place.key("listen")) {
+                    let message = format!("two proxies listen at `{}`", proxy.listen);
+                    let problem = place.key("listen").error("address-in-use", message);
+                    checker.tell(problem.with_related(place.source(), first.span(), "the other one is here"));
+                }
+            }
+        }
+    }
+}
+
+fn check_lambda(checker: &mut Checker<'_>, place: Place<'_>, lambda: &LambdaTarget) {
+    let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let function = &lambda.function;
+    if function.contains(':') {
+        let problem = place.key("function").error("account-in-scenario", format!("`{function}` is more than a name"));
+        checker.tell(problem.with_help(
+            "write the function's name alone: account and Region are bound in `gameday.yaml`, the alias has a key of its own",
+        ));
+    } else if function.is_empty() || function.len() > FUNCTION_CHARS_MAX || !is_word(function) {
+        let problem = place.key("function").error("invalid-value", format!("`{function}` is not a function's name"));
+        checker.tell(problem.with_help("use 1 to 64 letters, digits, `-` and `_`"));
+    }
+    if let Some(alias) = &lambda.alias
+        && (alias.is_empty() || !is_word(alias) || alias.chars().all(|c| c.is_ascii_digit()))
+    {
+        let problem = place.key("alias").error("invalid-value", format!("`{alias}` is not an alias"));
+        checker.tell(
+            problem.with_help("use letters, digits, `-` and `_`, and not digits alone; leave it out for `$LATEST`"),
+        );
+    }
+    if let Some(url) = &lambda.url
+        && !url.starts_with("http://")
+        && !url.starts_with("https://")
+    {
+        let problem = place.key("url").error("invalid-value", format!("`{url}` is not a URL"));
+        checker.tell(problem.with_help("start it with `https://` or `http://`"));
+    }
+}
+
+fn check_proxy(checker: &mut Checker<'_>, place: Place<'_>, proxy: &ProxyTarget) {
+    if !proxy.listen.0.ip().is_loopback() {
+        let message = format!("`{}` can be reached from other machines", proxy.listen);
+        let problem = place.key("listen").error("not-loopback", message);
+        checker.tell(problem.with_help("let the proxy listen on `127.0.0.1:PORT`"));
+    }
+    if proxy.listen.0.port() == 0 && proxy.route.is_empty() {
+        let problem = place.key("listen").error("invalid-value", "nobody knows the port 0: the system chooses one");
+        checker.tell(problem.with_help("write a port, or lead callers to the proxy by `route`"));
+    }
+    if proxy.upstream.as_str() == proxy.listen.to_string() {
+        let problem = place.key("upstream").error("proxy-loop", "the proxy would be its own upstream");
+        checker.tell(problem.with_help("write where the dependency itself listens"));
+    }
+    for (target, variable) in &proxy.route {
+        let entry = place.key("route").key(target.as_str());
+        let known = &checker.declared.targets;
+        if known.contains(target.as_str()) {
+            let spec = checker.scenario.targets.get(target);
+            match spec.and_then(|spec| spec.kind().ok()) {
+                Some(TargetKind::Lambda(LambdaTarget { alias: Some(alias), .. })) => {
+                    let message = format!(
+                        "`{target}` takes its traffic through the alias `{alias}`, which a route does not reach"
+                    );
+                    checker.tell(entry.name_error("alias-fault", message).with_note(LATEST_ONLY).with_help(
+                        "use a target without `alias`, or let the published version point at `listen` already",
+                    ));
+                }
+                Some(TargetKind::Proxy(_)) => {
+                    let message = format!("`{target}` is a proxy, and has no environment variables");
+                    checker.tell(entry.name_error("wrong-target", message).with_help("name a `lambda` target"));
+                }
+                Some(TargetKind::Lambda(_)) | None => {}
+            }
+        } else {
+            let problem = super::unknown_name(entry, "target", target.as_str(), known.iter().copied());
+            checker.tell(crate::document::Diagnostic { span: entry.name_span(), ..problem });
+        }
+        checker.problems.extend(check_variable(entry, variable, false));
+    }
+}

@@ -1,0 +1,3 @@
+//! Views of a living run. Owns: drawing a [`crate::event::RunState`]. Must not know: how a run works; it sends commands.
+
+pub mod terminal;

@@ -1,0 +1,211 @@
+//! An event as one line.
+
+use console::{Style, style};
+
+use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultIdentity, PhaseEnd, RunState, StepOutcome, Verdict};
+use crate::unit::format_duration;
+
+/// Time since the run's start as `mm:ss`, or `h:mm:ss`.
+pub(super) fn clock(elapsed_ms: u64) -> String {
+    let seconds = elapsed_ms / 1_000;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
+}
+
+struct Mark {
+    sign: &'static str,
+    style: Style,
+}
+
+fn mark(sign: &'static str, style: Style) -> Mark {
+    Mark { sign, style: style.for_stderr() }
+}
+
+fn quiet() -> Mark {
+    mark("·", Style::new().dim())
+}
+
+fn good() -> Mark {
+    mark("✓", Style::new().green())
+}
+
+fn bad() -> Mark {
+    mark("✗", Style::new().red().bold())
+}
+
+fn warning() -> Mark {
+    mark("!", Style::new().yellow())
+}
+
+fn fault() -> Mark {
+    mark("⚡", Style::new().magenta())
+}
+
+fn person() -> Mark {
+    mark("☞", Style::new().cyan())
+}
+
+type Line = Option<(Mark, String)>;
+
+/// The line of an event; none for those that come too often or say nothing to a person.
+pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
+    let kind = &event.kind;
+    let (mark, text) = kind.fault().map_or_else(
+        || people_line(kind).or_else(|| load_line(kind)).or_else(|| run_line(kind)),
+        |identity| fault_line(kind, identity, state),
+    )?;
+    let clock = style(clock(event.elapsed_ms)).for_stderr().dim();
+    Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), crate::document::printable(&text)))
+}
+
+fn fault_line(kind: &EventKind, identity: &FaultIdentity, state: &RunState) -> Line {
+    let name = &identity.fault;
+    Some(match kind {
+        EventKind::FaultApplied { .. } => {
+            let change = state.fault(name).map(|fault| fault.change.clone()).unwrap_or_default();
+            (fault(), format!("{name}: {change}"))
+        }
+        EventKind::FaultFailed { error, .. } => (bad(), format!("{name} was not injected: {error}")),
+        EventKind::FaultEffective { evidence, .. } => (fault(), format!("{name} is real: {evidence}")),
+        EventKind::FaultRestored { how, .. } => {
+            let how = match how {
+                FaultEnd::Restored => "undone, and read back as before",
+                FaultEnd::AsBefore => "was as before already",
+                FaultEnd::Gone => "is gone with its target",
+            };
+            (good(), format!("{name} {how}"))
+        }
+        EventKind::FaultDrifted { fields, .. } => (bad(), format!("{name} was left alone: {}", fields.join("; "))),
+        EventKind::FaultStuck { error, by_hand, .. } => {
+            (bad(), format!("{name} is NOT undone: {error}; by hand: {}", by_hand.join("; ")))
+        }
+        _ => return None,
+    })
+}
+
+fn people_line(kind: &EventKind) -> Line {
+    Some(match kind {
+        EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
+            let owner = owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
+            let due = due_ms.map(|due| format!(", due {}", clock(due))).unwrap_or_default();
+            let must = if *must { ", must" } else { "" };
+            (person(), format!("{owner}{text} (gameday step done {step}{due}{must})"))
+        }
+        EventKind::StepOverdue { step } => (bad(), format!("step {step} is overdue")),
+        EventKind::StepClosed { step, outcome, by } => match outcome {
+            StepOutcome::Done => (good(), format!("step {step} done{}", by_text(by.as_deref()))),
+            StepOutcome::Skipped { .. } => (quiet(), format!("step {step} skipped{}", by_text(by.as_deref()))),
+            StepOutcome::Rehearsed => (quiet(), format!("step {step} answered by --yes")),
+            StepOutcome::LeftOpen => (quiet(), format!("step {step} was left open")),
+        },
+        EventKind::InjectDelivered { to, text, .. } => (person(), format!("to {to}: {text}")),
+        EventKind::Acknowledged { by } => (person(), format!("acknowledged{}", by_text(by.as_deref()))),
+        EventKind::Marked { name, by, .. } => (person(), format!("mark {name}{}", by_text(by.as_deref()))),
+        EventKind::Noted { text, by } => (person(), format!("note{}: {text}", by_text(by.as_deref()))),
+        _ => return None,
+    })
+}
+
+fn load_line(kind: &EventKind) -> Line {
+    Some(match kind {
+        EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
+        EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
+        EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
+        _ => return None,
+    })
+}
+
+fn run_line(kind: &EventKind) -> Line {
+    Some(match kind {
+        EventKind::RunStarted { run, title, environment, .. } => {
+            (quiet(), format!("{title}, run {run} in {environment}"))
+        }
+        EventKind::ReadinessPassed { checks } => (good(), format!("ready: {} checks passed", checks.len())),
+        EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
+        EventKind::PhaseEnded { phase, why: PhaseEnd::Until } => (quiet(), format!("phase {phase} ended early")),
+        EventKind::GateJudged { phase, open, results } => {
+            let names: Vec<String> = results.iter().map(|result| result.hypothesis.to_string()).collect();
+            if *open {
+                (good(), format!("steady state holds ({}): the way is open", names.join(", ")))
+            } else {
+                (bad(), format!("no steady state in {phase} ({}): nothing is injected", names.join(", ")))
+            }
+        }
+        EventKind::ActionSkipped { action, why } => (quiet(), format!("left out: {action}, since {why}")),
+        EventKind::RunPaused => (warning(), "paused; guardrails are not".to_owned()),
+        EventKind::RunResumed => (warning(), "resumed".to_owned()),
+        EventKind::GuardrailWarned { guardrail, observed } => (warning(), format!("guardrail {guardrail}: {observed}")),
+        EventKind::GuardrailTripped { guardrail, observed } => {
+            (bad(), format!("guardrail {guardrail} ends the run: {observed}"))
+        }
+        EventKind::RunAborted { cause } => (bad(), format!("aborted {}; undoing everything", abort_text(cause))),
+        EventKind::RunRecovering => (quiet(), "the timeline is over; undoing what is left".to_owned()),
+        EventKind::SettleJudged { held: true, .. } => (good(), "the system is well again".to_owned()),
+        EventKind::SettleJudged { held: false, .. } => (bad(), "the system is not well again in its time".to_owned()),
+        EventKind::HypothesisJudged(result) => verdict_line(result),
+        EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
+        EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
+        EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
+        _ => return None,
+    })
+}
+
+fn verdict_line(result: &crate::event::HypothesisResult) -> (Mark, String) {
+    let seen: Vec<&str> = result.observations.iter().filter_map(|seen| seen.observed.as_deref()).collect();
+    let (sign, word, why) = match &result.verdict {
+        Verdict::Upheld => (mark("✓", Style::new().green()), "upheld", None),
+        Verdict::Refuted => (mark("✗", Style::new().red().bold()), "refuted", None),
+        Verdict::GapHolds => (mark("◐", Style::new().yellow()), "gap holds", None),
+        Verdict::GapClosed => (mark("✗", Style::new().red().bold()), "gap closed: take `known_gap` out", None),
+        Verdict::Inconclusive(why) => (mark("?", Style::new().yellow()), "inconclusive", Some(why)),
+        Verdict::NotTested(why) => (mark("?", Style::new().yellow()), "not tested", Some(why)),
+    };
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let seen = if seen.is_empty() { String::new() } else { format!(" ({})", seen.join(", ")) };
+    (sign, format!("{} {word}{seen}{why}", result.hypothesis))
+}
+
+fn by_text(by: Option<&str>) -> String {
+    by.map(|by| format!(" by {by}")).unwrap_or_default()
+}
+
+fn abort_text(cause: &AbortCause) -> String {
+    match cause {
+        AbortCause::Guardrail { guardrail } => format!("by guardrail {guardrail}"),
+        AbortCause::Person { why } => {
+            format!("by a person{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
+        }
+        AbortCause::Signal { signal } => format!("by {signal}"),
+        AbortCause::LoadLost { load } => format!("since load {load} was lost"),
+        AbortCause::FaultFailed { fault } => format!("since fault {fault} could not be injected"),
+        AbortCause::Internal { error } => format!("by an error of our own: {error}"),
+    }
+}
+
+/// A span of time as people read it on a clock that runs: whole seconds.
+pub(super) fn span(millis: u64) -> String {
+    format_duration(std::time::Duration::from_secs(millis / 1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_has_hours_when_there_are_any() {
+        assert_eq!(clock(65_400), "01:05");
+        assert_eq!(clock(3_600_000), "1:00:00");
+    }
+
+    #[test]
+    fn text_from_a_file_cannot_move_the_cursor() {
+        let event = Event {
+            seq: 0,
+            at: chrono::DateTime::UNIX_EPOCH,
+            elapsed_ms: 0,
+            kind: EventKind::Noted { text: "a\u{1b}[2Jb".to_owned(), by: None },
+        };
+        let line = of(&event, &RunState::default()).unwrap();
+        assert!(!line.contains("\u{1b}[2J"), "{line:?}");
+    }
+}

@@ -1,0 +1,92 @@
+//! The terminal: one line for each thing that happens, and on a real terminal a status line below them.
+//!
+//! Everything goes to standard error; results are the command's to print. `NO_COLOR` is honoured.
+
+mod line;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::event::{Event, EventKind, RunState};
+use crate::plan::Plan;
+
+/// How often the status line moves without news.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a run without a real terminal tells how it is doing, in seconds of the run.
+const PLAIN_INTERVAL_SECONDS: u64 = 15;
+
+/// Shows a run until its last event.
+pub async fn watch(plan: Arc<Plan>, mut events: broadcast::Receiver<Arc<Event>>) {
+    let mut view = View::new(plan);
+    let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
+    redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(event) => {
+                    view.show(&event);
+                    if matches!(event.kind, EventKind::RunEnded { .. }) {
+                        break;
+                    }
+                }
+                // Some events were missed: the log has them, the screen goes on with the newest.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
+            _ = redraw.tick() => view.tick(),
+        }
+    }
+    view.bar.finish_and_clear();
+}
+
+struct View {
+    plan: Arc<Plan>,
+    state: RunState,
+    bar: ProgressBar,
+    is_terminal: bool,
+    seen: tokio::time::Instant,
+    told_second: u64,
+}
+
+impl View {
+    fn new(plan: Arc<Plan>) -> Self {
+        let is_terminal = console::user_attended_stderr();
+        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { plan, state: RunState::default(), bar, is_terminal, seen: tokio::time::Instant::now(), told_second: 0 }
+    }
+
+    fn show(&mut self, event: &Event) {
+        self.state.apply(event);
+        self.seen = tokio::time::Instant::now();
+        if let Some(line) = line::of(event, &self.state) {
+            self.print(&line);
+        }
+        if !self.is_terminal
+            && let EventKind::LoadRecorded(second) = &event.kind
+            && second.second >= self.told_second + PLAIN_INTERVAL_SECONDS
+        {
+            self.told_second = second.second;
+            self.print(&status::load_line(event.elapsed_ms, second));
+        }
+    }
+
+    fn tick(&self) {
+        if self.is_terminal && !self.state.phases.is_empty() {
+            let since = crate::unit::elapsed_ms(self.seen.elapsed());
+            self.bar.set_message(status::block(&self.state, &self.plan, self.state.elapsed_ms + since));
+        }
+    }
+
+    fn print(&self, line: &str) {
+        use std::io::Write as _;
+        // A terminal that went away is no reason to stop a run.
+        self.bar.suspend(|| writeln!(std::io::stderr().lock(), "{line}").ok());
+    }
+}

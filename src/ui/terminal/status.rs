@@ -1,0 +1,83 @@
+//! The status block below the lines: phase, load, faults, open steps.
+
+use console::{style, truncate_str};
+
+use super::line::{clock, span};
+use crate::event::{LoadSecond, RunStage, RunState};
+use crate::plan::Plan;
+
+/// How many open steps are shown.
+const STEPS_SHOWN_MAX: usize = 3;
+/// How wide a line is where the terminal does not say.
+const WIDTH_DEFAULT: u16 = 80;
+
+/// The block at `now_ms`, each line cut to the terminal's width.
+pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
+    let mut lines = vec![headline(state, plan, now_ms)];
+    lines.extend(
+        state.loads.values().filter_map(|load| load.last.as_ref()).map(|second| format!("      {}", load_text(second))),
+    );
+    let active: Vec<String> =
+        state.faults.iter().filter(|fault| fault.is_active()).map(|fault| fault.identity.fault.to_string()).collect();
+    if !active.is_empty() {
+        lines.push(format!("      {} {}", style("faults:").for_stderr().magenta(), active.join(", ")));
+    }
+    for step in state.steps.iter().filter(|step| step.outcome.is_none()).take(STEPS_SHOWN_MAX) {
+        let timer = match step.due_ms {
+            Some(due) if due <= now_ms => {
+                style(format!("overdue {}", span(now_ms - due))).for_stderr().red().to_string()
+            }
+            Some(due) => format!("{} left", span(due - now_ms)),
+            None => "no limit".to_owned(),
+        };
+        lines.push(format!("      ☐ {}: {} ({timer})", step.step, step.text));
+    }
+    let width = usize::from(console::Term::stderr().size_checked().map_or(WIDTH_DEFAULT, |(_, columns)| columns));
+    let cut: Vec<String> =
+        lines.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect();
+    cut.join("\n")
+}
+
+fn headline(state: &RunState, plan: &Plan, now_ms: u64) -> String {
+    let clock = style(clock(now_ms)).for_stderr().dim();
+    let stage = match state.stage {
+        RunStage::Aborting => style("aborting: undoing everything".to_owned()).for_stderr().red().bold(),
+        RunStage::Recovering => style("undoing what is left".to_owned()).for_stderr().bold(),
+        RunStage::Settled => style("undone; waiting for the system to be well again".to_owned()).for_stderr().bold(),
+        RunStage::Dirty => style("NOT everything is undone".to_owned()).for_stderr().red().bold(),
+        RunStage::Starting | RunStage::Ready => style("starting".to_owned()).for_stderr().bold(),
+        RunStage::Running | RunStage::Paused => {
+            let pause = if state.stage == RunStage::Paused { " (paused)" } else { "" };
+            style(format!("{}{pause}", phase_text(state, plan, now_ms))).for_stderr().bold()
+        }
+    };
+    format!("{clock} {stage}")
+}
+
+fn phase_text(state: &RunState, plan: &Plan, now_ms: u64) -> String {
+    let Some(phase) = state.current_phase() else { return "between phases".to_owned() };
+    let length_ms = plan
+        .phases
+        .iter()
+        .find(|planned| planned.phase == phase.phase)
+        .map_or(0, |planned| crate::unit::elapsed_ms(planned.length.0));
+    let number = state.phases.len();
+    let left_ms = (phase.start_ms + length_ms).saturating_sub(now_ms);
+    format!("phase {number}/{} {} · {} left", plan.phases.len(), phase.phase, span(left_ms))
+}
+
+fn load_text(second: &LoadSecond) -> String {
+    let all = second.ok_count + second.failed_count;
+    let failed = if second.failed_count == 0 {
+        "no errors".to_owned()
+    } else {
+        style(format!("{} of {all} failed", second.failed_count)).for_stderr().red().to_string()
+    };
+    let p99 = second.p99_ms.map(|millis| format!(" · p99 {millis:.0} ms")).unwrap_or_default();
+    format!("{}: {} users · {all}/s{p99} · {failed} · {} in flight", second.load, second.target, second.in_flight_count)
+}
+
+/// How a load is doing, as a line of its own.
+pub(super) fn load_line(elapsed_ms: u64, second: &LoadSecond) -> String {
+    format!("{} {} {}", style(clock(elapsed_ms)).for_stderr().dim(), style("·").for_stderr().dim(), load_text(second))
+}
