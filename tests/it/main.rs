@@ -5,4 +5,6 @@ mod load;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod sandbox;
