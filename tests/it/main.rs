@@ -5,4 +5,8 @@ mod load;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod sandbox;
+#[cfg(test)]
+mod support;
