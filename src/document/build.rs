@@ -132,7 +132,9 @@ impl<'s> Builder<'s> {
         match tag {
             None => Ok(()),
             Some(tag) => {
-                let stop = *self.stop(span.clone(), "unsupported-yaml", format!("the tag `{tag}` has no meaning here"));
+                let written = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
+                let message = format!("the tag `{written}` has no meaning here");
+                let stop = *self.stop(span.clone(), "unsupported-yaml", message);
                 Err(Box::new(stop.with_help("remove the tag; put text in quotes to keep it text")))
             }
         }

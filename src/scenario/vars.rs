@@ -58,9 +58,9 @@ pub(super) fn distinct_environments(tree: &Tree, names: Vec<String>) -> Vec<Stri
         .collect()
 }
 
-/// Puts the values of `environment` in the place of every variable.
-pub(super) fn substitute(tree: &mut Tree, environment: Option<&str>) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
+/// Puts the values of `environment` in the place of every variable. What could not be filled in is told with its value.
+pub(super) fn substitute(tree: &mut Tree, environment: Option<&str>) -> Vec<(NodeId, Diagnostic)> {
+    let mut told = Vec::new();
     let mut replaced = Vec::new();
     for id in tree.ids() {
         let Some((Scalar::Text, text)) = tree.scalar(id) else { continue };
@@ -68,14 +68,16 @@ pub(super) fn substitute(tree: &mut Tree, environment: Option<&str>) -> Vec<Diag
             continue;
         }
         let Some(top) = top_level_key(tree, id) else { continue };
+        let mut problems = Vec::new();
         if let Some(value) = fill(tree, id, text, top, environment, &mut problems) {
             replaced.push((id, value));
         }
+        told.extend(problems.into_iter().map(|problem| (id, problem)));
     }
     for (id, (kind, text)) in replaced {
         tree.replace(id, kind, text);
     }
-    problems
+    told
 }
 
 /// The top-level key that a value stands under.
@@ -179,7 +181,7 @@ mod tests {
         let problems = substitute(&mut tree, environment);
         let value =
             tree.entry(tree.root(), "x").and_then(|id| tree.scalar(id)).map(|(kind, text)| (kind, text.to_owned()));
-        (value, problems.into_iter().map(|problem| problem.message).collect())
+        (value, problems.into_iter().map(|(_, problem)| problem.message).collect())
     }
 
     #[test]

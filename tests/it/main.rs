@@ -1,1 +1,3 @@
 //! The one integration binary: real processes, real sockets, 127.0.0.1 only.
+
+mod check;

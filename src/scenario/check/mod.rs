@@ -13,6 +13,8 @@ mod targets;
 mod timeline;
 mod unused;
 
+pub(super) use unused::UNUSED;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
