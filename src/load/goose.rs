@@ -35,7 +35,8 @@ pub(crate) enum AttackError {
     #[error("failed to make the HTTP client")]
     Client(#[source] reqwest::Error),
     /// Goose refused the load, or failed.
-    #[error("failed to run goose")]
+    // Its display text leaves out what it is about, so the debug text is given.
+    #[error("failed to run goose: {0:?}")]
     Goose(#[source] Box<GooseError>),
 }
 
@@ -59,7 +60,6 @@ impl Attack {
         let mut configuration = GooseConfiguration::default();
         configuration.no_metrics = true;
         configuration.no_print_metrics = true;
-        configuration.no_reset_metrics = true;
         configuration.no_telnet = true;
         configuration.quiet = QUIET;
         let goose = GooseAttack::initialize_with_config(configuration)?
@@ -130,7 +130,10 @@ fn test_plan(shape: &Shape) -> String {
         }
         end += segment.lasting.0;
         let end_seconds = (end + Duration::from_millis(500)).as_secs();
-        steps.push(format!("{to},{}", end_seconds - end_seconds_before));
+        // Goose never leaves a step that keeps its users for 0 s.
+        if to != from || end_seconds > end_seconds_before {
+            steps.push(format!("{to},{}", end_seconds - end_seconds_before));
+        }
         end_seconds_before = end_seconds;
         users_before = to;
     }
@@ -147,6 +150,8 @@ fn users(level: Level) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop_assert, proptest};
+
     use super::*;
 
     fn plan(yaml: &str) -> String {
@@ -161,6 +166,22 @@ mod tests {
     #[test]
     fn a_jump_is_a_step_that_takes_no_time() {
         assert_eq!(plan("[{hold: 5s, at: 20 users}, {hold: 5s, at: 3 users}]"), "20,0;20,5;3,0;3,5");
+    }
+
+    #[test]
+    fn a_hold_that_rounds_to_nothing_is_left_out() {
+        assert_eq!(plan("[{ramp: 2s, to: 3 users}, {hold: 400ms}, {ramp: 300ms, to: 1 users}]"), "3,2;1,1");
+        assert_eq!(plan("[{hold: 0s, at: 3 users}, {hold: 2s}]"), "3,0;3,2");
+    }
+
+    proptest! {
+        #[test]
+        fn a_test_plan_is_as_long_as_its_shape(millis in proptest::collection::vec(0_u64..5_000, 1..10)) {
+            let stages: Vec<String> = millis.iter().map(|millis| format!("{{ramp: {millis}ms, to: {millis} users}}")).collect();
+            let shape = Shape::from_stages(&serde_yaml::from_str::<Vec<_>>(&format!("[{}]", stages.join(","))).unwrap());
+            let seconds: u64 = test_plan(&shape).split(';').map(|step| step.split_once(',').unwrap().1.parse::<u64>().unwrap()).sum();
+            prop_assert!(Duration::from_secs(seconds).abs_diff(shape.end()) <= Duration::from_millis(500));
+        }
     }
 
     #[test]

@@ -297,7 +297,8 @@ impl JsonSchema for StatusList {
     }
 }
 
-/// One stage of a shape: `{ramp: 3m, to: 40 users}` or `{hold: 60m, at: 20 users}`.
+/// One stage of a shape: `{ramp: 3m, to: 40 users}` or `{hold: 60m, at: 20 users}`. In the closed model users come and
+/// go by whole seconds: the end of a stage is rounded to the nearest.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageSpec {
@@ -355,4 +356,30 @@ impl StageSpec {
 /// Reads a JSONPath (RFC 9535).
 pub(crate) fn parse_path(text: &str) -> Result<JsonPath, serde_json_path::ParseError> {
     JsonPath::parse(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_as_strict_as_the_reader() {
+        let schema = serde_json::to_value(schemars::schema_for!(LoadSpec)).unwrap();
+        assert_eq!(schema["additionalProperties"], false);
+        for name in ["JourneySpec", "StepSpec", "ExpectSpec", "BodyExpectation", "StageSpec"] {
+            assert_eq!(schema["$defs"][name]["additionalProperties"], false, "{name}");
+        }
+        assert_eq!(schema["required"], serde_json::json!(["journeys", "shape"]));
+        assert_eq!(schema["$defs"]["StatusList"]["oneOf"][0]["minimum"], 100);
+    }
+
+    #[test]
+    fn a_load_survives_being_written() {
+        let yaml = r#"{base_url: "http://a", on_lost: continue, journeys: [{name: j, think: 1s..2s, steps: [
+            {name: s, get: /a, expect: {status: [200, 404], within: 1s, body: {json: {$.a: 1}}}, capture: {a: $.a}}]}],
+            shape: [{ramp: 1m, to: 4 users}, {hold: 5m}]}"#;
+        let load: LoadSpec = serde_yaml::from_str(yaml).unwrap();
+        assert_eq!(load.on_lost, OnLost::Continue);
+        assert_eq!(serde_json::from_str::<LoadSpec>(&serde_json::to_string(&load).unwrap()).unwrap(), load);
+    }
 }

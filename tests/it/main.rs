@@ -1,3 +1,5 @@
 //! The one integration binary: real processes, real sockets, 127.0.0.1 only.
 
 mod check;
+#[cfg(test)]
+mod load;

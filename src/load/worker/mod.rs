@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::prepare::Prepared;
 use self::recorder::Recorder;
 use super::frame::{EndReason, FRAME_FORMAT, WorkerRecord};
-use super::goose::{self, AttackError};
+use super::goose as attack;
 use super::plan::{LoadPlan, PlanError};
 use crate::unit::{Clock, cpu_time, elapsed_ms};
 
@@ -81,7 +81,7 @@ pub(crate) enum WorkerError {
     },
     /// Users could not be started or went away.
     #[error(transparent)]
-    Attack(#[from] AttackError),
+    Attack(#[from] attack::AttackError),
     /// The users went away long before the end.
     #[error("failed to keep the load up: all users were gone with {left:?} left")]
     EndedEarly {
@@ -126,12 +126,12 @@ async fn serve(output: OwnedFd) -> Result<(), WorkerError> {
     let plan = read_plan(stop.clone()).await?;
     plan.check_model()?;
     let prepared = Arc::new(Prepared::from_plan(&plan)?);
-    let attack = goose::Attack::prepare(&plan, Arc::clone(&prepared))?;
+    let users = attack::Attack::prepare(&plan, Arc::clone(&prepared))?;
     let clock = Clock::since(plan.origin);
     let recorder = Arc::new(Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, stop.clone()));
     let started_ms = elapsed_ms(recorder.started());
     write(&mut output, &WorkerRecord::Ready { format: FRAME_FORMAT, load: plan.load, started_ms }).await?;
-    let users = tokio::spawn(attack.execute(Arc::clone(&recorder)));
+    let users = tokio::spawn(users.execute(Arc::clone(&recorder)));
     let reason = pace(&mut output, &recorder, clock, &stop, users).await?;
     // From here on no request begins: the stop was cancelled, or the recorder's clock is past the shape's end.
     stop.cancel();
@@ -149,7 +149,7 @@ async fn pace(
     recorder: &Recorder,
     clock: Clock,
     stop: &CancellationToken,
-    mut users: tokio::task::JoinHandle<Result<(), AttackError>>,
+    mut users: tokio::task::JoinHandle<Result<(), attack::AttackError>>,
 ) -> Result<EndReason, WorkerError> {
     let end = recorder.end_of_shape();
     let mut cpu_before = cpu_time();
