@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
-use tokio_util::bytes::{Buf as _, Bytes};
+use tokio_util::bytes::Buf as _;
 
 use super::Direction;
 use super::toxic::{ActiveToxic, Content, Parcel, Released, Stage, ToxicSet};
@@ -147,19 +147,19 @@ fn adopted(mut fitted: Fitted, toxic: &ActiveToxic, now: Instant) -> Fitted {
     fitted
 }
 
-/// A parcel of data.
-pub(crate) fn data(bytes: Bytes, unit: u64) -> Parcel {
-    Parcel { content: Content::Data(bytes), unit }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
+    use tokio_util::bytes::Bytes;
 
     use super::*;
     use crate::proxy::toxic::ToxicSpec;
+
+    fn data(bytes: Bytes, unit: u64) -> Parcel {
+        Parcel { content: Content::Data(bytes), unit }
+    }
 
     fn toxic(id: u64, json: serde_json::Value) -> ActiveToxic {
         let spec: ToxicSpec = serde_json::from_value(json).expect("a toxic");

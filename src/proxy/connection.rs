@@ -44,7 +44,7 @@ pub(crate) async fn serve(mut client: TcpStream, number: u64, context: Connectio
     };
     match outcome {
         Ok(()) | Err(LinkEnd::Closed) => {}
-        Err(LinkEnd::Failed) => {
+        Err(LinkEnd::BrokenOff) => {
             reset(&client);
             reset(&server);
         }
@@ -312,6 +312,34 @@ mod tests {
             assert_eq!(answer, b"answer");
             assert!(matches!(wire.links.await, Ok(Ok(()))));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_leaves_early_still_has_its_answer_delivered_to_a_client_that_goes_on_sending() {
+        let mut wire = Wire::new(Protocol::Http);
+        wire.add(latency("downstream", 300, 0));
+        wire.server.write_all(b"413").await.expect("written");
+        drop(wire.server);
+        // The server is gone, so that these bytes can not be delivered.
+        wire.client.write_all(&[0; 100_000]).await.expect("written");
+        let mut answer = Vec::new();
+        wire.client.read_to_end(&mut answer).await.expect("the answer and its end");
+        assert_eq!(answer, b"413");
+        drop(wire.client);
+        tokio::time::timeout(HOUR, wire.links)
+            .await
+            .expect("the links end")
+            .expect("no panic")
+            .expect("without a reset");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_gone_ends_the_connection_even_if_the_server_never_stops_sending() {
+        let Wire { client, mut server, links, toxics: _toxics, .. } = Wire::new(Protocol::Tcp);
+        drop(client);
+        let sending = tokio::spawn(async move { while server.write_all(&[0; 50_000]).await.is_ok() {} });
+        assert!(matches!(tokio::time::timeout(HOUR, links).await, Ok(Ok(Ok(())))));
+        sending.await.expect("the server sees that nobody is there");
     }
 
     #[tokio::test(start_paused = true)]

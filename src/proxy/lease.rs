@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::counters::LeaseStats;
 use crate::unit::elapsed_ms;
 
-/// The longest lease and the longest time limit that may be asked for: 366 days would be no limit; 7 days are.
+/// The longest lease and the longest time limit that may be asked for: 7 days, in milliseconds.
 pub(crate) const LEASE_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
 
 /// The state of the lease.

@@ -1,6 +1,5 @@
 //! One direction of a connection: reads from one side, sends it through the chain of toxics, writes to the other side.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::bytes::{Bytes, BytesMut};
 
-use super::chain::{Chain, ClosedByToxic, data};
+use super::chain::{Chain, ClosedByToxic};
 use super::counters::Counter;
 use super::toxic::{Content, Parcel, ToxicSet};
 use super::{Direction, Protocol};
@@ -28,19 +27,13 @@ const BURST_PAUSE_MAX: Duration = Duration::from_millis(5);
 pub(crate) enum LinkEnd {
     /// A toxic closed the connection, or the proxy went away.
     Closed,
-    /// A side failed; the other side is to see a failure, too.
-    Failed,
+    /// The sender broke off, and all that it had sent is delivered; the other side is to see a failure, too.
+    BrokenOff,
 }
 
 impl From<ClosedByToxic> for LinkEnd {
     fn from(ClosedByToxic: ClosedByToxic) -> Self {
         Self::Closed
-    }
-}
-
-impl From<io::Error> for LinkEnd {
-    fn from(_: io::Error) -> Self {
-        Self::Failed
     }
 }
 
@@ -136,7 +129,7 @@ impl ReadBuffer {
     }
 }
 
-/// Carries one direction until its sender has ended and all was delivered, the end included.
+/// Carries one direction until its sender has ended and all was delivered, the end included, or its receiver has gone.
 ///
 /// A change of the toxics takes effect at once, on what is held, too. It never drops bytes unless a toxic does so.
 pub(crate) async fn run<R, W>(mut reader: R, mut writer: W, mut context: LinkContext<'_>) -> Result<(), LinkEnd>
@@ -156,9 +149,11 @@ where
         chain.advance(Instant::now())?;
         let head = match chain.ready() {
             Some(Content::End) => {
-                writer.shutdown().await?;
+                // A receiver that has gone already needs no end.
+                writer.shutdown().await.ok();
                 return Ok(());
             }
+            Some(Content::Abort) => return Err(LinkEnd::BrokenOff),
             Some(Content::Data(head)) => Some(head),
             None => None,
         };
@@ -179,28 +174,48 @@ where
             }
             () = &mut timer, if due.is_some() => {}
             written = writer.write(head.as_ref().map_or(&[], Bytes::as_ref)), if head.is_some() => {
-                let written = written?;
-                if written == 0 {
-                    return Err(LinkEnd::Failed);
-                }
+                let Ok(written @ 1..) = written else {
+                    drain(reader, &mut context.other_ended).await;
+                    return Ok(());
+                };
                 context.bytes.add(u64::try_from(written).unwrap_or(u64::MAX));
                 chain.consume(written);
             }
             read = reader.read_buf(&mut buffer.bytes), if is_reading && chain.has_room() => {
                 let now = Instant::now();
                 let unit = units.of_chunk(&context, now);
-                if read? == 0 {
+                let content = match read {
+                    Ok(1..) => Content::Data(buffer.take()),
+                    Ok(0) => Content::End,
+                    Err(_) => Content::Abort,
+                };
+                if !matches!(content, Content::Data(_)) {
                     is_reading = false;
                     context.ended.send_replace(true);
-                    chain.push(Parcel { content: Content::End, unit }, now);
-                } else {
-                    chain.push(data(buffer.take(), unit), now);
                 }
+                chain.push(Parcel { content, unit }, now);
             }
             // When both senders have ended and a toxic keeps the end to itself, nothing can ever happen any more.
             () = seen(&mut context.other_ended), if chain.has_swallowed_end() => {
                 return Err(LinkEnd::Closed);
             }
+        }
+    }
+}
+
+/// Reads on for a receiver that has gone, so that its sender is not held up, until the other link has delivered what
+/// it can. An answer that came before a server broke off still reaches its client.
+async fn drain(mut reader: impl AsyncRead + Unpin, other_ended: &mut watch::Receiver<bool>) {
+    let mut discarded = vec![0; READ_BYTES_MIN];
+    loop {
+        tokio::select! {
+            read = reader.read(&mut discarded) => if matches!(read, Ok(0) | Err(_)) {
+                return;
+            },
+            // The other link drops its end of the channel when it has returned.
+            changed = other_ended.changed() => if changed.is_err() {
+                return;
+            },
         }
     }
 }

@@ -398,7 +398,7 @@ impl Registry {
         }
     }
 
-    /// Stops every proxy.
+    /// Stops every proxy; their ports are free when it returns.
     pub(crate) async fn close(&self) {
         let mut state = self.lock().await;
         for proxy in state.proxies.values_mut() {

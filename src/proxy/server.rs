@@ -100,21 +100,23 @@ impl Server {
     /// The admin API broke.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         let Self { listener, registry, deadlines } = self;
-        let token = CancellationToken::new();
-        let routes = Admin { registry: Arc::clone(&registry), stop: token.clone() }.routes();
-        let mut served = tokio::spawn(listener.serve(routes, token.clone()));
+        let asked = CancellationToken::new();
+        let finish = CancellationToken::new();
+        let routes = Admin { registry: Arc::clone(&registry), stop: asked.clone() }.routes();
+        let mut served = tokio::spawn(listener.serve(routes, finish.clone()));
         let early = tokio::select! {
             () = stop => None,
-            () = token.cancelled() => None,
+            () = asked.cancelled() => None,
             () = keep_deadlines(&registry, deadlines) => None,
             ended = &mut served => Some(ended),
         };
-        token.cancel();
+        // The proxies go first: once the admin API is gone, so are they.
+        registry.close().await;
+        finish.cancel();
         let ended = match early {
             Some(ended) => Some(ended),
             None => tokio::time::timeout(SHUTDOWN_WAIT, &mut served).await.ok(),
         };
-        registry.close().await;
         match ended {
             Some(Ok(Err(error))) => Err(ServerError::Admin(error)),
             Some(Err(panicked)) => Err(ServerError::Admin(io::Error::other(panicked))),

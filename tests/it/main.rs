@@ -3,3 +3,4 @@
 mod check;
 #[cfg(test)]
 mod load;
+mod proxy;

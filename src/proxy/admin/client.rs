@@ -212,7 +212,7 @@ impl AdminClient {
         self.call(Method::GET, "/gameday/stats", None).await
     }
 
-    /// Asks the process to end. It does so shortly after its answer; its ports are free when it has ended.
+    /// Ends the process. When this returns the proxies' ports are free; the process ends shortly after.
     ///
     /// # Errors
     /// See [`AdminError`].

@@ -81,10 +81,13 @@ impl AdminListener {
     pub(crate) async fn serve(self, routes: Router, stop: CancellationToken) -> io::Result<()> {
         match self {
             Self::Unix(listener, path) => {
-                let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
-                // Another process may have taken the path meanwhile only if somebody removed our socket: no harm then.
-                std::fs::remove_file(path).ok();
-                served
+                let stopped = async move {
+                    stop.cancelled().await;
+                    // Before the listener goes, so that nobody finds a socket that no longer answers. If somebody
+                    // removed it already, there is nothing left to do.
+                    std::fs::remove_file(path).ok();
+                };
+                axum::serve(listener, routes).with_graceful_shutdown(stopped).await
             }
             Self::Tcp(listener, _) => {
                 let routes = routes.layer(axum::middleware::from_fn(guard::refuse_browsers));

@@ -199,7 +199,8 @@ async fn stats(State(admin): State<Admin>) -> Json<Stats> {
 }
 
 async fn shutdown(State(admin): State<Admin>) -> StatusCode {
-    // This answer is still sent: the process ends when the requests that are under way are done.
+    // The answer means that the ports are free. It is still sent: the process ends when its requests are done.
+    admin.registry.close().await;
     admin.stop.cancel();
     StatusCode::ACCEPTED
 }

@@ -122,7 +122,7 @@ impl Parcel {
     pub(crate) fn bytes(&self) -> usize {
         match &self.content {
             Content::Data(data) => data.len(),
-            Content::End => 0,
+            Content::End | Content::Abort => 0,
         }
     }
 }
@@ -134,6 +134,8 @@ pub(crate) enum Content {
     Data(Bytes),
     /// The sender has shut its side; it goes through the stages so that it can not overtake data.
     End,
+    /// The sender broke off, with a reset for example; it goes through the stages for the same reason.
+    Abort,
 }
 
 /// What comes out of a stage.
@@ -157,7 +159,7 @@ pub(crate) struct Remains {
 /// A toxic at work on one link.
 #[derive(Debug)]
 pub(crate) enum Stage {
-    Latency(DelayLine),
+    Latency(Box<DelayLine>),
     Timeout(BlackHole),
 }
 
@@ -165,7 +167,7 @@ impl Stage {
     /// Puts a toxic to work; `generator` is this toxic's for this connection.
     pub(crate) fn new(toxic: Toxic, counters: Arc<ToxicCounters>, generator: ChaCha8Rng, now: Instant) -> Self {
         match toxic {
-            Toxic::Latency(latency) => Self::Latency(DelayLine::new(latency, counters, generator)),
+            Toxic::Latency(latency) => Self::Latency(Box::new(DelayLine::new(latency, counters, generator))),
             Toxic::Timeout(timeout) => Self::Timeout(BlackHole::new(timeout, &counters, now)),
         }
     }

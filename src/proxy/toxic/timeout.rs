@@ -61,7 +61,10 @@ impl BlackHole {
     }
 
     pub(super) fn push(&mut self, parcel: &Parcel) {
-        self.swallowed_end |= parcel.content == Content::End;
+        self.swallowed_end |= match parcel.content {
+            Content::Data(_) => false,
+            Content::End | Content::Abort => true,
+        };
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
