@@ -65,12 +65,9 @@ async fn up(arguments: Up) -> Result<Exit, Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::from_error(&error))?;
     let options = options(&arguments)?;
     let region = options.region.clone();
-    let sandbox = Sandbox::start(spec, options).await.map_err(|error| match error {
-        SandboxError::Invalid { .. } => Failure::new(Exit::Invalid, error),
-        SandboxError::Missing { .. } | SandboxError::Python { .. } | SandboxError::RuntimeClient { .. } => {
-            Failure::from_error(&error)
-        }
-        SandboxError::Listen { .. } => Failure::from_error(&error),
+    let sandbox = Sandbox::start(spec, options).await.map_err(|error| {
+        let failure = Failure::from_error(&error);
+        if matches!(error, SandboxError::Invalid { .. }) { Failure::new(Exit::Invalid, failure.text) } else { failure }
     })?;
     print(&started(&sandbox, region), arguments.json);
     signals.wait().await;

@@ -71,7 +71,7 @@ pub(super) struct Ending {
 pub(super) enum Invoked {
     Ended {
         ending: Ending,
-        reusable: Option<Environment>,
+        reusable: Option<Box<Environment>>,
     },
     /// The process had ended before it could be given the invocation.
     NotDelivered,
@@ -198,7 +198,7 @@ impl Environment {
         self.report(&request_id, duration);
         let ending = Ending { payload, failed, log: self.output.take() };
         let reusable = if is_reusable {
-            Some(self)
+            Some(Box::new(self))
         } else {
             self.end().await;
             None
@@ -267,9 +267,14 @@ impl Environment {
         ));
     }
 
+    /// Kills the process group.
+    pub(super) fn kill(&self) {
+        process::kill_group(self.process_id);
+    }
+
     /// Kills the process group and waits until its leader is gone.
     pub(super) async fn end(mut self) {
-        process::kill_group(self.process_id);
+        self.kill();
         // A process that can not be killed (in the kernel) is left to the drop and to init.
         tokio::time::timeout(KILL_MAX, self.process.wait()).await.ok();
     }
@@ -277,7 +282,7 @@ impl Environment {
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        process::kill_group(self.process_id);
+        self.kill();
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -214,7 +214,7 @@ impl Function {
             match environment.invoke(delivery).await {
                 Invoked::Ended { ending: Ending { payload, failed, log }, reusable } => {
                     if let Some(environment) = reusable {
-                        self.put_back(invocation.version, environment);
+                        self.put_back(invocation.version, *environment);
                     }
                     return Some(outcome(invocation, payload, failed, log));
                 }
@@ -275,7 +275,10 @@ impl Function {
 
     /// Ends all idle environments and waits until their processes are gone.
     pub(super) async fn end_idle(&self) {
-        for environment in self.drain_idle() {
+        let idle = self.drain_idle();
+        // All at once first, and only then one wait after the other.
+        idle.iter().for_each(Environment::kill);
+        for environment in idle {
             environment.end().await;
         }
     }

@@ -70,6 +70,7 @@ impl Sandbox {
         if !problems.is_empty() {
             return Err(SandboxError::Invalid { problems });
         }
+        let options = options.made_absolute();
         let control = Bound::bind(options.control_port).await?;
         let urls = Bound::bind(options.url_port).await?;
         let context = Arc::new(Context {

@@ -13,7 +13,7 @@ const REGION_DEFAULT: &str = "us-east-1";
 pub struct SandboxOptions {
     /// The `gameday` program: it ties children to their parent, and serves the built-in functions.
     pub gameday: PathBuf,
-    /// The folder that `code` and `command` are relative to; absolute.
+    /// The folder that `code` and `command` are relative to.
     pub directory: PathBuf,
     /// The control API's port on 127.0.0.1; 0: any free one.
     pub control_port: u16,
@@ -44,5 +44,27 @@ impl SandboxOptions {
             python: std::env::var_os("GAMEDAY_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from),
             search_path: std::env::var_os("PATH").unwrap_or_default(),
         }
+    }
+
+    /// Paths that stay right in a process that runs in another folder. A bare name is left for `PATH`.
+    pub(super) fn made_absolute(self) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let python = if self.python.components().nth(1).is_some() { absolute(self.python) } else { self.python };
+        Self { gameday: absolute(self.gameday), directory: absolute(self.directory), python, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_becomes_absolute_and_a_bare_name_does_not() {
+        let python = |text: &str| {
+            SandboxOptions { python: text.into(), ..SandboxOptions::new("target/gameday", "x") }.made_absolute()
+        };
+        assert_eq!(python("python3").python, PathBuf::from("python3"));
+        let options = python(".venv/bin/python");
+        assert!([options.python, options.gameday, options.directory].iter().all(|path| path.is_absolute()));
     }
 }

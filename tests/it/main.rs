@@ -4,3 +4,4 @@ mod check;
 #[cfg(test)]
 mod load;
 mod proxy;
+mod sandbox;
