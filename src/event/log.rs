@@ -189,8 +189,14 @@ impl EventLog {
         Ok(event)
     }
 
-    /// An event of this moment that is in no file: what a run goes on with when the log can not be written.
-    pub(crate) fn stamp(&self, seq: u64, kind: EventKind) -> Event {
+    /// Tells subscribers of an event that no file has: what a run goes on with when its log can not be written.
+    pub(crate) fn publish_unwritten(&self, kind: EventKind) -> Arc<Event> {
+        let event = Arc::new(self.stamp(u64::MAX, kind));
+        self.sender.send(Arc::clone(&event)).ok();
+        event
+    }
+
+    fn stamp(&self, seq: u64, kind: EventKind) -> Event {
         let elapsed_ms = crate::unit::elapsed_ms(self.clock.elapsed());
         Event { seq, at: self.clock.now(), elapsed_ms, kind }
     }
