@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::event::{EventKind, LogError, ReadLog, RunState, read_log};
+use crate::event::{EventKind, LogError, ReadLog, RunStage, RunState, is_in_use, read_log};
 use crate::plan::Plan;
 use crate::unit::{Clock, RunId, ScenarioId, sha256_hex};
 
@@ -149,7 +149,7 @@ pub struct LiveRun {
     pub path: PathBuf,
     /// What its log says.
     pub state: RunState,
-    /// Whether its process is there.
+    /// Whether a process runs it.
     pub is_alive: bool,
 }
 
@@ -170,10 +170,11 @@ fn live_run(path: &Path) -> Option<LiveRun> {
     };
     let has_ended = matches!(events.last().map(|event| &event.kind), Some(EventKind::RunEnded { .. }));
     let state = RunState::fold(&events);
-    if has_ended && state.outstanding().next().is_none() {
+    let is_alive = !has_ended && is_in_use(path);
+    let is_over = has_ended || (!is_alive && state.stage == RunStage::Settled);
+    if is_over && state.outstanding().next().is_none() {
         return None;
     }
-    let is_alive = !has_ended && crate::unit::process::is_alive(state.process);
     Some(LiveRun { path: path.to_owned(), state, is_alive })
 }
 

@@ -1,10 +1,11 @@
 //! The one integration binary: real processes, real sockets, 127.0.0.1 only.
 
-#[cfg(test)]
+#![cfg(test)]
+
+mod check;
 mod load;
-#[cfg(test)]
 mod proxy;
-#[cfg(test)]
 mod report;
-#[cfg(test)]
+mod run;
 mod sandbox;
+mod support;

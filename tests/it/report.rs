@@ -1,13 +1,14 @@
 //! The report as a user makes it: from a run's folder, by the program, offline.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use chrono::DateTime;
 use gameday::event::{EventKind, EventLog, FaultEnd, FaultIdentity, RunOutcome};
 use gameday::report::{Format, Report, read_run};
 use gameday::unit::Clock;
 use serde_json::{Value, json};
+
+use crate::support;
 
 const RUN: &str = "2026-11-10-100000-checkout";
 
@@ -99,11 +100,7 @@ fn run_folder(root: &Path) -> PathBuf {
 }
 
 fn gameday(root: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_gameday"))
-        .args(arguments)
-        .current_dir(root)
-        .output()
-        .expect("the program runs");
+    let output = support::gameday().args(arguments).current_dir(root).output().expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
