@@ -1,8 +1,10 @@
 //! The one integration binary: real processes, real sockets, 127.0.0.1 only.
 
-#[cfg(test)]
+#![cfg(test)]
+
+mod check;
 mod load;
-#[cfg(test)]
 mod proxy;
-#[cfg(test)]
+mod run;
 mod sandbox;
+mod support;
