@@ -207,6 +207,8 @@ pub struct RunState {
     pub abort: Option<AbortCause>,
     /// Its results so far.
     pub results: Vec<HypothesisResult>,
+    /// Whether `gameday recover` has looked at it.
+    pub has_recovery: bool,
     /// Processes beside its own: kind, process id, address.
     pub processes: Vec<(ProcessKind, u32, String)>,
     /// How it ended; none while it lives, or when it died.
@@ -224,6 +226,12 @@ impl RunState {
             state.apply(event);
         }
         state
+    }
+
+    /// Whether nothing more will come: it ended by itself, or it died and `gameday recover` has undone everything.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.outcome.is_some() || (self.has_recovery && self.stage == RunStage::Settled)
     }
 
     /// The phase that is under way.
@@ -290,6 +298,10 @@ impl RunState {
                 self.stage = RunStage::Aborting;
                 self.abort.get_or_insert_with(|| cause.clone());
             }
+            EventKind::RecoveryStarted { .. } => {
+                self.stage = RunStage::Recovering;
+                self.has_recovery = true;
+            }
             EventKind::RunRecovering => self.stage = RunStage::Recovering,
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
@@ -321,7 +333,6 @@ impl RunState {
             | EventKind::GuardrailWarned { .. }
             | EventKind::GuardrailTripped { .. }
             | EventKind::SettleJudged { .. }
-            | EventKind::RecoveryStarted { .. }
             | EventKind::Unknown(_) => {}
         }
     }

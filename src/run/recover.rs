@@ -96,7 +96,8 @@ pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recove
     let plan = read_plan(directory)?;
     let environment = environment_of(&plan, &state, profile).await?;
     let recorder = Recorder::resume(log, &events);
-    if !open.is_empty() || state.outcome.is_none() {
+    let is_work_left = !open.is_empty() || !state.is_over();
+    if is_work_left {
         recorder.record(EventKind::RecoveryStarted { process: std::process::id() })?;
         undo_all(&recorder, &environment, undos, &state.run).await;
     }
@@ -106,9 +107,8 @@ pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recove
     let left: Vec<String> = now.outstanding().map(|fault| fault.change.clone()).collect();
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
-    let was_open = !open.is_empty() || state.outcome.is_none();
     drop(recording);
-    if was_open {
+    if is_work_left {
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
     }
     Ok(Recovered { run: state.run, is_clean, faults })

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod apart;
 mod check;
 mod load;
 mod proxy;

@@ -12,7 +12,7 @@ use aws_sdk_lambda::config::{Credentials, Region};
 use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Environment, LastUpdateStatus, LogType, ThrottleReason};
+use aws_sdk_lambda::types::{Environment, FunctionUrlAuthType, InvokeMode, LastUpdateStatus, LogType, ThrottleReason};
 use gameday::sandbox::demo::CardProvider;
 use gameday::sandbox::{Sandbox, SandboxError, SandboxOptions, SandboxSpec};
 use serde_json::{Value, json};
@@ -355,6 +355,38 @@ async fn an_alias_keeps_serving_its_version_whatever_happens_to_latest() {
     let versions = client.list_versions_by_function().function_name("probe").send().await.expect("the versions");
     let numbers: Vec<Option<&str>> = versions.versions().iter().map(|version| version.version()).collect();
     assert_eq!(numbers, [Some("$LATEST"), Some("2")]);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_functions_url_can_be_asked_for_and_called() {
+    let functions = "functions: {checkout-fn: {demo: checkout, aliases: {live: 1}}}";
+    let sandbox = start(functions).await;
+    let client = client(&sandbox).await;
+    let ask = |qualifier: Option<&str>| {
+        let call = client.get_function_url_config().function_name("checkout-fn");
+        call.set_qualifier(qualifier.map(str::to_owned)).send()
+    };
+    let answer = ask(None).await.expect("a URL");
+    assert_eq!(answer.function_url().strip_suffix('/'), sandbox.function_url("checkout-fn").as_deref());
+    assert_eq!(answer.function_arn(), "arn:aws:lambda:us-east-1:000000000000:function:checkout-fn");
+    assert_eq!((answer.auth_type(), answer.invoke_mode()), (&FunctionUrlAuthType::None, Some(&InvokeMode::Buffered)));
+    for time in [answer.creation_time(), answer.last_modified_time()] {
+        assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok(), "{time}");
+    }
+
+    let live = ask(Some("live")).await.expect("a URL of the alias");
+    assert_eq!(live.function_arn(), "arn:aws:lambda:us-east-1:000000000000:function:checkout-fn:live");
+    assert_ne!(live.function_url(), answer.function_url());
+    for url in [answer.function_url(), live.function_url()] {
+        assert_eq!(reqwest::get(format!("{url}health")).await.expect("an answer").status(), 200, "{url}");
+    }
+
+    let missing = client.get_function_url_config().function_name("nobody").send().await;
+    let missing = missing.expect_err("no such function").into_service_error();
+    assert!(missing.is_resource_not_found_exception(), "{missing:?}");
+    let version = ask(Some("1")).await.expect_err("a version has no URL").into_service_error();
+    assert!(version.is_invalid_parameter_value_exception(), "{version:?}");
     sandbox.stop().await;
 }
 

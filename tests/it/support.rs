@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test that waits for another process needs real time")]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -25,9 +26,12 @@ pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A port on 127.0.0.1 that is free now.
+/// A port on 127.0.0.1 that is free now, from below those that the system gives to connections and to port 0, so that
+/// it stays free until the test uses it.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let mut random = std::iter::repeat_with(|| RandomState::new().hash_one(0));
+    let mut ports = random.by_ref().map(|number| 20_000 + u16::try_from(number % 12_000).unwrap());
+    ports.find(|port| is_free(*port)).unwrap()
 }
 
 /// Whether a port on 127.0.0.1 can be listened on.
@@ -154,6 +158,13 @@ impl Output {
 }
 
 impl Run {
+    /// Reads one JSON value from its standard output, as soon as it is there; the program goes on.
+    pub(crate) fn read_json(&mut self) -> serde_json::Value {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let value = serde_json::Deserializer::from_reader(stdout).into_iter().next();
+        value.expect("it says something").expect("it says JSON")
+    }
+
     /// Sends a signal to this process alone.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -182,6 +193,12 @@ impl Drop for Run {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Whether a process is gone, or is dead and only waits for its parent to notice.
+pub(crate) fn has_ended(process: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
 }
 
 /// The ids of processes in whose environment `text` stands: the functions of one sandbox.
