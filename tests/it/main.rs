@@ -5,6 +5,7 @@
 mod apart;
 mod check;
 mod load;
+mod page;
 mod proxy;
 mod report;
 mod run;
