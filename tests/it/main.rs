@@ -4,7 +4,9 @@
 
 mod apart;
 mod check;
+mod lambda;
 mod load;
+mod peers;
 mod proxy;
 mod run;
 mod sandbox;
