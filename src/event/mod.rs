@@ -13,7 +13,7 @@ pub use kind::{
     AbortCause, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation,
     PhaseEnd, ProcessKind, RunOutcome, StepOutcome, Verdict,
 };
-pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, read_log, undo_path};
+pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path};
 pub use state::{FaultProgress, FaultState, LoadProgress, PhaseProgress, RunStage, RunState, StepProgress};
 
 use chrono::{DateTime, Utc};

@@ -1,6 +1,9 @@
 //! A report as a chart: which of its rows become bars, lines and ticks, and what a chart says to those who cannot see it.
 
-use super::chart::{BoundBand, Chart, FaultBar, LoadLine, LoadPoint, PhaseBand, StepBar, TargetUnit, Tick, TickKind};
+use super::chart::{
+    BoundBand, Chart, FaultBar, LoadLine, LoadPoint, PhaseBand, QualityPoint, StepBar, StepLine, TargetUnit, Tick,
+    TickKind,
+};
 use super::model::{BoundLane, Hypothesis, JournalEntry, Load, Report};
 use super::number::{duration, float, plural, ratio};
 
@@ -8,7 +11,7 @@ use super::number::{duration, float, plural, ratio};
 #[must_use]
 pub fn chart_of(report: &Report) -> Chart {
     let length_ms = report.header.duration_ms;
-    let faults: Vec<FaultBar> = report.faults.iter().filter(|fault| !fault.is_route).map(fault_bar).collect();
+    let faults: Vec<FaultBar> = report.faults.iter().map(fault_bar).collect();
     Chart {
         title: format!("Timeline of {}", report.header.run),
         description: format!(
@@ -75,19 +78,34 @@ fn load_line(load: &Load) -> LoadLine {
                     second: second.second,
                     target: second.target,
                     completed: float(completed),
-                    failed_ratio: ratio(second.failed_count, completed),
-                    p99_ms: second.p99_ms,
+                    quality: quality(second.second, second.ok_count, second.failed_count, second.p99_ms),
                 }
             })
             .collect(),
+        steps: load
+            .steps
+            .iter()
+            .map(|step| StepLine {
+                name: format!("{} › {}", load.load, step.step),
+                points: step
+                    .seconds
+                    .iter()
+                    .map(|second| quality(second.second, second.ok_count, second.failed_count, second.p99_ms))
+                    .collect(),
+            })
+            .collect(),
     }
+}
+
+fn quality(second: u64, ok_count: u64, failed_count: u64, p99_ms: Option<f64>) -> QualityPoint {
+    QualityPoint { second, failed_ratio: ratio(failed_count, ok_count.saturating_add(failed_count)), p99_ms }
 }
 
 fn bounds(hypothesis: &Hypothesis, length_ms: u64) -> impl Iterator<Item = BoundBand> + '_ {
     hypothesis.terms.iter().filter_map(move |term| {
         let bound = term.bound.as_ref()?;
         Some(BoundBand {
-            label: format!("{} {}", hypothesis.id, bound.measure),
+            label: format!("{}: {}", hypothesis.id, bound.condition),
             is_latency: bound.lane == BoundLane::Latency,
             value: bound.value,
             forbids_above: bound.forbids_above,

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::model::{EvidenceFile, Report};
 use super::{csv, drawing, html, json, junit, markdown};
-use crate::event::LogError;
+use crate::event::{Event, LogError, read_log};
+use crate::plan::Plan;
 use crate::unit::sha256_hex;
 
 /// The chart by itself, beside the Markdown.
 pub(super) const CHART_FILE: &str = "timeline.svg";
 
+const PLAN_FILE: &str = "plan.json";
+
 /// What a report is made of, in the order in which it is listed; `undo/` is private and `report.*` is made from the rest.
-const EVIDENCE_FILES: [&str; 4] = ["scenario.yaml", "plan.json", "workload.yaml", "run.ndjson"];
+const EVIDENCE_FILES: [&str; 4] = ["scenario.yaml", PLAN_FILE, "workload.yaml", "run.ndjson"];
 const EVIDENCE_FOLDERS: [&str; 2] = ["evidence", "lessons"];
 /// How many files a report lists; a folder with more is not one that this program made.
 const EVIDENCE_FILES_MAX: usize = 10_000;
@@ -47,6 +50,20 @@ impl Format {
             Self::Junit => "junit",
             Self::Csv => "csv",
         }
+    }
+}
+
+/// A word that names no format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a format; there is html, md, json, junit and csv")]
+pub struct FormatError(String);
+
+impl std::str::FromStr for Format {
+    type Err = FormatError;
+
+    fn from_str(text: &str) -> Result<Self, FormatError> {
+        let found = Self::ALL.into_iter().find(|format| format.key() == text);
+        found.ok_or_else(|| FormatError(text.to_owned()))
     }
 }
 
@@ -136,6 +153,18 @@ fn write_whole(directory: &Path, name: &str, text: &str) -> Result<PathBuf, Repo
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io_error("write", &partial))?;
     std::fs::rename(&partial, &path).map_err(io_error("rename", &partial))?;
     Ok(path)
+}
+
+/// What a run's folder holds: its events, its plan, and the list of the files that the report rests on.
+///
+/// # Errors
+/// The log or the plan is missing, broken, or of another format.
+pub fn read_run(directory: &Path) -> Result<(Vec<Event>, Plan, Vec<EvidenceFile>), ReportError> {
+    let events = read_log(directory).map_err(ReportError::Log)?.events;
+    let path = directory.join(PLAN_FILE);
+    let text = std::fs::read_to_string(&path).map_err(io_error("read", &path))?;
+    let plan = serde_json::from_str(&text).map_err(|source| ReportError::Plan { path, source })?;
+    Ok((events, plan, evidence(directory)?))
 }
 
 /// The files that a report rests on, with their digests, by path.

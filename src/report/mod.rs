@@ -30,7 +30,7 @@ pub use csv::{load_csv, timeline_csv};
 pub use drawing::chart_of;
 pub use facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use folder::CHART_FILE;
-pub use folder::{Format, ReportError, evidence, write};
+pub use folder::{Format, FormatError, ReportError, evidence, read_run, write};
 pub use html::html;
 pub use json::json;
 pub use junit::junit;

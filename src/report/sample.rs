@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant, Why};
 use crate::event::{
-    Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, Observation, PhaseEnd, RunOutcome,
-    StepOutcome, Verdict,
+    Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
+    RunOutcome, StepOutcome, Verdict,
 };
 
 /// Events with moments, in the order of their times.
@@ -82,6 +82,12 @@ pub(super) fn shopper_second(second: u64) -> LoadSecond {
     };
     let total = target.saturating_sub(wobble / 5);
     let failed = failed.min(total);
+    let ordered = (total / 3).max(failed);
+    let checkout = LoadStepSecond {
+        ok_count: ordered - failed,
+        failed_count: failed,
+        p99_ms: Some(crate::report::number::float(p99 + p99 / 9)),
+    };
     let failures = [("slow", failed - failed / 3), ("status", failed / 3)];
     LoadSecond {
         load: "shoppers".parse().unwrap(),
@@ -97,7 +103,7 @@ pub(super) fn shopper_second(second: u64) -> LoadSecond {
             .filter(|(_, count)| *count > 0)
             .map(|(kind, count)| (kind.to_owned(), count))
             .collect(),
-        steps: BTreeMap::new(),
+        steps: BTreeMap::from([("checkout".to_owned(), checkout)]),
     }
 }
 
@@ -317,14 +323,14 @@ pub(super) fn facts() -> Facts {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
     let latency = |value| {
         Some(Bound {
-            measure: "p99(checkout_latency)".to_owned(),
+            condition: format!("p99(checkout_latency) <= {value}ms"),
             lane: BoundLane::Latency,
             value,
             forbids_above: true,
         })
     };
     let failures = Some(Bound {
-        measure: "mean(checkout_ok)".to_owned(),
+        condition: "mean(checkout_ok) >= 99%".to_owned(),
         lane: BoundLane::Failures,
         value: 0.01,
         forbids_above: true,
@@ -380,9 +386,10 @@ pub(super) fn facts() -> Facts {
             ("shoppers".to_owned(), LoadUnit::PerSecond),
             ("support-staff".to_owned(), LoadUnit::Users),
         ]),
+        steps: BTreeMap::from([("shoppers".to_owned(), BTreeSet::from(["checkout".to_owned()]))]),
         proof_periods_ms: BTreeMap::from([("slow-provider".to_owned(), 1_000), ("throttle-payments".to_owned(), 1_000)]),
-        routes: BTreeSet::new(),
         formats: super::Format::ALL.to_vec(),
+        redactions: Vec::new(),
         debrief: Debrief {
             hot_wash_ms: Some(900_000),
             review_after_ms: Some(259_200_000),

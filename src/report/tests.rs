@@ -101,7 +101,7 @@ fn the_summary_has_five_lines_and_names_the_worst() {
 #[test]
 fn detection_is_measured_from_the_proven_effect() {
     let report = sample_report();
-    let slow = report.faults[0].response.as_ref().unwrap();
+    let slow = &report.faults[0].response;
     assert_eq!(slow.injection_lag.value(), "2.8 s ± 1 s");
     assert_eq!(slow.detected_by.as_deref(), Some("inject"), "the ticket came before the first mark");
     assert_eq!(slow.time_to_detect.value(), "10.5 s ± 1 s");
@@ -109,7 +109,7 @@ fn detection_is_measured_from_the_proven_effect() {
     assert_eq!(slow.time_to_identify.value(), "18.3 s ± 1 s");
     assert_eq!(slow.time_to_mitigate.detail(), "not marked as mitigated in 27 s; then the fault was undone");
     assert_eq!(slow.time_to_recover.name(), "not_applicable");
-    let throttle = report.faults[1].response.as_ref().unwrap();
+    let throttle = &report.faults[1].response;
     assert_eq!(throttle.detected_by.as_deref(), Some("nobody"));
     assert_eq!(throttle.time_to_detect.value(), "> 15 s");
     assert_eq!(throttle.time_to_recover.value(), "20.4 s ± 2 s");
@@ -123,8 +123,8 @@ fn a_mark_belongs_to_the_fault_it_names_or_to_the_latest_effective_one() {
     script.at(80_000, EventKind::Marked { name, fault: Some("slow-provider".parse().unwrap()), by: None });
     script.at(81_000, EventKind::Marked { name: "detected".to_owned(), fault: None, by: None });
     let report = report_of(&script, &sample::facts());
-    assert_eq!(report.faults[0].response.as_ref().unwrap().time_to_mitigate.value(), "49 s ± 1 s");
-    let throttle = report.faults[1].response.as_ref().unwrap();
+    assert_eq!(report.faults[0].response.time_to_mitigate.value(), "49 s ± 1 s");
+    let throttle = &report.faults[1].response;
     assert_eq!(
         (throttle.detected_by.as_deref(), throttle.time_to_detect.value().as_str()),
         (Some("human"), "12 s ± 1 s")
@@ -142,11 +142,30 @@ fn nobody_is_late_where_nobody_was_there() {
     script.at(900, EventKind::FaultEffective { identity: lag.clone(), evidence: "x".to_owned() });
     script.at(2_000, EventKind::FaultRestored { identity: lag, how: FaultEnd::AsBefore });
     script.at(3_000, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 });
-    let facts = Facts { mode: "regression".to_owned(), ..sample::facts() };
-    let response = report_of(&script, &facts).faults[0].response.clone().unwrap();
-    assert_eq!((response.detected_by, response.time_to_detect.name()), (None, "not_applicable"));
-    let response = report_of(&script, &sample::facts()).faults[0].response.clone().unwrap();
-    assert_eq!(response.detected_by.as_deref(), Some("nobody"), "in a drill there was somebody");
+    let report = report_of(&script, &sample::facts());
+    let response = &report.faults[0].response;
+    assert_eq!((response.detected_by.as_deref(), response.time_to_detect.name()), (None, "not_applicable"));
+    assert!(report.findings.iter().any(|finding| finding.kind == "unattended"));
+    script.at(2_500, EventKind::Noted { text: "hm".to_owned(), by: None });
+    let report = report_of(&script, &sample::facts());
+    assert_eq!(report.faults[0].response.detected_by.as_deref(), Some("nobody"), "now there was somebody");
+    assert!(report.findings.iter().all(|finding| finding.kind != "unattended"));
+}
+
+#[test]
+fn a_route_is_in_the_ledger_but_is_no_fault_that_anybody_should_notice() {
+    let mut script = sample::script();
+    let route = sample::identity("000", "route-provider");
+    script.at(
+        950,
+        sample::intended("000", "route-provider", "lambda_environment", "payments-fn", "PROVIDER_URL", "PROVIDER_URL"),
+    );
+    script.at(960, sample::armed("000", "route-provider"));
+    script.at(970, EventKind::FaultApplied { identity: route.clone() });
+    script.at(93_000, EventKind::FaultRestored { identity: route, how: FaultEnd::Restored });
+    let report = report_of(&script, &sample::facts());
+    assert_eq!((report.faults.len(), report.safety.ledger.len()), (2, 3));
+    assert!(report.summary[1].contains("2 faults were injected"), "{}", report.summary[1]);
 }
 
 /// The sample up to a moment, without what came later.
@@ -184,7 +203,7 @@ fn a_recovery_after_a_crash_is_told_but_does_not_stretch_the_run() {
     assert_eq!(report.header.duration_ms, 40_060, "the last event before the crash");
     assert_eq!((report.header.outcome.name.as_str(), report.safety.state.as_str()), ("crashed", "clean"));
     assert!(report.safety.recovered_at.is_some());
-    let detected = report.faults[0].response.as_ref().unwrap().time_to_detect.detail().to_owned();
+    let detected = report.faults[0].response.time_to_detect.detail().to_owned();
     assert_eq!(detected, "not detected in 9.1 s; then the run ended");
     assert!(
         report.findings[0].text.contains("A recovery afterwards undid every change"),
@@ -345,4 +364,42 @@ fn what_is_blacked_out_is_in_no_format() {
     let page = super::html(&report, None).unwrap();
     assert!(!page.contains("111122223333") && !page.contains("maria@"));
     assert_eq!(report.journal[0].text, "ask ***@*** about ************");
+}
+
+fn keys_into(keys: &mut std::collections::BTreeSet<String>, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+            keys.insert(key.clone());
+            keys_into(keys, value);
+        }),
+        serde_json::Value::Array(list) => list.iter().for_each(|value| keys_into(keys, value)),
+        _ => {}
+    }
+}
+
+/// Rendering tells a mistyped name only where it is reached; this looks into the branches that no sample reaches, too.
+#[test]
+fn every_name_in_the_templates_is_a_field_of_the_model() {
+    const OURS: [&str; 9] = ["report", "chart", "style", "is_empty", "wide", "narrow", "chart_file", "this", "first"];
+    let mut keys: std::collections::BTreeSet<String> = OURS.map(ToOwned::to_owned).into();
+    keys_into(&mut keys, &serde_json::to_value(sample_report()).unwrap());
+    for template in ["report.html.hbs", "report.md.hbs"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/templates").join(template);
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut paths = 0;
+        for expression in text.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap()) {
+            let expression = expression.trim_matches(['{', '}']).trim();
+            if expression.starts_with('/') || expression == "else" {
+                continue;
+            }
+            // The last word is the value; what stands before it is a helper.
+            let path = expression.split_whitespace().last().unwrap().trim_start_matches(['#', '@']);
+            for name in path.split(['.', '/']).filter(|name| !name.is_empty()) {
+                let name = name.trim_start_matches('@');
+                assert!(keys.contains(name), "`{name}` of `{{{{{expression}}}}}` in {template} is no field");
+            }
+            paths += 1;
+        }
+        assert!(paths > 100, "the templates were not read");
+    }
 }

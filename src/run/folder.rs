@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::event::{LogError, ReadLog, RunState, read_log};
+use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log};
 use crate::plan::Plan;
 use crate::unit::{Clock, RunId, ScenarioId, sha256_hex};
 
@@ -149,7 +149,7 @@ pub struct LiveRun {
     pub path: PathBuf,
     /// What its log says.
     pub state: RunState,
-    /// Whether its process is there.
+    /// Whether a process runs it.
     pub is_alive: bool,
 }
 
@@ -172,7 +172,7 @@ fn live_run(path: &Path) -> Option<LiveRun> {
     if state.is_over() && state.outstanding().next().is_none() {
         return None;
     }
-    let is_alive = !state.is_over() && crate::unit::process::is_alive(state.process);
+    let is_alive = !state.is_over() && is_in_use(path);
     Some(LiveRun { path: path.to_owned(), state, is_alive })
 }
 

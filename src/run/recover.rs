@@ -11,7 +11,7 @@ use crate::aws::{Aws, AwsError, Connection};
 use crate::event::{EventKind, EventLog, FaultEnd, FaultIdentity, LogError, ProcessKind, RunState, undo_path};
 use crate::fault::{FaultEnvironment, Undo};
 use crate::plan::{EnvironmentKind, Plan};
-use crate::unit::{TargetId, process};
+use crate::unit::TargetId;
 
 /// Why a run cannot be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +22,9 @@ pub enum RecoverError {
     /// Its plan cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// It lives.
-    #[error("run `{run}` is still alive (process {process}); end it with `gameday abort`")]
-    Alive {
-        /// The run.
-        run: String,
-        /// Its process.
-        process: u32,
-    },
+    /// It lives, or somebody else recovers it.
+    #[error("the run in `{0}` is still alive, or is being recovered; end it with `gameday abort`")]
+    Alive(String),
     /// The caller could not be told.
     #[error("failed to ask AWS who we are")]
     Identity(#[source] AwsError),
@@ -91,11 +86,11 @@ pub struct RecoveredFault {
 /// The log, the plan or an undo file cannot be used, the run is alive, or the caller is in another account. Nothing was
 /// changed then. An undo that could not be done is no error here: it is in the answer.
 pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recovered, RecoverError> {
-    let (log, events) = EventLog::reopen(directory)?;
+    let (log, events) = match EventLog::reopen(directory) {
+        Err(LogError::InUse(_)) => return Err(RecoverError::Alive(directory.display().to_string())),
+        opened => opened?,
+    };
     let state = RunState::fold(&events);
-    if !state.is_over() && state.process != std::process::id() && process::is_alive(state.process) {
-        return Err(RecoverError::Alive { run: state.run, process: state.process });
-    }
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let undos = read_undos(directory, &state)?;
     let plan = read_plan(directory)?;

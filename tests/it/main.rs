@@ -8,6 +8,7 @@ mod lambda;
 mod load;
 mod peers;
 mod proxy;
+mod report;
 mod run;
 mod sandbox;
 mod support;

@@ -167,14 +167,15 @@ fn an_upstream_that_refuses_shuts_the_gate() {
 #[test]
 fn a_log_that_cannot_be_written_any_more_ends_the_run_and_everything_is_undone() {
     let workspace = Workspace::new();
-    // Files may grow to 24 KiB: the log gets full some seconds into the run, with a fault in place. The shell's `ulimit -f`
-    // counts 512 or 1024 bytes; either is small enough.
-    let script = "trap '' XFSZ; ulimit -f 24; exec \"$0\" run scenarios/refuted.yaml";
+    // Files may grow to 20 or 40 KiB (the shell's `ulimit -f` counts 512 or 1024 bytes): some seconds into the run the log
+    // is full, with faults in place.
+    let script = "trap '' XFSZ; ulimit -f 40; exec \"$0\" run scenarios/quickstart.yaml";
     let mut command = std::process::Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_gameday")]).env("NO_COLOR", "1");
     let output = workspace.start_command(&mut command).wait();
     assert_eq!(output.code(), 1, "{output:#?}");
-    assert!(output.stderr.contains("run.ndjson") || output.stderr.contains("load-shoppers"), "{}", output.stderr);
+    assert!(output.stderr.contains("failed to append to"), "{}", output.stderr);
+    assert!(output.stderr.contains("everything is as it was before"), "{}", output.stderr);
     let state = workspace.state();
     for (_, _, address) in &state.processes {
         wait_for("the functions to end", || processes_with(address).is_empty().then_some(()));

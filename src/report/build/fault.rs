@@ -5,16 +5,14 @@ use crate::event::{FaultEnd, FaultState};
 use crate::report::model::Fault;
 
 pub(super) fn faults(run: &Run<'_>) -> Vec<Fault> {
-    let faults = run.state.faults.iter().map(|progress| {
+    let faults = run.state.faults.iter().filter(|progress| !progress.identity.is_route()).map(|progress| {
         let fault = progress.identity.fault.to_string();
-        let is_route = run.facts.routes.contains(&fault);
         Fault {
             step: progress.identity.step.clone(),
             kind: progress.kind.clone(),
             target: progress.target.to_string(),
             change: progress.change.clone(),
             undo: progress.undo.clone(),
-            is_route,
             state: state(progress.state).to_owned(),
             requested_ms: progress.requested_ms,
             applied_ms: progress.applied_ms,
@@ -24,7 +22,7 @@ pub(super) fn faults(run: &Run<'_>) -> Vec<Fault> {
             ended_ms: progress.ended_ms,
             end: progress.end.map(|end| fault_end(end).to_owned()),
             error: progress.error.clone(),
-            response: (!is_route).then(|| response::response(run, progress)),
+            response: response::response(run, progress),
             fault,
         }
     });

@@ -16,7 +16,8 @@ pub(super) fn findings(run: &Run<'_>, report: &Report) -> Vec<Finding> {
     let mut findings = Vec::new();
     of_the_run(run, report, &mut findings);
     findings.extend(report.hypotheses.iter().filter_map(of_a_hypothesis));
-    report.faults.iter().filter(|fault| !fault.is_route).for_each(|fault| of_a_fault(run, fault, &mut findings));
+    report.faults.iter().for_each(|fault| of_a_fault(run, fault, &mut findings));
+    findings.extend(of_absence(run, report));
     findings.extend(report.steps.iter().filter_map(of_a_step));
     of_rehearsal(report, &mut findings);
     report.loads.iter().for_each(|load| of_a_load(load, &mut findings));
@@ -69,6 +70,13 @@ fn of_the_run(run: &Run<'_>, report: &Report, findings: &mut Vec<Finding>) {
         let text = "The system was not back in its bounds in the time given, although every fault was over.".to_owned();
         findings.push(finding("high", "not_settled", None, text, Some("Look at what kept it from coming back.")));
     }
+}
+
+fn of_absence(run: &Run<'_>, report: &Report) -> Option<Finding> {
+    let effective = report.faults.iter().any(|fault| fault.effective_ms.is_some());
+    let text = "No person left a mark, a note or an acknowledgement: how long detection takes was not measured.";
+    let next = "Run it with people, who tell what they see: `gameday mark detected`.";
+    (effective && !run.has_people()).then(|| finding("low", "unattended", None, text.to_owned(), Some(next)))
 }
 
 fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {
@@ -128,7 +136,7 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
         };
         findings.push(finding("medium", "not_effective", about, text, Some(next)));
     }
-    let Some(response) = &fault.response else { return };
+    let response = &fault.response;
     match (response.detected_by.as_deref(), &response.time_to_detect) {
         (Some("nobody"), Metric::Censored { after_ms, .. }) => {
             let text = format!("Nobody noticed `{name}` in {}.", duration(*after_ms));

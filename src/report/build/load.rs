@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Run;
 use crate::event::{EventKind, LoadProgress, LoadSecond};
 use crate::report::facts::LoadUnit;
-use crate::report::model::{FailureCount, Load, Second, WorstSecond};
+use crate::report::model::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
 use crate::report::number::{float, nine_decimals, ratio};
 use crate::unit::LoadId;
 
@@ -51,7 +51,29 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress) -> Load {
             .zip(seconds.last())
             .map_or(0, |(first, last)| (last.second + 1).saturating_sub(first.second + second_count)),
         seconds,
+        steps: steps(run, load, &recorded),
     }
+}
+
+fn steps(run: &Run<'_>, load: &LoadId, recorded: &[&LoadSecond]) -> Vec<LoadStep> {
+    let wanted = run.facts.steps.get(load.as_str()).into_iter().flatten();
+    wanted
+        .map(|step| LoadStep {
+            step: step.clone(),
+            seconds: recorded
+                .iter()
+                .filter_map(|second| {
+                    let of_step = second.steps.get(step)?;
+                    Some(StepSecond {
+                        second: second.second,
+                        ok_count: of_step.ok_count,
+                        failed_count: of_step.failed_count,
+                        p99_ms: of_step.p99_ms,
+                    })
+                })
+                .collect(),
+        })
+        .collect()
 }
 
 fn requests(second: &Second) -> u64 {

@@ -15,7 +15,8 @@ use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
 use super::model::{EvidenceFile, REPORT_FORMAT, Report};
-use crate::event::{Event, EventKind, RunState};
+use crate::event::{Event, EventKind, RunState, StepOutcome};
+use crate::plan::Plan;
 
 /// A run as the topics read it.
 struct Run<'a> {
@@ -51,13 +52,23 @@ impl<'a> Run<'a> {
 
     /// Whether a person did anything at all that the log knows of.
     fn has_people(&self) -> bool {
-        self.events.iter().any(|event| {
-            matches!(event.kind, EventKind::Acknowledged { .. } | EventKind::Marked { .. } | EventKind::Noted { .. })
+        self.events.iter().any(|event| match &event.kind {
+            EventKind::Acknowledged { .. } | EventKind::Marked { .. } | EventKind::Noted { .. } => true,
+            EventKind::StepClosed { outcome, .. } => {
+                matches!(outcome, StepOutcome::Done | StepOutcome::Skipped { .. })
+            }
+            _ => false,
         })
     }
 }
 
 impl Report {
+    /// Makes the report of a run from its events, its plan and the list of its files.
+    #[must_use]
+    pub fn from_events(events: &[Event], plan: &Plan, evidence: Vec<EvidenceFile>) -> Self {
+        Self::from_facts(events, &Facts::of(plan), evidence)
+    }
+
     /// Makes the report of a run from its events, the facts of its plan and the list of its files.
     #[must_use]
     pub fn from_facts(events: &[Event], facts: &Facts, evidence: Vec<EvidenceFile>) -> Self {
@@ -86,6 +97,6 @@ impl Report {
         report.playbooks = people::playbooks(&report.steps);
         report.findings = finding::findings(&run, &report);
         report.summary = summary::summary(&report);
-        report
+        report.redacted(&facts.redactions)
     }
 }

@@ -92,7 +92,7 @@ impl Seen<'_> {
                 .state
                 .faults
                 .iter()
-                .filter(|fault| !self.run.facts.routes.contains(fault.identity.fault.as_str()))
+                .filter(|fault| !fault.identity.is_route())
                 .filter(|fault| fault.effective_ms.is_some_and(|effective_ms| effective_ms <= at_ms))
                 .max_by_key(|fault| fault.effective_ms),
         };
@@ -144,14 +144,14 @@ impl Seen<'_> {
         Metric::Censored { after_ms, text: format!("not {what} in {}; then {then}", duration(after_ms)) }
     }
 
-    /// A regression may run with nobody there: then nobody can be late.
+    /// Where no person left a trace, nobody is called late: most likely nobody was there.
     fn is_unattended(&self) -> bool {
-        self.run.facts.mode != "drill" && !self.run.has_people()
+        !self.run.has_people()
     }
 
     fn detection(&self) -> (Option<String>, Metric) {
         if self.is_unattended() {
-            return (None, Metric::not_applicable("nobody took part"));
+            return (None, Metric::not_applicable("no person left a trace in this run"));
         }
         let human = [self.mark(&KNOWING_MARKS), self.acknowledged()].into_iter().flatten().min_by_key(|it| it.at_ms);
         match human {
@@ -188,7 +188,7 @@ impl Seen<'_> {
     fn until_mark(&self, name: &str) -> Metric {
         match self.mark(&[name]) {
             Some(moment) => self.measured(moment),
-            None if self.is_unattended() => Metric::not_applicable("nobody took part"),
+            None if self.is_unattended() => Metric::not_applicable("no person left a trace in this run"),
             None => self.censored(&format!("marked as {name}"), self.effective_ms),
         }
     }

@@ -20,7 +20,7 @@ fn asked(report: &Report) -> Option<String> {
 }
 
 fn happened(report: &Report) -> String {
-    let faults = report.faults.iter().filter(|fault| !fault.is_route && fault.applied_ms.is_some()).count();
+    let faults = report.faults.iter().filter(|fault| fault.applied_ms.is_some()).count();
     let requests: u64 = report.loads.iter().map(|load| load.request_count).sum();
     let load = if requests > 0 { format!(" under {} requests", count(requests)) } else { String::new() };
     let end = match report.header.outcome.name.as_str() {

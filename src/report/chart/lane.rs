@@ -3,7 +3,7 @@
 use super::scale::{Scale, fit, round_up, text_width};
 use super::series::{LINE_POINTS_MAX, Point, pieces};
 use super::svg::{Svg, point_into};
-use super::{BoundBand, Layout, LoadLine, LoadPoint, TargetUnit};
+use super::{BoundBand, Layout, LoadLine, LoadPoint, QualityPoint, TargetUnit};
 use crate::report::number::{decimal, float, latency, percent};
 
 /// How many loads have lines; more would be a tangle, and the tables have them all.
@@ -125,11 +125,8 @@ impl Canvas {
     }
 }
 
-fn points(load: &LoadLine, value: impl Fn(&LoadPoint) -> Option<f64>) -> Vec<Point> {
-    load.points
-        .iter()
-        .filter_map(|point| Some((point.second, value(point).filter(|value| value.is_finite())?)))
-        .collect()
+fn points(load: &LoadLine, value: impl Fn(&LoadPoint) -> f64) -> Vec<Point> {
+    load.points.iter().map(|point| (point.second, value(point))).filter(|(_, value)| value.is_finite()).collect()
 }
 
 fn largest(points: &[Point]) -> f64 {
@@ -139,8 +136,8 @@ fn largest(points: &[Point]) -> f64 {
 /// What each load was asked for, and what came of it.
 pub(super) fn load_lanes(canvas: &mut Canvas, loads: &[LoadLine]) {
     for load in loads.iter().take(LOADS_MAX) {
-        let completed = points(load, |point| Some(point.completed));
-        let target = points(load, |point| Some(point.target));
+        let completed = points(load, |point| point.completed);
+        let target = points(load, |point| point.target);
         let same_axis = load.target == TargetUnit::PerSecond;
         if !same_axis && !target.is_empty() {
             let what = if load.target == TargetUnit::Users { "users (target)" } else { "target of its shape" };
@@ -168,90 +165,112 @@ pub(super) fn load_lanes(canvas: &mut Canvas, loads: &[LoadLine]) {
     }
 }
 
+/// A line of a lane that several loads and steps share.
+struct Line {
+    name: String,
+    points: Vec<Point>,
+}
+
+/// One line for each load and for each of its steps that has one, at most four.
+fn lines(loads: &[LoadLine], value: impl Fn(&QualityPoint) -> Option<f64>) -> Vec<Line> {
+    let of = |name: &str, points: &mut dyn Iterator<Item = &QualityPoint>| Line {
+        name: name.to_owned(),
+        points: points.filter_map(|point| Some((point.second, value(point).filter(|it| it.is_finite())?))).collect(),
+    };
+    let loads = loads.iter().flat_map(|load| {
+        let whole = of(&load.name, &mut load.points.iter().map(|point| &point.quality));
+        let steps = load.steps.iter().map(|step| of(&step.name, &mut step.points.iter()));
+        std::iter::once(whole).chain(steps.collect::<Vec<Line>>())
+    });
+    loads.take(LOADS_MAX).collect()
+}
+
 /// The share of requests that failed.
 pub(super) fn failure_lane(canvas: &mut Canvas, loads: &[LoadLine], bounds: &[BoundBand]) {
-    let lines: Vec<Vec<Point>> =
-        loads.iter().take(LOADS_MAX).map(|load| points(load, |point| point.failed_ratio)).collect();
     let bounds: Vec<&BoundBand> = bounds.iter().filter(|bound| !bound.is_latency).collect();
-    number_lane(canvas, "Failed requests", loads, &lines, &bounds, FAILURE_RATIO_TOP_MIN, percent);
+    let lines = lines(loads, |point| point.failed_ratio);
+    number_lane(canvas, "Failed requests", &lines, &bounds, FAILURE_RATIO_TOP_MIN, percent);
 }
 
 /// The 99th percentile of latency.
 pub(super) fn latency_lane(canvas: &mut Canvas, loads: &[LoadLine], bounds: &[BoundBand]) {
-    let lines: Vec<Vec<Point>> = loads.iter().take(LOADS_MAX).map(|load| points(load, |point| point.p99_ms)).collect();
     let bounds: Vec<&BoundBand> = bounds.iter().filter(|bound| bound.is_latency).collect();
-    number_lane(canvas, "Latency, p99 of each second", loads, &lines, &bounds, 1.0, latency);
+    let lines = lines(loads, |point| point.p99_ms);
+    number_lane(canvas, "Latency, p99 of each second", &lines, &bounds, 1.0, latency);
 }
 
 fn number_lane(
     canvas: &mut Canvas,
     heading: &str,
-    loads: &[LoadLine],
-    lines: &[Vec<Point>],
+    lines: &[Line],
     bounds: &[&BoundBand],
     top_min: f64,
     words: fn(f64) -> String,
 ) {
-    if lines.iter().all(Vec::is_empty) {
+    if lines.iter().all(|line| line.points.is_empty()) {
         return;
     }
     canvas.heading(heading);
-    let class = |index: usize| format!("gd-line gd-s{index}");
-    let names: Vec<(String, &str)> =
-        loads.iter().take(lines.len()).enumerate().map(|(index, load)| (class(index), load.name.as_str())).collect();
-    let mut key: Vec<(&str, &str)> = names.iter().map(|(class, name)| (class.as_str(), *name)).collect();
-    if lines.len() < 2 {
-        key.clear();
+    let classes: Vec<String> = (0..lines.len()).map(|index| format!("gd-line gd-s{index}")).collect();
+    let mut key: Vec<(&str, &str)> = Vec::new();
+    if lines.len() > 1 {
+        key.extend(classes.iter().zip(lines).map(|(class, line)| (class.as_str(), line.name.as_str())));
     }
     if !bounds.is_empty() {
-        key.push(("gd-bound", "bound"));
-        key.push(("gd-forbidden", "forbidden by it"));
-        canvas.key(&key);
-    } else if !key.is_empty() {
+        key.extend([("gd-bound", "bound"), ("gd-forbidden", "forbidden by it")]);
+    }
+    if !key.is_empty() {
         canvas.key(&key);
     }
-    let value_max = lines.iter().map(|line| largest(line)).fold(top_min, f64::max);
+    let value_max = lines.iter().map(|line| largest(&line.points)).fold(top_min, f64::max);
     // A bound gets room above it, so that its forbidden side can be seen.
     let bound_max = bounds.iter().map(|bound| bound.value * 1.15).fold(0.0, f64::max);
     let max = round_up(value_max.max(bound_max));
     let max = if top_min < 1.0 { max.min(1.0) } else { max };
     let top = canvas.y;
     let scale = canvas.plot(canvas.layout.plot_height, max, words);
-    bound_bands(canvas, bounds, scale, top, words);
-    for (index, line) in lines.iter().enumerate() {
-        canvas.series(&class(index), line, scale, None);
+    bound_bands(canvas, bounds, scale, top);
+    for (class, line) in classes.iter().zip(lines) {
+        canvas.series(class, &line.points, scale, None);
     }
+    bound_labels(canvas, bounds, scale, top);
 }
 
-/// The forbidden side of each bound over its window, with a label where there is room for one.
-fn bound_bands(canvas: &mut Canvas, bounds: &[&BoundBand], scale: Scale, top: f64, words: fn(f64) -> String) {
-    let bottom = scale.at(0.0);
-    let mut taken: Vec<[f64; 4]> = Vec::new();
+/// The forbidden side of each bound over its window.
+fn bound_bands(canvas: &mut Canvas, bounds: &[&BoundBand], scale: Scale, top: f64) {
     for bound in bounds {
         let (from, to) = canvas.span(bound.from_ms, bound.to_ms);
         let y = scale.at(bound.value);
-        let (shade_top, shade_bottom) = if bound.forbids_above { (top, y) } else { (y, bottom) };
+        let (shade_top, shade_bottom) = if bound.forbids_above { (top, y) } else { (y, scale.at(0.0)) };
         canvas.svg.rectangle("gd-forbidden", [from, shade_top, to - from, shade_bottom - shade_top]);
         canvas.svg.line("gd-bound", [from, y, to, y]);
-        let sign = if bound.forbids_above { "≤" } else { "≥" };
-        let full = format!("{} {sign} {}", bound.label, words(bound.value));
-        let room = canvas.layout.right - canvas.layout.left - 8.0;
-        let text = fit(&full, canvas.layout.font, room);
+    }
+}
+
+/// The label of each bound, above or below its line, at its left or right, wherever it covers no other first.
+fn bound_labels(canvas: &mut Canvas, bounds: &[&BoundBand], scale: Scale, top: f64) {
+    let bottom = scale.at(0.0);
+    let (left_edge, right_edge) = (canvas.layout.left + 2.0, canvas.layout.right - 2.0);
+    let height = canvas.layout.font + 2.0;
+    let mut taken: Vec<[f64; 3]> = Vec::new();
+    for bound in bounds {
+        let (from, to) = canvas.span(bound.from_ms, bound.to_ms);
+        let y = scale.at(bound.value);
+        let text = fit(&bound.label, canvas.layout.font, right_edge - left_edge);
         let width = canvas.text_width(&text);
-        let height = canvas.layout.font + 2.0;
-        let left = (from + 4.0).min(canvas.layout.right - width - 2.0).max(canvas.layout.left + 2.0);
-        let right = (to - width - 4.0).max(canvas.layout.left + 2.0);
+        let left = (from + 4.0).min(right_edge - width).max(left_edge);
+        let right = (to - width - 4.0).max(left_edge);
         let places = [[left, y - 4.0], [right, y - 4.0], [left, y + height], [right, y + height]];
         let place = places.into_iter().find(|[x, base]| {
             let inside = *base - height >= top - 2.0 && *base <= bottom;
-            let free = taken
-                .iter()
-                .all(|[tx, ty, tw, th]| *x + width < *tx || *x > tx + tw || *base < ty - th || *base - height > *ty);
-            inside && free
+            let covers = |[other_x, other_base, other_width]: &[f64; 3]| {
+                overlaps((*x, *x + width), (*other_x, other_x + other_width)) && (base - other_base).abs() < height
+            };
+            inside && !taken.iter().any(covers)
         });
         if let Some([x, base]) = place {
             canvas.svg.text("gd-bound-name", [x, base], "start", &text);
-            taken.push([x, base, width, height]);
+            taken.push([x, base, width]);
         }
     }
 }

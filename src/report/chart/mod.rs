@@ -61,6 +61,17 @@ pub struct LoadLine {
     pub target: TargetUnit,
     /// Each second, in order.
     pub points: Vec<LoadPoint>,
+    /// Steps of its journeys that have lines of their own.
+    pub steps: Vec<StepLine>,
+}
+
+/// A step of a load's journeys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepLine {
+    /// The load and the step.
+    pub name: String,
+    /// Each second in which it had requests, in order.
+    pub points: Vec<QualityPoint>,
 }
 
 /// What a load's target counts.
@@ -83,6 +94,15 @@ pub struct LoadPoint {
     pub target: f64,
     /// Requests that ended.
     pub completed: f64,
+    /// How they ended.
+    pub quality: QualityPoint,
+}
+
+/// How the requests of one second ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QualityPoint {
+    /// Which, in whole seconds since the run's start.
+    pub second: u64,
     /// The share of failures, 0 to 1; none without requests.
     pub failed_ratio: Option<f64>,
     /// The 99th percentile, in milliseconds.

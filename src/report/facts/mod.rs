@@ -1,10 +1,13 @@
 //! What a report takes from a plan: words, and the bounds that a chart can draw. It resolves names once, so that the
 //! rest of the room reads no scenario types.
 
+mod plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::folder::Format;
 use super::model::{Bound, Debrief, Environment, Participant, Why};
+use super::redact::Redaction;
 
 /// The plan as a report sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,12 +32,14 @@ pub struct Facts {
     pub phases: BTreeMap<String, u64>,
     /// What each load's target counts.
     pub load_units: BTreeMap<String, LoadUnit>,
+    /// The steps of each load that a hypothesis looks at.
+    pub steps: BTreeMap<String, BTreeSet<String>>,
     /// Each fault that has a proof, with the period of what proves it, in milliseconds.
     pub proof_periods_ms: BTreeMap<String, u64>,
-    /// The faults that are routes through the proxy.
-    pub routes: BTreeSet<String>,
-    /// The formats that the scenario asks for.
+    /// The formats that are asked for.
     pub formats: Vec<Format>,
+    /// What is blacked out.
+    pub redactions: Vec<Redaction>,
     /// How the team talks about it afterwards.
     pub debrief: Debrief,
     /// What the scenario asks for that is not carried out.

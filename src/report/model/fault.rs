@@ -19,8 +19,6 @@ pub struct Fault {
     pub change: String,
     /// The undo in one line.
     pub undo: String,
-    /// Whether it is a route through the proxy, which is a change but not a fault: nobody is to detect it.
-    pub is_route: bool,
     /// Where its ledger stands.
     pub state: String,
     /// When the injection was asked for.
@@ -39,8 +37,8 @@ pub struct Fault {
     pub end: Option<String>,
     /// The injection's or the undo's error.
     pub error: Option<String>,
-    /// Detection and response; none for a route.
-    pub response: Option<Response>,
+    /// Detection and response.
+    pub response: Response,
 }
 
 /// Detection of and response to one fault.

@@ -69,8 +69,8 @@ pub struct Term {
 /// A bound of a load's latency or success, as the chart draws it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
-    /// What is measured: `p99(checkout_latency)`.
-    pub measure: String,
+    /// The condition as written: `p99(checkout_latency) <= 800ms`.
+    pub condition: String,
     /// What is bounded.
     pub lane: BoundLane,
     /// In milliseconds, or as a ratio of failures (0 to 1).

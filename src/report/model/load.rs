@@ -41,6 +41,30 @@ pub struct Load {
     pub missing_seconds: u64,
     /// Each second.
     pub seconds: Vec<Second>,
+    /// The steps of its journeys that a hypothesis looks at, by name.
+    pub steps: Vec<LoadStep>,
+}
+
+/// A step of a load's journeys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadStep {
+    /// Its name.
+    pub step: String,
+    /// Each second in which it had requests.
+    pub seconds: Vec<StepSecond>,
+}
+
+/// One second of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepSecond {
+    /// Which, in whole seconds since the run's start.
+    pub second: u64,
+    /// Requests that ended as expected.
+    pub ok_count: u64,
+    /// Requests that did not.
+    pub failed_count: u64,
+    /// The 99th percentile, in milliseconds.
+    pub p99_ms: Option<f64>,
 }
 
 /// Failures of one kind.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use fault::{Fault, Response};
 pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
-pub use load::{FailureCount, Load, Second, WorstSecond};
+pub use load::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
 pub use safety::{Guardrail, Ledger, LedgerState, Safety};
 
@@ -38,7 +38,8 @@ pub struct Report {
     pub hypotheses: Vec<Hypothesis>,
     /// The phases, in order.
     pub phases: Vec<Phase>,
-    /// Each fault with its times, and how it was detected and answered.
+    /// Each fault with its times, and how it was detected and answered. Routes through the proxy are changes but no
+    /// faults: they stand in the ledger alone.
     pub faults: Vec<Fault>,
     /// Gates, in order.
     pub gates: Vec<Gate>,
