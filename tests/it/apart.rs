@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aws_config::BehaviorVersion;
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::config::{Credentials, Region};
 use gameday::event::{AbortCause, EventKind, FaultEnd, FaultState, ProcessKind, RunState, StepOutcome, read_log};
 use gameday::run::find_runs;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::lambda::{Function, Lambda};
 use crate::support::{Output, Run, Workspace, has_ended, is_free, wait_for};
 
 /// The shop, with updates that take their time as they do in AWS, and with payments that are not queued: an order comes
@@ -72,21 +70,10 @@ timeline:
 /// Changes of the scenario: three faults and the route through the proxy.
 const CHANGES: usize = 4;
 
-/// What of a function a fault could change, as the AWS SDK reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Function {
-    environment: BTreeMap<String, String>,
-    timeout_seconds: Option<i32>,
-    memory_mb: Option<i32>,
-    /// None: nothing is reserved, which is not 0.
-    reserved: Option<i32>,
-}
-
 /// A workspace, and the sandbox that runs apart from its runs.
 struct Apart {
     workspace: Workspace,
-    runtime: tokio::runtime::Runtime,
-    client: Client,
+    lambda: Lambda,
     sandbox: Run,
 }
 
@@ -100,43 +87,21 @@ impl Apart {
         let endpoint = sandbox.read_json()["endpoint"].as_str().expect("an endpoint").to_owned();
         workspace
             .write("gameday.yaml", &format!("gameday: 1\nenvironments: {{local: {{endpoint: \"{endpoint}\"}}}}\n"));
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(endpoint)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"));
-        let client = Client::new(&runtime.block_on(loader.load()));
-        Self { workspace, runtime, client, sandbox }
+        Self { workspace, lambda: Lambda::at(&endpoint), sandbox }
     }
 
     fn gameday(&self, arguments: &[&str]) -> Output {
         self.workspace.gameday(arguments)
     }
 
-    fn function(&self, name: &str) -> Function {
-        self.runtime.block_on(async {
-            let configuration = self.client.get_function_configuration().function_name(name).send().await;
-            let configuration = configuration.expect("a configuration");
-            let concurrency = self.client.get_function_concurrency().function_name(name).send().await;
-            let environment = configuration.environment().and_then(|environment| environment.variables());
-            Function {
-                environment: environment.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
-                timeout_seconds: configuration.timeout(),
-                memory_mb: configuration.memory_size(),
-                reserved: concurrency.expect("an answer").reserved_concurrent_executions(),
-            }
-        })
-    }
-
     fn functions(&self) -> [Function; 2] {
-        [self.function("checkout-fn"), self.function("payments-fn")]
+        [self.lambda.function("checkout-fn"), self.lambda.function("payments-fn")]
     }
 
     /// Orders something through the shop's function URL, which pays through the provider: the status and the answer.
     fn buy(&self) -> (u16, Value) {
-        self.runtime.block_on(async {
-            let url = self.client.get_function_url_config().function_name("checkout-fn").send().await.expect("a URL");
-            let url = url.function_url();
+        let url = self.lambda.url("checkout-fn");
+        self.lambda.runtime.block_on(async {
             let http = reqwest::Client::new();
             let basket = http.post(format!("{url}basket")).json(&json!({"item": 17})).send().await.expect("an answer");
             if basket.status() != 201 {
@@ -276,7 +241,7 @@ fn a_proxy_whose_run_was_killed_lets_everything_through_until_recovery() {
     let provider = format!("http://127.0.0.1:{}/health", apart.workspace.proxy_port);
     let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(1)).build().expect("a client");
     wait_for("the silent provider to answer through the proxy", || {
-        apart.runtime.block_on(async { http.get(&provider).send().await.ok().map(drop) })
+        apart.lambda.runtime.block_on(async { http.get(&provider).send().await.ok().map(drop) })
     });
 
     let recovered = apart.gameday(&["recover", "--json"]);

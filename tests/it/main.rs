@@ -4,8 +4,10 @@
 
 mod apart;
 mod check;
+mod lambda;
 mod load;
 mod page;
+mod peers;
 mod proxy;
 mod report;
 mod run;

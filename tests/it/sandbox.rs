@@ -625,7 +625,7 @@ async fn a_web_page_can_not_reach_the_control_api() {
 #[tokio::test]
 async fn a_python_function_runs_under_lambdas_own_runtime_client() {
     let Some(python) = std::env::var_os("GAMEDAY_TEST_PYTHON") else {
-        println!("skipped: GAMEDAY_TEST_PYTHON does not name a Python interpreter with awslambdaric");
+        crate::support::tell_skipped("a Python function in the sandbox");
         return;
     };
     let code = "

@@ -3,13 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "a test that waits for another process needs real time")]
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use gameday::event::{Event, EventKind, RunState, read_log};
+use gameday::event::{Event, EventKind, ProcessKind, RunState, read_log};
 
 /// How long a condition may take to come true on a slow, noisy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +24,12 @@ pub(crate) fn gameday() -> Command {
 /// The repository, which is a workspace itself.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Says that a test was left out, past the harness, which keeps what a test prints to itself.
+pub(crate) fn tell_skipped(what: &str) {
+    let why = "GAMEDAY_TEST_PYTHON does not name a Python with tests/requirements.txt (`make test` does)";
+    std::io::stderr().write_all(format!("\nskipped: {what}: {why}\n").as_bytes()).unwrap();
 }
 
 /// A port on 127.0.0.1 that is free now, from below those that the system gives to connections and to port 0, so that
@@ -134,6 +140,24 @@ impl Workspace {
     /// Waits until the run's log has an event that `is_it` knows.
     pub(crate) fn wait_for_event(&self, what: &str, is_it: impl Fn(&EventKind) -> bool) {
         wait_for(what, || self.events().iter().any(|event| is_it(&event.kind)).then_some(()));
+    }
+}
+
+impl Drop for Workspace {
+    /// Ends the fault proxies of runs that were killed and not recovered: they outlive their runs on purpose.
+    fn drop(&mut self) {
+        for run in gameday::run::find_runs(&self.reports()).into_iter().flatten() {
+            let state = RunState::fold(&read_log(&run).map(|read| read.events).unwrap_or_default());
+            for (kind, process, address) in state.processes {
+                let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+                let is_ours = kind == ProcessKind::Proxy && String::from_utf8_lossy(&command).contains(&address);
+                let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+                if let Some(pid) = pid.filter(|_| is_ours) {
+                    // It may end this very moment.
+                    rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+                }
+            }
+        }
     }
 }
 
