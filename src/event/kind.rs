@@ -561,6 +561,6 @@ impl FaultIdentity {
     /// Whether it is a route through the proxy.
     #[must_use]
     pub fn is_route(&self) -> bool {
-        self.step.contains(Self::ROUTE_PREFIX)
+        self.fault.as_str().starts_with(Self::ROUTE_PREFIX)
     }
 }
