@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }));
     } else {
         for line in &report.summary {
-            out::line(crate::document::printable(line));
+            out::line(crate::unit::printable(line));
         }
         out::line("");
         paths.iter().for_each(|path| out::line(format_args!("  {path}")));

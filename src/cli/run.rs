@@ -142,7 +142,7 @@ fn tell(
             "  {:<13} {:<4} {}",
             verdict_word(&result.verdict),
             result.hypothesis,
-            crate::document::printable(text.map_or("", String::as_str))
+            crate::unit::printable(text.map_or("", String::as_str))
         ));
     }
     let faults = state.faults.iter().filter(|fault| !fault.identity.is_route());

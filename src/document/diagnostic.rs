@@ -8,15 +8,13 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{SourceFile, Span};
+use crate::unit::printable;
 
 /// How many characters of a source line are looked at on each side of a span.
 const LINE_CHARS_AROUND_MAX: usize = 4_000;
 
 /// How wide a rendered source line may be, in columns.
 const LINE_COLUMNS_MAX: usize = 140;
-
-/// How long a message or a help text may be, in characters: names from a file may be of any length.
-const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Whether a file can be used in spite of the diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -220,25 +218,6 @@ impl Excerpt {
 /// The renderer makes the control characters of ASCII visible, but not those above it, which terminals obey too.
 fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !c.is_ascii() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Text from a file made safe for a terminal: control characters are written out, and what is far too long is cut.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for (count, c) in text.chars().enumerate() {
-        if count == TEXT_CHARS_MAX {
-            safe.push('…');
-            break;
-        }
-        let reorders = matches!(c, '\u{200d}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (c.is_control() && c != '\n') || reorders {
-            safe.extend(c.escape_default());
-        } else {
-            safe.push(c);
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -14,6 +14,6 @@ mod source;
 mod tree;
 
 pub use decode::{Decoder, Document, PROBLEMS_MAX, Place};
-pub use diagnostic::{Diagnostic, Related, Severity, printable};
+pub use diagnostic::{Diagnostic, Related, Severity};
 pub use source::{FILE_BYTES_MAX, Position, SourceFile, Span};
 pub use tree::{DEPTH_MAX, NODES_MAX, NodeId, Scalar, Tree};

@@ -551,6 +551,54 @@ impl EventKind {
             | Self::Unknown(_) => false,
         }
     }
+
+    /// The fault that the event is about.
+    #[must_use]
+    pub fn fault(&self) -> Option<&FaultIdentity> {
+        match self {
+            Self::FaultIntended { identity, .. }
+            | Self::FaultArmed { identity, .. }
+            | Self::FaultApplied { identity }
+            | Self::FaultFailed { identity, .. }
+            | Self::FaultEffective { identity, .. }
+            | Self::FaultReverting { identity }
+            | Self::FaultRestored { identity, .. }
+            | Self::FaultDrifted { identity, .. }
+            | Self::FaultStuck { identity, .. } => Some(identity),
+            Self::RunStarted { .. }
+            | Self::ProcessStarted { .. }
+            | Self::ReadinessPassed { .. }
+            | Self::PhaseStarted { .. }
+            | Self::PhaseEnded { .. }
+            | Self::GateJudged { .. }
+            | Self::LoadStarted { .. }
+            | Self::LoadRecorded(_)
+            | Self::LoadEnded { .. }
+            | Self::LoadLost { .. }
+            | Self::SignalSampled { .. }
+            | Self::ActionSkipped { .. }
+            | Self::StepOpened { .. }
+            | Self::StepOverdue { .. }
+            | Self::StepClosed { .. }
+            | Self::InjectDelivered { .. }
+            | Self::Acknowledged { .. }
+            | Self::Marked { .. }
+            | Self::Noted { .. }
+            | Self::RunPaused
+            | Self::RunResumed
+            | Self::GuardrailWarned { .. }
+            | Self::GuardrailTripped { .. }
+            | Self::RunAborted { .. }
+            | Self::RunRecovering
+            | Self::SettleJudged { .. }
+            | Self::HypothesisJudged(_)
+            | Self::RunSettled
+            | Self::RunDirty { .. }
+            | Self::RunEnded { .. }
+            | Self::RecoveryStarted { .. }
+            | Self::Unknown(_) => None,
+        }
+    }
 }
 
 impl FaultIdentity {
@@ -561,6 +609,6 @@ impl FaultIdentity {
     /// Whether it is a route through the proxy.
     #[must_use]
     pub fn is_route(&self) -> bool {
-        self.step.contains(Self::ROUTE_PREFIX)
+        self.fault.as_str().starts_with(Self::ROUTE_PREFIX)
     }
 }

@@ -6,6 +6,7 @@
 mod command;
 mod kind;
 mod log;
+mod progress;
 mod state;
 
 pub use command::{Command, CommandAnswer};
@@ -14,7 +15,8 @@ pub use kind::{
     PhaseEnd, ProcessKind, RunOutcome, StepOutcome, Verdict,
 };
 pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path};
-pub use state::{FaultProgress, FaultState, LoadProgress, PhaseProgress, RunStage, RunState, StepProgress};
+pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
+pub use state::{RunStage, RunState};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

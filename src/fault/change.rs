@@ -123,6 +123,9 @@ pub(super) trait Fault {
 
     /// The change in words, before the target was read.
     fn text(&self) -> ChangeText;
+
+    /// The settings of the target that it changes: two faults on the same one at once cannot both be undone for certain.
+    fn settings(&self) -> Vec<String>;
 }
 
 /// A change as data: what was there, and what is put there.

@@ -33,6 +33,10 @@ impl Fault for LambdaConcurrency {
             undo: "put the former reservation back, or delete it where there was none".to_owned(),
         }
     }
+
+    fn settings(&self) -> Vec<String> {
+        vec!["reserved concurrency".to_owned()]
+    }
 }
 
 /// Reserved concurrency before and during the fault. None before is not 0: it means that nothing was reserved.

@@ -54,6 +54,10 @@ impl Fault for LambdaEnvironment {
             undo: "put the former values back, and take away what was not there".to_owned(),
         }
     }
+
+    fn settings(&self) -> Vec<String> {
+        self.set.keys().chain(&self.unset).map(|name| format!("variable {name}")).collect()
+    }
 }
 
 /// Single variables before and during the fault; all others are left as they are found.

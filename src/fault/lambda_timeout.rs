@@ -50,6 +50,10 @@ impl Fault for LambdaTimeout {
             undo: "put the former timeout back".to_owned(),
         }
     }
+
+    fn settings(&self) -> Vec<String> {
+        vec!["timeout".to_owned()]
+    }
 }
 
 /// A function's timeout before and during the fault.

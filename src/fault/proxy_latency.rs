@@ -39,4 +39,8 @@ impl Fault for ProxyLatency {
             undo: "take the toxic away".to_owned(),
         }
     }
+
+    fn settings(&self) -> Vec<String> {
+        vec!["latency of its answers".to_owned()]
+    }
 }

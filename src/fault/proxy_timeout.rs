@@ -37,4 +37,8 @@ impl Fault for ProxyTimeout {
             undo: "take the toxic away".to_owned(),
         }
     }
+
+    fn settings(&self) -> Vec<String> {
+        vec!["whether it answers".to_owned()]
+    }
 }

@@ -143,6 +143,15 @@ macro_rules! fault_kinds {
                 }
             }
 
+            /// The settings of the target that it changes, in words: `timeout`, `variable PROVIDER_URL`. Two faults that
+            /// change the same one must not be in place at the same time.
+            #[must_use]
+            pub fn settings(&self) -> Vec<String> {
+                match self {
+                    $(Self::$kind(fault) => fault.settings(),)+
+                }
+            }
+
             /// The API calls that it and its undo need, as IAM names them; sorted, each once.
             #[must_use]
             pub fn calls(&self) -> &'static [&'static str] {

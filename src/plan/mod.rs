@@ -5,6 +5,9 @@
 mod compile;
 mod interval;
 mod refusal;
+mod resource;
+#[cfg(test)]
+pub(crate) mod testing;
 mod types;
 
 pub use compile::{change_id, compile};

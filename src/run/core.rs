@@ -1,15 +1,25 @@
 //! What happens next: a pure state machine. Time and input go in, effects come out; it waits for nothing.
 
+mod change;
 mod ending;
+mod load;
 mod people;
 mod phase;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind};
-use crate::plan::{Plan, change_id};
-use crate::unit::{FaultId, LoadId};
+use change::{Changes, Move, NewChange};
+use load::Loads;
+
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity};
+use crate::plan::{ChangePlan, Plan, change_id};
+use crate::unit::LoadId;
 use crate::verdict::{Judge, Recording};
 
 /// Who is there to tick steps and answer polls.
@@ -35,14 +45,14 @@ pub(super) enum Input {
     /// A load worker said that it is over, or was lost.
     LoadOver { load: LoadId, lost: Option<String> },
     /// An injection was tried.
-    Injected { fault: FaultId, ok: bool },
+    Injected { identity: FaultIdentity, ok: bool },
     /// An undo was tried; how it went is in the ledger.
-    Undone { fault: FaultId },
+    Undone(FaultIdentity),
     /// Something ends the run.
     Abort(AbortCause),
 }
 
-/// What is to be done.
+/// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Effect {
     /// Write an event.
@@ -51,27 +61,14 @@ pub(super) enum Effect {
     StartLoad(LoadId),
     /// Stop it.
     StopLoad(LoadId),
-    /// Inject a fault under this id.
-    Inject { id: String, fault: FaultId },
-    /// Undo these: in this order where targets are the same, at once where they are not.
-    Undo(Vec<FaultId>),
+    /// Inject a fault. Never two at once where they work on the same thing.
+    Inject(FaultIdentity),
+    /// Undo it.
+    Undo(FaultIdentity),
     /// Answer the command that came in.
     Answer(CommandAnswer),
     /// Nothing is left to do: the run is over.
     Finish,
-}
-
-/// Where a fault stands, as far as the timeline cares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum FaultLife {
-    /// On its way in; `end_wanted`: to be undone as soon as it is in.
-    Injecting { end_wanted: bool },
-    /// In, until its time limit. The limit is real time: a pause does not stretch it.
-    Active { until_ms: Option<u64> },
-    /// On its way out.
-    Undoing,
-    /// Out, or left: the ledger says which.
-    Over,
 }
 
 /// Where the run stands.
@@ -79,10 +76,10 @@ enum FaultLife {
 enum Position {
     /// Before `Begin`.
     Waiting,
-    /// Routes through the proxy are put in, one after the other; this many are in.
-    Routing { done: usize },
-    /// In a phase.
-    Phase { index: usize, start_ms: u64 },
+    /// Routes through the proxy are put in.
+    Routing,
+    /// In a phase, which stood still for `paused_ms` so far.
+    Phase { index: usize, start_ms: u64, paused_ms: u64 },
     /// Undoing what is left.
     Recovering,
     /// Everything is undone; the system is given time.
@@ -99,16 +96,19 @@ pub(super) struct Core {
     plan: Arc<Plan>,
     attendance: Attendance,
     position: Position,
-    /// Faults and routes in order of injection.
-    faults: Vec<(FaultId, FaultLife)>,
-    loads: BTreeMap<LoadId, bool>,
-    /// Steps of the plan that were carried out or skipped, by index.
-    carried_out: BTreeSet<usize>,
+    changes: Changes,
+    loads: Loads,
+    /// The plan's first step that was neither carried out nor left out.
+    next_step: usize,
     paused_since_ms: Option<u64>,
     /// Whether the run ends before its time.
     is_aborted: bool,
     /// Whether the settle condition was judged.
     is_settle_judged: bool,
+    /// Whether a `within` may still come true, and the second in which that was last looked at.
+    awaited: Option<(u64, bool)>,
+    /// When load was told to stop for good: what is judged ends here.
+    loads_stopped_ms: Option<u64>,
 }
 
 impl Core {
@@ -117,12 +117,14 @@ impl Core {
             plan,
             attendance,
             position: Position::Waiting,
-            faults: Vec::new(),
-            loads: BTreeMap::new(),
-            carried_out: BTreeSet::new(),
+            changes: Changes::default(),
+            loads: Loads::new(),
+            next_step: 0,
             paused_since_ms: None,
             is_aborted: false,
             is_settle_judged: false,
+            awaited: None,
+            loads_stopped_ms: None,
         }
     }
 
@@ -131,16 +133,31 @@ impl Core {
         let plan = Arc::clone(&self.plan);
         let judge = Judge { recording, signals: &plan.signals, baseline: plan.baseline(), now_ms };
         let mut effects = Vec::new();
+        if self.is_finished() {
+            return effects;
+        }
+        // First what the clock alone brought about: a step that is done too late was overdue before.
+        mark_overdue(&judge, &mut effects);
+        self.changes.end_expired(now_ms);
+        let is_command = matches!(input, Input::Command(_));
         match input {
-            Input::Begin => self.begin(&judge, &mut effects),
+            Input::Begin => self.begin(),
             Input::Tick => {}
             Input::Command(command) => self.command(command, &judge, &mut effects),
-            Input::LoadOver { load, lost } => self.load_over(&load, lost, &mut effects),
-            Input::Injected { fault, ok } => self.injected(&fault, ok, &judge, &mut effects),
-            Input::Undone { fault } => self.set_life(&fault, FaultLife::Over),
-            Input::Abort(cause) => self.abort(cause, &mut effects),
+            Input::LoadOver { load, lost } => self.load_over(&load, lost, now_ms, &mut effects),
+            Input::Injected { identity, ok: true } => self.changes.injected(&identity, now_ms),
+            Input::Injected { identity, ok: false } => {
+                self.changes.failed(&identity);
+                self.abort(AbortCause::FaultFailed { fault: identity.fault }, now_ms, &mut effects);
+            }
+            Input::Undone(identity) => self.changes.undone(&identity),
+            Input::Abort(cause) => self.abort(cause, now_ms, &mut effects),
         }
-        self.advance(&judge, &mut effects);
+        // What a command says must stand in the recording before it is judged: the next tick goes on from there.
+        if !is_command {
+            self.advance(&judge, &mut effects);
+        }
+        self.move_changes(&mut effects);
         effects
     }
 
@@ -149,72 +166,41 @@ impl Core {
         self.position == Position::Finished
     }
 
-    fn begin(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        if self.position == Position::Waiting {
-            self.position = Position::Routing { done: 0 };
-            self.route(judge, effects);
-        }
-    }
-
-    /// Puts the next route in, or begins the first phase.
-    fn route(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        let Position::Routing { done } = self.position else { return };
-        match self.plan.routes.get(done) {
-            Some(route) => {
-                let fault = route.fault.clone();
-                let id = change_id(done + 1, &fault);
-                self.faults.push((fault.clone(), FaultLife::Injecting { end_wanted: false }));
-                effects.push(Effect::Inject { id, fault });
-            }
-            None => self.begin_phase(0, judge, effects),
-        }
-    }
-
-    fn injected(&mut self, fault: &FaultId, ok: bool, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        let end_wanted = matches!(self.life(fault), Some(FaultLife::Injecting { end_wanted: true }));
-        if !ok {
-            // What a failed injection may have changed is undone like any fault.
-            self.set_life(fault, FaultLife::Active { until_ms: None });
-            self.undo(vec![fault.clone()], effects);
-            self.abort(AbortCause::FaultFailed { fault: fault.clone() }, effects);
+    /// Puts the routes in: the first phase begins when they all are.
+    fn begin(&mut self) {
+        if self.position != Position::Waiting {
             return;
         }
-        let ttl = self.plan.changes.get(fault).and_then(|change| change.spec.ttl);
-        let until_ms = ttl.map(|ttl| judge.now_ms + crate::unit::elapsed_ms(ttl.0));
-        self.set_life(fault, FaultLife::Active { until_ms });
-        if end_wanted {
-            self.undo(vec![fault.clone()], effects);
-        }
-        if let Position::Routing { done } = self.position {
-            self.position = Position::Routing { done: done + 1 };
-            self.route(judge, effects);
+        self.position = Position::Routing;
+        let plan = Arc::clone(&self.plan);
+        for (index, route) in plan.routes.iter().enumerate() {
+            self.change(change_id(index + 1, &route.fault), route);
         }
     }
 
-    fn load_over(&mut self, load: &LoadId, lost: Option<String>, effects: &mut Vec<Effect>) {
-        self.loads.insert(load.clone(), false);
-        let Some(why) = lost else {
-            effects.push(Effect::Record(EventKind::LoadEnded { load: load.clone() }));
-            return;
-        };
-        effects.push(Effect::Record(EventKind::LoadLost { load: load.clone(), why }));
-        let on_lost = self.plan.loads.get(load).map(|spec| spec.on_lost).unwrap_or_default();
-        match on_lost {
-            crate::load::OnLost::Abort => self.abort(AbortCause::LoadLost { load: load.clone() }, effects),
-            crate::load::OnLost::Continue => {}
-        }
+    /// Takes a change in; it is injected as soon as nothing is in its way.
+    fn change(&mut self, step: String, change: &ChangePlan) {
+        self.changes.add(NewChange {
+            identity: FaultIdentity { step, fault: change.fault.clone() },
+            resource: self.plan.resource(&change.target),
+            settings: change.settings(),
+            ttl: change.spec.ttl.map(|ttl| ttl.0),
+        });
     }
 
     /// Goes as far as the clock and the recording allow.
     fn advance(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         match self.position {
-            Position::Waiting | Position::Routing { .. } | Position::Finished => {}
-            Position::Phase { index, start_ms } => {
+            Position::Waiting | Position::Finished => {}
+            Position::Routing => {
+                if self.changes.are_in() {
+                    self.begin_phase(0, judge, effects);
+                }
+            }
+            Position::Phase { .. } => {
                 self.prove_effects(judge, effects);
-                self.mark_overdue(judge, effects);
-                self.end_by_time_limit(judge.now_ms, effects);
                 if self.paused_since_ms.is_none() {
-                    self.advance_phase(index, start_ms, judge, effects);
+                    self.advance_phase(judge, effects);
                 }
             }
             Position::Recovering => self.advance_recovery(judge, effects),
@@ -223,49 +209,20 @@ impl Core {
         }
     }
 
-    fn life(&self, fault: &FaultId) -> Option<&FaultLife> {
-        self.faults.iter().rev().find(|(id, _)| id == fault).map(|(_, life)| life)
-    }
-
-    fn set_life(&mut self, fault: &FaultId, life: FaultLife) {
-        if let Some((_, slot)) = self.faults.iter_mut().rev().find(|(id, _)| id == fault) {
-            *slot = life;
-        }
-    }
-
-    /// Undoes active faults; one that is on its way in is undone once it is in.
-    fn undo(&mut self, faults: Vec<FaultId>, effects: &mut Vec<Effect>) {
-        let mut ready = Vec::new();
-        for fault in faults {
-            match self.life(&fault) {
-                Some(FaultLife::Active { .. }) => {
-                    self.set_life(&fault, FaultLife::Undoing);
-                    ready.push(fault);
-                }
-                Some(FaultLife::Injecting { .. }) => {
-                    self.set_life(&fault, FaultLife::Injecting { end_wanted: true });
-                }
-                Some(FaultLife::Undoing | FaultLife::Over) | None => {}
-            }
-        }
-        if !ready.is_empty() {
-            effects.push(Effect::Undo(ready));
-        }
-    }
-
-    fn end_by_time_limit(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let expired: Vec<FaultId> = self
-            .faults
-            .iter()
-            .filter(|(_, life)| matches!(life, FaultLife::Active { until_ms: Some(until) } if *until <= now_ms))
-            .map(|(fault, _)| fault.clone())
-            .collect();
-        self.undo(expired, effects);
+    fn move_changes(&mut self, effects: &mut Vec<Effect>) {
+        effects.extend(self.changes.moves().into_iter().map(|next| match next {
+            Move::Inject(identity) => Effect::Inject(identity),
+            Move::Undo(identity) => Effect::Undo(identity),
+            Move::Drop(fault) => Effect::Record(EventKind::ActionSkipped {
+                action: format!("inject fault {fault}"),
+                why: "its end came while something else was under way where it works".to_owned(),
+            }),
+        }));
     }
 
     /// Looks whether faults that are in have proven their effect.
     fn prove_effects(&self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        for progress in judge.recording.state().faults.iter().filter(|fault| fault.is_active()) {
+        for progress in judge.recording.state().faults.iter().filter(|fault| self.changes.is_in(&fault.identity)) {
             let (Some(since_ms), None) = (progress.applied_ms, progress.effective_ms) else { continue };
             let change = self.plan.changes.get(&progress.identity.fault);
             let Some(effect_if) = change.and_then(|change| change.effect_if.as_ref()) else { continue };
@@ -277,6 +234,16 @@ impl Core {
                     evidence: format!("{effect_if}: {}", observed.join(", ")),
                 }));
             }
+        }
+    }
+}
+
+/// Tells of steps that were not done in their time, whatever the run is at.
+fn mark_overdue(judge: &Judge<'_>, effects: &mut Vec<Effect>) {
+    let is_late = |due_ms: Option<u64>| due_ms.is_some_and(|due| due <= judge.now_ms);
+    for step in &judge.recording.state().steps {
+        if step.outcome.is_none() && !step.overdue && is_late(step.due_ms) {
+            effects.push(Effect::Record(EventKind::StepOverdue { step: step.step.clone() }));
         }
     }
 }

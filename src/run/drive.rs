@@ -26,8 +26,8 @@ use crate::event::{AbortCause, Command, CommandAnswer, EventKind, EventLog, Faul
 use crate::fault::{FaultKind, Undo};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
-use crate::plan::{ChangePlan, Plan};
-use crate::unit::{Clock, FaultId, LoadId, TargetId, elapsed_ms, error_chain};
+use crate::plan::Plan;
+use crate::unit::{Clock, LoadId, elapsed_ms, error_chain};
 use crate::workspace::Environment;
 
 /// How often the timeline is looked at.
@@ -220,8 +220,8 @@ struct Parts {
     control: Control,
 }
 
-/// Undo data of faults that are or may be in, by fault.
-type Undos = Arc<Mutex<BTreeMap<FaultId, (FaultIdentity, TargetId, Undo)>>>;
+/// Undo data of faults that are or may be in.
+type Undos = Arc<Mutex<BTreeMap<FaultIdentity, Undo>>>;
 
 /// A run under way.
 struct Drive {
@@ -360,8 +360,8 @@ impl Drive {
                         stop.cancel();
                     }
                 }
-                Effect::Inject { id, fault } => self.inject(id, fault),
-                Effect::Undo(faults) => self.undo(faults),
+                Effect::Inject(identity) => self.inject(identity),
+                Effect::Undo(identity) => self.undo(identity),
                 Effect::Answer(answer) => {
                     if let Some(back) = back.take() {
                         // The asker may have gone away.
@@ -432,67 +432,54 @@ impl Drive {
         }
     }
 
-    fn change(&self, fault: &FaultId) -> Option<(&ChangePlan, FaultKind)> {
-        let change = self.plan.routes.iter().find(|route| route.fault == *fault);
-        let change = change.or_else(|| self.plan.changes.get(fault))?;
-        Some((change, change.spec.kind().ok()?))
-    }
-
-    fn inject(&self, id: String, fault: FaultId) {
+    fn inject(&self, identity: FaultIdentity) {
         let sender = self.inputs.0.clone();
-        let Some((_, kind)) = self.change(&fault) else {
+        let Some(kind) = self.kind(&identity) else {
             // The plan names only faults that it has; one that it has not could not be undone either.
-            sender.send(Input::Injected { fault, ok: false }).ok();
+            sender.send(Input::Injected { identity, ok: false }).ok();
             return;
         };
-        let identity = FaultIdentity { step: id, fault: fault.clone() };
         let (recorder, environment, undos) =
             (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
+        let tried = identity.clone();
         let injection = tokio::spawn(async move {
             let keep = |undo: Undo| {
-                let entry = (identity.clone(), kind.target().clone(), undo);
-                undos.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.fault.clone(), entry);
+                undos.lock().unwrap_or_else(PoisonError::into_inner).insert(tried.clone(), undo);
             };
-            ledger::inject(&recorder, &environment, &identity, &kind, keep).await.is_ok()
+            ledger::inject(&recorder, &environment, &tried, &kind, keep).await.is_ok()
         });
         tokio::spawn(async move {
             // A panic in an injection counts as a failed one: it is undone like any.
             let ok = injection.await.unwrap_or(false);
-            sender.send(Input::Injected { fault, ok }).ok();
+            sender.send(Input::Injected { identity, ok }).ok();
         });
     }
 
-    /// Undoes faults: one after the other where they share a target, at once where they do not.
-    fn undo(&self, faults: Vec<FaultId>) {
-        let undos = self.undos.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut by_target: BTreeMap<TargetId, Vec<(FaultIdentity, Undo)>> = BTreeMap::new();
-        for fault in faults {
-            match undos.get(&fault) {
-                Some((identity, target, undo)) => {
-                    by_target.entry(target.clone()).or_default().push((identity.clone(), undo.clone()));
-                }
-                // Its undo was never made durable, so nothing was changed.
-                None => {
-                    self.inputs.0.send(Input::Undone { fault }).ok();
-                }
-            }
-        }
-        for group in by_target.into_values() {
-            let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
-            let (sender, recover_line) = (self.inputs.0.clone(), self.recover_line.clone());
-            tokio::spawn(async move {
-                for (identity, undo) in group {
-                    let fault = identity.fault.clone();
-                    let (recorder, environment, recover_line) =
-                        (recorder.clone(), environment.clone(), recover_line.clone());
-                    let undoing = tokio::spawn(async move {
-                        ledger::revert(&recorder, &environment, &identity, &undo, &recover_line).await;
-                    });
-                    // A panic in one undo leaves its fault outstanding, and must not stop the others.
-                    undoing.await.ok();
-                    sender.send(Input::Undone { fault }).ok();
-                }
-            });
-        }
+    fn kind(&self, identity: &FaultIdentity) -> Option<FaultKind> {
+        let change = match identity.is_route() {
+            true => self.plan.routes.iter().find(|route| route.fault == identity.fault)?,
+            false => self.plan.changes.get(&identity.fault)?,
+        };
+        change.spec.kind().ok()
+    }
+
+    fn undo(&self, identity: FaultIdentity) {
+        let sender = self.inputs.0.clone();
+        let undo = self.undos.lock().unwrap_or_else(PoisonError::into_inner).get(&identity).cloned();
+        let Some(undo) = undo else {
+            // Its undo was never made durable, so nothing was changed.
+            sender.send(Input::Undone(identity)).ok();
+            return;
+        };
+        let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
+        let (recover_line, tried) = (self.recover_line.clone(), identity.clone());
+        let undoing = tokio::spawn(async move {
+            ledger::revert(&recorder, &environment, &tried, &undo, &recover_line).await;
+        });
+        tokio::spawn(async move {
+            // A panic in one undo leaves its fault outstanding, and must not stop the others.
+            undoing.await.ok();
+            sender.send(Input::Undone(identity)).ok();
+        });
     }
 }

@@ -38,8 +38,13 @@ pub(super) fn look(guardrail: &GuardrailPlan, judge: &Judge<'_>) -> Option<Findi
                     Some(Finding::Trip { guardrail: id, observed: format!("{expectation}: {}", seen.join(", ")) })
                 }
                 Some(false) => None,
-                None if judge.should_have_data(expectation) => {
-                    let why: Vec<String> = results.into_iter().filter_map(|result| result.missing).collect();
+                None => {
+                    let terms = expectation.terms.iter().zip(results);
+                    let missing = terms.filter(|(term, result)| result.held.is_none() && judge.should_have_data(term));
+                    let why: Vec<String> = missing.filter_map(|(_, result)| result.missing).collect();
+                    if why.is_empty() {
+                        return None;
+                    }
                     let observed = format!("no data for {expectation}: {}", why.join("; "));
                     match guardrail.on_missing {
                         OnMissing::Abort => Some(Finding::Trip { guardrail: id, observed }),
@@ -47,7 +52,6 @@ pub(super) fn look(guardrail: &GuardrailPlan, judge: &Judge<'_>) -> Option<Findi
                         OnMissing::Ignore => None,
                     }
                 }
-                None => None,
             }
         }
     }

@@ -12,6 +12,7 @@ mod id;
 mod level;
 mod nearest;
 mod percent;
+mod printable;
 pub(crate) mod process;
 mod redact;
 mod runtime_dir;
@@ -29,6 +30,7 @@ pub use id::{
 pub use level::{Level, Rate, Users};
 pub use nearest::nearest;
 pub use percent::Percent;
+pub use printable::printable;
 pub use redact::Secret;
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};

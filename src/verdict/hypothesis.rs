@@ -3,7 +3,7 @@
 use super::recording::WindowMs;
 use super::term::{Judge, TermResult, conjunction};
 use crate::event::{HypothesisResult, PhaseEnd, Verdict};
-use crate::scenario::expect::{Expectation, PhaseWindow};
+use crate::scenario::expect::{Condition, Expectation, Measure, PhaseWindow, Term};
 use crate::unit::{FaultId, HypothesisId, PhaseId};
 
 /// What a verdict needs to know of a fault that the hypothesis depends on.
@@ -67,8 +67,8 @@ fn verdict(judge: &Judge<'_>, expectation: &Expectation, results: &[TermResult],
         Some(false) if has_known_gap => Verdict::GapHolds,
         Some(false) => Verdict::Refuted,
         // Part of a phase can refute, but it cannot uphold.
-        Some(true) => match cut_short(judge, expectation) {
-            Some(phase) => Verdict::Inconclusive(format!("phase `{phase}` was cut short")),
+        Some(true) => match expectation.terms.iter().find_map(|term| cut_short(judge, term)) {
+            Some(why) => Verdict::Inconclusive(why),
             None if has_known_gap => Verdict::GapClosed,
             None => Verdict::Upheld,
         },
@@ -91,12 +91,20 @@ fn phases(expectation: &Expectation) -> impl Iterator<Item = &PhaseId> {
     })
 }
 
-fn cut_short(judge: &Judge<'_>, expectation: &Expectation) -> Option<PhaseId> {
+/// Why the time that a term speaks of was not lived through to its end. What has come true for good needs no more time.
+fn cut_short(judge: &Judge<'_>, term: &Term) -> Option<String> {
     let state = judge.recording.state();
-    let was_cut = |phase: &&PhaseId| {
-        state.phases.iter().any(|progress| progress.phase == **phase && progress.why == Some(PhaseEnd::Aborted))
-    };
-    phases(expectation).find(was_cut).cloned()
+    match (&term.condition, &term.window) {
+        (Condition::Mark(_) | Condition::Compare { measure: Measure::Ack | Measure::Detect(_), .. }, _) => None,
+        (_, None | Some(PhaseWindow::After(_))) => {
+            let is_cut = state.abort.is_some() || state.gate_shut;
+            is_cut.then(|| "the run ended before its time".to_owned())
+        }
+        (_, Some(PhaseWindow::During(phase) | PhaseWindow::Within { after: phase, .. })) => {
+            let mut cut = state.phases.iter().filter(|progress| progress.why == Some(PhaseEnd::Aborted));
+            cut.any(|progress| progress.phase == *phase).then(|| format!("phase `{phase}` was cut short"))
+        }
+    }
 }
 
 fn untested(judge: &Judge<'_>, expectation: &Expectation, faults: &[FaultFacts]) -> Option<String> {

@@ -36,17 +36,19 @@ pub struct Recording {
     loads: BTreeMap<LoadId, BTreeMap<u64, SecondRecord>>,
     samples: BTreeMap<SignalId, Vec<(u64, Option<f64>)>>,
     marks: Vec<(u64, String)>,
+    acknowledgements: Vec<u64>,
 }
 
 impl Recording {
     /// Takes in one event.
     pub fn apply(&mut self, event: &Event) {
-        match &event.kind {
-            EventKind::SignalSampled { signal, value } => {
-                self.samples.entry(signal.clone()).or_default().push((event.elapsed_ms, *value));
-            }
-            EventKind::Marked { name, .. } => self.marks.push((event.elapsed_ms, name.clone())),
-            _ => {}
+        let at = event.elapsed_ms;
+        if let EventKind::SignalSampled { signal, value } = &event.kind {
+            self.samples.entry(signal.clone()).or_default().push((at, *value));
+        } else if let EventKind::Marked { name, .. } = &event.kind {
+            self.marks.push((at, name.clone()));
+        } else if let EventKind::Acknowledged { .. } = &event.kind {
+            self.acknowledgements.push(at);
         }
         self.state.apply(event);
     }
@@ -71,6 +73,11 @@ impl Recording {
     /// When a phase ended; none before that.
     pub(super) fn phase_end(&self, phase: &PhaseId) -> Option<u64> {
         self.state.phases.iter().find(|progress| progress.phase == *phase)?.end_ms
+    }
+
+    /// When the first phase began.
+    pub(super) fn start_ms(&self) -> Option<u64> {
+        self.state.phases.first().map(|phase| phase.start_ms)
     }
 
     /// When the first fault of the timeline was confirmed, or at least requested.
@@ -104,6 +111,11 @@ impl Recording {
     /// When a mark was first made in a window.
     pub(super) fn mark_ms(&self, name: &str, window: WindowMs) -> Option<u64> {
         self.marks.iter().find(|(at, mark)| mark == name && (window.0..=window.1).contains(at)).map(|(at, _)| *at)
+    }
+
+    /// When somebody first acknowledged from a moment on.
+    pub(super) fn acknowledged_ms(&self, from_ms: u64) -> Option<u64> {
+        self.acknowledgements.iter().copied().find(|at| *at >= from_ms)
     }
 
     /// How many steps of a playbook were done in time, and how many there are.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::measure::{Measured, Unit, measure, number};
 use super::recording::{Recording, SECOND_MS, WindowMs};
-use crate::event::Observation;
+use crate::event::{FaultProgress, Observation};
 use crate::observe::{SignalSource, SignalSpec};
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
 use crate::unit::{PhaseId, SignalId, elapsed_ms};
@@ -84,10 +84,14 @@ impl Judge<'_> {
         self.all(expectation, |term| self.live(term))
     }
 
-    /// Whether all terms hold over the time since `from_ms`, without a demand on completeness: for `effect_if`.
+    /// Whether all terms hold over the time since `from_ms`, or over the trailing `for D` of it, without a demand on
+    /// completeness: for `effect_if`.
     #[must_use]
     pub fn holds_since(&self, expectation: &Expectation, from_ms: u64) -> (Option<bool>, Vec<TermResult>) {
         self.all(expectation, |term| {
+            if let Some(hold) = term.hold {
+                return self.trailing(term, (from_ms, self.now_ms), hold);
+            }
             let mut result = self.over(term, (from_ms, self.now_ms));
             if result.held == Some(true) && result.sample_count == 0 && result.missing.is_some() {
                 result.held = None;
@@ -96,10 +100,19 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether all terms hold over `window`, whatever window they name themselves: for gates.
+    /// Whether all terms hold over `window`, or over the trailing `for D` of it, whatever window they name themselves:
+    /// for gates.
     #[must_use]
     pub fn holds_over(&self, expectation: &Expectation, window: WindowMs) -> (Option<bool>, Vec<TermResult>) {
-        self.all(expectation, |term| complete(self.over(term, window)))
+        self.all(expectation, |term| self.closing(term, window))
+    }
+
+    /// Whether all terms hold over the end of the time since `from_ms`, each over its `for D` or the last 5 s: for what
+    /// must be so again after a disturbance.
+    #[must_use]
+    pub fn holds_again(&self, expectation: &Expectation, from_ms: u64) -> Option<bool> {
+        let window = (from_ms, self.now_ms / SECOND_MS * SECOND_MS);
+        self.all(expectation, |term| self.trailing(term, window, term.hold.unwrap_or(LOOK_BACK))).0
     }
 
     /// Judges one term over the window that it names, at the end of a run.
@@ -107,9 +120,10 @@ impl Judge<'_> {
     pub fn finally(&self, term: &Term) -> TermResult {
         let recording = self.recording;
         match &term.window {
-            None => match recording.first_injection_ms() {
+            // A run that injects nothing is judged as a whole. One that should have, and did not, is not tested at all.
+            None => match recording.first_injection_ms().or_else(|| recording.start_ms()) {
                 Some(start) => self.closing(term, (start, self.now_ms)),
-                None => TermResult::unknown("nothing was injected"),
+                None => TermResult::unknown("no phase began"),
             },
             Some(PhaseWindow::During(phase)) => match recording.phase(phase, self.now_ms) {
                 Some(window) => self.closing(term, window),
@@ -126,17 +140,15 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the signals of an expectation have had the time to report: what is missing now is really missing.
+    /// Whether the signal of a term has had the time to report: what is missing now is really missing.
     #[must_use]
-    pub fn should_have_data(&self, expectation: &Expectation) -> bool {
-        expectation.terms.iter().any(|term| {
-            let Condition::Compare { measure: Measure::Signal { signal, .. }, .. } = &term.condition else {
-                return false;
-            };
-            let look_back_ms = elapsed_ms(term.hold.unwrap_or(LOOK_BACK)) + REPORT_GRACE_MS;
-            let since_ms = self.signals.get(signal).and_then(|spec| reports_since_ms(self.recording, spec));
-            since_ms.is_some_and(|since| self.now_ms >= since + look_back_ms)
-        })
+    pub fn should_have_data(&self, term: &Term) -> bool {
+        let Condition::Compare { measure: Measure::Signal { signal, .. }, .. } = &term.condition else {
+            return false;
+        };
+        let look_back_ms = elapsed_ms(term.hold.unwrap_or(LOOK_BACK)) + REPORT_GRACE_MS;
+        let since_ms = self.signals.get(signal).and_then(|spec| reports_since_ms(self.recording, spec));
+        since_ms.is_some_and(|since| self.now_ms >= since + look_back_ms)
     }
 
     /// Until when a `within` can still become true; none for other terms, and before its phase has ended.
@@ -165,7 +177,7 @@ impl Judge<'_> {
     fn trailing(&self, term: &Term, window: WindowMs, length: Duration) -> TermResult {
         match window.1.checked_sub(elapsed_ms(length)) {
             Some(start) if start >= window.0 => complete(self.over(term, (start, window.1))),
-            _ => TermResult::unknown("the time to look back over is not full yet"),
+            Some(_) | None => TermResult::unknown("the time to look back over is not full yet"),
         }
     }
 
@@ -185,6 +197,10 @@ impl Judge<'_> {
     fn within(&self, term: &Term, start: u64, end: u64) -> TermResult {
         let length = term.hold.unwrap_or(LOOK_BACK);
         let seen_until = end.min(self.now_ms);
+        if let Condition::Mark(_) = term.condition {
+            // A mark is made at its own moment: there is nothing to look back over.
+            return self.over(term, (start, seen_until));
+        }
         let mut last = TermResult::unknown("the time to look back over is not full yet");
         let mut at = start + elapsed_ms(length);
         while at <= seen_until {
@@ -232,7 +248,7 @@ impl Judge<'_> {
         match subject {
             Measure::Signal { aggregate, signal } => self.compare_signal(*aggregate, signal, operator, value, window),
             Measure::Detect(alarm) => TermResult::unknown(format!("no state of alarm `{alarm}` was recorded")),
-            Measure::Ack => self.compare_ack(operator, value),
+            Measure::Ack => self.compare_ack(operator, value, window),
             Measure::Steps { playbook, must } => {
                 let (done, all) = self.recording.steps(playbook, *must);
                 if all == 0 {
@@ -250,13 +266,17 @@ impl Judge<'_> {
         }
     }
 
-    /// From the latest proven effect to the first acknowledgement after it.
-    fn compare_ack(&self, operator: Operator, value: Value) -> TermResult {
-        let state = self.recording.state();
-        let Some(effective) = state.faults.iter().filter_map(|fault| fault.effective_ms).max() else {
+    /// From the latest effect that was proven in the window to the first acknowledgement of that fault. Who acknowledges
+    /// before the proof is there took no time.
+    fn compare_ack(&self, operator: Operator, value: Value, window: WindowMs) -> TermResult {
+        let proven = |fault: &FaultProgress| {
+            let effective = fault.effective_ms.filter(|at| (window.0..=window.1).contains(at))?;
+            Some((effective, fault.requested_ms))
+        };
+        let Some((effective, requested)) = self.recording.state().faults.iter().filter_map(proven).max() else {
             return TermResult::unknown("no fault had a proven effect to acknowledge");
         };
-        let Some(acknowledged) = state.acknowledged_ms.filter(|at| *at >= effective) else {
+        let Some(acknowledged) = self.recording.acknowledged_ms(requested) else {
             return TermResult {
                 held: Some(false),
                 observed: Some("nobody acknowledged".to_owned()),
@@ -264,7 +284,7 @@ impl Judge<'_> {
                 ..TermResult::unknown("")
             };
         };
-        let seconds = Duration::from_millis(acknowledged - effective).as_secs_f64();
+        let seconds = Duration::from_millis(acknowledged.saturating_sub(effective)).as_secs_f64();
         TermResult {
             held: bound(value, None).map(|bound| operator.holds(seconds, bound)),
             observed: Some(Unit::Duration.show(seconds)),

@@ -1,16 +1,13 @@
 //! Ending: abort and recovery, the wait for the system to be well again, verdicts.
 
-use super::{Core, Effect, FaultLife, Position};
+use super::{Core, Effect, Position};
 use crate::event::{AbortCause, EventKind, PhaseEnd, StepOutcome};
 use crate::plan::SettlePlan;
-use crate::unit::{FaultId, elapsed_ms};
+use crate::unit::elapsed_ms;
 use crate::verdict::{FaultFacts, Judge, judge_hypothesis};
 
-/// Over how long the system must be well again before it counts as settled.
-const SETTLE_LOOK_BACK_MS: u64 = 5_000;
-
 impl Core {
-    pub(super) fn abort(&mut self, cause: AbortCause, effects: &mut Vec<Effect>) {
+    pub(super) fn abort(&mut self, cause: AbortCause, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.is_aborted || matches!(self.position, Position::Stopping | Position::Finished) {
             return;
         }
@@ -22,26 +19,23 @@ impl Core {
             let phase = phase.phase.clone();
             effects.push(Effect::Record(EventKind::PhaseEnded { phase, why: PhaseEnd::Aborted }));
         }
-        self.undo_everything(effects);
-        self.stop_loads(effects);
-        self.position = Position::Recovering;
+        self.recover();
+        self.stop_loads(now_ms, effects);
     }
 
     pub(super) fn begin_recovery(&mut self, effects: &mut Vec<Effect>) {
-        self.position = Position::Recovering;
         effects.push(Effect::Record(EventKind::RunRecovering));
-        self.undo_everything(effects);
+        self.recover();
     }
 
-    /// Last-in first-out.
-    fn undo_everything(&mut self, effects: &mut Vec<Effect>) {
+    fn recover(&mut self) {
+        self.position = Position::Recovering;
         self.paused_since_ms = None;
-        let faults: Vec<FaultId> = self.faults.iter().rev().map(|(fault, _)| fault.clone()).collect();
-        self.undo(faults, effects);
+        self.changes.end_all();
     }
 
     pub(super) fn advance_recovery(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        if self.faults.iter().any(|(_, life)| *life != FaultLife::Over) {
+        if !self.changes.are_over() {
             return;
         }
         let left: Vec<String> = judge
@@ -67,16 +61,13 @@ impl Core {
                 return;
             }
         }
-        self.stop_loads(effects);
+        self.stop_loads(judge.now_ms, effects);
         self.position = Position::Stopping;
     }
 
     fn judge_settle(&mut self, settle: &SettlePlan, since_ms: u64, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        let window = (judge.now_ms.saturating_sub(SETTLE_LOOK_BACK_MS).max(since_ms), judge.now_ms);
-        let is_full = window.1 - window.0 >= SETTLE_LOOK_BACK_MS;
-        let hypotheses = self.plan.hypotheses.iter().filter(|hypothesis| settle.steady.contains(&hypothesis.id));
-        let held = is_full
-            && hypotheses.into_iter().all(|hypothesis| judge.holds_over(&hypothesis.expect, window).0 == Some(true));
+        let mut hypotheses = self.plan.hypotheses.iter().filter(|hypothesis| settle.steady.contains(&hypothesis.id));
+        let held = hypotheses.all(|hypothesis| judge.holds_again(&hypothesis.expect, since_ms) == Some(true));
         let is_time_up = judge.now_ms >= since_ms + elapsed_ms(settle.within.0);
         if held || is_time_up {
             self.is_settle_judged = true;
@@ -85,21 +76,23 @@ impl Core {
         }
     }
 
-    /// Whether some `within D after PHASE` may still come true.
-    fn awaits_within(&self, judge: &Judge<'_>) -> bool {
-        self.plan.hypotheses.iter().flat_map(|hypothesis| &hypothesis.expect.terms).any(|term| {
+    /// Whether some `within D after PHASE` may still come true. Records come by the second, so that is how often it is
+    /// looked at.
+    fn awaits_within(&mut self, judge: &Judge<'_>) -> bool {
+        let second = judge.now_ms / 1_000;
+        if let Some((_, awaits)) = self.awaited.filter(|(looked, _)| *looked == second) {
+            return awaits;
+        }
+        let awaits = self.plan.hypotheses.iter().flat_map(|hypothesis| &hypothesis.expect.terms).any(|term| {
             let open_until = judge.open_until_ms(term);
             open_until.is_some_and(|end| judge.now_ms < end && judge.finally(term).held != Some(true))
-        })
-    }
-
-    fn stop_loads(&self, effects: &mut Vec<Effect>) {
-        let running = self.loads.iter().filter(|(_, is_running)| **is_running);
-        effects.extend(running.map(|(load, _)| Effect::StopLoad(load.clone())));
+        });
+        self.awaited = Some((second, awaits));
+        awaits
     }
 
     pub(super) fn advance_stopping(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        if self.loads.values().any(|is_running| *is_running) {
+        if !self.are_loads_over() {
             return;
         }
         let state = judge.recording.state();
@@ -107,6 +100,8 @@ impl Core {
             let (step, outcome) = (step.step.clone(), StepOutcome::LeftOpen);
             effects.push(Effect::Record(EventKind::StepClosed { step, outcome, by: None }));
         }
+        // What came after load was told to stop says nothing about the system.
+        let judge = Judge { now_ms: self.loads_stopped_ms.unwrap_or(judge.now_ms), ..*judge };
         for hypothesis in &self.plan.hypotheses {
             let facts = hypothesis.faults.iter().map(|fault| FaultFacts {
                 fault: fault.clone(),
@@ -114,7 +109,7 @@ impl Core {
             });
             let facts: Vec<FaultFacts> = facts.collect();
             let has_known_gap = hypothesis.known_gap.is_some();
-            let result = judge_hypothesis(judge, &hypothesis.id, &hypothesis.expect, has_known_gap, &facts);
+            let result = judge_hypothesis(&judge, &hypothesis.id, &hypothesis.expect, has_known_gap, &facts);
             effects.push(Effect::Record(EventKind::HypothesisJudged(result)));
         }
         self.position = Position::Finished;

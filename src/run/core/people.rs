@@ -10,30 +10,28 @@ use crate::verdict::Judge;
 const NOTE_BYTES_MAX: usize = 8 * 1024;
 /// The longest name of a mark, in bytes.
 const MARK_BYTES_MAX: usize = 64;
+/// The longest name of a person in a command, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 
 impl Core {
-    pub(super) fn open_steps(&self, phase: &PhasePlan, now_ms: u64, effects: &mut Vec<Effect>) {
+    /// Opens a phase's steps. One that is still open from an earlier phase is left behind: its id can be open but once.
+    pub(super) fn open_steps(&self, phase: &PhasePlan, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         for step in &phase.checklist {
+            if judge.recording.state().open_step(&step.step).is_some() {
+                let (step, outcome) = (step.step.clone(), StepOutcome::LeftOpen);
+                effects.push(Effect::Record(EventKind::StepClosed { step, outcome, by: None }));
+            }
             effects.push(Effect::Record(EventKind::StepOpened {
                 step: step.step.clone(),
                 text: step.text.clone(),
                 owner: step.owner.clone(),
-                due_ms: step.within.map(|within| now_ms + elapsed_ms(within.0)),
+                due_ms: step.within.map(|within| judge.now_ms + elapsed_ms(within.0)),
                 must: step.must,
                 playbook: step.playbook.clone(),
             }));
             if self.attendance == Attendance::Rehearsed && (step.must || !step.poll.is_empty()) {
                 let outcome = StepOutcome::Rehearsed;
                 effects.push(Effect::Record(EventKind::StepClosed { step: step.step.clone(), outcome, by: None }));
-            }
-        }
-    }
-
-    pub(super) fn mark_overdue(&self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        let is_late = |due_ms: Option<u64>| due_ms.is_some_and(|due| due <= judge.now_ms);
-        for step in &judge.recording.state().steps {
-            if step.outcome.is_none() && !step.overdue && is_late(step.due_ms) {
-                effects.push(Effect::Record(EventKind::StepOverdue { step: step.step.clone() }));
             }
         }
     }
@@ -47,6 +45,7 @@ impl Core {
     }
 
     fn obey(&mut self, command: Command, judge: &Judge<'_>, effects: &mut Vec<Effect>) -> Result<(), String> {
+        check_lengths(&command)?;
         match command {
             Command::Ack { by } => effects.push(Effect::Record(EventKind::Acknowledged { by })),
             Command::Mark { name, fault, by } => {
@@ -62,9 +61,6 @@ impl Core {
                 if text.trim().is_empty() {
                     return Err("the note is empty".to_owned());
                 }
-                if text.len() > NOTE_BYTES_MAX {
-                    return Err(format!("the note is longer than {NOTE_BYTES_MAX} bytes"));
-                }
                 effects.push(Effect::Record(EventKind::Noted { text, by }));
             }
             Command::StepDone { step, by } => close(&step, StepOutcome::Done, by, judge, effects)?,
@@ -75,7 +71,7 @@ impl Core {
                 if self.is_aborted || matches!(self.position, Position::Stopping | Position::Finished) {
                     return Err("the run is ending already".to_owned());
                 }
-                self.abort(AbortCause::Person { why }, effects);
+                self.abort(AbortCause::Person { why }, judge.now_ms, effects);
             }
         }
         Ok(())
@@ -95,13 +91,30 @@ impl Core {
 
     fn resume(&mut self, now_ms: u64, effects: &mut Vec<Effect>) -> Result<(), String> {
         let Some(since_ms) = self.paused_since_ms.take() else { return Err("the run is not paused".to_owned()) };
-        if let Position::Phase { index, start_ms } = self.position {
-            // The timeline stood still: the phase began that much later.
-            self.position = Position::Phase { index, start_ms: start_ms + now_ms.saturating_sub(since_ms) };
+        if let Position::Phase { paused_ms, .. } = &mut self.position {
+            *paused_ms += now_ms.saturating_sub(since_ms);
         }
         effects.push(Effect::Record(EventKind::RunResumed));
         Ok(())
     }
+}
+
+/// Texts of people go into events, which have a longest line.
+fn check_lengths(command: &Command) -> Result<(), String> {
+    let (text, by) = match command {
+        Command::Ack { by } | Command::Mark { by, .. } | Command::StepDone { by, .. } => (None, by.as_ref()),
+        Command::Note { text, by } => (Some(text), by.as_ref()),
+        Command::StepSkipped { why, by, .. } => (why.as_ref(), by.as_ref()),
+        Command::Abort { why } => (why.as_ref(), None),
+        Command::Pause | Command::Resume => (None, None),
+    };
+    if text.is_some_and(|text| text.len() > NOTE_BYTES_MAX) {
+        return Err(format!("the text is longer than {NOTE_BYTES_MAX} bytes"));
+    }
+    if by.is_some_and(|by| by.len() > NAME_BYTES_MAX) {
+        return Err(format!("the name is longer than {NAME_BYTES_MAX} bytes"));
+    }
+    Ok(())
 }
 
 fn close(

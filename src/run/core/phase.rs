@@ -1,38 +1,50 @@
 //! Walking the timeline: phases begin, their steps happen, their gates are judged, they end.
 
-use super::{Core, Effect, FaultLife, Position};
+use std::sync::Arc;
+
+use super::{Attendance, Core, Effect, Position};
 use crate::event::{EventKind, PhaseEnd, Verdict};
-use crate::plan::{Action, PhasePlan};
+use crate::plan::{Action, PhasePlan, Step};
 use crate::scenario::Mode;
 use crate::unit::elapsed_ms;
 use crate::verdict::{Judge, judge_gate};
 
 impl Core {
     pub(super) fn begin_phase(&mut self, index: usize, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        let Some(phase) = self.plan.phases.get(index).cloned() else {
+        let plan = Arc::clone(&self.plan);
+        let Some(phase) = plan.phases.get(index) else {
             self.begin_recovery(effects);
             return;
         };
-        self.position = Position::Phase { index, start_ms: judge.now_ms };
+        self.position = Position::Phase { index, start_ms: judge.now_ms, paused_ms: 0 };
         effects.push(Effect::Record(EventKind::PhaseStarted { phase: phase.phase.clone() }));
-        self.open_steps(&phase, judge.now_ms, effects);
+        self.open_steps(phase, judge, effects);
         self.carry_out_due(index, judge.now_ms, judge, effects);
     }
 
-    pub(super) fn advance_phase(&mut self, index: usize, start_ms: u64, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        self.carry_out_due(index, start_ms, judge, effects);
-        let Some(phase) = self.plan.phases.get(index).cloned() else { return };
-        let is_over_early = phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
-        if is_over_early {
-            self.end_phase(index, &phase, start_ms, PhaseEnd::Until, judge, effects);
-        } else if judge.now_ms >= start_ms + elapsed_ms(phase.length.0) && !self.is_held(&phase, judge) {
-            self.end_phase(index, &phase, start_ms, PhaseEnd::TimeUp, judge, effects);
+    pub(super) fn advance_phase(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
+        let plan = Arc::clone(&self.plan);
+        let Position::Phase { index, start_ms, paused_ms } = self.position else { return };
+        let Some(phase) = plan.phases.get(index) else { return };
+        self.carry_out_due(index, start_ms + paused_ms, judge, effects);
+        let is_time_up = judge.now_ms >= start_ms + paused_ms + elapsed_ms(phase.length.0);
+        let is_over_early = || phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
+        let why = if is_time_up {
+            PhaseEnd::TimeUp
+        } else if is_over_early() {
+            PhaseEnd::Until
+        } else {
+            return;
+        };
+        if !self.is_held(phase, judge) {
+            self.leave_out_rest(index, effects);
+            self.end_phase(index, phase, why, (start_ms, judge.now_ms), judge, effects);
         }
     }
 
     /// Whether a drill waits for a step that must be done. Only people at a terminal can tick one.
     fn is_held(&self, phase: &PhasePlan, judge: &Judge<'_>) -> bool {
-        let waits = self.plan.scenario.mode == Mode::Drill && self.attendance == super::Attendance::Attended;
+        let waits = self.plan.scenario.mode == Mode::Drill && self.attendance == Attendance::Attended;
         waits
             && phase.checklist.iter().any(|step| {
                 (step.must || !step.poll.is_empty()) && judge.recording.state().open_step(&step.step).is_some()
@@ -43,12 +55,12 @@ impl Core {
         &mut self,
         index: usize,
         phase: &PhasePlan,
-        start_ms: u64,
         why: PhaseEnd,
+        window: (u64, u64),
         judge: &Judge<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        let is_open = phase.gate.is_empty() || self.judge_gate(phase, (start_ms, judge.now_ms), judge, effects);
+        let is_open = phase.gate.is_empty() || self.judge_gate(phase, window, judge, effects);
         let why = if is_open { why } else { PhaseEnd::GateShut };
         effects.push(Effect::Record(EventKind::PhaseEnded { phase: phase.phase.clone(), why }));
         if is_open {
@@ -70,52 +82,62 @@ impl Core {
 
     /// Carries out the steps of a phase whose time has come, in the plan's order.
     fn carry_out_due(&mut self, index: usize, start_ms: u64, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        let plan = std::sync::Arc::clone(&self.plan);
-        for (number, step) in plan.steps.iter().enumerate() {
-            let is_due = step.phase == index && start_ms + elapsed_ms(step.at.0) <= judge.now_ms;
-            if !is_due || !self.carried_out.insert(number) {
-                continue;
+        let plan = Arc::clone(&self.plan);
+        let is_due = |step: &&Step| step.phase == index && start_ms + elapsed_ms(step.at.0) <= judge.now_ms;
+        while let Some(step) = plan.steps.get(self.next_step).filter(is_due) {
+            self.next_step += 1;
+            match step.unless.as_ref().filter(|unless| judge.holds_now(unless).0 == Some(true)) {
+                Some(unless) => skip(&step.action, format!("its `unless` holds: {unless}"), effects),
+                None => self.carry_out(&step.action, effects),
             }
-            let is_ruled_out = step.unless.as_ref().is_some_and(|unless| judge.holds_now(unless).0 == Some(true));
-            if is_ruled_out {
-                let why = step.unless.as_ref().map(ToString::to_string).unwrap_or_default();
-                let why = format!("its `unless` holds: {why}");
-                effects.push(Effect::Record(EventKind::ActionSkipped { action: describe(&step.action), why }));
-            } else {
-                self.carry_out(&step.action, effects);
+        }
+    }
+
+    /// What a phase that ends early did not come to: ends are carried out, so that no fault lasts longer than it was
+    /// meant to; all else is left out.
+    fn leave_out_rest(&mut self, index: usize, effects: &mut Vec<Effect>) {
+        let plan = Arc::clone(&self.plan);
+        while let Some(step) = plan.steps.get(self.next_step).filter(|step| step.phase == index) {
+            self.next_step += 1;
+            match &step.action {
+                Action::UndoFault(_) | Action::StopLoad(_) => self.carry_out(&step.action, effects),
+                Action::InjectFault { .. } | Action::StartLoad(_) | Action::DeliverInject { .. } => {
+                    skip(&step.action, "its phase ended early".to_owned(), effects);
+                }
             }
         }
     }
 
     fn carry_out(&mut self, action: &Action, effects: &mut Vec<Effect>) {
         match action {
-            Action::StartLoad(load) => {
-                self.loads.insert(load.clone(), true);
-                effects.push(Effect::StartLoad(load.clone()));
+            Action::StartLoad(load) => self.start_load(load, effects),
+            Action::StopLoad(load) => {
+                if !self.stop_load(load, effects) {
+                    skip(action, "the load is over already".to_owned(), effects);
+                }
             }
-            Action::StopLoad(load) => effects.push(Effect::StopLoad(load.clone())),
             Action::InjectFault { id, fault, .. } => {
-                self.faults.push((fault.clone(), FaultLife::Injecting { end_wanted: false }));
-                effects.push(Effect::Inject { id: id.clone(), fault: fault.clone() });
+                let plan = Arc::clone(&self.plan);
+                match plan.changes.get(fault) {
+                    Some(change) => self.change(id.clone(), change),
+                    None => skip(action, "the plan does not say what it changes".to_owned(), effects),
+                }
             }
-            Action::UndoFault(fault) => match self.life(fault) {
-                Some(FaultLife::Active { .. } | FaultLife::Injecting { .. }) => {
-                    self.undo(vec![fault.clone()], effects);
+            Action::UndoFault(fault) => {
+                if !self.changes.end(fault) {
+                    skip(action, "the fault is over already, or was not injected".to_owned(), effects);
                 }
-                Some(FaultLife::Undoing | FaultLife::Over) | None => {
-                    let why = "the fault is over already".to_owned();
-                    effects.push(Effect::Record(EventKind::ActionSkipped { action: describe(action), why }));
-                }
-            },
+            }
             Action::DeliverInject { inject, to, text } => {
-                effects.push(Effect::Record(EventKind::InjectDelivered {
-                    inject: inject.clone(),
-                    to: to.clone(),
-                    text: text.clone(),
-                }));
+                let (inject, to, text) = (inject.clone(), to.clone(), text.clone());
+                effects.push(Effect::Record(EventKind::InjectDelivered { inject, to, text }));
             }
         }
     }
+}
+
+fn skip(action: &Action, why: String, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Record(EventKind::ActionSkipped { action: describe(action), why }));
 }
 
 /// An action in words.

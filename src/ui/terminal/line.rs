@@ -2,8 +2,10 @@
 
 use console::{Style, style};
 
-use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultIdentity, PhaseEnd, RunState, StepOutcome, Verdict};
-use crate::unit::format_duration;
+use crate::event::{
+    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, Verdict,
+};
+use crate::unit::{FaultId, PersonId, PhaseId, StepId, format_duration, printable};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
 pub(super) fn clock(elapsed_ms: u64) -> String {
@@ -45,92 +47,48 @@ fn person() -> Mark {
     mark("☞", Style::new().cyan())
 }
 
-type Line = Option<(Mark, String)>;
+type Line = (Mark, String);
 
 /// The line of an event; none for those that come too often or say nothing to a person.
 pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
-    let kind = &event.kind;
-    let (mark, text) = kind.fault().map_or_else(
-        || people_line(kind).or_else(|| load_line(kind)).or_else(|| run_line(kind)),
-        |identity| fault_line(kind, identity, state),
-    )?;
+    let (mark, text) = line(&event.kind, state)?;
     let clock = style(clock(event.elapsed_ms)).for_stderr().dim();
-    Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), crate::document::printable(&text)))
+    Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), printable(&text)))
 }
 
-fn fault_line(kind: &EventKind, identity: &FaultIdentity, state: &RunState) -> Line {
-    let name = &identity.fault;
-    Some(match kind {
-        EventKind::FaultApplied { .. } => {
-            let change = state.fault(name).map(|fault| fault.change.clone()).unwrap_or_default();
-            (fault(), format!("{name}: {change}"))
-        }
-        EventKind::FaultFailed { error, .. } => (bad(), format!("{name} was not injected: {error}")),
-        EventKind::FaultEffective { evidence, .. } => (fault(), format!("{name} is real: {evidence}")),
-        EventKind::FaultRestored { how, .. } => {
-            let how = match how {
-                FaultEnd::Restored => "undone, and read back as before",
-                FaultEnd::AsBefore => "was as before already",
-                FaultEnd::Gone => "is gone with its target",
-            };
-            (good(), format!("{name} {how}"))
-        }
-        EventKind::FaultDrifted { fields, .. } => (bad(), format!("{name} was left alone: {}", fields.join("; "))),
-        EventKind::FaultStuck { error, by_hand, .. } => {
-            (bad(), format!("{name} is NOT undone: {error}; by hand: {}", by_hand.join("; ")))
-        }
-        _ => return None,
-    })
-}
-
-fn people_line(kind: &EventKind) -> Line {
-    Some(match kind {
-        EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
-            let owner = owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
-            let due = due_ms.map(|due| format!(", due {}", clock(due))).unwrap_or_default();
-            let must = if *must { ", must" } else { "" };
-            (person(), format!("{owner}{text} (gameday step done {step}{due}{must})"))
-        }
-        EventKind::StepOverdue { step } => (bad(), format!("step {step} is overdue")),
-        EventKind::StepClosed { step, outcome, by } => match outcome {
-            StepOutcome::Done => (good(), format!("step {step} done{}", by_text(by.as_deref()))),
-            StepOutcome::Skipped { .. } => (quiet(), format!("step {step} skipped{}", by_text(by.as_deref()))),
-            StepOutcome::Rehearsed => (quiet(), format!("step {step} answered by --yes")),
-            StepOutcome::LeftOpen => (quiet(), format!("step {step} was left open")),
-        },
-        EventKind::InjectDelivered { to, text, .. } => (person(), format!("to {to}: {text}")),
-        EventKind::Acknowledged { by } => (person(), format!("acknowledged{}", by_text(by.as_deref()))),
-        EventKind::Marked { name, by, .. } => (person(), format!("mark {name}{}", by_text(by.as_deref()))),
-        EventKind::Noted { text, by } => (person(), format!("note{}: {text}", by_text(by.as_deref()))),
-        _ => return None,
-    })
-}
-
-fn load_line(kind: &EventKind) -> Line {
-    Some(match kind {
-        EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
-        EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
-        EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
-        _ => return None,
-    })
-}
-
-fn run_line(kind: &EventKind) -> Line {
+fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
     Some(match kind {
         EventKind::RunStarted { run, title, environment, .. } => {
             (quiet(), format!("{title}, run {run} in {environment}"))
         }
         EventKind::ReadinessPassed { checks } => (good(), format!("ready: {} checks passed", checks.len())),
         EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
-        EventKind::PhaseEnded { phase, why: PhaseEnd::Until } => (quiet(), format!("phase {phase} ended early")),
-        EventKind::GateJudged { phase, open, results } => {
-            let names: Vec<String> = results.iter().map(|result| result.hypothesis.to_string()).collect();
-            if *open {
-                (good(), format!("steady state holds ({}): the way is open", names.join(", ")))
-            } else {
-                (bad(), format!("no steady state in {phase} ({}): nothing is injected", names.join(", ")))
-            }
+        EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
+        EventKind::GateJudged { phase, open, results } => gate_line(phase, *open, results),
+        EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
+        EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
+        EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
+        EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
+        EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
+        EventKind::FaultEffective { identity, evidence } => {
+            (fault(), format!("{} is real: {evidence}", identity.fault))
         }
+        EventKind::FaultRestored { identity, how } => (good(), format!("{} {}", identity.fault, end_text(*how))),
+        EventKind::FaultDrifted { identity, fields } => {
+            (bad(), format!("{} was left alone: {}", identity.fault, fields.join("; ")))
+        }
+        EventKind::FaultStuck { identity, error, by_hand } => {
+            (bad(), format!("{} is NOT undone: {error}; by hand: {}", identity.fault, by_hand.join("; ")))
+        }
+        EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
+            (person(), step_text(step, text, owner.as_ref(), *due_ms, *must))
+        }
+        EventKind::StepOverdue { step } => (bad(), format!("step {step} is overdue")),
+        EventKind::StepClosed { step, outcome, by } => closed_line(step, outcome, by.as_deref()),
+        EventKind::InjectDelivered { to, text, .. } => (person(), format!("to {to}: {text}")),
+        EventKind::Acknowledged { by } => (person(), format!("acknowledged{}", by_text(by.as_deref()))),
+        EventKind::Marked { name, by, .. } => (person(), format!("mark {name}{}", by_text(by.as_deref()))),
+        EventKind::Noted { text, by } => (person(), format!("note{}: {text}", by_text(by.as_deref()))),
         EventKind::ActionSkipped { action, why } => (quiet(), format!("left out: {action}, since {why}")),
         EventKind::RunPaused => (warning(), "paused; guardrails are not".to_owned()),
         EventKind::RunResumed => (warning(), "resumed".to_owned()),
@@ -146,11 +104,65 @@ fn run_line(kind: &EventKind) -> Line {
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
-        _ => return None,
+        EventKind::ProcessStarted { .. }
+        | EventKind::LoadRecorded(_)
+        | EventKind::SignalSampled { .. }
+        | EventKind::FaultIntended { .. }
+        | EventKind::FaultArmed { .. }
+        | EventKind::FaultReverting { .. }
+        | EventKind::RunEnded { .. }
+        | EventKind::Unknown(_) => return None,
     })
 }
 
-fn verdict_line(result: &crate::event::HypothesisResult) -> (Mark, String) {
+/// An end that was planned is told by the phase that follows.
+fn phase_end_line(phase: &PhaseId, why: PhaseEnd) -> Option<Line> {
+    match why {
+        PhaseEnd::Until => Some((quiet(), format!("phase {phase} ended early"))),
+        PhaseEnd::TimeUp | PhaseEnd::GateShut | PhaseEnd::Aborted => None,
+    }
+}
+
+fn gate_line(phase: &PhaseId, open: bool, results: &[HypothesisResult]) -> Line {
+    let names: Vec<&str> = results.iter().map(|result| result.hypothesis.as_str()).collect();
+    let names = names.join(", ");
+    if open {
+        (good(), format!("steady state holds ({names}): the way is open"))
+    } else {
+        (bad(), format!("no steady state in {phase} ({names}): nothing is injected"))
+    }
+}
+
+fn applied_text(fault: &FaultId, state: &RunState) -> String {
+    let change = state.fault(fault).map(|progress| progress.change.as_str()).unwrap_or_default();
+    format!("{fault}: {change}")
+}
+
+fn end_text(how: FaultEnd) -> &'static str {
+    match how {
+        FaultEnd::Restored => "undone, and read back as before",
+        FaultEnd::AsBefore => "was as before already",
+        FaultEnd::Gone => "is gone with its target",
+    }
+}
+
+fn step_text(step: &StepId, text: &str, owner: Option<&PersonId>, due_ms: Option<u64>, must: bool) -> String {
+    let owner = owner.map(|owner| format!("{owner}: ")).unwrap_or_default();
+    let due = due_ms.map(|due| format!(", due {}", clock(due))).unwrap_or_default();
+    let must = if must { ", must" } else { "" };
+    format!("{owner}{text} (gameday step done {step}{due}{must})")
+}
+
+fn closed_line(step: &StepId, outcome: &StepOutcome, by: Option<&str>) -> Line {
+    match outcome {
+        StepOutcome::Done => (good(), format!("step {step} done{}", by_text(by))),
+        StepOutcome::Skipped { .. } => (quiet(), format!("step {step} skipped{}", by_text(by))),
+        StepOutcome::Rehearsed => (quiet(), format!("step {step} answered by --yes")),
+        StepOutcome::LeftOpen => (quiet(), format!("step {step} was left open")),
+    }
+}
+
+fn verdict_line(result: &HypothesisResult) -> Line {
     let seen: Vec<&str> = result.observations.iter().filter_map(|seen| seen.observed.as_deref()).collect();
     let (sign, word, why) = match &result.verdict {
         Verdict::Upheld => (mark("✓", Style::new().green()), "upheld", None),

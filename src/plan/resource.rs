@@ -1,0 +1,23 @@
+//! What a change works on: two targets may be the same function, and two faults the same setting of it.
+
+use super::types::{ChangePlan, Plan, TargetPlan};
+use crate::unit::TargetId;
+
+impl Plan {
+    /// What a target is in the environment, in words: changes to the same thing are made and undone one at a time.
+    #[must_use]
+    pub fn resource(&self, target: &TargetId) -> String {
+        match self.targets.get(target) {
+            Some(TargetPlan::Lambda { function, .. }) => format!("function `{function}`"),
+            Some(TargetPlan::Proxy(_)) | None => format!("proxy `{target}`"),
+        }
+    }
+}
+
+impl ChangePlan {
+    /// The settings that it changes, in words; none for a kind that cannot be read.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        self.spec.kind().map(|kind| kind.settings()).unwrap_or_default()
+    }
+}
