@@ -109,7 +109,7 @@ fn failure(error: &RunError) -> Failure {
         RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
         RunError::Stage(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
-        RunError::Lock(run::LockError::Io { .. }) | RunError::Folder(_) | RunError::Log(_) | RunError::Control(_) => {
+        RunError::Lock(run::LockError::File(_)) | RunError::Folder(_) | RunError::Log(_) | RunError::Control(_) => {
             Exit::Failure
         }
     };

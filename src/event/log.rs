@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use super::{Event, EventKind, FaultIdentity};
-use crate::unit::{Clock, sha256_hex};
+use crate::unit::{Clock, FileError, sha256_hex};
 
 /// The version of the log's format, in its first event.
 pub const LOG_FORMAT: u32 = 1;
@@ -33,16 +33,8 @@ const CRC_KEY: &str = ",\"crc\":\"";
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file system said no.
-    #[error("failed to {action} `{}`", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// An event does not fit into a line.
     #[error("an event of {bytes} bytes is longer than a line may be ({EVENT_LINE_BYTES_MAX} bytes)")]
     LineTooLong {
@@ -75,11 +67,6 @@ pub enum LogError {
     /// An earlier append failed: nothing may be injected any more.
     #[error("the log failed before; nothing more is written")]
     Failed,
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
-    let path = path.to_owned();
-    move |source| LogError::Io { action, path, source }
 }
 
 /// Proof that a fault's undo is on disk. Only [`EventLog::arm`] makes one, and no fault can be injected without it.
@@ -119,7 +106,8 @@ impl EventLog {
     /// The file exists, or cannot be made.
     pub fn create(directory: &Path, clock: Clock) -> Result<Self, LogError> {
         let path = directory.join(LOG_FILE);
-        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        let file =
+            OpenOptions::new().append(true).create_new(true).open(&path).map_err(FileError::on("create", &path))?;
         lock(&file, &path)?;
         sync_directory(directory)?;
         Ok(Self::over(file, 0, directory, clock))
@@ -138,10 +126,10 @@ impl EventLog {
         };
         let next_seq = last.seq + 1;
         let clock = Clock::since(first.at);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(io_error("open", &path))?;
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(FileError::on("open", &path))?;
         lock(&file, &path)?;
-        file.set_len(whole_bytes).map_err(io_error("cut the torn end of", &path))?;
-        file.seek(io::SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
+        file.set_len(whole_bytes).map_err(FileError::on("cut the torn end of", &path))?;
+        file.seek(io::SeekFrom::End(0)).map_err(FileError::on("seek in", &path))?;
         Ok((Self::over(file, next_seq, directory, clock), events))
     }
 
@@ -188,7 +176,7 @@ impl EventLog {
             .and_then(|()| if must_last { inner.file.sync_data() } else { Ok(()) });
         if let Err(error) = written {
             inner.failed = true;
-            return Err(io_error("append to", &path)(error));
+            return Err(FileError::on("append to", &path)(error).into());
         }
         inner.next_seq += 1;
         drop(inner);
@@ -215,15 +203,15 @@ impl EventLog {
     /// Anything that keeps the undo from being on disk: the fault must then not be injected.
     pub fn arm(&self, identity: &FaultIdentity, undo: &[u8]) -> Result<(Armed, Arc<Event>), LogError> {
         let directory = self.directory.join(UNDO_DIRECTORY);
-        std::fs::create_dir_all(&directory).map_err(io_error("create", &directory))?;
+        std::fs::create_dir_all(&directory).map_err(FileError::on("create", &directory))?;
         let path = undo_path(&self.directory, &identity.step);
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .map_err(io_error("create", &path))?;
-        file.write_all(undo).and_then(|()| file.sync_all()).map_err(io_error("write", &path))?;
+            .map_err(FileError::on("create", &path))?;
+        file.write_all(undo).and_then(|()| file.sync_all()).map_err(FileError::on("write", &path))?;
         sync_directory(&directory)?;
         sync_directory(&self.directory)?;
         let event = self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
@@ -244,7 +232,7 @@ fn lock(file: &File, path: &Path) -> Result<(), LogError> {
             // Somebody who only asks whether the run is alive holds the lock for a moment.
             Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS_MAX => std::thread::yield_now(),
             Err(TryLockError::WouldBlock) => break,
-            Err(TryLockError::Error(source)) => return Err(io_error("lock", path)(source)),
+            Err(TryLockError::Error(source)) => return Err(FileError::on("lock", path)(source).into()),
         }
     }
     Err(LogError::InUse(path.to_owned()))
@@ -265,7 +253,7 @@ pub fn undo_path(directory: &Path, step: &str) -> PathBuf {
 }
 
 fn sync_directory(directory: &Path) -> Result<(), LogError> {
-    File::open(directory).and_then(|file| file.sync_all()).map_err(io_error("sync", directory))
+    Ok(File::open(directory).and_then(|file| file.sync_all()).map_err(FileError::on("sync", directory))?)
 }
 
 fn encode(event: &Event) -> Result<String, LogError> {
@@ -316,7 +304,7 @@ pub struct ReadLog {
 pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     let path = directory.join(LOG_FILE);
     let mut bytes = Vec::new();
-    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io_error("read", &path))?;
+    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(FileError::on("read", &path))?;
     let mut events: Vec<Event> = Vec::new();
     let mut offset = 0;
     let mut whole_bytes = 0;

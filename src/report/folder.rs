@@ -1,14 +1,14 @@
 //! A run's folder: what a report is made of, and where its files go.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::model::{EvidenceFile, Report};
 use super::{csv, drawing, html, json, junit, markdown};
 use crate::event::{Event, LogError, read_log};
 use crate::plan::Plan;
-use crate::unit::sha256_hex;
+use crate::unit::{FileError, sha256_hex};
 
 /// The chart by itself, beside the Markdown.
 pub(super) const CHART_FILE: &str = "timeline.svg";
@@ -71,16 +71,8 @@ impl std::str::FromStr for Format {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file system said no.
-    #[error("failed to {action} `{}`", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The log cannot be read.
     #[error("failed to read the run's log")]
     Log(#[source] LogError),
@@ -102,11 +94,6 @@ pub enum ReportError {
     /// The folder holds more files than a run makes.
     #[error("`{}` holds more than {EVIDENCE_FILES_MAX} files", .0.display())]
     TooManyFiles(PathBuf),
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReportError {
-    let path = path.to_owned();
-    move |source| ReportError::Io { action, path, source }
 }
 
 /// Writes the report's files into `directory`, each whole or not at all, and returns their paths.
@@ -149,9 +136,9 @@ fn chart_file(report: &Report) -> String {
 fn write_whole(directory: &Path, name: &str, text: &str) -> Result<PathBuf, ReportError> {
     let path = directory.join(name);
     let partial = directory.join(format!(".{name}.partial"));
-    let mut file = File::create(&partial).map_err(io_error("create", &partial))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io_error("write", &partial))?;
-    std::fs::rename(&partial, &path).map_err(io_error("rename", &partial))?;
+    let mut file = File::create(&partial).map_err(FileError::on("create", &partial))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(FileError::on("write", &partial))?;
+    std::fs::rename(&partial, &path).map_err(FileError::on("rename", &partial))?;
     Ok(path)
 }
 
@@ -162,7 +149,7 @@ fn write_whole(directory: &Path, name: &str, text: &str) -> Result<PathBuf, Repo
 pub fn read_run(directory: &Path) -> Result<(Vec<Event>, Plan, Vec<EvidenceFile>), ReportError> {
     let events = read_log(directory).map_err(ReportError::Log)?.events;
     let path = directory.join(PLAN_FILE);
-    let text = std::fs::read_to_string(&path).map_err(io_error("read", &path))?;
+    let text = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
     let plan = serde_json::from_str(&text).map_err(|source| ReportError::Plan { path, source })?;
     Ok((events, plan, evidence(directory)?))
 }
@@ -188,11 +175,11 @@ fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), R
     if !path.is_dir() {
         return Ok(());
     }
-    for entry in std::fs::read_dir(&path).map_err(io_error("list", &path))? {
-        let entry = entry.map_err(io_error("list", &path))?;
+    for entry in std::fs::read_dir(&path).map_err(FileError::on("list", &path))? {
+        let entry = entry.map_err(FileError::on("list", &path))?;
         let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
         // A link could lead out of the folder, or round in a circle.
-        let kind = entry.file_type().map_err(io_error("look at", &entry.path()))?;
+        let kind = entry.file_type().map_err(FileError::on("look at", &entry.path()))?;
         if kind.is_dir() {
             list(directory, &name, names)?;
         } else if kind.is_file() {
@@ -207,6 +194,6 @@ fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), R
 
 fn digest(directory: &Path, file: String) -> Result<EvidenceFile, ReportError> {
     let path = directory.join(&file);
-    let content = std::fs::read(&path).map_err(io_error("read", &path))?;
+    let content = std::fs::read(&path).map_err(FileError::on("read", &path))?;
     Ok(EvidenceFile { file, bytes: u64::try_from(content.len()).unwrap_or(u64::MAX), sha256: sha256_hex(&content) })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::event::{Event, LoadSecond, LoadStepSecond};
 use crate::load::Frame;
 use crate::plan::Plan;
-use crate::unit::{Histogram, LoadId};
+use crate::unit::{FileError, Histogram, LoadId};
 use crate::verdict::{Recording, SecondRecord, StepRecord};
 
 const DIRECTORY: &str = "evidence";
@@ -16,16 +16,8 @@ const DIRECTORY: &str = "evidence";
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
     /// The file system said no.
-    #[error("failed to {action} `{}`", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A line is no frame.
     #[error("line {line} of `{}` is not a frame of load", path.display())]
     Frame {
@@ -53,17 +45,16 @@ fn frame_path(directory: &Path, load: &LoadId) -> PathBuf {
 impl FrameFile {
     pub(super) fn create(directory: &Path, load: &LoadId) -> Result<Self, EvidenceError> {
         let path = frame_path(directory, load);
-        let fail = |source| EvidenceError::Io { action: "create", path: path.clone(), source };
-        std::fs::create_dir_all(directory.join(DIRECTORY)).map_err(fail)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(fail)?;
+        let folder = directory.join(DIRECTORY);
+        std::fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::on("create", &path))?;
         Ok(Self { file, path })
     }
 
     pub(super) fn append(&mut self, frame: &Frame) -> Result<(), EvidenceError> {
         let mut line = serde_json::to_vec(frame).expect("invariant: a frame serialises to JSON");
         line.push(b'\n');
-        let fail = |source| EvidenceError::Io { action: "append to", path: self.path.clone(), source };
-        self.file.write_all(&line).map_err(fail)
+        Ok(self.file.write_all(&line).map_err(FileError::on("append to", &self.path))?)
     }
 }
 
@@ -151,10 +142,10 @@ pub fn recording_of(directory: &Path, plan: &Plan, events: &[Event]) -> Result<R
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(EvidenceError::Io { action: "open", path, source }),
+            Err(source) => return Err(FileError::on("open", &path)(source).into()),
         };
         for (index, line) in BufReader::new(file).lines().enumerate() {
-            let line = line.map_err(|source| EvidenceError::Io { action: "read", path: path.clone(), source })?;
+            let line = line.map_err(FileError::on("read", &path))?;
             let frame: Frame = serde_json::from_str(&line).map_err(|source| EvidenceError::Frame {
                 path: path.clone(),
                 line: index + 1,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log};
 use crate::plan::Plan;
-use crate::unit::{Clock, RunId, ScenarioId, sha256_hex};
+use crate::unit::{Clock, FileError, RunId, ScenarioId, sha256_hex};
 
 const PLAN_FILE: &str = "plan.json";
 const SCENARIO_FILE: &str = "scenario.yaml";
@@ -22,16 +22,8 @@ const COLLISIONS_MAX: usize = 99;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The file system said no.
-    #[error("failed to {action} `{}`", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// `plan.json` is not one.
     #[error("`{}` is not a plan that this version reads", path.display())]
     Plan {
@@ -44,11 +36,6 @@ pub enum FolderError {
     /// Too many runs in one second.
     #[error("too many runs of `{0}` began in this second")]
     Collision(ScenarioId),
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
-    let path = path.to_owned();
-    move |source| FolderError::Io { action, path, source }
 }
 
 /// The folder of one run.
@@ -75,13 +62,13 @@ impl RunFolder {
         workload_text: Option<&str>,
         clock: Clock,
     ) -> Result<Self, FolderError> {
-        std::fs::create_dir_all(reports).map_err(io_error("create", reports))?;
+        std::fs::create_dir_all(reports).map_err(FileError::on("create", reports))?;
         let (id, path) = claim(reports, &plan.scenario.id, clock)?;
         let mut plan_text = serde_json::to_string_pretty(plan).expect("invariant: a plan serialises to JSON");
         plan_text.push('\n');
         let write = |name: &str, text: &str| {
             let file = path.join(name);
-            std::fs::write(&file, text).map_err(io_error("write", &file))
+            std::fs::write(&file, text).map_err(FileError::on("write", &file))
         };
         write(PLAN_FILE, &plan_text)?;
         write(SCENARIO_FILE, scenario_text)?;
@@ -105,7 +92,7 @@ fn claim(reports: &Path, scenario: &ScenarioId, clock: Clock) -> Result<(RunId, 
                 return Ok((id, path));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(io_error("create", &path)(error)),
+            Err(error) => return Err(FileError::on("create", &path)(error).into()),
         }
     }
     Err(FolderError::Collision(scenario.clone()))
@@ -117,7 +104,7 @@ fn claim(reports: &Path, scenario: &ScenarioId, clock: Clock) -> Result<(RunId, 
 /// The file is missing, or is of another version.
 pub fn read_plan(directory: &Path) -> Result<Plan, FolderError> {
     let path = directory.join(PLAN_FILE);
-    let bytes = std::fs::read(&path).map_err(io_error("read", &path))?;
+    let bytes = std::fs::read(&path).map_err(FileError::on("read", &path))?;
     serde_json::from_slice(&bytes).map_err(|source| FolderError::Plan { path, source })
 }
 
@@ -129,11 +116,11 @@ pub fn find_runs(reports: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let entries = match std::fs::read_dir(reports) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error("read", reports)(error)),
+        Err(error) => return Err(FileError::on("read", reports)(error).into()),
     };
     let mut runs = Vec::new();
     for entry in entries {
-        let path = entry.map_err(io_error("read", reports))?.path();
+        let path = entry.map_err(FileError::on("read", reports))?.path();
         if path.join(LOG_FILE).is_file() {
             runs.push(path);
         }
@@ -186,14 +173,8 @@ pub enum LockError {
         environment: String,
     },
     /// The lock file cannot be used.
-    #[error("failed to lock `{}`", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// An environment that is ours until this is dropped, or the process ends.
@@ -206,17 +187,19 @@ impl EnvironmentLock {
     pub(super) fn take(reports: &Path, environment: &str) -> Result<Self, LockError> {
         let directory = reports.join(LOCK_DIRECTORY);
         let path = directory.join(format!("{environment}.lock"));
-        let fail = |source| LockError::Io { path: path.clone(), source };
-        std::fs::create_dir_all(&directory).map_err(fail)?;
-        let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(fail)?;
+        std::fs::create_dir_all(&directory).map_err(FileError::on("create", &directory))?;
+        let options = OpenOptions::new().create(true).write(true).truncate(false).clone();
+        let mut file = options.open(&path).map_err(FileError::on("open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 return Err(LockError::Taken { environment: environment.to_owned() });
             }
-            Err(std::fs::TryLockError::Error(source)) => return Err(fail(source)),
+            Err(std::fs::TryLockError::Error(source)) => return Err(FileError::on("lock", &path)(source).into()),
         }
-        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(fail)?;
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(FileError::on("write", &path))?;
         Ok(Self { _file: file })
     }
 }

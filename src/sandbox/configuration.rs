@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::unit::LAMBDA_RESERVED_VARIABLES;
+
 /// The longest timeout of an ordinary function, in seconds. Source: AWS Lambda quotas.
 pub(super) const TIMEOUT_SECONDS_MAX: u64 = 900;
 /// The smallest and largest memory, in MB. Source: AWS Lambda quotas.
@@ -21,27 +23,6 @@ pub(super) const MEMORY_MB_MAX: u32 = 10_240;
 const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 256;
 const HANDLER_BYTES_MAX: usize = 128;
-
-/// Variables that Lambda sets itself and refuses in a configuration. Source: AWS, "Defined runtime environment variables".
-const RESERVED_VARIABLES: [&str; 17] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_TASK_ROOT",
-];
 
 /// What a version of a function runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +100,7 @@ pub(super) fn environment_problem(environment: &BTreeMap<String, String>) -> Opt
     const UNABLE: &str = "Lambda was unable to configure your environment variables because the environment variables \
                           you have provided";
     let reserved: Vec<&str> =
-        environment.keys().map(String::as_str).filter(|name| RESERVED_VARIABLES.contains(name)).collect();
+        environment.keys().map(String::as_str).filter(|name| LAMBDA_RESERVED_VARIABLES.contains(name)).collect();
     if !reserved.is_empty() {
         return Some(format!(
             "{UNABLE} contains reserved keys that are currently not supported for modification. Reserved keys used in \

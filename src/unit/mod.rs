@@ -7,8 +7,10 @@ mod date;
 mod digest;
 mod duration;
 mod error_chain;
+mod file_error;
 mod histogram;
 mod id;
+mod lambda;
 mod level;
 mod nearest;
 mod percent;
@@ -22,11 +24,13 @@ pub use date::Date;
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use error_chain::error_chain;
+pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
     AlarmName, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
     PhaseId, PlaybookId, ProxyName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
+pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};
 pub use nearest::nearest;
 pub use percent::Percent;

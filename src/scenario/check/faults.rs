@@ -4,7 +4,7 @@ use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
 use crate::fault::{FaultKind, FaultSpec, LambdaEnvironment, LambdaTimeout, ProxyLatency};
 use crate::scenario::schema::{LambdaTarget, Mode, TargetKind};
-use crate::unit::TargetId;
+use crate::unit::{LAMBDA_RESERVED_VARIABLES, TargetId};
 
 /// AWS: UpdateFunctionConfiguration, `Timeout`.
 const TIMEOUT_SECONDS_MAX: u64 = 900;
@@ -12,27 +12,6 @@ const TIMEOUT_SECONDS_MAX: u64 = 900;
 /// Why a change of configuration does not reach an alias.
 pub(super) const LATEST_ONLY: &str =
     "`UpdateFunctionConfiguration` changes `$LATEST` only; published versions, and the aliases on them, never change";
-
-/// Variables that Lambda sets itself and refuses in a configuration. Source: AWS, "Defined runtime environment variables".
-const RESERVED: [&str; 17] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_TASK_ROOT",
-];
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let scenario = checker.scenario;
@@ -164,7 +143,7 @@ pub(super) fn check_variable(place: Place<'_>, name: &str, is_key: bool) -> Opti
         let problem = if is_key { place.name_error(code, message) } else { place.error(code, message) };
         Some(problem.with_help(help))
     };
-    if RESERVED.contains(&name) {
+    if LAMBDA_RESERVED_VARIABLES.contains(&name) {
         let message = format!("`{name}` is a variable of Lambda's own, which no configuration may change");
         return told("reserved-variable", message, "choose a variable that the function's code reads");
     }
