@@ -62,6 +62,7 @@ fn failure(error: &RecoverError) -> Failure {
         RecoverError::Undo { .. } => Failure { exit: Exit::Dirty, ..failure },
         RecoverError::Log(_)
         | RecoverError::Folder(_)
+        | RecoverError::Lock(_)
         | RecoverError::Identity(_)
         | RecoverError::WrongAccount { .. } => failure,
     }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::{FolderError, read_plan};
+use super::folder::{EnvironmentLock, FolderError, LockError, read_plan};
 use super::ledger::{self, Recorder, UndoFile, UndoFileError};
 use super::stage::{proxy_client, targets};
 use crate::aws::{Aws, AwsError, Connection};
-use crate::event::{EventKind, EventLog, FaultEnd, FaultIdentity, LogError, ProcessKind, RunState, undo_path};
+use crate::event::{
+    EventKind, EventLog, FaultEnd, FaultIdentity, LogError, ProcessKind, RunState, read_log, undo_path,
+};
 use crate::fault::{FaultEnvironment, Undo};
 use crate::plan::{EnvironmentKind, Plan};
-use crate::unit::{TargetId, process};
+use crate::unit::TargetId;
 
 /// Why a run cannot be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +24,17 @@ pub enum RecoverError {
     /// Its plan cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// It lives.
-    #[error("run `{run}` is still alive (process {process}); end it with `gameday abort`")]
+    /// It lives, or another run or recovery is at work in its environment.
+    #[error("the environment of run `{run}` is in use: end the run (process {process}) with `gameday abort`")]
     Alive {
         /// The run.
         run: String,
         /// Its process.
         process: u32,
     },
+    /// Its environment cannot be locked.
+    #[error(transparent)]
+    Lock(LockError),
     /// The caller could not be told.
     #[error("failed to ask AWS who we are")]
     Identity(#[source] AwsError),
@@ -91,14 +96,12 @@ pub struct RecoveredFault {
 /// The log, the plan or an undo file cannot be used, the run is alive, or the caller is in another account. Nothing was
 /// changed then. An undo that could not be done is no error here: it is in the answer.
 pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recovered, RecoverError> {
+    let _lock = lock(directory)?;
     let (log, events) = EventLog::reopen(directory)?;
     let state = RunState::fold(&events);
-    if state.outcome.is_none() && state.process != std::process::id() && process::is_alive(state.process) {
-        return Err(RecoverError::Alive { run: state.run, process: state.process });
-    }
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
-    let undos = read_undos(directory, &state)?;
     let plan = read_plan(directory)?;
+    let undos = read_undos(directory, &state, &plan)?;
     let environment = environment_of(&plan, &state, profile).await?;
     let recorder = Recorder::resume(log, &events);
     if !open.is_empty() || state.outcome.is_none() {
@@ -119,6 +122,17 @@ pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recove
     Ok(Recovered { run: state.run, is_clean, faults })
 }
 
+/// Holds the run's environment, so that the run is not alive and nobody starts one. Its log is not touched before that:
+/// a run that writes to it would lose what it writes.
+fn lock(directory: &Path) -> Result<EnvironmentLock, RecoverError> {
+    let state = RunState::fold(&read_log(directory)?.events);
+    let reports = directory.parent().unwrap_or(directory);
+    EnvironmentLock::take(reports, &state.environment).map_err(|error| match error {
+        LockError::Taken { .. } => RecoverError::Alive { run: state.run, process: state.process },
+        LockError::Io { .. } => RecoverError::Lock(error),
+    })
+}
+
 fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
     RecoveredFault {
         fault: fault.identity.fault.to_string(),
@@ -131,10 +145,10 @@ fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
     }
 }
 
-/// The undo of each open change, last first, by target.
-type Undos = BTreeMap<TargetId, Vec<(FaultIdentity, Undo)>>;
+/// The undo of each open change, last first, by what it works on.
+type Undos = BTreeMap<String, Vec<(FaultIdentity, Undo)>>;
 
-fn read_undos(directory: &Path, state: &RunState) -> Result<Undos, RecoverError> {
+fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> Result<Undos, RecoverError> {
     let mut undos = Undos::new();
     for fault in state.outstanding().rev() {
         let path = undo_path(directory, &fault.identity.step);
@@ -144,7 +158,7 @@ fn read_undos(directory: &Path, state: &RunState) -> Result<Undos, RecoverError>
             path: path.display().to_string(),
             source,
         })?;
-        undos.entry(fault.target.clone()).or_default().push((fault.identity.clone(), file.undo));
+        undos.entry(plan.resource(&fault.target)).or_default().push((fault.identity.clone(), file.undo));
     }
     Ok(undos)
 }
