@@ -13,6 +13,7 @@ pub mod observe;
 pub mod plan;
 pub mod playbook;
 pub mod proxy;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;

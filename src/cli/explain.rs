@@ -98,7 +98,10 @@ fn resolve<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
 /// What an entry of a list or map is; anything else is its own entry.
 fn entry<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
     let schema = resolve(root, schema);
-    let inner = schema.get("items").or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object()));
+    let by_name =
+        schema.get("patternProperties").and_then(Value::as_object).and_then(|patterns| patterns.values().next());
+    let inner = schema.get("items").or(by_name).or_else(|| schema.get("additionalProperties"));
+    let inner = inner.filter(|inner| inner.is_object());
     inner.map_or(schema, |inner| resolve(root, inner))
 }
 

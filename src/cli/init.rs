@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if !existing.is_empty() {
         let (names, folder) = (existing.join(", "), folder.display());
         let text = format!(
-            "nothing was written: {names} stands in `{folder}` already; move it away, or choose another folder"
+            "nothing was written, since `{folder}` has these already: {names}; move them away, or choose another folder"
         );
         return Err(Failure::new(Exit::Failure, text));
     }

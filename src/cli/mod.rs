@@ -68,6 +68,8 @@ enum Command {
     Abort(live::AbortArguments),
     /// Undo what a run left behind, from its folder alone.
     Recover(recover::Arguments),
+    /// Make the report of a run once more, offline, from its folder.
+    Report(report::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -132,6 +134,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Resume(arguments) => live::resume(arguments).await,
         Command::Abort(arguments) => live::abort(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
+        Command::Report(arguments) => report::run(&arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

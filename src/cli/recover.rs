@@ -58,11 +58,10 @@ fn profile_of(folder: &std::path::Path) -> Option<String> {
 fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
-        RecoverError::Alive { .. } => Failure { exit: Exit::Locked, ..failure },
+        RecoverError::Alive(_) => Failure { exit: Exit::Locked, ..failure },
         RecoverError::Undo { .. } => Failure { exit: Exit::Dirty, ..failure },
         RecoverError::Log(_)
         | RecoverError::Folder(_)
-        | RecoverError::Lock(_)
         | RecoverError::Identity(_)
         | RecoverError::WrongAccount { .. } => failure,
     }

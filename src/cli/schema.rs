@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 
+use serde_json::Value;
+
 use super::{Exit, Failure, out};
 use crate::sandbox::SandboxSpec;
 use crate::scenario::Scenario;
@@ -39,14 +41,39 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// The schema of a type as files are read into it, draft 2020-12.
 fn of<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>()
+    let settings = SchemaSettings::draft2020_12().for_deserialize().with_transform(RecursiveTransform(without_null));
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// A key may be left out, but not be empty: `check` refuses a key with nothing after it.
+fn without_null(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_mut_slice() {
+            let only = only.take();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
+        alternatives.retain(|alternative| alternative.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(only)] = alternatives.as_mut_slice() {
+            let only = std::mem::take(only);
+            schema.remove("anyOf");
+            for (key, value) in only {
+                schema.insert(key, value);
+            }
+        }
+    }
 }
 
 /// The schema of scenarios, in which a variable may stand for any text that has a pattern.
 pub(super) fn scenario() -> Schema {
     let mut schema = of::<Scenario>();
     let mut variables = RecursiveTransform(|schema: &mut Schema| {
-        if let Some(serde_json::Value::String(pattern)) = schema.get_mut("pattern") {
+        if let Some(Value::String(pattern)) = schema.get_mut("pattern") {
             *pattern = format!(r"({pattern})|\$\{{[^}}]+\}}");
         }
     });
@@ -62,6 +89,7 @@ mod tests {
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["additionalProperties"], false);
         let pattern = schema["$defs"]["Duration"]["pattern"].as_str().unwrap();
+        assert!(!schema.to_string().contains("null"), "a key with nothing after it is refused");
         assert!(pattern.ends_with(r"|\$\{[^}]+\}"), "{pattern}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
-use crate::event::{RunState, read_log};
+use crate::event::{RunState, is_in_use, read_log};
 use crate::run::live_runs;
 use crate::unit::format_duration;
 
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = workspace::run_folder(&reports, arguments.run.as_deref())?;
     let read = read_log(&folder).map_err(|error| Failure::from_error(&error))?;
     let state = RunState::fold(&read.events);
-    let is_alive = state.outcome.is_none() && crate::unit::process::is_alive(state.process);
+    let is_alive = !state.is_over() && is_in_use(&folder);
     if arguments.json {
         out::json(&serde_json::json!({ "alive": is_alive, "state": state }));
     } else {
@@ -65,6 +65,7 @@ fn print(state: &RunState, is_alive: bool) {
     let life = match (state.exit_code, is_alive) {
         (Some(code), _) => format!("ended with exit code {code}"),
         (None, true) => "alive".to_owned(),
+        (None, false) if state.is_over() => "ended in the middle, and was recovered".to_owned(),
         (None, false) => "ended in the middle".to_owned(),
     };
     out::line(format_args!("{}\n{} in {}: {life}, {at} in", state.title, state.run, state.environment));

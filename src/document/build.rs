@@ -1,13 +1,13 @@
 //! Builds a tree from the parser's events. Owns: the limits, and what of YAML is refused. Must not know: types.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::scalar::resolve;
 use super::tree::{DEPTH_MAX, Key, NODES_MAX, Node, NodeId, Scalar, Value};
-use super::{Diagnostic, SourceFile, Span};
+use super::{Diagnostic, PROBLEMS_MAX, SourceFile, Span};
 
 /// A list or map that is being read.
 struct Open {
@@ -125,14 +125,24 @@ impl<'s> Builder<'s> {
             let stop = *self.stop(span, "syntax", "a tab stands in the indentation");
             return Box::new(stop.with_help("indent with spaces: YAML does not allow tabs there"));
         }
+        // The parser's own limit, on brackets alone, may be met before ours, because it reads ahead.
+        if error.info() == "recursion limit exceeded" {
+            return self.too_deep(at..at);
+        }
         self.stop(at..at, "syntax", format!("this is not YAML: {}", error.info()))
+    }
+
+    fn too_deep(&self, span: Span) -> Stop {
+        self.stop(span, "too-deep", format!("lists and maps stand more than {DEPTH_MAX} deep in each other"))
     }
 
     fn refuse_tag(&self, tag: Option<&saphyr_parser::Tag>, span: &Span) -> Result<(), Stop> {
         match tag {
             None => Ok(()),
             Some(tag) => {
-                let stop = *self.stop(span.clone(), "unsupported-yaml", format!("the tag `{tag}` has no meaning here"));
+                let written = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
+                let message = format!("the tag `{written}` has no meaning here");
+                let stop = *self.stop(span.clone(), "unsupported-yaml", message);
                 Err(Box::new(stop.with_help("remove the tag; put text in quotes to keep it text")))
             }
         }
@@ -187,11 +197,7 @@ impl<'s> Builder<'s> {
             return Err(self.stop(span, "unsupported-yaml", "a key must be a word, not a list or a map"));
         }
         if self.open.len() >= DEPTH_MAX {
-            return Err(self.stop(
-                span,
-                "too-deep",
-                format!("lists and maps stand more than {DEPTH_MAX} deep in each other"),
-            ));
+            return Err(self.too_deep(span));
         }
         let empty =
             if is_map { Value::Map { entries: Vec::new(), sorted: Vec::new() } } else { Value::List(Vec::new()) };
@@ -234,10 +240,10 @@ impl<'s> Builder<'s> {
                 _ => kept.push(id),
             }
         }
-        let (dropped, problems): (Vec<NodeId>, Vec<Diagnostic>) = duplicates.into_iter().unzip();
-        self.problems.extend(problems);
-        let entries =
-            if dropped.is_empty() { entries } else { entries.into_iter().filter(|id| !dropped.contains(id)).collect() };
+        let (dropped, problems): (HashSet<NodeId>, Vec<Diagnostic>) = duplicates.into_iter().unzip();
+        let room = PROBLEMS_MAX.saturating_sub(self.problems.len());
+        self.problems.extend(problems.into_iter().take(room));
+        let entries = entries.into_iter().filter(|id| !dropped.contains(id)).collect();
         Value::Map { entries, sorted: kept }
     }
 

@@ -14,6 +14,9 @@ use crate::unit::nearest;
 /// How many problems of one file are told; nobody mends more at once.
 pub const PROBLEMS_MAX: usize = 100;
 
+/// How many known names are listed beside a near one.
+const KNOWN_MAX: usize = 12;
+
 /// Reads types from a tree, entry by entry.
 #[derive(Debug)]
 pub struct Decoder {
@@ -36,9 +39,18 @@ impl Decoder {
         Self { visibility: Visibility::of(&tree), tree, problems: Vec::new() }
     }
 
-    /// Reads each entry of the list or map at `path` by itself, so that a long list stays fast and one wrong entry does
-    /// not hide the next. `*` in the path stands for every entry. The innermost lists are to be read first.
-    pub fn entries<T: DeserializeOwned + JsonSchema>(&mut self, path: &[&str]) {
+    /// Reads each entry of the list at `path` by itself, so that a long list stays fast and one wrong entry does not hide
+    /// the next. `*` in the path stands for every entry. The innermost lists are to be read first.
+    pub fn list<T: DeserializeOwned + JsonSchema>(&mut self, path: &[&str]) {
+        self.entries::<T>(path, |tree, id| tree.is_list(id));
+    }
+
+    /// Reads each entry of the map at `path` by itself, as [`Decoder::list`] does.
+    pub fn map<T: DeserializeOwned + JsonSchema>(&mut self, path: &[&str]) {
+        self.entries::<T>(path, |tree, id| tree.is_map(id));
+    }
+
+    fn entries<T: DeserializeOwned + JsonSchema>(&mut self, path: &[&str], fits: fn(&Tree, NodeId) -> bool) {
         let mut containers = vec![self.tree.root()];
         for step in path {
             containers = containers
@@ -49,6 +61,8 @@ impl Decoder {
                 })
                 .collect();
         }
+        // What is no list (or map) is told as a whole when the value around it is read.
+        containers.retain(|id| fits(&self.tree, *id));
         for container in containers {
             for entry in self.tree.children(container).to_vec() {
                 self.settle::<T>(entry);
@@ -56,6 +70,13 @@ impl Decoder {
             if let Some(hollow) = self.visibility.hollow.get_mut(container.index()) {
                 *hollow = true;
             }
+        }
+    }
+
+    /// Leaves out a value of which a problem was told already.
+    pub fn set_aside(&mut self, id: NodeId) {
+        if let Some(aside) = self.visibility.aside.get_mut(id.index()) {
+            *aside = true;
         }
     }
 
@@ -141,9 +162,7 @@ impl Decoder {
                 self.problems.push(problem);
             }
         }
-        if let Some(aside) = self.visibility.aside.get_mut(id.index()) {
-            *aside = true;
-        }
+        self.set_aside(id);
     }
 
     /// Whether the key is there, or was, or was meant by one that is unknown.
@@ -155,7 +174,13 @@ impl Decoder {
     }
 
     fn wrong_type(&self, span: Span, id: NodeId, found: &str, expected: &str) -> Diagnostic {
-        let message = format!("expected {expected}, found {found}");
+        let message = match self.tree.scalar(id) {
+            // As it is written: a leading zero tells that it was never meant as a number.
+            Some((Scalar::Integer(_) | Scalar::Float(_), text)) => {
+                format!("expected {expected}, found the number `{text}`")
+            }
+            Some(_) | None => format!("expected {expected}, found {found}"),
+        };
         let problem = Diagnostic::error(self.tree.source(), span, "wrong-type", message);
         match self.tree.scalar(id) {
             Some((Scalar::Integer(_) | Scalar::Float(_) | Scalar::Bool(_), text)) if expected == "text" => {
@@ -193,8 +218,11 @@ fn required_keys<T: JsonSchema>() -> Vec<String> {
 
 fn unknown(problem: Diagnostic, word: &str, known: &[&'static str], list: &str) -> Diagnostic {
     let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    let problem = if known.is_empty() { problem } else { problem.with_note(format!("{list}: {}", quoted.join(", "))) };
-    problem.with_help_if(nearest(word, known.iter().copied()).map(|name| format!("did you mean `{name}`?")))
+    let near = nearest(word, known.iter().copied());
+    // A long list helps only where no name is near.
+    let is_listed = !known.is_empty() && (near.is_none() || known.len() <= KNOWN_MAX);
+    let problem = if is_listed { problem.with_note(format!("{list}: {}", quoted.join(", "))) } else { problem };
+    problem.with_help_if(near.map(|name| format!("did you mean `{name}`?")))
 }
 
 impl Document {
@@ -367,8 +395,8 @@ mod tests {
         let mut problems = Vec::new();
         let Some(tree) = Tree::parse(&source, &mut problems) else { return (None, told(&problems)) };
         let mut decoder = Decoder::new(tree);
-        decoder.entries::<Step>(&["steps"]);
-        decoder.entries::<Step>(&["named"]);
+        decoder.list::<Step>(&["steps"]);
+        decoder.map::<Step>(&["named"]);
         let (value, _, more) = decoder.finish::<Whole>();
         problems.extend(more);
         (value, told(&problems))
@@ -406,6 +434,14 @@ mod tests {
                 "1:8 wrong-type: expected text, found the number `5`",
                 "2:1 unknown-key: unknown key `cuont`",
             ]
+        );
+    }
+
+    #[test]
+    fn a_map_for_a_list_is_one_problem() {
+        assert_eq!(
+            decode("title: x\ncount: 1\nsteps: {at: 1s}\n").1,
+            ["3:8 wrong-type: expected a list, found a map of keys"]
         );
     }
 

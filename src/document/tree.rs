@@ -161,6 +161,18 @@ impl Tree {
         }
     }
 
+    /// Whether the value is a list.
+    #[must_use]
+    pub fn is_list(&self, id: NodeId) -> bool {
+        matches!(self.node(id).value, Value::List(_))
+    }
+
+    /// Whether the value is a map.
+    #[must_use]
+    pub fn is_map(&self, id: NodeId) -> bool {
+        matches!(self.node(id).value, Value::Map { .. })
+    }
+
     /// The key of an entry of a map.
     #[must_use]
     pub fn key(&self, id: NodeId) -> Option<&str> {

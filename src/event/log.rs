@@ -4,7 +4,7 @@
 //! before `,"crc"`. A torn last line is dropped on reading, since nothing was done before its append returned; a broken
 //! line in the middle is an error.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,9 @@ pub const LOG_FORMAT: u32 = 1;
 pub const EVENT_LINE_BYTES_MAX: usize = 64 * 1024;
 /// How many events a slow reader may lag behind before it must read the file again.
 const SUBSCRIBER_LAG_EVENTS_MAX: usize = 4_096;
+
+/// How often a lock is tried for.
+const LOCK_ATTEMPTS_MAX: u32 = 100;
 
 const LOG_FILE: &str = "run.ndjson";
 const UNDO_DIRECTORY: &str = "undo";
@@ -66,6 +69,9 @@ pub enum LogError {
     /// The first event is not a start, or of a format that this program does not know.
     #[error("`{}` is not a log of format {LOG_FORMAT}", .0.display())]
     Format(PathBuf),
+    /// Another process writes it: the run is alive, or is being recovered.
+    #[error("`{}` is in use: the run is alive, or is being recovered", .0.display())]
+    InUse(PathBuf),
     /// An earlier append failed: nothing may be injected any more.
     #[error("the log failed before; nothing more is written")]
     Failed,
@@ -114,6 +120,7 @@ impl EventLog {
     pub fn create(directory: &Path, clock: Clock) -> Result<Self, LogError> {
         let path = directory.join(LOG_FILE);
         let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        lock(&file, &path)?;
         sync_directory(directory)?;
         Ok(Self::over(file, 0, directory, clock))
     }
@@ -124,14 +131,16 @@ impl EventLog {
     /// The log cannot be read, is broken, or cannot be written.
     pub fn reopen(directory: &Path) -> Result<(Self, Vec<Event>), LogError> {
         let path = directory.join(LOG_FILE);
+        // Locked before it is read: what is cut off must be torn, and not just being written.
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(io_error("open", &path))?;
+        lock(&file, &path)?;
         let ReadLog { events, whole_bytes } = read_log(directory)?;
         let (first, last) = match (events.first(), events.last()) {
             (Some(first), Some(last)) => (first, last),
-            _ => return Err(LogError::Empty(path)),
+            (None, _) | (_, None) => return Err(LogError::Empty(path)),
         };
         let next_seq = last.seq + 1;
         let clock = Clock::since(first.at);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(io_error("open", &path))?;
         file.set_len(whole_bytes).map_err(io_error("cut the torn end of", &path))?;
         file.seek(io::SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
         Ok((Self::over(file, next_seq, directory, clock), events))
@@ -189,8 +198,14 @@ impl EventLog {
         Ok(event)
     }
 
-    /// An event of this moment that is in no file: what a run goes on with when the log can not be written.
-    pub(crate) fn stamp(&self, seq: u64, kind: EventKind) -> Event {
+    /// Tells subscribers of an event that no file has: what a run goes on with when its log can not be written.
+    pub(crate) fn publish_unwritten(&self, kind: EventKind) -> Arc<Event> {
+        let event = Arc::new(self.stamp(u64::MAX, kind));
+        self.sender.send(Arc::clone(&event)).ok();
+        event
+    }
+
+    fn stamp(&self, seq: u64, kind: EventKind) -> Event {
         let elapsed_ms = crate::unit::elapsed_ms(self.clock.elapsed());
         Event { seq, at: self.clock.now(), elapsed_ms, kind }
     }
@@ -220,6 +235,28 @@ impl EventLog {
         // The file's state is consistent after a panic elsewhere: a half-written line is a torn tail.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes a log this process's own until the file is closed, which the end of the process does in any case.
+fn lock(file: &File, path: &Path) -> Result<(), LogError> {
+    for attempt in 1..=LOCK_ATTEMPTS_MAX {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            // Somebody who only asks whether the run is alive holds the lock for a moment.
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS_MAX => std::thread::yield_now(),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(source)) => return Err(io_error("lock", path)(source)),
+        }
+    }
+    Err(LogError::InUse(path.to_owned()))
+}
+
+/// Whether a process has the log of the run in `directory` open for writing. Unlike a process id, a lock is never taken
+/// over by somebody else.
+#[must_use]
+pub fn is_in_use(directory: &Path) -> bool {
+    let file = File::open(directory.join(LOG_FILE));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Where a fault's undo is kept.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
-use crate::unit::{FaultId, LoadId, StepId};
+use crate::unit::{FaultId, LoadId, PhaseId, StepId};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -68,6 +68,8 @@ pub struct RunState {
     pub abort: Option<AbortCause>,
     /// Its results so far.
     pub results: Vec<HypothesisResult>,
+    /// Whether `gameday recover` has looked at it.
+    pub has_recovery: bool,
     /// Processes beside its own: kind, process id, address.
     pub processes: Vec<(ProcessKind, u32, String)>,
     /// How it ended; none while it lives, or when it died.
@@ -85,6 +87,12 @@ impl RunState {
             state.apply(event);
         }
         state
+    }
+
+    /// Whether nothing more will come: it ended by itself, or it died and `gameday recover` has undone everything.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.outcome.is_some() || (self.has_recovery && self.stage == RunStage::Settled)
     }
 
     /// The phase that is under way.
@@ -124,10 +132,7 @@ impl RunState {
                 self.processes.push((*process, *pid, address.clone()));
             }
             EventKind::ReadinessPassed { .. } => self.stage = RunStage::Ready,
-            EventKind::PhaseStarted { phase } => {
-                self.stage = RunStage::Running;
-                self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None });
-            }
+            EventKind::PhaseStarted { phase } => self.start_phase(at, phase),
             EventKind::PhaseEnded { why, .. } => self.end_phase(at, *why),
             EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
             EventKind::LoadStarted { load, .. } => {
@@ -175,6 +180,9 @@ impl RunState {
                 self.stage = RunStage::Aborting;
                 self.abort.get_or_insert_with(|| cause.clone());
             }
+            EventKind::RecoveryStarted { .. } => {
+                (self.stage, self.has_recovery) = (RunStage::Recovering, true);
+            }
             EventKind::RunRecovering => self.stage = RunStage::Recovering,
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
@@ -188,9 +196,13 @@ impl RunState {
             | EventKind::GuardrailWarned { .. }
             | EventKind::GuardrailTripped { .. }
             | EventKind::SettleJudged { .. }
-            | EventKind::RecoveryStarted { .. }
             | EventKind::Unknown(_) => {}
         }
+    }
+
+    fn start_phase(&mut self, at: u64, phase: &PhaseId) {
+        self.stage = RunStage::Running;
+        self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None });
     }
 
     fn end_phase(&mut self, at: u64, why: PhaseEnd) {

@@ -14,7 +14,7 @@ use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::playbook::Playbook;
 use crate::proxy::Protocol;
 use crate::scenario::expect::Expectation;
-use crate::scenario::{ActionKind, ActionSpec, Checked, PhaseSpec, ReportFormat, Scenario, TargetKind};
+use crate::scenario::{ActionKind, ActionSpec, Checked, PhaseSpec, Redaction, ReportFormat, Scenario, TargetKind};
 use crate::unit::{FaultId, PhaseId, PlaybookId, TargetId};
 use crate::workspace::{Environment, EnvironmentKind, Workspace};
 
@@ -60,6 +60,7 @@ pub fn compile(
             .as_ref()
             .map(|settle| SettlePlan { steady: settle.steady.clone(), within: settle.within }),
         formats: formats(scenario, workspace),
+        redact: redact(scenario, workspace),
         debrief: scenario.debrief.clone(),
         not_carried_out: not_carried_out(checked),
     })
@@ -114,6 +115,15 @@ fn formats(scenario: &Scenario, workspace: &Workspace) -> Vec<ReportFormat> {
     formats.sort();
     formats.dedup();
     formats
+}
+
+/// What the scenario or the workspace wants blacked out: one that asks for more never takes away what the other asked for.
+fn redact(scenario: &Scenario, workspace: &Workspace) -> Vec<Redaction> {
+    let asked = [scenario.report.as_ref(), workspace.report.as_ref()];
+    let mut redact: Vec<Redaction> = asked.into_iter().flatten().flat_map(|report| report.redact.clone()).collect();
+    redact.sort_by_key(|redaction| *redaction as u8);
+    redact.dedup();
+    redact
 }
 
 /// Leads functions through the fault proxy: each an environment variable that is set before the first phase.

@@ -9,7 +9,7 @@ use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
 use crate::proxy::ProxySpec;
 use crate::scenario::expect::Expectation;
-use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, ReportFormat, Severity};
+use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat, Severity};
 use crate::unit::{
     DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
     ScenarioId, SignalId, StepId, TargetId,
@@ -51,6 +51,9 @@ pub struct Plan {
     pub settle: Option<SettlePlan>,
     /// The formats of the report.
     pub formats: Vec<ReportFormat>,
+    /// What is blacked out in the report.
+    #[serde(default)]
+    pub redact: Vec<Redaction>,
     /// How the team talks about it afterwards.
     pub debrief: Option<Debrief>,
     /// What the scenario asks for that this version checks but does not carry out, where leaving it out changes

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::event::{EventKind, LogError, ReadLog, RunState, read_log};
+use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log};
 use crate::plan::Plan;
 use crate::unit::{Clock, RunId, ScenarioId, sha256_hex};
 
@@ -149,11 +149,11 @@ pub struct LiveRun {
     pub path: PathBuf,
     /// What its log says.
     pub state: RunState,
-    /// Whether its process is there.
+    /// Whether a process runs it.
     pub is_alive: bool,
 }
 
-/// The runs that have not ended, or ended dirty, oldest first. A log that cannot be read is passed over, except that
+/// The runs that are not over, or that ended dirty, oldest first. A log that cannot be read is passed over, except that
 /// what stands before a broken line still counts.
 ///
 /// # Errors
@@ -168,12 +168,11 @@ fn live_run(path: &Path) -> Option<LiveRun> {
         Ok(ReadLog { events, .. }) | Err(LogError::Broken { before: events, .. }) => events,
         Err(_) => return None,
     };
-    let has_ended = matches!(events.last().map(|event| &event.kind), Some(EventKind::RunEnded { .. }));
     let state = RunState::fold(&events);
-    if has_ended && state.outstanding().next().is_none() {
+    if state.is_over() && state.outstanding().next().is_none() {
         return None;
     }
-    let is_alive = !has_ended && crate::unit::process::is_alive(state.process);
+    let is_alive = !state.is_over() && is_in_use(path);
     Some(LiveRun { path: path.to_owned(), state, is_alive })
 }
 

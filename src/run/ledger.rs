@@ -82,7 +82,7 @@ impl Recorder {
                 Ok(())
             }
             Err(error) => {
-                recording.apply(&self.log.stamp(u64::MAX, kind));
+                recording.apply(&self.log.publish_unwritten(kind));
                 Err(error)
             }
         }

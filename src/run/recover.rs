@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::{EnvironmentLock, FolderError, LockError, read_plan};
+use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile, UndoFileError};
 use super::stage::{proxy_client, targets};
 use crate::aws::{Aws, AwsError, Connection};
-use crate::event::{
-    EventKind, EventLog, FaultEnd, FaultIdentity, LogError, ProcessKind, RunState, read_log, undo_path,
-};
+use crate::event::{EventKind, EventLog, FaultEnd, FaultIdentity, LogError, ProcessKind, RunState, undo_path};
 use crate::fault::{FaultEnvironment, Undo};
 use crate::plan::{EnvironmentKind, Plan};
 use crate::unit::TargetId;
@@ -24,17 +22,9 @@ pub enum RecoverError {
     /// Its plan cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// It lives, or another run or recovery is at work in its environment.
-    #[error("the environment of run `{run}` is in use: end the run (process {process}) with `gameday abort`")]
-    Alive {
-        /// The run.
-        run: String,
-        /// Its process.
-        process: u32,
-    },
-    /// Its environment cannot be locked.
-    #[error(transparent)]
-    Lock(LockError),
+    /// It lives, or somebody else recovers it.
+    #[error("the run in `{0}` is still alive, or is being recovered; end it with `gameday abort`")]
+    Alive(String),
     /// The caller could not be told.
     #[error("failed to ask AWS who we are")]
     Identity(#[source] AwsError),
@@ -96,15 +86,18 @@ pub struct RecoveredFault {
 /// The log, the plan or an undo file cannot be used, the run is alive, or the caller is in another account. Nothing was
 /// changed then. An undo that could not be done is no error here: it is in the answer.
 pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recovered, RecoverError> {
-    let _lock = lock(directory)?;
-    let (log, events) = EventLog::reopen(directory)?;
+    let (log, events) = match EventLog::reopen(directory) {
+        Err(LogError::InUse(_)) => return Err(RecoverError::Alive(directory.display().to_string())),
+        opened => opened?,
+    };
     let state = RunState::fold(&events);
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let plan = read_plan(directory)?;
     let undos = read_undos(directory, &state, &plan)?;
     let environment = environment_of(&plan, &state, profile).await?;
     let recorder = Recorder::resume(log, &events);
-    if !open.is_empty() || state.outcome.is_none() {
+    let is_work_left = !open.is_empty() || !state.is_over();
+    if is_work_left {
         recorder.record(EventKind::RecoveryStarted { process: std::process::id() })?;
         undo_all(&recorder, &environment, undos, &state.run).await;
     }
@@ -114,23 +107,11 @@ pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recove
     let left: Vec<String> = now.outstanding().map(|fault| fault.change.clone()).collect();
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
-    let was_open = !open.is_empty() || state.outcome.is_none();
     drop(recording);
-    if was_open {
+    if is_work_left {
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
     }
     Ok(Recovered { run: state.run, is_clean, faults })
-}
-
-/// Holds the run's environment, so that the run is not alive and nobody starts one. Its log is not touched before that:
-/// a run that writes to it would lose what it writes.
-fn lock(directory: &Path) -> Result<EnvironmentLock, RecoverError> {
-    let state = RunState::fold(&read_log(directory)?.events);
-    let reports = directory.parent().unwrap_or(directory);
-    EnvironmentLock::take(reports, &state.environment).map_err(|error| match error {
-        LockError::Taken { .. } => RecoverError::Alive { run: state.run, process: state.process },
-        LockError::Io { .. } => RecoverError::Lock(error),
-    })
 }
 
 fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {

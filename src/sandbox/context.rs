@@ -16,6 +16,8 @@ pub(super) struct Context {
     pub region: String,
     /// The control API's URL, which functions use for calls of their own.
     pub endpoint: String,
+    /// The function URLs' server, to which a function's name is added.
+    pub url_endpoint: String,
     pub gameday: PathBuf,
     pub search_path: OsString,
     pub clock: Clock,
@@ -29,5 +31,10 @@ impl Context {
     /// A function's ARN without a qualifier.
     pub(super) fn function_arn(&self, name: &str) -> String {
         format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account_id)
+    }
+
+    /// A function's URL, for a name with or without a qualifier; no slash at its end.
+    pub(super) fn function_url(&self, name: &str) -> String {
+        format!("{}/{name}", self.url_endpoint)
     }
 }

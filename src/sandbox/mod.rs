@@ -55,7 +55,6 @@ pub struct Sandbox {
     urls: Option<Server>,
     card_provider: Option<CardProvider>,
     control_address: SocketAddr,
-    url_address: SocketAddr,
 }
 
 impl Sandbox {
@@ -77,6 +76,7 @@ impl Sandbox {
             account_id: options.account_id.clone(),
             region: options.region.clone(),
             endpoint: format!("http://{}", control.address()),
+            url_endpoint: format!("http://{}", urls.address()),
             gameday: options.gameday.clone(),
             search_path: options.search_path.clone(),
             clock: Clock::start(),
@@ -100,7 +100,6 @@ impl Sandbox {
         let account = Arc::new(Account::new(context, functions, concurrency));
         Ok(Self {
             control_address: control.address(),
-            url_address: urls.address(),
             control: Some(control.serve(control::router(Arc::clone(&account)))),
             urls: Some(urls.serve(url::router(Arc::clone(&account)))),
             account,
@@ -120,7 +119,7 @@ impl Sandbox {
     #[must_use]
     pub fn function_url(&self, name: &str) -> Option<String> {
         self.account.find(name, None).ok()?;
-        Some(format!("http://{}/{name}", self.url_address))
+        Some(self.account.context.function_url(name))
     }
 
     /// The names of the functions.

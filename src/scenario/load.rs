@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check::check_all;
+use super::check::{UNUSED, check_all};
 use super::expect::Expectation;
 use super::schema::{
     ActionSpec, ChecklistStep, Guardrail, Hint, Hypothesis, Inject, Person, PhaseSpec, Scenario, TargetSpec,
 };
 use super::vars;
-use crate::document::{Decoder, Diagnostic, Document, PROBLEMS_MAX, Severity, SourceFile, Tree};
+use crate::document::{Decoder, Diagnostic, Document, NodeId, PROBLEMS_MAX, Severity, SourceFile, Tree};
 use crate::fault::FaultSpec;
 use crate::load::{JourneySpec, LoadSpec, StageSpec, StepSpec};
 use crate::observe::SignalSpec;
@@ -76,8 +76,13 @@ pub fn check(
     };
     let mut first = None;
     let mut found = Vec::new();
-    for environment in environments {
-        let (read, told) = check_environment(tree.clone(), workspace, environment.as_deref());
+    let mut tree = Some(tree);
+    let last = environments.len() - 1;
+    for (index, environment) in environments.into_iter().enumerate() {
+        // Most files have no variables and are read once: the tree is copied only where it is needed again.
+        let copy = if index == last { tree.take() } else { tree.clone() };
+        let Some(copy) = copy else { break };
+        let (read, told) = check_environment(copy, workspace, environment.as_deref());
         if first.is_none() {
             first = read.map(|(scenario, expectations)| (scenario, expectations, environment.clone()));
         }
@@ -86,6 +91,10 @@ pub fn check(
     problems.extend(merge(found));
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
+    if has_errors {
+        // What seems to be unused is mostly what a mistake elsewhere does not reach.
+        problems.retain(|problem| problem.code != UNUSED);
+    }
     match first {
         Some((scenario, expectations, environment)) if !has_errors => Ok(Checked {
             scenario,
@@ -125,8 +134,8 @@ fn check_environment(
     workspace: &Workspace,
     environment: Option<&str>,
 ) -> (Option<Read>, Vec<Diagnostic>) {
-    let mut problems = vars::substitute(&mut tree, environment);
-    let (scenario, document, found) = decode(tree);
+    let (unfilled, mut problems): (Vec<_>, Vec<_>) = vars::substitute(&mut tree, environment).into_iter().unzip();
+    let (scenario, document, found) = decode(tree, &unfilled);
     problems.extend(found);
     let Some(scenario) = scenario else { return (None, problems) };
     let (expectations, found) = check_all(&scenario, &document, workspace, environment);
@@ -135,24 +144,27 @@ fn check_environment(
 }
 
 /// Reads the types. The lists that may be long are read entry by entry, the innermost first.
-fn decode(tree: Tree) -> (Option<Scenario>, Document, Vec<Diagnostic>) {
+fn decode(tree: Tree, unfilled: &[NodeId]) -> (Option<Scenario>, Document, Vec<Diagnostic>) {
     let mut decoder = Decoder::new(tree);
-    decoder.entries::<ActionSpec>(&["timeline", "*", "do"]);
-    decoder.entries::<ChecklistStep>(&["timeline", "*", "checklist"]);
-    decoder.entries::<PhaseSpec>(&["timeline"]);
-    decoder.entries::<StepSpec>(&["load", "*", "journeys", "*", "steps"]);
-    decoder.entries::<JourneySpec>(&["load", "*", "journeys"]);
-    decoder.entries::<StageSpec>(&["load", "*", "shape"]);
-    decoder.entries::<LoadSpec>(&["load"]);
-    decoder.entries::<BTreeMap<String, serde_json::Value>>(&["vars"]);
-    decoder.entries::<Person>(&["people"]);
-    decoder.entries::<TargetSpec>(&["targets"]);
-    decoder.entries::<SignalSpec>(&["signals"]);
-    decoder.entries::<Hypothesis>(&["hypotheses"]);
-    decoder.entries::<Guardrail>(&["guardrails"]);
-    decoder.entries::<FaultSpec>(&["faults"]);
-    decoder.entries::<Inject>(&["injects"]);
-    decoder.entries::<Hint>(&["hints"]);
+    for id in unfilled {
+        decoder.set_aside(*id);
+    }
+    decoder.list::<ActionSpec>(&["timeline", "*", "do"]);
+    decoder.list::<ChecklistStep>(&["timeline", "*", "checklist"]);
+    decoder.list::<PhaseSpec>(&["timeline"]);
+    decoder.list::<StepSpec>(&["load", "*", "journeys", "*", "steps"]);
+    decoder.list::<JourneySpec>(&["load", "*", "journeys"]);
+    decoder.list::<StageSpec>(&["load", "*", "shape"]);
+    decoder.map::<LoadSpec>(&["load"]);
+    decoder.map::<BTreeMap<String, serde_json::Value>>(&["vars"]);
+    decoder.map::<Person>(&["people"]);
+    decoder.map::<TargetSpec>(&["targets"]);
+    decoder.map::<SignalSpec>(&["signals"]);
+    decoder.list::<Hypothesis>(&["hypotheses"]);
+    decoder.list::<Guardrail>(&["guardrails"]);
+    decoder.map::<FaultSpec>(&["faults"]);
+    decoder.map::<Inject>(&["injects"]);
+    decoder.list::<Hint>(&["hints"]);
     decoder.finish()
 }
 
@@ -183,4 +195,86 @@ fn merge(found: Vec<(Option<String>, Vec<Diagnostic>)>) -> Vec<Diagnostic> {
             Some(_) | None => problem,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Model;
+
+    const TEXT: &str = r#"
+gameday: 1
+id: small
+title: A small scenario
+owner: me
+environments: {allow: [sandbox, staging]}
+vars: {rate: {default: 40 users, staging: 5 users}, name: {default: orders}}
+targets: {orders: {lambda: {function: "${name}-fn"}}}
+signals: {ok: {load: {of: users, stat: success_ratio}}}
+hypotheses: [{id: H1, text: x, expect: "mean(ok) >= 99%"}]
+guardrails: [{id: G1, abort_if: "mean(ok) < 50% for 10s"}, {id: G2, max_duration: 1h}]
+load:
+  users: {journeys: [{name: a, steps: [{get: "${orders.url}/a/${id}"}]}], shape: [{hold: 1m, at: "${rate}"}]}
+faults:
+  stop: {lambda_concurrency: {target: orders, reserved: 0}, effect_if: "mean(ok) < 90%"}
+timeline:
+  - {phase: baseline, for: 1m, do: [{at: 0s, load: users}], until: mark(go)}
+  - {phase: stopped, for: 1m, do: [{at: 0s, fault: stop}, {at: 9s, undo: stop, unless: mark(keep)}]}
+"#;
+
+    fn checked(text: &str, environment: Option<&str>) -> Result<Checked, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::read(folder.path()).unwrap();
+        let source = Arc::new(SourceFile::new("small.yaml", text));
+        check(&source, &workspace, environment).map_err(|problems| {
+            let line = |problem: &Diagnostic| format!("{} {}", problem.code, problem.notes.join(" "));
+            problems.iter().map(line).collect()
+        })
+    }
+
+    fn good() -> String {
+        TEXT.replace("/a/${id}", "/a")
+    }
+
+    #[test]
+    fn a_checked_scenario_has_the_values_of_its_environment() {
+        for (environment, users) in [(None, "40 users"), (Some("sandbox"), "40 users"), (Some("staging"), "5 users")] {
+            let checked = checked(&good(), environment).unwrap();
+            let load = checked.scenario.load.values().next().unwrap();
+            assert_eq!(load.model(), Some(Model::Closed));
+            assert_eq!(load.shape[0].level().map(|level| level.to_string()).as_deref(), Some(users));
+            let target = checked.scenario.targets.values().next().and_then(|target| target.lambda.as_ref()).unwrap();
+            assert_eq!(target.function, "orders-fn");
+            assert_eq!(checked.warnings, []);
+        }
+    }
+
+    #[test]
+    fn expectations_are_kept_by_their_place() {
+        let checked = checked(&good(), None).unwrap();
+        let Expectations { hypotheses, guardrails, effects, until, unless } = &checked.expectations;
+        let text = |expectation: Option<&Expectation>| expectation.map(ToString::to_string).unwrap_or_default();
+        assert_eq!(text(hypotheses.get("H1")), "mean(ok) >= 99%");
+        assert_eq!((text(guardrails.get("G1")), guardrails.len()), ("mean(ok) < 50% for 10s".to_owned(), 1));
+        assert_eq!(text(effects.get("stop")), "mean(ok) < 90%");
+        assert_eq!(text(until.get("baseline")), "mark(go)");
+        assert_eq!(text(unless.get(&("stopped".parse().unwrap(), 1))), "mark(keep)");
+        assert_eq!(checked.digest, sha256_hex(good().as_bytes()));
+    }
+
+    #[test]
+    fn a_problem_of_some_environments_only_names_one_of_them() {
+        let text = good().replace("5 users", "five");
+        assert_eq!(checked(&text, None).unwrap_err(), ["invalid-value with the values of the environment `staging`"]);
+        assert!(checked(&text, Some("sandbox")).is_ok());
+        assert_eq!(checked(TEXT, None).unwrap_err(), ["invalid-load "], "one of all environments names none");
+    }
+
+    #[test]
+    fn an_unused_declaration_is_a_warning_but_not_beside_errors() {
+        let unused = good().replace("mean(ok) < 90%", "mark(seen)").replace("{at: 0s, load: users}", "");
+        let codes = |warnings: &[Diagnostic]| warnings.iter().map(|warning| warning.code).collect::<Vec<_>>();
+        assert_eq!(checked(&unused, None).map(|checked| codes(&checked.warnings)), Ok(vec!["unused"]));
+        assert_eq!(checked(&unused.replace("title", "titel"), None).unwrap_err().len(), 1);
+    }
 }

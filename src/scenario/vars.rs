@@ -5,11 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::document::{Diagnostic, NodeId, Scalar, Tree};
+use crate::document::{Diagnostic, NodeId, PROBLEMS_MAX, Scalar, Span, Tree};
 use crate::unit::nearest;
 
 /// The key under which a variable has its value for environments that it does not name.
 pub(super) const DEFAULT: &str = "default";
+
+/// How much text variables may add to one file, in bytes: a long value that is used often must not fill the memory.
+const FILLED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,24 +61,31 @@ pub(super) fn distinct_environments(tree: &Tree, names: Vec<String>) -> Vec<Stri
         .collect()
 }
 
-/// Puts the values of `environment` in the place of every variable.
-pub(super) fn substitute(tree: &mut Tree, environment: Option<&str>) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
+/// Puts the values of `environment` in the place of every variable. What could not be filled in is told with its value.
+pub(super) fn substitute(tree: &mut Tree, environment: Option<&str>) -> Vec<(NodeId, Diagnostic)> {
+    let mut told = Vec::new();
     let mut replaced = Vec::new();
+    let mut filled_bytes = 0;
     for id in tree.ids() {
         let Some((Scalar::Text, text)) = tree.scalar(id) else { continue };
         if !text.contains("${") {
             continue;
         }
         let Some(top) = top_level_key(tree, id) else { continue };
-        if let Some(value) = fill(tree, id, text, top, environment, &mut problems) {
+        let mut filler = Filler { tree, id, top, environment, filled_bytes, problems: Vec::new() };
+        if let Some(value) = filler.fill(text) {
             replaced.push((id, value));
+        }
+        filled_bytes = filler.filled_bytes;
+        told.extend(filler.problems.into_iter().map(|problem| (id, problem)));
+        if told.len() >= PROBLEMS_MAX {
+            break;
         }
     }
     for (id, (kind, text)) in replaced {
         tree.replace(id, kind, text);
     }
-    problems
+    told
 }
 
 /// The top-level key that a value stands under.
@@ -87,61 +97,76 @@ fn top_level_key(tree: &Tree, id: NodeId) -> Option<&str> {
     tree.key(at)
 }
 
-/// A text with its variables filled in; none when it has none.
-fn fill(
-    tree: &Tree,
+/// Fills one text.
+struct Filler<'t> {
+    tree: &'t Tree,
     id: NodeId,
-    text: &str,
-    top: &str,
-    environment: Option<&str>,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<(Scalar, String)> {
-    let parts = parts(text);
-    let mut filled = String::with_capacity(text.len());
-    let mut changed = false;
-    for part in &parts {
-        let (name, at) = match *part {
-            Part::Plain(plain) => {
-                filled.push_str(plain);
-                continue;
-            }
-            Part::Open(at) => {
-                // A load says so itself.
-                if top != "load" {
-                    let span = tree.span_within(id, &(at..text.len()));
-                    let problem = Diagnostic::error(tree.source(), span, "unknown-variable", "this `${` has no `}`");
-                    problems.push(problem.with_help("write `${name}`"));
+    /// The top-level key that the text stands under.
+    top: &'t str,
+    environment: Option<&'t str>,
+    filled_bytes: usize,
+    problems: Vec<Diagnostic>,
+}
+
+impl Filler<'_> {
+    /// The text with its variables filled in; none when it has none, or when it could not be done.
+    fn fill(&mut self, text: &str) -> Option<(Scalar, String)> {
+        let parts = parts(text);
+        let mut filled = String::with_capacity(text.len());
+        let mut changed = false;
+        for part in &parts {
+            let (name, at) = match *part {
+                Part::Plain(plain) => {
+                    filled.push_str(plain);
+                    continue;
                 }
+                // A load says so itself.
+                Part::Open(_) if self.top == "load" => return None,
+                Part::Open(at) => {
+                    self.tell(at..text.len(), "this `${` has no `}`".to_owned(), "write `${name}`");
+                    return None;
+                }
+                Part::Name(name, at) => (name, at..at + name.len() + "${}".len()),
+            };
+            if self.top == "vars" {
+                let message = format!("`${{{name}}}` stands in the value of a variable");
+                self.tell(at, message, "a variable can not be made of others: write the value out");
                 return None;
             }
-            Part::Name(name, at) => (name, at),
-        };
-        let span = tree.span_within(id, &(at..at + name.len() + "${}".len()));
-        if top == "vars" {
-            let message = format!("`${{{name}}}` stands in the value of a variable");
-            let problem = Diagnostic::error(tree.source(), span, "unknown-variable", message);
-            problems.push(problem.with_help("a variable can not be made of others: write the value out"));
-            return None;
-        }
-        match value(tree, name, environment) {
-            Some(Ok((kind, value))) => {
-                if parts.len() == 1 {
-                    return Some((kind, value.to_owned()));
+            match value(self.tree, name, self.environment) {
+                Some(Ok((kind, value))) => {
+                    self.filled_bytes = self.filled_bytes.saturating_add(value.len());
+                    if self.filled_bytes > FILLED_BYTES_MAX {
+                        let message = format!("variables add more than {FILLED_BYTES_MAX} bytes to the file");
+                        self.tell(at, message, "write the long text once, where it is needed");
+                        return None;
+                    }
+                    if parts.len() == 1 {
+                        return Some((kind, value.to_owned()));
+                    }
+                    filled.push_str(value);
+                    changed = true;
+                    continue;
                 }
-                filled.push_str(value);
-                changed = true;
-                continue;
+                Some(Err(message)) => self.tell(at, message, &format!("add `{DEFAULT}: …` to `vars.{name}`")),
+                None if name.contains('.') || self.top == "load" => {}
+                None => {
+                    let (message, help) = unknown(self.tree, name);
+                    self.tell(at, message, &help);
+                }
             }
-            Some(Err(message)) => problems.push(
-                Diagnostic::error(tree.source(), span, "unknown-variable", message)
-                    .with_help(format!("add `{DEFAULT}: …` to `vars.{name}`")),
-            ),
-            None if name.contains('.') || top == "load" => {}
-            None => problems.push(unknown(tree, name, span)),
+            if self.problems.len() >= PROBLEMS_MAX {
+                return None;
+            }
+            filled.push_str(&format!("${{{name}}}"));
         }
-        filled.push_str(&format!("${{{name}}}"));
+        changed.then_some((Scalar::Text, filled))
     }
-    changed.then_some((Scalar::Text, filled))
+
+    fn tell(&mut self, at: Span, message: String, help: &str) {
+        let span = self.tree.span_within(self.id, &at);
+        self.problems.push(Diagnostic::error(self.tree.source(), span, "unknown-variable", message).with_help(help));
+    }
 }
 
 /// The value of a variable; none where there is no such variable.
@@ -156,15 +181,15 @@ fn value<'t>(tree: &'t Tree, name: &str, environment: Option<&str>) -> Option<Re
     tree.scalar(value).map(Ok)
 }
 
-fn unknown(tree: &Tree, name: &str, span: std::ops::Range<usize>) -> Diagnostic {
+/// What is told of a name that is no variable, and what to write instead.
+fn unknown(tree: &Tree, name: &str) -> (String, String) {
     let vars = tree.entry(tree.root(), "vars");
-    let known: Vec<&str> =
-        vars.map(|vars| tree.children(vars).iter().filter_map(|id| tree.key(*id)).collect()).unwrap_or_default();
-    let problem = Diagnostic::error(tree.source(), span, "unknown-variable", format!("no variable is called `{name}`"));
-    match nearest(name, known.iter().copied()) {
-        Some(near) => problem.with_help(format!("did you mean `${{{near}}}`?")),
-        None => problem.with_help(format!("declare it: `vars: {{{name}: {{{DEFAULT}: …}}}}`")),
-    }
+    let known = vars.map(|vars| tree.children(vars)).unwrap_or_default().iter().filter_map(|id| tree.key(*id));
+    let help = match nearest(name, known) {
+        Some(near) => format!("did you mean `${{{near}}}`?"),
+        None => format!("declare it: `vars: {{{name}: {{{DEFAULT}: …}}}}`"),
+    };
+    (format!("no variable is called `{name}`"), help)
 }
 
 #[cfg(test)]
@@ -179,7 +204,7 @@ mod tests {
         let problems = substitute(&mut tree, environment);
         let value =
             tree.entry(tree.root(), "x").and_then(|id| tree.scalar(id)).map(|(kind, text)| (kind, text.to_owned()));
-        (value, problems.into_iter().map(|problem| problem.message).collect())
+        (value, problems.into_iter().map(|(_, problem)| problem.message).collect())
     }
 
     #[test]
@@ -195,6 +220,13 @@ mod tests {
         assert_eq!(substituted(text, Some("staging")), (Some((Scalar::Text, "two".to_owned())), vec![]));
         let text = "vars: {n: {default: 5}}\nx: \"a${n}b${t.url}\"\n";
         assert_eq!(substituted(text, Some("other")), (Some((Scalar::Text, "a5b${t.url}".to_owned())), vec![]));
+    }
+
+    #[test]
+    fn variables_do_not_fill_the_memory() {
+        let text = format!("vars: {{n: {{default: {}}}}}\nx: \"{}\"\n", "n".repeat(100_000), "${n}".repeat(100_000));
+        assert_eq!(substituted(&text, None).1, ["variables add more than 4194304 bytes to the file"]);
+        assert_eq!(substituted(&format!("x: \"{}\"\n", "${n}".repeat(100_000)), None).1.len(), PROBLEMS_MAX);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Owns: how a quantity is written, parsed and kept. Must not know: scenarios, runs, AWS, processes of ours.
 
 mod clock;
+mod date;
 mod digest;
 mod duration;
 mod error_chain;
@@ -17,6 +18,7 @@ mod redact;
 mod runtime_dir;
 
 pub use clock::{Clock, cpu_time, elapsed_ms};
+pub use date::Date;
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use error_chain::error_chain;

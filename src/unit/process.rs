@@ -58,11 +58,3 @@ pub(crate) fn kill_group(leader: u32) {
     // The group may have ended by itself, which is what was wanted.
     rustix::process::kill_process_group(pid, Signal::KILL).ok();
 }
-
-/// Whether a process with this id exists.
-pub(crate) fn is_alive(process: u32) -> bool {
-    i32::try_from(process)
-        .ok()
-        .and_then(Pid::from_raw)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
-}

@@ -83,6 +83,8 @@ impl Workspace {
                 None
             }
         };
+        problems.sort_by_key(|problem| problem.span.start);
+        let own = problems.len();
         let workload_path = root.join(WORKLOAD_FILE);
         let workload = match workload_path.is_file().then(|| SourceFile::read(&workload_path)) {
             Some(Ok(source)) => workload::read(&source, &mut problems),
@@ -92,6 +94,9 @@ impl Workspace {
             }
             None => None,
         };
+        if let Some(of_workload) = problems.get_mut(own..) {
+            of_workload.sort_by_key(|problem| problem.span.start);
+        }
         let (warnings, errors): (Vec<Diagnostic>, Vec<Diagnostic>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Warning);
         let (Some((settings, environments)), true) = (settings, errors.is_empty()) else { return Err(errors) };
@@ -199,7 +204,7 @@ mod tests {
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
         assert_eq!(
             codes,
-            ["wrong-type", "unknown-key", "environment-binding", "unknown-format", "unknown-name", "unknown-name"]
+            ["wrong-type", "environment-binding", "unknown-key", "unknown-format", "unknown-name", "unknown-name"]
         );
     }
 }

@@ -129,6 +129,8 @@ pub(super) struct EnvironmentProblem {
     pub(super) key: &'static str,
     pub(super) message: String,
     pub(super) help: String,
+    /// Whether it is that a key is missing; where one could not be read, it may be that one.
+    pub(super) is_missing: bool,
 }
 
 impl EnvironmentSpec {
@@ -143,6 +145,7 @@ impl EnvironmentSpec {
                 key: "approvals",
                 message: format!("{} of {} roles can not agree", approvals.need, approvals.from.len()),
                 help: "let `need` lie between 1 and the number of roles in `from`".to_owned(),
+                is_missing: false,
             });
         }
         match kind {
@@ -174,6 +177,7 @@ impl EnvironmentSpec {
                 key: other,
                 message: format!("`{one}` and `{other}` belong to different kinds of environment"),
                 help: "keep one: `functions` for a sandbox, `endpoint` for an emulator, `account` for AWS".to_owned(),
+                is_missing: false,
             });
             return None;
         }
@@ -199,23 +203,24 @@ impl EnvironmentSpec {
             key: "endpoint",
             message: format!("`{endpoint}` is not an endpoint on this machine"),
             help: "write `http://127.0.0.1:PORT`; for AWS itself bind an `account`".to_owned(),
+            is_missing: false,
         });
         None
     }
 
     fn resolve_account(&self, given: &'static str, problems: &mut Vec<EnvironmentProblem>) -> Option<EnvironmentKind> {
-        let mut tell = |key, message: String, help: &str| {
-            problems.push(EnvironmentProblem { key, message, help: help.to_owned() });
+        let mut tell = |key, message: String, help: &str, is_missing| {
+            problems.push(EnvironmentProblem { key, message, help: help.to_owned(), is_missing });
         };
         if let Some(account) = &self.account
             && (account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()))
         {
-            tell("account", format!("`{account}` is not an AWS account"), "write its twelve digits in quotes");
+            tell("account", format!("`{account}` is not an AWS account"), "write its twelve digits in quotes", false);
         }
         if let Some(region) = &self.region
             && !is_region(region)
         {
-            tell("region", format!("`{region}` is not an AWS Region"), "write it as `eu-west-1`");
+            tell("region", format!("`{region}` is not an AWS Region"), "write it as `eu-west-1`", false);
         }
         let (Some(account), Some(region)) = (&self.account, &self.region) else {
             let missing = if self.account.is_none() { "account" } else { "region" };
@@ -223,11 +228,12 @@ impl EnvironmentSpec {
                 given,
                 format!("`{given}` needs the key `{missing}` beside it"),
                 "an account is bound with its Region",
+                true,
             );
             return None;
         };
         if self.class.is_none() {
-            tell("account", "it is not said whether customers depend on this account".to_owned(), CLASS_HELP);
+            tell("account", "it is not said whether customers depend on this account".to_owned(), CLASS_HELP, true);
         }
         let (account, region) = (account.clone(), region.clone());
         Some(EnvironmentKind::Account(AccountBinding { account, region, profile: self.profile.clone() }))

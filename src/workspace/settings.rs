@@ -46,8 +46,8 @@ pub(super) fn read(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<(Settings, BTreeMap<String, Environment>)> {
     let mut decoder = Decoder::new(Tree::parse(source, problems)?);
-    decoder.entries::<FunctionSpec>(&["environments", "*", "functions"]);
-    decoder.entries::<EnvironmentSpec>(&["environments"]);
+    decoder.map::<FunctionSpec>(&["environments", "*", "functions"]);
+    decoder.map::<EnvironmentSpec>(&["environments"]);
     let (settings, document, found) = decoder.finish::<Settings>();
     problems.extend(found);
     let settings = settings?;
@@ -65,9 +65,12 @@ pub(super) fn read(
             Ok(environment) => {
                 environments.insert(name.clone(), environment);
             }
-            Err(found) => problems.extend(found.into_iter().map(|problem| {
-                place.key(problem.key).error("environment-binding", problem.message).with_help(problem.help)
-            })),
+            // A key that could not be read is not missing.
+            Err(found) => problems.extend(
+                found.into_iter().filter(|problem| !(problem.is_missing && place.has_problems())).map(|problem| {
+                    place.key(problem.key).error("environment-binding", problem.message).with_help(problem.help)
+                }),
+            ),
         }
         check_functions(place, spec, root, problems);
         problems.extend(check_window(place.key("window"), spec.window.as_ref()));

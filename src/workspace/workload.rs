@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settings::check_format;
 use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
-use crate::unit::{ComponentId, nearest};
+use crate::unit::{ComponentId, Date, nearest};
 
 /// The largest likelihood and impact of a risk.
 const RISK_SCALE_MAX: u32 = 5;
@@ -124,8 +123,7 @@ pub struct Risk {
     pub impact: u32,
     /// When it is looked at again: `2027-03-01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub review: Option<NaiveDate>,
+    pub review: Option<Date>,
 }
 
 /// What is measured.
@@ -152,10 +150,10 @@ pub struct Indicator {
 /// Reads and checks `workload.yaml`.
 pub(super) fn read(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> Option<Workload> {
     let mut decoder = Decoder::new(Tree::parse(source, problems)?);
-    decoder.entries::<Stakeholder>(&["stakeholders"]);
-    decoder.entries::<Team>(&["teams"]);
-    decoder.entries::<Component>(&["components"]);
-    decoder.entries::<Risk>(&["risks"]);
+    decoder.list::<Stakeholder>(&["stakeholders"]);
+    decoder.map::<Team>(&["teams"]);
+    decoder.map::<Component>(&["components"]);
+    decoder.map::<Risk>(&["risks"]);
     let (workload, document, found) = decoder.finish::<Workload>();
     problems.extend(found);
     let workload = workload?;

@@ -1,8 +1,15 @@
 //! The one integration binary: real processes, real sockets, 127.0.0.1 only.
 
-#[cfg(test)]
+#![cfg(test)]
+
+mod apart;
+mod check;
+mod lambda;
 mod load;
-#[cfg(test)]
+mod page;
+mod peers;
 mod proxy;
-#[cfg(test)]
+mod report;
+mod run;
 mod sandbox;
+mod support;

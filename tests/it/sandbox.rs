@@ -12,7 +12,7 @@ use aws_sdk_lambda::config::{Credentials, Region};
 use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Environment, LastUpdateStatus, LogType, ThrottleReason};
+use aws_sdk_lambda::types::{Environment, FunctionUrlAuthType, InvokeMode, LastUpdateStatus, LogType, ThrottleReason};
 use gameday::sandbox::demo::CardProvider;
 use gameday::sandbox::{Sandbox, SandboxError, SandboxOptions, SandboxSpec};
 use serde_json::{Value, json};
@@ -359,6 +359,38 @@ async fn an_alias_keeps_serving_its_version_whatever_happens_to_latest() {
 }
 
 #[tokio::test]
+async fn a_functions_url_can_be_asked_for_and_called() {
+    let functions = "functions: {checkout-fn: {demo: checkout, aliases: {live: 1}}}";
+    let sandbox = start(functions).await;
+    let client = client(&sandbox).await;
+    let ask = |qualifier: Option<&str>| {
+        let call = client.get_function_url_config().function_name("checkout-fn");
+        call.set_qualifier(qualifier.map(str::to_owned)).send()
+    };
+    let answer = ask(None).await.expect("a URL");
+    assert_eq!(answer.function_url().strip_suffix('/'), sandbox.function_url("checkout-fn").as_deref());
+    assert_eq!(answer.function_arn(), "arn:aws:lambda:us-east-1:000000000000:function:checkout-fn");
+    assert_eq!((answer.auth_type(), answer.invoke_mode()), (&FunctionUrlAuthType::None, Some(&InvokeMode::Buffered)));
+    for time in [answer.creation_time(), answer.last_modified_time()] {
+        assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok(), "{time}");
+    }
+
+    let live = ask(Some("live")).await.expect("a URL of the alias");
+    assert_eq!(live.function_arn(), "arn:aws:lambda:us-east-1:000000000000:function:checkout-fn:live");
+    assert_ne!(live.function_url(), answer.function_url());
+    for url in [answer.function_url(), live.function_url()] {
+        assert_eq!(reqwest::get(format!("{url}health")).await.expect("an answer").status(), 200, "{url}");
+    }
+
+    let missing = client.get_function_url_config().function_name("nobody").send().await;
+    let missing = missing.expect_err("no such function").into_service_error();
+    assert!(missing.is_resource_not_found_exception(), "{missing:?}");
+    let version = ask(Some("1")).await.expect_err("a version has no URL").into_service_error();
+    assert!(version.is_invalid_parameter_value_exception(), "{version:?}");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn the_sdk_reads_what_there_is() {
     let sandbox = start("functions: {a: {demo: probe, tags: {gameday: allowed}, reserved: 5}, b: {demo: probe}}").await;
     let client = client(&sandbox).await;
@@ -593,7 +625,7 @@ async fn a_web_page_can_not_reach_the_control_api() {
 #[tokio::test]
 async fn a_python_function_runs_under_lambdas_own_runtime_client() {
     let Some(python) = std::env::var_os("GAMEDAY_TEST_PYTHON") else {
-        println!("skipped: GAMEDAY_TEST_PYTHON does not name a Python interpreter with awslambdaric");
+        crate::support::tell_skipped("a Python function in the sandbox");
         return;
     };
     let code = "

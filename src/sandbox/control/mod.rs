@@ -9,6 +9,7 @@ mod configuration;
 mod error;
 mod invoke;
 mod sts;
+mod url;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub(super) fn router(account: Arc<Account>) -> Router {
             put(concurrency::put_concurrency).delete(concurrency::delete_concurrency),
         )
         .route("/2019-09-30/functions/{name}/concurrency", get(concurrency::get_concurrency))
+        .route("/2021-10-31/functions/{name}/url", get(url::get_url))
         .route("/2017-03-31/tags/{arn}", get(catalog::list_tags))
         .route("/2016-08-19/account-settings", get(catalog::get_account_settings))
         .route("/2016-08-19/account-settings/", get(catalog::get_account_settings))

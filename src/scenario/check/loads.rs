@@ -17,8 +17,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             let at = walk(place, &placeholder.path);
             let written = format!("${{{}}}", placeholder.name);
             let start = at.text().and_then(|text| text.find(&written)).unwrap_or_default();
-            let span = at.span_within(&(start..start + written.len()));
-            checker.target_url(at, span, &placeholder.name);
+            checker.target_url(at, start, &placeholder.name);
         }
     }
 }

@@ -13,6 +13,8 @@ mod targets;
 mod timeline;
 mod unused;
 
+pub(super) use unused::UNUSED;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use super::expect::{self, Expectation, Names, ParseError, Quantity};
 use super::load::Expectations;
 use super::schema::Scenario;
 use super::vars::{Part, parts};
-use crate::document::{Diagnostic, Document, PROBLEMS_MAX, Place, Span};
+use crate::document::{Diagnostic, Document, PROBLEMS_MAX, Place};
 use crate::unit::nearest;
 use crate::workspace::Workspace;
 
@@ -170,33 +172,36 @@ impl<'c> Checker<'c> {
             if let Part::Name(name, at) = part
                 && name.contains('.')
             {
-                let span = place.span_within(&(at..at + name.len() + "${}".len()));
-                self.target_url(place, span, name);
+                self.target_url(place, at, name);
             }
         }
     }
 
-    /// Checks one dotted name, `target.url`.
-    fn target_url(&mut self, place: Place<'_>, span: Span, name: &str) {
-        let told = |message: String, help: String| {
-            Diagnostic { span: span.clone(), ..place.error("unknown-name", message) }.with_help(help)
-        };
-        let Some(target) = name.strip_suffix(".url") else {
-            self.tell(told(
-                format!("`${{{name}}}` stands for nothing"),
-                "only a target's URL is known: `${name.url}`".to_owned(),
-            ));
-            return;
-        };
-        self.placeholder_targets.insert(target.to_owned());
-        if !self.declared.targets.contains(target) {
-            let near = nearest(target, self.declared.targets.iter().copied());
-            let help = near.map_or_else(
-                || "declare it under `targets`".to_owned(),
-                |near| format!("did you mean `${{{near}.url}}`?"),
-            );
-            self.tell(told(format!("no target is called `{target}`"), help));
+    /// Checks one dotted name, `target.url`, whose `$` is the byte `at` of the text at `place`.
+    fn target_url(&mut self, place: Place<'_>, at: usize, name: &str) {
+        let target = name.strip_suffix(".url");
+        let is_known = target.is_some_and(|target| self.declared.targets.contains(target));
+        if let Some(target) = target {
+            self.placeholder_targets.insert(target.to_owned());
         }
+        if is_known || self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
+        let (message, help) = match target {
+            None => {
+                (format!("`${{{name}}}` stands for nothing"), "only a target's URL is known: `${name.url}`".to_owned())
+            }
+            Some(target) => {
+                let near = nearest(target, self.declared.targets.iter().copied());
+                let help = near.map_or_else(
+                    || "declare it under `targets`".to_owned(),
+                    |near| format!("did you mean `${{{near}.url}}`?"),
+                );
+                (format!("no target is called `{target}`"), help)
+            }
+        };
+        let span = place.span_within(&(at..at + name.len() + "${}".len()));
+        self.tell(Diagnostic { span, ..place.error("unknown-name", message) }.with_help(help));
     }
 }
 

@@ -8,6 +8,9 @@ use crate::observe::SignalSource;
 use crate::scenario::expect::{Condition, Expectation, Measure};
 use crate::scenario::schema::{ActionKind, TargetKind};
 
+/// The code of these warnings. They are told only of a file without errors.
+pub(in crate::scenario) const UNUSED: &str = "unused";
+
 pub(super) fn check(checker: &mut Checker<'_>) {
     let scenario = checker.scenario;
     let actions = || scenario.timeline.iter().flat_map(|phase| &phase.actions).filter_map(|action| action.kind().ok());
@@ -22,16 +25,12 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     let mut warnings = Vec::new();
     let never = [("load", "load", "started"), ("faults", "fault", "injected"), ("injects", "inject", "delivered")];
     for (key, what, verb) in never {
-        // An action that could not be read may be the one that starts it.
-        if checker.root.key("timeline").items().any(|phase| phase.has_problems() || phase.key("do").has_problems()) {
-            break;
-        }
         for item in checker.root.key(key).items() {
             let name = item.name().unwrap_or_default();
             if !started.contains(name) {
                 let message = format!("the {what} `{name}` is never {verb}");
                 let help = format!("add `{{at: 0s, {what}: {name}}}` to a phase's `do`, or remove it");
-                warnings.push(item.name_warning("unused", message).with_help(help));
+                warnings.push(item.name_warning(UNUSED, message).with_help(help));
             }
         }
     }
@@ -46,16 +45,12 @@ fn signals(checker: &Checker<'_>) -> Vec<Diagnostic> {
     let all = all.chain(expectations.guardrails.values()).chain(expectations.effects.values());
     let all = all.chain(expectations.until.values()).chain(expectations.unless.values());
     let used: BTreeSet<&str> = all.flat_map(signals_of).collect();
-    // One that could not be read may be the one that uses it.
-    if checker.problems.iter().any(|problem| matches!(problem.code, "expectation-syntax" | "expectation")) {
-        return Vec::new();
-    }
     let items = checker.root.key("signals").items();
     let unused = items.filter(|item| !used.contains(item.name().unwrap_or_default()));
     unused
         .map(|item| {
             let name = item.name().unwrap_or_default();
-            item.name_warning("unused", format!("no expectation uses the signal `{name}`: it is only recorded"))
+            item.name_warning(UNUSED, format!("no expectation uses the signal `{name}`: it is only recorded"))
         })
         .collect()
 }
@@ -84,14 +79,11 @@ fn targets(checker: &Checker<'_>) -> Vec<Diagnostic> {
             used.extend(proxy.route.keys().map(crate::unit::TargetId::as_str));
         }
     }
-    if checker.root.key("faults").has_problems() || checker.root.key("load").has_problems() {
-        return Vec::new();
-    }
     let unused = checker.root.key("targets").items().filter(|item| !used.contains(item.name().unwrap_or_default()));
     unused
         .map(|item| {
             let name = item.name().unwrap_or_default();
-            item.name_warning("unused", format!("nothing uses the target `{name}`"))
+            item.name_warning(UNUSED, format!("nothing uses the target `{name}`"))
         })
         .collect()
 }

@@ -15,13 +15,23 @@ const EXPECTATION_BYTES_MAX: usize = 4_096;
 /// The longest glob over alarm names, in bytes. AWS: an alarm's name has at most 255 characters (PutMetricAlarm).
 const PATTERN_BYTES_MAX: usize = 255;
 
-const MEASURES: [&str; 17] = [
+const MEASURES: [&str; 16] = [
     "min", "max", "mean", "p50", "p90", "p95", "p99", "p99.9", "sum", "last", "count", "detect", "ack", "steps",
-    "alarm", "mark", "avg",
+    "alarm", "mark",
 ];
 const STATES: [(&str, AlarmState); 3] =
     [("ALARM", AlarmState::Alarm), ("OK", AlarmState::Ok), ("INSUFFICIENT_DATA", AlarmState::InsufficientData)];
 const CLAUSES: [&str; 5] = ["during", "after", "within", "for", "and"];
+
+/// What other tools call our aggregates.
+const OTHER_WORDS: [(&str, &str); 6] = [
+    ("avg", "mean"),
+    ("average", "mean"),
+    ("median", "p50"),
+    ("minimum", "min"),
+    ("maximum", "max"),
+    ("latest", "last"),
+];
 
 /// Why a text is no expectation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -220,6 +230,9 @@ impl<'t> Parser<'t> {
                 let problem = self.expected(known);
                 Err(match (found, nearest(found, CLAUSES)) {
                     ("or" | "not", _) => problem.help("write a hypothesis of its own for each alternative"),
+                    _ if parse_duration(&format!("1{found}")).is_ok() => {
+                        problem.help(format!("write the number and its unit without a blank, as in `5{found}`"))
+                    }
                     (_, Some(name)) => problem.help(format!("did you mean `{name}`?")),
                     (_, None) => problem,
                 })
@@ -418,8 +431,8 @@ fn aggregate(word: &str) -> Result<Aggregate, ParseError> {
         return Err(error(0..0, format!("`{word}` is not a percentile between `p0` and `p100`"))
             .help("write `max` for the largest value and `min` for the smallest"));
     }
-    let help = match nearest(word, MEASURES) {
-        Some("avg") => "did you mean `mean`?".to_owned(),
+    let other_word = OTHER_WORDS.iter().find(|(other, _)| *other == word).map(|(_, ours)| *ours);
+    let help = match other_word.or_else(|| nearest(word, MEASURES)) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "known are `min`, `max`, `mean`, `p50` to `p99.9`, `sum`, `last`, `count`, `detect`, `ack`, `steps`, \
                  `alarm` and `mark`"

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::DurationText;
+use crate::unit::{Date, DurationText};
 use crate::workspace::Window;
 
 /// How the team talks about it afterwards.
@@ -57,11 +57,9 @@ pub struct Schedule {
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
     /// The first day: `2026-12-15`.
-    #[schemars(with = "String")]
-    pub from: chrono::NaiveDate,
+    pub from: Date,
     /// The last day, included.
-    #[schemars(with = "String")]
-    pub to: chrono::NaiveDate,
+    pub to: Date,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

@@ -1,0 +1,231 @@
+//! What is worth a talk, drafted from what was recorded. It names what happened, never who is to blame.
+
+use super::Run;
+use crate::event::EventKind;
+use crate::report::metric::Metric;
+use crate::report::model::{Fault, Finding, Hypothesis, Load, Report, Step, Term};
+use crate::report::number::{count, duration, percent, plural};
+
+/// Below this share of the arrivals asked for, the load that was made is not the load that was planned.
+const ACHIEVED_RATIO_MIN: f64 = 0.95;
+
+/// The order of severities, worst first.
+const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
+
+pub(super) fn findings(run: &Run<'_>, report: &Report) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    of_the_run(run, report, &mut findings);
+    findings.extend(report.hypotheses.iter().filter_map(of_a_hypothesis));
+    report.faults.iter().for_each(|fault| of_a_fault(run, fault, &mut findings));
+    findings.extend(of_absence(run, report));
+    findings.extend(report.steps.iter().filter_map(of_a_step));
+    of_rehearsal(report, &mut findings);
+    report.loads.iter().for_each(|load| of_a_load(load, &mut findings));
+    of_guardrails(report, &mut findings);
+    findings.extend(run.events.iter().filter_map(|event| match &event.kind {
+        EventKind::ActionSkipped { action, why } => {
+            Some(finding("low", "left_out", Some(action), format!("`{action}` was left out: {why}."), None))
+        }
+        _ => None,
+    }));
+    let rank = |finding: &Finding| SEVERITIES.iter().position(|severity| *severity == finding.severity);
+    findings.sort_by_key(rank);
+    findings
+}
+
+fn finding(severity: &str, kind: &str, about: Option<&str>, text: String, next: Option<&str>) -> Finding {
+    Finding {
+        severity: severity.to_owned(),
+        kind: kind.to_owned(),
+        about: about.map(ToOwned::to_owned),
+        text,
+        next: next.map(ToOwned::to_owned),
+    }
+}
+
+fn of_the_run(run: &Run<'_>, report: &Report, findings: &mut Vec<Finding>) {
+    for left in &report.safety.residual {
+        let text = format!("A change was left behind. {left}.");
+        findings.push(finding("critical", "dirty", None, text, Some("Finish the undo before anything else is run.")));
+    }
+    if run.is_crashed() {
+        let then = match (&run.recovered_at, report.safety.state.as_str()) {
+            (Some(_), "clean") => "A recovery afterwards undid every change.",
+            (Some(_), _) => "A recovery afterwards could not undo every change.",
+            (None, "dirty") => "No recovery has run since.",
+            (None, _) => "Nothing was in place at that moment.",
+        };
+        let text = format!("The run ended without its last event, {} after its start. {then}", duration(run.end_ms));
+        findings.push(finding("critical", "crashed", None, text, Some("Find out what ended the process.")));
+    }
+    for gate in report.gates.iter().filter(|gate| !gate.open) {
+        let about = Some(gate.phase.as_str());
+        let text =
+            format!("The gate of phase `{}` stayed shut: the system was not steady before any fault.", gate.phase);
+        findings.push(finding("high", "gate_shut", about, text, Some("Mend the steady state before testing it.")));
+    }
+    let settle_failed =
+        run.events.iter().any(|event| matches!(event.kind, EventKind::SettleJudged { held: false, .. }));
+    if settle_failed {
+        let text = "The system was not back in its bounds in the time given, although every fault was over.".to_owned();
+        findings.push(finding("high", "not_settled", None, text, Some("Look at what kept it from coming back.")));
+    }
+}
+
+fn of_absence(run: &Run<'_>, report: &Report) -> Option<Finding> {
+    let effective = report.faults.iter().any(|fault| fault.effective_ms.is_some());
+    let text = "No person left a mark, a note or an acknowledgement: how long detection takes was not measured.";
+    let next = "Run it with people, who tell what they see: `gameday mark detected`.";
+    (effective && !run.has_people()).then(|| finding("low", "unattended", None, text.to_owned(), Some(next)))
+}
+
+fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {
+    let about = Some(hypothesis.id.as_str());
+    let (id, severity) = (&hypothesis.id, hypothesis.severity.as_str());
+    let why = hypothesis.verdict.why.as_deref().unwrap_or("no reason was recorded");
+    match hypothesis.verdict.name.as_str() {
+        "refuted" => {
+            let seen = hypothesis.terms.iter().filter(|term| term.held == Some(false)).map(observed);
+            let seen = seen.collect::<Vec<String>>().join("; ");
+            let text = format!("{id} is refuted — “{}”. {seen}.", hypothesis.text);
+            let next = "Mend it, or write a lesson and name it as the hypothesis's `known_gap`.";
+            Some(finding(severity, "refuted", about, text, Some(next)))
+        }
+        "gap_closed" => {
+            let lesson = hypothesis.known_gap.as_deref().unwrap_or("a lesson");
+            let text = format!("{id} holds, although {lesson} says that it would not: the gap is closed.");
+            let next = "Remove `known_gap` from the hypothesis, and mark the lesson as verified.";
+            Some(finding("medium", "gap_closed", about, text, Some(next)))
+        }
+        "inconclusive" => {
+            let text = format!("{id} could not be judged: {why}.");
+            Some(finding(
+                "medium",
+                "inconclusive",
+                about,
+                text,
+                Some("Make the missing data available, then run again."),
+            ))
+        }
+        "not_tested" => Some(finding("medium", "not_tested", about, format!("{id} was not tested: {why}."), None)),
+        _ => None,
+    }
+}
+
+fn observed(term: &Term) -> String {
+    match &term.observed {
+        Some(observed) => format!("Expected `{}`, observed {observed}", term.term),
+        None => format!("Expected `{}`", term.term),
+    }
+}
+
+fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
+    let about = Some(fault.fault.as_str());
+    let name = &fault.fault;
+    if let Some(error) = fault.error.as_ref().filter(|_| fault.applied_ms.is_none()) {
+        let text = format!("`{name}` could not be injected: {error}.");
+        findings.push(finding("high", "not_injected", about, text, None));
+    } else if fault.applied_ms.is_some() && fault.effective_ms.is_none() {
+        let (text, next) = if run.facts.proof_periods_ms.contains_key(name) {
+            (
+                format!("`{name}` was in place, but its effect was never proven: what was seen says nothing about it."),
+                "Check that traffic reaches the target, and that `effect_if` asks for the right thing.",
+            )
+        } else {
+            (format!("`{name}` has no `effect_if`: nothing shows that it did anything."), "Give it an `effect_if`.")
+        };
+        findings.push(finding("medium", "not_effective", about, text, Some(next)));
+    }
+    let response = &fault.response;
+    match (response.detected_by.as_deref(), &response.time_to_detect) {
+        (Some("nobody"), Metric::Censored { after_ms, .. }) => {
+            let text = format!("Nobody noticed `{name}` in {}.", duration(*after_ms));
+            let next = "Ask which signal could have told, and whether an alarm looks at it.";
+            findings.push(finding("high", "unnoticed", about, text, Some(next)));
+        }
+        (Some("inject"), metric) => {
+            let text = format!("`{name}` was noticed only after somebody was told ({}).", metric.detail());
+            findings.push(finding("medium", "noticed_late", about, text, Some("Ask what would have told earlier.")));
+        }
+        _ => {}
+    }
+}
+
+fn of_a_step(step: &Step) -> Option<Finding> {
+    let must = if step.must { "a step that must be done" } else { "a step" };
+    let severity = if step.must { "medium" } else { "low" };
+    let about = Some(step.step.as_str());
+    let left_open = step.outcome == "left_open";
+    if step.overdue {
+        let late = step.late_ms.map(|late_ms| format!(" by {}", duration(late_ms))).unwrap_or_default();
+        let end = if left_open { ", and was still open at the end" } else { "" };
+        let text = format!("`{}`, {must}, was overdue{late}{end}: “{}”.", step.step, step.text);
+        Some(finding(
+            severity,
+            "overdue",
+            about,
+            text,
+            Some("Ask what stood in the way, and whether its time is right."),
+        ))
+    } else if left_open && step.must {
+        let text = format!("`{}`, {must}, was still open at the end: “{}”.", step.step, step.text);
+        Some(finding(severity, "left_open", about, text, None))
+    } else {
+        None
+    }
+}
+
+fn of_rehearsal(report: &Report, findings: &mut Vec<Finding>) {
+    let rehearsed: usize = report.playbooks.iter().map(|playbook| playbook.rehearsed_count).sum();
+    if rehearsed > 0 {
+        let text =
+            format!("{} answered by `--yes`: this was a rehearsal.", plural(rehearsed, "step was", "steps were"));
+        findings.push(finding("low", "rehearsed", None, text, None));
+    }
+}
+
+fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
+    let (name, about) = (&load.load, Some(load.load.as_str()));
+    if let Some(why) = &load.lost {
+        let text = format!("Load `{name}` was lost: {why}. What came after it was seen without this load.");
+        findings.push(finding("high", "load_lost", about, text, None));
+    }
+    if let Some(achieved) = load.achieved_ratio.filter(|achieved| *achieved < ACHIEVED_RATIO_MIN) {
+        let text = format!(
+            "Load `{name}` completed {} of the arrivals that its shape asks for ({} requests).",
+            percent(achieved),
+            count(load.request_count)
+        );
+        findings.push(finding(
+            "low",
+            "load_short",
+            about,
+            text,
+            Some("See whether the system or the generator held it back."),
+        ));
+    }
+    if load.missing_seconds > 0 {
+        let seconds = usize::try_from(load.missing_seconds).unwrap_or(usize::MAX);
+        let text = format!("Load `{name}` has no record of {}.", plural(seconds, "second", "seconds"));
+        findings.push(finding("low", "load_gap", about, text, None));
+    }
+}
+
+fn of_guardrails(report: &Report, findings: &mut Vec<Finding>) {
+    for guardrail in &report.guardrails {
+        let about = Some(guardrail.id.as_str());
+        let observed = guardrail.observed.as_deref().unwrap_or("nothing was recorded");
+        match guardrail.state.as_str() {
+            "tripped" => {
+                let text = format!("Guardrail {} ended the run: {observed}.", guardrail.id);
+                findings.push(finding("high", "guardrail_tripped", about, text, None));
+            }
+            "warned" => {
+                let times = plural(guardrail.warning_count, "time", "times");
+                let text = format!("Guardrail {} warned {times}: {observed}.", guardrail.id);
+                findings.push(finding("low", "guardrail_warned", about, text, None));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What each load did, and its worst seconds.
+
+use std::collections::BTreeMap;
+
+use super::Run;
+use crate::event::{EventKind, LoadProgress, LoadSecond};
+use crate::report::facts::LoadUnit;
+use crate::report::model::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
+use crate::report::number::{float, nine_decimals, ratio};
+use crate::unit::LoadId;
+
+pub(super) fn loads(run: &Run<'_>) -> Vec<Load> {
+    run.state.loads.iter().map(|(load, progress)| summarise(run, load, progress)).collect()
+}
+
+fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress) -> Load {
+    let recorded: Vec<&LoadSecond> = run
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::LoadRecorded(second) if second.load == *load => Some(second),
+            _ => None,
+        })
+        .collect();
+    let unit = run.facts.load_units.get(load.as_str()).copied();
+    let seconds: Vec<Second> = recorded.iter().map(|second| second_of(second)).collect();
+    let request_count: u64 = seconds.iter().map(requests).sum();
+    let failed_count: u64 = seconds.iter().map(|second| second.failed_count).sum();
+    let asked: f64 = seconds.iter().map(|second| second.target).sum();
+    let second_count = u64::try_from(seconds.len()).unwrap_or(u64::MAX);
+    Load {
+        load: load.to_string(),
+        target_unit: unit.map(|unit| unit.key().to_owned()),
+        start_ms: progress.start_ms,
+        end_ms: progress.end_ms,
+        lost: progress.lost.clone(),
+        request_count,
+        failed_count,
+        failed_ratio: ratio(failed_count, request_count),
+        failures: failures(&recorded),
+        target_max: seconds.iter().map(|second| second.target).reduce(f64::max),
+        achieved_mean_per_second: ratio(request_count, second_count),
+        achieved_max_per_second: seconds.iter().map(requests).max().map(float),
+        achieved_ratio: (unit == Some(LoadUnit::PerSecond) && asked > 0.0)
+            .then(|| nine_decimals(float(request_count) / asked)),
+        p50_worst: worst(&seconds, |second| second.p50_ms),
+        p99_worst: worst(&seconds, |second| second.p99_ms),
+        failed_worst: worst(&seconds, |second| ratio(second.failed_count, requests(second))),
+        missing_seconds: seconds
+            .first()
+            .zip(seconds.last())
+            .map_or(0, |(first, last)| (last.second + 1).saturating_sub(first.second + second_count)),
+        seconds,
+        steps: steps(run, load, &recorded),
+    }
+}
+
+fn steps(run: &Run<'_>, load: &LoadId, recorded: &[&LoadSecond]) -> Vec<LoadStep> {
+    let wanted = run.facts.steps.get(load.as_str()).into_iter().flatten();
+    wanted
+        .map(|step| LoadStep {
+            step: step.clone(),
+            seconds: recorded
+                .iter()
+                .filter_map(|second| {
+                    let of_step = second.steps.get(step)?;
+                    Some(StepSecond {
+                        second: second.second,
+                        ok_count: of_step.ok_count,
+                        failed_count: of_step.failed_count,
+                        p99_ms: of_step.p99_ms,
+                    })
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn requests(second: &Second) -> u64 {
+    second.ok_count.saturating_add(second.failed_count)
+}
+
+fn second_of(second: &LoadSecond) -> Second {
+    Second {
+        second: second.second,
+        target: second.target,
+        ok_count: second.ok_count,
+        failed_count: second.failed_count,
+        in_flight_count: second.in_flight_count,
+        p50_ms: second.p50_ms,
+        p99_ms: second.p99_ms,
+    }
+}
+
+fn failures(seconds: &[&LoadSecond]) -> Vec<FailureCount> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, count) in seconds.iter().flat_map(|second| &second.failures) {
+        *counts.entry(kind).or_default() += count;
+    }
+    let mut failures: Vec<FailureCount> =
+        counts.into_iter().map(|(kind, count)| FailureCount { kind: kind.to_owned(), count }).collect();
+    failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+    failures
+}
+
+/// The first second with the largest value; a tie does not move it.
+fn worst(seconds: &[Second], value: impl Fn(&Second) -> Option<f64>) -> Option<WorstSecond> {
+    let mut worst: Option<WorstSecond> = None;
+    for second in seconds {
+        if let Some(value) = value(second)
+            && worst.is_none_or(|worst| value > worst.value)
+        {
+            worst = Some(WorstSecond { second: second.second, value });
+        }
+    }
+    worst
+}

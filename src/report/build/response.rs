@@ -1,0 +1,233 @@
+//! Detection of and response to a fault, as the metrics are defined: every time runs from the first proven effect.
+//!
+//! A mark belongs to the fault that it names, else to the latest one that was effective by then. This version records
+//! no alarms, so that only people detect; an inject before the first human mark takes the credit.
+
+use super::Run;
+use crate::event::{EventKind, FaultProgress};
+use crate::report::metric::Metric;
+use crate::report::model::Response;
+use crate::report::number::duration;
+use crate::unit::FaultId;
+
+/// How often an effect is looked for where the plan names no longer period: load and probes report each second.
+const LOOK_PERIOD_MS: u64 = 1_000;
+
+/// The marks that show that somebody knows of the fault. Marks of a scenario's own may mean anything.
+const KNOWING_MARKS: [&str; 4] = ["detected", "identified", "mitigated", "recovered"];
+
+pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
+    let Some(effective_ms) = fault.effective_ms else { return never_effective(fault) };
+    let period_ms = run.facts.proof_periods_ms.get(fault.identity.fault.as_str()).copied().unwrap_or(LOOK_PERIOD_MS);
+    let seen = Seen { run, fault, effective_ms, period_ms };
+    let (detected_by, time_to_detect) = seen.detection();
+    Response {
+        detected_by,
+        injection_lag: Metric::Measured {
+            ms: effective_ms.saturating_sub(fault.requested_ms),
+            uncertainty_ms: period_ms,
+            source: "from the request to the first proven effect".to_owned(),
+        },
+        time_to_detect,
+        time_to_acknowledge: seen.acknowledgement(),
+        time_to_identify: seen.until_mark("identified"),
+        time_to_mitigate: seen.until_mark("mitigated"),
+        time_to_recover: seen.recovery(),
+    }
+}
+
+fn never_effective(fault: &FaultProgress) -> Response {
+    let none = || Metric::not_applicable("its effect was never proven");
+    let injection_lag = match (fault.applied_ms, fault.reverting_ms.or(fault.ended_ms)) {
+        (Some(applied_ms), Some(until_ms)) => Metric::Censored {
+            after_ms: until_ms.saturating_sub(fault.requested_ms),
+            text: format!(
+                "no effect was proven in the {} from the confirmed change to its undo",
+                duration(until_ms.saturating_sub(applied_ms))
+            ),
+        },
+        _ => none(),
+    };
+    Response {
+        detected_by: None,
+        injection_lag,
+        time_to_detect: none(),
+        time_to_acknowledge: none(),
+        time_to_identify: none(),
+        time_to_mitigate: none(),
+        time_to_recover: none(),
+    }
+}
+
+/// A moment at which a person did something about the fault.
+struct Moment {
+    at_ms: u64,
+    source: String,
+}
+
+/// An effective fault and everything that was seen of it.
+struct Seen<'a> {
+    run: &'a Run<'a>,
+    fault: &'a FaultProgress,
+    effective_ms: u64,
+    period_ms: u64,
+}
+
+impl Seen<'_> {
+    /// Whether something that happened at `at_ms`, perhaps naming a fault, belongs to this one.
+    fn is_ours(&self, at_ms: u64, named: Option<&FaultId>) -> bool {
+        if at_ms < self.effective_ms {
+            return false;
+        }
+        let owner = match named {
+            Some(name) => self
+                .run
+                .state
+                .faults
+                .iter()
+                .rev()
+                .find(|fault| fault.identity.fault == *name && fault.requested_ms <= at_ms),
+            None => self
+                .run
+                .state
+                .faults
+                .iter()
+                .filter(|fault| !fault.identity.is_route())
+                .filter(|fault| fault.effective_ms.is_some_and(|effective_ms| effective_ms <= at_ms))
+                .max_by_key(|fault| fault.effective_ms),
+        };
+        owner.is_some_and(|owner| owner.identity == self.fault.identity)
+    }
+
+    fn first(&self, pick: impl Fn(&EventKind) -> Option<(Option<&FaultId>, String)>) -> Option<Moment> {
+        self.run.events.iter().find_map(|event| {
+            let (named, source) = pick(&event.kind)?;
+            self.is_ours(event.elapsed_ms, named).then_some(Moment { at_ms: event.elapsed_ms, source })
+        })
+    }
+
+    fn mark(&self, names: &[&str]) -> Option<Moment> {
+        self.first(|kind| match kind {
+            EventKind::Marked { name, fault, by } if names.contains(&name.as_str()) => {
+                Some((fault.as_ref(), with_author(&format!("mark {name}"), by.as_deref())))
+            }
+            _ => None,
+        })
+    }
+
+    fn acknowledged(&self) -> Option<Moment> {
+        self.first(|kind| match kind {
+            EventKind::Acknowledged { by } => Some((None, with_author("acknowledgement", by.as_deref()))),
+            _ => None,
+        })
+    }
+
+    fn notice(&self) -> Option<Moment> {
+        self.first(|kind| match kind {
+            EventKind::InjectDelivered { inject, .. } => Some((None, format!("inject {inject}"))),
+            _ => None,
+        })
+    }
+
+    fn measured(&self, moment: Moment) -> Metric {
+        Metric::Measured {
+            ms: moment.at_ms.saturating_sub(self.effective_ms),
+            uncertainty_ms: self.period_ms,
+            source: moment.source,
+        }
+    }
+
+    fn censored(&self, what: &str, since_ms: u64) -> Metric {
+        let undone_ms = self.fault.reverting_ms.or(self.fault.ended_ms).filter(|undone| *undone <= self.run.end_ms);
+        let after_ms = undone_ms.unwrap_or(self.run.end_ms).saturating_sub(since_ms);
+        let then = if undone_ms.is_some() { "the fault was undone" } else { "the run ended" };
+        Metric::Censored { after_ms, text: format!("not {what} in {}; then {then}", duration(after_ms)) }
+    }
+
+    /// Where no person left a trace, nobody is called late: most likely nobody was there.
+    fn is_unattended(&self) -> bool {
+        !self.run.has_people()
+    }
+
+    fn detection(&self) -> (Option<String>, Metric) {
+        if self.is_unattended() {
+            return (None, Metric::not_applicable("no person left a trace in this run"));
+        }
+        let human = [self.mark(&KNOWING_MARKS), self.acknowledged()].into_iter().flatten().min_by_key(|it| it.at_ms);
+        match human {
+            None => (Some("nobody".to_owned()), self.censored("detected", self.effective_ms)),
+            Some(moment) => {
+                let told = self.notice().filter(|notice| notice.at_ms <= moment.at_ms);
+                let by = if told.is_some() { "inject" } else { "human" };
+                let mut metric = self.measured(moment);
+                if let (Some(told), Metric::Measured { source, .. }) = (told, &mut metric) {
+                    source.push_str(&format!(", after {}", told.source));
+                }
+                (Some(by.to_owned()), metric)
+            }
+        }
+    }
+
+    fn acknowledgement(&self) -> Metric {
+        let Some(notice) = self.notice() else {
+            return Metric::not_applicable("there was no notice to acknowledge");
+        };
+        match self.acknowledged() {
+            Some(ack) if ack.at_ms < notice.at_ms => {
+                Metric::not_applicable("it was acknowledged before the first notice")
+            }
+            Some(ack) => Metric::Measured {
+                ms: ack.at_ms - notice.at_ms,
+                uncertainty_ms: 0,
+                source: format!("{}, after {}", ack.source, notice.source),
+            },
+            None => self.censored("acknowledged", notice.at_ms),
+        }
+    }
+
+    fn until_mark(&self, name: &str) -> Metric {
+        match self.mark(&[name]) {
+            Some(moment) => self.measured(moment),
+            None if self.is_unattended() => Metric::not_applicable("no person left a trace in this run"),
+            None => self.censored(&format!("marked as {name}"), self.effective_ms),
+        }
+    }
+
+    fn recovery(&self) -> Metric {
+        if let Some(moment) = self.mark(&["recovered"]) {
+            return self.measured(moment);
+        }
+        let later = self.run.state.faults.iter().any(|fault| {
+            fault.identity != self.fault.identity
+                && fault.effective_ms.is_some_and(|effective_ms| effective_ms > self.effective_ms)
+        });
+        if later {
+            return Metric::not_applicable(
+                "the settle condition is judged once, after the last fault; no mark recovered",
+            );
+        }
+        let settled = self.run.events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::SettleJudged { held, held_ms } => Some((event.elapsed_ms, *held, *held_ms)),
+            _ => None,
+        });
+        match settled {
+            Some((at_ms, true, held_ms)) => Metric::Measured {
+                ms: held_ms.unwrap_or(at_ms).saturating_sub(self.effective_ms),
+                uncertainty_ms: self.period_ms.saturating_add(LOOK_PERIOD_MS),
+                source: "settle condition held, looked at after the undo".to_owned(),
+            },
+            Some((at_ms, false, _)) => {
+                let after_ms = at_ms.saturating_sub(self.effective_ms);
+                Metric::Censored {
+                    after_ms,
+                    text: format!("not back in bounds in {}; then the wait was over", duration(after_ms)),
+                }
+            }
+            None => Metric::not_applicable("no settle condition was judged, and nobody marked it recovered"),
+        }
+    }
+}
+
+fn with_author(what: &str, by: Option<&str>) -> String {
+    by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}"))
+}

@@ -1,0 +1,126 @@
+//! Whether anything was left behind: the ledger, the guardrails, the residue.
+
+use super::Run;
+use super::fault::fault_end;
+use crate::event::{AbortCause, Event, EventKind, FaultProgress, FaultState};
+use crate::report::facts::GuardrailFacts;
+use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
+use crate::report::number::plural;
+
+pub(super) fn safety(run: &Run<'_>) -> Safety {
+    let outstanding: Vec<&FaultProgress> = run.state.outstanding().collect();
+    let touched = run.state.faults.iter().any(|fault| fault.state != FaultState::Intended);
+    let (state, text) = if !outstanding.is_empty() {
+        let count = plural(outstanding.len(), "change is", "changes are");
+        ("dirty", format!("{count} not undone. Run `gameday recover` for {}.", run.state.run))
+    } else if touched {
+        let count = plural(run.state.faults.len(), "change was", "changes were");
+        let later = if run.recovered_at.is_some() { ", by a recovery after the run" } else { "" };
+        ("clean", format!("{count} undone and read back{later}. Residual drift: none."))
+    } else {
+        ("untouched", "Nothing was changed, so that nothing had to be undone.".to_owned())
+    };
+    let by_hand = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
+    Safety {
+        state: state.to_owned(),
+        text,
+        residual: outstanding.iter().map(|fault| residue(fault)).collect(),
+        by_hand: by_hand.cloned().collect(),
+        recovered_at: run.recovered_at,
+        aborted_by: run.state.abort.as_ref().map(abort_cause),
+        ledger: run.state.faults.iter().map(|fault| ledger(run, fault)).collect(),
+    }
+}
+
+fn residue(fault: &FaultProgress) -> String {
+    let (name, target) = (&fault.identity.fault, &fault.target);
+    match fault.state {
+        FaultState::Drifted => {
+            format!(
+                "{name} on {target}: somebody else changed the target, it was left alone: {}",
+                fault.left.join("; ")
+            )
+        }
+        FaultState::Stuck => {
+            let error = fault.error.as_deref().unwrap_or("no error is known");
+            format!("{name} on {target}: the undo failed: {error}")
+        }
+        _ => format!("{name} on {target}: may still be in place ({}); its undo: {}", fault.change, fault.undo),
+    }
+}
+
+pub(super) fn abort_cause(cause: &AbortCause) -> String {
+    match cause {
+        AbortCause::Guardrail { guardrail } => format!("guardrail {guardrail}"),
+        AbortCause::Person { why: Some(why) } => format!("a person: {why}"),
+        AbortCause::Person { why: None } => "a person".to_owned(),
+        AbortCause::Signal { signal } => format!("signal {signal}"),
+        AbortCause::LoadLost { load } => format!("the loss of load {load}"),
+        AbortCause::FaultFailed { fault } => format!("fault {fault}, which could not be injected"),
+        AbortCause::Internal { error } => format!("an error of the program: {error}"),
+    }
+}
+
+fn ledger(run: &Run<'_>, fault: &FaultProgress) -> Ledger {
+    let ours = run.events.iter().filter(|event| event.kind.fault() == Some(&fault.identity));
+    Ledger {
+        step: fault.identity.step.clone(),
+        fault: fault.identity.fault.to_string(),
+        target: fault.target.to_string(),
+        undo_sha256: fault.undo_sha256.clone(),
+        states: ours.filter_map(ledger_state).collect(),
+    }
+}
+
+fn ledger_state(event: &Event) -> Option<LedgerState> {
+    let (state, detail) = match &event.kind {
+        EventKind::FaultIntended { change, .. } => ("intent", Some(change.clone())),
+        EventKind::FaultArmed { .. } => ("armed", Some("the undo is on disk".to_owned())),
+        EventKind::FaultApplied { .. } => ("applied", Some("read back".to_owned())),
+        EventKind::FaultFailed { error, .. } => ("failed", Some(error.clone())),
+        EventKind::FaultEffective { evidence, .. } => ("effective", Some(evidence.clone())),
+        EventKind::FaultReverting { .. } => ("reverting", None),
+        EventKind::FaultRestored { how, .. } => ("restored", Some(fault_end(*how).replace('_', " "))),
+        EventKind::FaultDrifted { fields, .. } => ("drift", Some(fields.join("; "))),
+        EventKind::FaultStuck { error, .. } => ("stuck", Some(error.clone())),
+        _ => return None,
+    };
+    Some(LedgerState { state: state.to_owned(), at_ms: event.elapsed_ms, at: event.at, detail })
+}
+
+pub(super) fn guardrails(run: &Run<'_>) -> Vec<Guardrail> {
+    run.facts.guardrails.iter().map(|facts| guardrail(run, facts)).collect()
+}
+
+fn guardrail(run: &Run<'_>, facts: &GuardrailFacts) -> Guardrail {
+    let mut row = Guardrail {
+        id: facts.id.clone(),
+        rule: facts.rule.clone(),
+        on_missing: facts.on_missing.clone(),
+        state: "quiet".to_owned(),
+        at_ms: None,
+        observed: None,
+        warning_count: 0,
+    };
+    for event in run.events {
+        match &event.kind {
+            EventKind::GuardrailTripped { guardrail, observed }
+                if guardrail.as_str() == facts.id && row.state != "tripped" =>
+            {
+                row.state = "tripped".to_owned();
+                row.at_ms = Some(event.elapsed_ms);
+                row.observed = Some(observed.clone());
+            }
+            EventKind::GuardrailWarned { guardrail, observed } if guardrail.as_str() == facts.id => {
+                row.warning_count += 1;
+                if row.state == "quiet" {
+                    row.state = "warned".to_owned();
+                    row.at_ms = Some(event.elapsed_ms);
+                    row.observed = Some(observed.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    row
+}

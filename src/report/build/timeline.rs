@@ -1,0 +1,143 @@
+//! The run as one list in plain words: what the chart shows, for those who cannot or do not want to look at it.
+
+use super::Run;
+use super::fault::fault_end;
+use super::header::phase_end;
+use super::safety::abort_cause;
+use crate::event::{Event, EventKind, RunOutcome, StepOutcome};
+use crate::report::model::TimelineEntry;
+use crate::report::number::plural;
+
+/// What an entry says.
+struct Words {
+    kind: &'static str,
+    about: Option<String>,
+    text: String,
+    is_trouble: bool,
+}
+
+impl Words {
+    fn new(kind: &'static str, about: impl ToString, text: impl Into<String>) -> Self {
+        Self { kind, about: Some(about.to_string()), text: text.into(), is_trouble: false }
+    }
+
+    fn run(text: impl Into<String>) -> Self {
+        Self { kind: "run", about: None, text: text.into(), is_trouble: false }
+    }
+
+    fn trouble(self) -> Self {
+        Self { is_trouble: true, ..self }
+    }
+}
+
+pub(super) fn timeline(run: &Run<'_>) -> Vec<TimelineEntry> {
+    run.events.iter().filter_map(entry).collect()
+}
+
+fn entry(event: &Event) -> Option<TimelineEntry> {
+    let Words { kind, about, text, is_trouble } = run_words(&event.kind)
+        .or_else(|| people_words(&event.kind))
+        .or_else(|| fault_words(&event.kind))
+        .or_else(|| load_words(&event.kind))?;
+    Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
+}
+
+fn run_words(kind: &EventKind) -> Option<Words> {
+    Some(match kind {
+        EventKind::RunStarted { .. } => Words::run("run started"),
+        EventKind::ReadinessPassed { checks } => {
+            Words::run(format!("ready: {} passed", plural(checks.len(), "check", "checks")))
+        }
+        EventKind::PhaseStarted { phase } => Words::new("phase", phase, "phase started"),
+        EventKind::PhaseEnded { phase, why } => {
+            Words::new("phase", phase, format!("phase ended: {}", phase_end(*why).replace('_', " ")))
+        }
+        EventKind::GateJudged { phase, open: true, .. } => Words::new("gate", phase, "gate open"),
+        EventKind::GateJudged { phase, open: false, .. } => {
+            Words::new("gate", phase, "gate shut: nothing is injected after it").trouble()
+        }
+        EventKind::ActionSkipped { action, why } => Words::new("run", action, format!("left out: {why}")),
+        EventKind::RunPaused => Words::run("paused"),
+        EventKind::RunResumed => Words::run("resumed"),
+        EventKind::GuardrailWarned { guardrail, observed } => {
+            Words::new("guardrail", guardrail, format!("warned: {observed}"))
+        }
+        EventKind::GuardrailTripped { guardrail, observed } => {
+            Words::new("guardrail", guardrail, format!("tripped: {observed}")).trouble()
+        }
+        EventKind::RunAborted { cause } => Words::run(format!("aborted by {}", abort_cause(cause))).trouble(),
+        EventKind::RunRecovering => Words::run("timeline over; what is left is undone"),
+        EventKind::SettleJudged { held: true, .. } => Words::run("back in bounds"),
+        EventKind::SettleJudged { held: false, .. } => Words::run("not back in bounds in the time given").trouble(),
+        EventKind::RunSettled => Words::run("settled: every change is undone and read back"),
+        EventKind::RunDirty { left } => {
+            Words::run(format!("dirty: {} not undone", plural(left.len(), "change", "changes"))).trouble()
+        }
+        EventKind::RunEnded { outcome, exit_code } => Words::run(format!(
+            "run ended: {}, exit code {exit_code}",
+            match outcome {
+                RunOutcome::Completed => "completed",
+                RunOutcome::GateShut => "gate shut",
+                RunOutcome::Aborted => "aborted",
+            }
+        )),
+        EventKind::RecoveryStarted { .. } => Words::run("recovery by another process"),
+        _ => return None,
+    })
+}
+
+fn people_words(kind: &EventKind) -> Option<Words> {
+    let by = |by: &Option<String>| by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    Some(match kind {
+        EventKind::StepOpened { step, text, .. } => Words::new("step", step, format!("opened: {text}")),
+        EventKind::StepOverdue { step } => Words::new("step", step, "overdue").trouble(),
+        EventKind::StepClosed { step, outcome, by: who } => match outcome {
+            StepOutcome::Done => Words::new("step", step, format!("done{}", by(who))),
+            StepOutcome::Skipped { why } => {
+                let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                Words::new("step", step, format!("skipped{}{why}", by(who)))
+            }
+            StepOutcome::Rehearsed => Words::new("step", step, "answered by --yes"),
+            StepOutcome::LeftOpen => Words::new("step", step, "left open").trouble(),
+        },
+        EventKind::InjectDelivered { inject, to, text } => Words::new("inject", inject, format!("to {to}: {text}")),
+        EventKind::Acknowledged { by: who } => Words::new("mark", "acknowledged", format!("acknowledged{}", by(who))),
+        EventKind::Marked { name, fault, by: who } => {
+            let fault = fault.as_ref().map(|fault| format!(", about {fault}")).unwrap_or_default();
+            Words::new("mark", name, format!("marked{}{fault}", by(who)))
+        }
+        EventKind::Noted { text, by: who } => Words { about: who.clone(), ..Words::new("note", "", text.clone()) },
+        _ => return None,
+    })
+}
+
+fn fault_words(kind: &EventKind) -> Option<Words> {
+    let name = &kind.fault()?.fault;
+    Some(match kind {
+        EventKind::FaultIntended { change, .. } => Words::new("fault", name, format!("requested: {change}")),
+        EventKind::FaultApplied { .. } => Words::new("fault", name, "applied and read back"),
+        EventKind::FaultFailed { error, .. } => {
+            Words::new("fault", name, format!("could not be injected: {error}")).trouble()
+        }
+        EventKind::FaultEffective { evidence, .. } => Words::new("fault", name, format!("effective: {evidence}")),
+        EventKind::FaultReverting { .. } => Words::new("fault", name, "undo began"),
+        EventKind::FaultRestored { how, .. } => {
+            Words::new("fault", name, format!("undone: {}", fault_end(*how).replace('_', " ")))
+        }
+        EventKind::FaultDrifted { fields, .. } => {
+            Words::new("fault", name, format!("drifted, left alone: {}", fields.join("; "))).trouble()
+        }
+        EventKind::FaultStuck { error, .. } => Words::new("fault", name, format!("undo failed: {error}")).trouble(),
+        // The ledger shows when an undo was on disk; here it would only be noise.
+        _ => return None,
+    })
+}
+
+fn load_words(kind: &EventKind) -> Option<Words> {
+    Some(match kind {
+        EventKind::LoadStarted { load, .. } => Words::new("load", load, "load started"),
+        EventKind::LoadEnded { load } => Words::new("load", load, "load ended"),
+        EventKind::LoadLost { load, why } => Words::new("load", load, format!("load lost: {why}")).trouble(),
+        _ => return None,
+    })
+}

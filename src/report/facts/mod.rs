@@ -1,0 +1,103 @@
+//! What a report takes from a plan: words, and the bounds that a chart can draw. It resolves names once, so that the
+//! rest of the room reads no scenario types.
+
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::folder::Format;
+use super::model::{Bound, Debrief, Environment, Participant, Why};
+use super::redact::Redaction;
+
+/// The plan as a report sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// SHA-256 of the scenario's file.
+    pub scenario_sha256: String,
+    /// Who owns the scenario.
+    pub owner: String,
+    /// `drill`, `regression` or `tabletop`.
+    pub mode: String,
+    /// Why it is worth the time.
+    pub why: Option<Why>,
+    /// Who takes part.
+    pub people: Vec<Participant>,
+    /// Where it runs.
+    pub environment: Environment,
+    /// What is believed, in the file's order.
+    pub hypotheses: Vec<HypothesisFacts>,
+    /// What ends the run at once, in the file's order.
+    pub guardrails: Vec<GuardrailFacts>,
+    /// Each phase with its planned length in milliseconds.
+    pub phases: BTreeMap<String, u64>,
+    /// What each load's target counts.
+    pub load_units: BTreeMap<String, LoadUnit>,
+    /// The steps of each load that a hypothesis looks at.
+    pub steps: BTreeMap<String, BTreeSet<String>>,
+    /// Each fault that has a proof, with the period of what proves it, in milliseconds.
+    pub proof_periods_ms: BTreeMap<String, u64>,
+    /// The formats that are asked for.
+    pub formats: Vec<Format>,
+    /// What is blacked out.
+    pub redactions: Vec<Redaction>,
+    /// How the team talks about it afterwards.
+    pub debrief: Debrief,
+    /// What the scenario asks for that is not carried out.
+    pub not_carried_out: Vec<String>,
+}
+
+/// A hypothesis of the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HypothesisFacts {
+    /// Its id.
+    pub id: String,
+    /// The belief in plain words.
+    pub text: String,
+    /// The belief as an expectation.
+    pub expected: String,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// Why it is known to fail.
+    pub known_gap: Option<String>,
+    /// The faults whose effect it depends on.
+    pub faults: Vec<String>,
+    /// One for each term: its bound, where a chart can draw it.
+    pub bounds: Vec<Option<Bound>>,
+    /// The loads that it is judged by.
+    pub loads: Vec<String>,
+}
+
+/// A guardrail of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardrailFacts {
+    /// Its id.
+    pub id: String,
+    /// What trips it, in words.
+    pub rule: String,
+    /// `abort`, `warn` or `ignore`.
+    pub on_missing: String,
+}
+
+/// What a load's target counts. The unit of its shape chose the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadUnit {
+    /// Virtual users: a closed model.
+    Users,
+    /// Arrivals a second: an open model.
+    PerSecond,
+}
+
+impl LoadUnit {
+    /// As the report's JSON names it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::PerSecond => "per_second",
+        }
+    }
+}
+
+/// What stands over every number from the sandbox.
+pub(super) const SANDBOX_CAVEAT: &str = "This ran in the local sandbox. Its numbers tell how the code behaves under a \
+    fault; they say nothing about capacity or latency in AWS.";

@@ -1,0 +1,265 @@
+//! A plan's facts. The one place of this room that reads the types of scenarios, loads and signals.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
+use crate::load::{LoadStatistic, Model};
+use crate::observe::{SignalSource, SignalSpec};
+use crate::plan::{ChangePlan, EnvironmentKind, GuardrailRule, HypothesisPlan, Plan, ScenarioFacts};
+use crate::report::folder::Format;
+use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
+use crate::report::redact::Redaction;
+use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, Term, Value};
+use crate::scenario::{self, ReportFormat, Review};
+use crate::unit::{DurationText, elapsed_ms};
+
+const ENDPOINT_CAVEAT: &str = "This ran against an endpoint that stands in for AWS. Its numbers tell how the code \
+    behaves under a fault; they say nothing about capacity or latency in AWS.";
+
+/// What is asked where a scenario names no questions. Open ones: how, not who.
+const QUESTIONS_DEFAULT: [&str; 6] = [
+    "What did you see first, and how did you know?",
+    "What surprised you?",
+    "What went well, and where were we lucky?",
+    "What contributed to what we saw?",
+    "What would have happened at 03:00?",
+    "What do we change, who does it, and which scenario tests it again?",
+];
+
+/// The lane of latency shows the p99 of each second: a bound on less than this percentile would be read wrongly there.
+const PERCENTILE_MIN: f64 = 0.95;
+/// How often load is looked at.
+const LOAD_PERIOD: Duration = Duration::from_secs(1);
+/// How often a probe looks, where it does not say.
+const PROBE_PERIOD_DEFAULT: Duration = Duration::from_secs(1);
+/// The period of a CloudWatch metric, where it does not say.
+const METRIC_PERIOD_DEFAULT: Duration = Duration::from_secs(60);
+
+impl Facts {
+    /// What a report takes from `plan`.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let proof = |change: &ChangePlan| {
+            let proof = change.effect_if.as_ref()?;
+            Some((change.fault.to_string(), elapsed_ms(longest_period(plan, proof))))
+        };
+        Self {
+            scenario_sha256: plan.scenario.sha256.clone(),
+            owner: plan.scenario.owner.clone(),
+            mode: key(&plan.scenario.mode),
+            why: why(&plan.scenario),
+            people: plan
+                .scenario
+                .people
+                .iter()
+                .map(|(role, person)| Participant {
+                    role: role.to_string(),
+                    who: person.who.clone(),
+                    blind: person.blind,
+                })
+                .collect(),
+            environment: environment(plan),
+            hypotheses: plan.hypotheses.iter().map(|hypothesis| hypothesis_facts(plan, hypothesis)).collect(),
+            guardrails: plan
+                .guardrails
+                .iter()
+                .map(|guardrail| GuardrailFacts {
+                    id: guardrail.id.to_string(),
+                    rule: match &guardrail.rule {
+                        GuardrailRule::AbortIf(expectation) => expectation.to_string(),
+                        GuardrailRule::MaxDuration(limit) => format!("the run lasts longer than {limit}"),
+                    },
+                    on_missing: key(&guardrail.on_missing),
+                })
+                .collect(),
+            phases: plan.phases.iter().map(|phase| (phase.phase.to_string(), elapsed_ms(phase.length.0))).collect(),
+            load_units: plan
+                .loads
+                .iter()
+                .filter_map(|(load, spec)| {
+                    let unit = match spec.model()? {
+                        Model::Open => LoadUnit::PerSecond,
+                        Model::Closed => LoadUnit::Users,
+                    };
+                    Some((load.to_string(), unit))
+                })
+                .collect(),
+            steps: steps(plan),
+            proof_periods_ms: plan.changes.values().filter_map(proof).collect(),
+            formats: formats(&plan.formats),
+            redactions: plan.redact.iter().map(redaction).collect(),
+            debrief: debrief(plan),
+            not_carried_out: plan.not_carried_out.clone(),
+        }
+    }
+}
+
+/// A unit variant's name, as files write it.
+fn key(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(key)) => key,
+        _ => String::new(),
+    }
+}
+
+fn formats(formats: &[ReportFormat]) -> Vec<Format> {
+    if formats.is_empty() {
+        return Format::ALL.to_vec();
+    }
+    let format = |format: &ReportFormat| match format {
+        ReportFormat::Html => Format::Html,
+        ReportFormat::Md => Format::Markdown,
+        ReportFormat::Json => Format::Json,
+        ReportFormat::Junit => Format::Junit,
+        ReportFormat::Csv => Format::Csv,
+    };
+    formats.iter().map(format).collect()
+}
+
+fn redaction(redaction: &scenario::Redaction) -> Redaction {
+    match redaction {
+        scenario::Redaction::AccountIds => Redaction::AccountIds,
+        scenario::Redaction::Emails => Redaction::Emails,
+    }
+}
+
+fn why(scenario: &ScenarioFacts) -> Option<Why> {
+    let covers = scenario.covers.clone().unwrap_or_default();
+    let why = Why {
+        text: scenario.why.as_ref().map(|text| text.trim().to_owned()),
+        tags: scenario.tags.clone(),
+        components: covers.components.iter().map(ToString::to_string).collect(),
+        ops: covers.ops,
+        risks: covers.risks,
+        retests: covers.retests.iter().map(ToString::to_string).collect(),
+    };
+    let lists = [&why.tags, &why.components, &why.ops, &why.risks, &why.retests];
+    (why.text.is_some() || lists.iter().any(|list| !list.is_empty())).then_some(why)
+}
+
+fn environment(plan: &Plan) -> Environment {
+    let name = plan.environment.name.clone();
+    let (kind, account, region, caveat) = match &plan.environment.kind {
+        EnvironmentKind::Sandbox => ("sandbox", None, None, Some(SANDBOX_CAVEAT)),
+        // The URL is left out: it may name a machine.
+        EnvironmentKind::Endpoint { .. } => ("endpoint", None, None, Some(ENDPOINT_CAVEAT)),
+        EnvironmentKind::Account { account, region } => ("account", Some(account.clone()), Some(region.clone()), None),
+    };
+    Environment { name, kind: kind.to_owned(), account, region, caveat: caveat.map(ToOwned::to_owned) }
+}
+
+fn debrief(plan: &Plan) -> Debrief {
+    let debrief = plan.debrief.clone().unwrap_or_default();
+    let questions = if debrief.questions.is_empty() {
+        QUESTIONS_DEFAULT.map(ToOwned::to_owned).to_vec()
+    } else {
+        debrief.questions
+    };
+    let millis = |duration: DurationText| elapsed_ms(duration.0);
+    Debrief {
+        hot_wash_ms: debrief.hot_wash.map(millis),
+        review_after_ms: debrief.review.as_ref().map(|review: &Review| millis(review.after)),
+        review_length_ms: debrief.review.as_ref().map(|review| millis(review.length)),
+        questions,
+    }
+}
+
+fn hypothesis_facts(plan: &Plan, hypothesis: &HypothesisPlan) -> HypothesisFacts {
+    let loads: BTreeSet<String> = signals(plan, &hypothesis.expect)
+        .filter_map(|signal| match signal.source() {
+            Ok(SignalSource::Load(load)) => Some(load.of.to_string()),
+            _ => None,
+        })
+        .collect();
+    HypothesisFacts {
+        id: hypothesis.id.to_string(),
+        text: hypothesis.text.clone(),
+        expected: hypothesis.expect.to_string(),
+        severity: key(&hypothesis.severity),
+        known_gap: hypothesis.known_gap.as_ref().map(ToString::to_string),
+        faults: hypothesis.faults.iter().map(ToString::to_string).collect(),
+        bounds: hypothesis.expect.terms.iter().map(|term| bound(plan, term)).collect(),
+        loads: loads.into_iter().collect(),
+    }
+}
+
+/// The steps of each load that a hypothesis looks at.
+fn steps(plan: &Plan) -> BTreeMap<String, BTreeSet<String>> {
+    let mut steps: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for signal in plan.hypotheses.iter().flat_map(|hypothesis| signals(plan, &hypothesis.expect)) {
+        if let Ok(SignalSource::Load(load)) = signal.source()
+            && let Some(step) = &load.step
+        {
+            steps.entry(load.of.to_string()).or_default().insert(step.clone());
+        }
+    }
+    steps
+}
+
+/// The signals that an expectation looks at.
+fn signals<'a>(plan: &'a Plan, expectation: &'a Expectation) -> impl Iterator<Item = &'a SignalSpec> {
+    expectation.terms.iter().filter_map(|term| match &term.condition {
+        Condition::Compare { measure: Measure::Signal { signal, .. }, .. } => plan.signals.get(signal),
+        _ => None,
+    })
+}
+
+/// The longest period of what an expectation looks at: as far off a moment may be that it tells.
+fn longest_period(plan: &Plan, expectation: &Expectation) -> Duration {
+    let period = |signal: &SignalSpec| match signal.source() {
+        Ok(SignalSource::Http(http)) => http.every.map_or(PROBE_PERIOD_DEFAULT, |every| every.0),
+        Ok(SignalSource::Cloudwatch(metric)) => metric.period.map_or(METRIC_PERIOD_DEFAULT, |period| period.0),
+        Ok(SignalSource::Load(_)) | Err(_) => LOAD_PERIOD,
+    };
+    signals(plan, expectation).map(period).max().unwrap_or(LOAD_PERIOD)
+}
+
+/// A term's bound, where a lane of the chart shows what it bounds: a high percentile of latency, or a share of requests.
+fn bound(plan: &Plan, term: &Term) -> Option<Bound> {
+    let Condition::Compare { measure: Measure::Signal { aggregate, signal }, operator, value } = &term.condition else {
+        return None;
+    };
+    let Ok(SignalSource::Load(load)) = plan.signals.get(signal)?.source() else { return None };
+    let keeps_below = match operator {
+        Operator::Less | Operator::AtMost => true,
+        Operator::More | Operator::AtLeast => false,
+        Operator::Equal => return None,
+    };
+    let condition = term.condition.to_string();
+    match (load.stat, aggregate) {
+        (LoadStatistic::Latency, Aggregate::Percentile(percentile)) if *percentile >= PERCENTILE_MIN => {
+            Some(Bound { condition, lane: BoundLane::Latency, value: millis(value)?, forbids_above: keeps_below })
+        }
+        (LoadStatistic::Latency, Aggregate::Max) => {
+            Some(Bound { condition, lane: BoundLane::Latency, value: millis(value)?, forbids_above: keeps_below })
+        }
+        (LoadStatistic::ErrorRatio, _) => {
+            Some(Bound { condition, lane: BoundLane::Failures, value: share(value)?, forbids_above: keeps_below })
+        }
+        // At least 99 % successes are at most 1 % failures.
+        (LoadStatistic::SuccessRatio, _) => Some(Bound {
+            condition,
+            lane: BoundLane::Failures,
+            value: 1.0 - share(value)?,
+            forbids_above: !keeps_below,
+        }),
+        (LoadStatistic::Latency | LoadStatistic::Rate | LoadStatistic::InFlight, _) => None,
+    }
+}
+
+/// A bound of latency in milliseconds; a plain number is in seconds, the signal's unit.
+fn millis(value: &Value) -> Option<f64> {
+    match value {
+        Value::Duration(duration) => Some(duration.as_secs_f64() * 1_000.0),
+        Value::Number(seconds) => Some(seconds * 1_000.0),
+        Value::Ratio(_) | Value::Rate(_) | Value::OfBaseline(_) => None,
+    }
+}
+
+fn share(value: &Value) -> Option<f64> {
+    match value {
+        Value::Ratio(ratio) | Value::Number(ratio) => Some(*ratio),
+        Value::Duration(_) | Value::Rate(_) | Value::OfBaseline(_) => None,
+    }
+}

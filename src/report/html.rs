@@ -1,0 +1,36 @@
+//! The page: one file with everything in it, no script, no request to anywhere.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::chart::{STYLE, Width};
+use super::drawing::chart_of;
+use super::model::Report;
+use super::template::{Embedded, TemplateError, fill};
+use super::text;
+
+const TEMPLATE: Embedded = Embedded {
+    name: "report.html.hbs",
+    text: include_str!("../../reports/templates/report.html.hbs"),
+    escape: text::html,
+    code: text::html_code,
+};
+
+/// The report as a page. A `report.html.hbs` in `templates` goes before the embedded one.
+///
+/// # Errors
+/// The user's template cannot be read, parsed, or filled.
+pub fn html(report: &Report, templates: Option<&Path>) -> Result<String, TemplateError> {
+    let chart = chart_of(report);
+    let context = json!({
+        "report": report,
+        "chart": {
+            "style": STYLE,
+            "is_empty": chart.is_empty(),
+            "wide": chart.draw(Width::Wide),
+            "narrow": chart.draw(Width::Narrow),
+        },
+    });
+    fill(TEMPLATE, templates, &context)
+}

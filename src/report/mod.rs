@@ -1,0 +1,41 @@
+//! The learnings report: a pure function of a run's folder. Same folder, same bytes.
+//!
+//! Owns: the model ([`Report`], the contract of `report.json`), how it is drafted from events, and one file a format.
+//! Must not know: clocks, AWS, a living run. It drafts what was recorded and leaves judgement to people: factors, not a
+//! root cause; what happened, not whose fault it was; and where nothing is known it says so.
+
+mod build;
+pub mod chart;
+mod csv;
+mod drawing;
+mod facts;
+mod folder;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod metric;
+pub mod model;
+mod number;
+mod redact;
+mod template;
+mod text;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use csv::{load_csv, timeline_csv};
+pub use drawing::chart_of;
+pub use facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
+use folder::CHART_FILE;
+pub use folder::{Format, FormatError, ReportError, evidence, read_run, write};
+pub use html::html;
+pub use json::json;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use metric::Metric;
+pub use model::Report;
+pub use redact::Redaction;
+pub use template::TemplateError;

@@ -1,0 +1,111 @@
+//! The report's model: the stable JSON contract of `report.json`, from which every other format is made.
+//!
+//! Times are milliseconds since the run's start, moments are UTC. A field without a value is `null`, never left out, so
+//! that a template can tell a missing value from a mistyped name.
+
+mod fault;
+mod header;
+mod hypothesis;
+mod load;
+mod people;
+mod safety;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use fault::{Fault, Response};
+pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
+pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
+pub use load::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
+pub use people::{Debrief, JournalEntry, Playbook, Step};
+pub use safety::{Guardrail, Ledger, LedgerState, Safety};
+
+/// The version of `report.json`.
+pub const REPORT_FORMAT: u32 = 1;
+
+/// What is to be learnt from one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of the format: 1.
+    pub format: u32,
+    /// Which run, where, when, by whom, and how it ended.
+    pub header: Header,
+    /// At most five lines.
+    pub summary: Vec<String>,
+    /// Why the scenario is worth the time; none where it does not say.
+    pub why: Option<Why>,
+    /// What was believed, and what was seen.
+    pub hypotheses: Vec<Hypothesis>,
+    /// The phases, in order.
+    pub phases: Vec<Phase>,
+    /// Each fault with its times, and how it was detected and answered. Routes through the proxy are changes but no
+    /// faults: they stand in the ledger alone.
+    pub faults: Vec<Fault>,
+    /// Gates, in order.
+    pub gates: Vec<Gate>,
+    /// Guardrails, in the plan's order.
+    pub guardrails: Vec<Guardrail>,
+    /// Steps for people, in order of opening.
+    pub steps: Vec<Step>,
+    /// Steps by playbook; the phases' own checklists stand last, without an id.
+    pub playbooks: Vec<Playbook>,
+    /// What people said and were told, in order.
+    pub journal: Vec<JournalEntry>,
+    /// The loads, by name.
+    pub loads: Vec<Load>,
+    /// Whether anything was left behind.
+    pub safety: Safety,
+    /// What is worth a talk, worst first.
+    pub findings: Vec<Finding>,
+    /// What the scenario asks for that this version checks but does not carry out.
+    pub not_carried_out: Vec<String>,
+    /// The run as one list, in order.
+    pub timeline: Vec<TimelineEntry>,
+    /// The files of the run's folder.
+    pub evidence: Vec<EvidenceFile>,
+    /// The talk afterwards.
+    pub debrief: Debrief,
+}
+
+/// Something worth a talk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// The kind: `dirty`, `refuted`, `gap_closed`, `not_effective`, `unnoticed`, `overdue`, …
+    pub kind: String,
+    /// The hypothesis, fault, step, load or guardrail that it is about.
+    pub about: Option<String>,
+    /// In one sentence.
+    pub text: String,
+    /// What could be done next.
+    pub next: Option<String>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at_ms: u64,
+    /// The moment.
+    pub at: DateTime<Utc>,
+    /// `run`, `phase`, `gate`, `load`, `fault`, `step`, `mark`, `note`, `inject` or `guardrail`.
+    pub kind: String,
+    /// What it is about: the phase's, fault's, step's … name.
+    pub about: Option<String>,
+    /// In words.
+    pub text: String,
+    /// Whether it went wrong: aborted, tripped, lost, overdue, stuck.
+    pub is_trouble: bool,
+}
+
+/// A file of the run's folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EvidenceFile {
+    /// Its path inside the run's folder.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}

@@ -1,0 +1,302 @@
+//! `gameday check` as users call it: good files pass, and each bad file is told word for word as its golden says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use proptest::prelude::*;
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+
+fn gameday(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gameday"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("NO_COLOR")
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("the program writes UTF-8")
+}
+
+/// The bad files: everything in the folder but its own workspace and the goldens.
+fn bad_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("playbooks") {
+            files.extend(bad_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "md") {
+            files.push(path);
+        }
+    }
+    files.retain(|path| *path != Path::new(FIXTURES).join("bad/gameday.yaml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_bad_file_is_told_as_its_golden_says() {
+    let folder = Path::new(FIXTURES).join("bad");
+    let bless = std::env::var_os("BLESS").is_some();
+    let files = bad_files(&folder);
+    assert!(files.len() >= 24, "only {} bad files were found", files.len());
+    let mut wrong = Vec::new();
+    for path in files {
+        let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+        let output = gameday(&folder, &["check", name]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {told}");
+        assert!(told.chars().all(|c| c == '\n' || !c.is_control()), "{name} reaches the terminal raw: {told:?}");
+        let golden = path.with_extension("stderr");
+        if bless {
+            std::fs::write(&golden, &told).unwrap();
+        }
+        let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+        if told != expected {
+            wrong.push(format!("== {name}\n-- expected\n{expected}\n-- told\n{told}"));
+        }
+    }
+    assert!(wrong.is_empty(), "BLESS=1 rewrites the goldens\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_sample_workspace_passes_with_every_environment() {
+    let folder = Path::new(FIXTURES).join("workspace");
+    for arguments in [&["check"][..], &["check", "--env", "sandbox"], &["check", "--env", "staging"]] {
+        let output = gameday(&folder, arguments);
+        let summary = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(summary.starts_with("5 files checked, 0 problems"), "{summary}");
+    }
+    let output = gameday(&folder, &["check", "--env", "stagin"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("did you mean `staging`?"));
+}
+
+#[test]
+fn an_environment_that_a_scenario_does_not_allow_is_told() {
+    let folder = Path::new(FIXTURES).join("workspace");
+    let output = gameday(&folder, &["check", "--env", "production", "scenarios/checkout-payment-slow.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("environment-not-allowed"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_file_of_ten_megabytes_is_refused_by_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("large.yaml"), vec![b'#'; 10 * 1024 * 1024]).unwrap();
+    let output = gameday(folder.path(), &["check", "large.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("file-too-large") && told.contains("the file has 10485760 bytes; the limit is 4194304"),
+        "{told}"
+    );
+}
+
+#[test]
+fn json_names_file_place_code_and_help() {
+    let folder = Path::new(FIXTURES).join("bad");
+    let output = gameday(&folder, &["check", "--json", "unknown-key.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let first = &answer["diagnostics"][0];
+    assert_eq!(first["file"], "unknown-key.yaml");
+    assert_eq!((&first["line"], &first["column"]), (&5.into(), &1.into()));
+    assert_eq!((&first["code"], &first["severity"]), (&"unknown-key".into(), &"error".into()));
+    assert_eq!(first["help"], "did you mean `hypotheses`?");
+    assert_eq!(answer["problems"], answer["diagnostics"].as_array().unwrap().len());
+}
+
+#[test]
+fn a_new_workspace_passes_check_and_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(gameday(folder.path(), &["init", "shop"]).status.code(), Some(0));
+    let shop = folder.path().join("shop");
+    let output = gameday(&shop, &["check"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert_eq!(text(&output.stdout), "4 files checked, 0 problems\n");
+    assert!(std::fs::read_to_string(shop.join(".gitignore")).unwrap().contains("reports/*/undo/"));
+
+    std::fs::write(shop.join("workload.yaml"), "mine").unwrap();
+    std::fs::remove_file(shop.join("gameday.yaml")).unwrap();
+    let output = gameday(folder.path(), &["init", "shop"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("`workload.yaml`"));
+    assert_eq!(std::fs::read_to_string(shop.join("workload.yaml")).unwrap(), "mine");
+    assert!(!shop.join("gameday.yaml").exists(), "nothing is written where anything is there");
+}
+
+#[test]
+fn a_scenario_from_a_template_passes_check_under_its_own_id() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));
+    for template in ["lambda-throttle", "slow-dependency", "load-test"] {
+        let id = format!("my-{template}");
+        assert_eq!(gameday(folder.path(), &["new", template, "--id", &id]).status.code(), Some(0));
+        let path = format!("scenarios/{id}.yaml");
+        assert!(std::fs::read_to_string(folder.path().join(&path)).unwrap().contains(&format!("\nid: {id}\n")));
+        let output = gameday(folder.path(), &["check", &path]);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{template}");
+        assert_eq!(gameday(folder.path(), &["new", template, "--id", &id]).status.code(), Some(1), "written over");
+    }
+}
+
+#[test]
+fn explain_knows_every_fault_signal_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = text(&gameday(folder.path(), &["explain"]).stdout);
+    for name in ["lambda_concurrency", "proxy_timeout", "cloudwatch", "hypotheses", "schedule", "expectation"] {
+        assert!(list.contains(&format!("  {name} ")), "{name} is not in {list}");
+        let output = gameday(folder.path(), &["explain", name]);
+        assert_eq!(output.status.code(), Some(0), "{name}");
+    }
+    let output = gameday(folder.path(), &["explain", "proxy_latncy"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("did you mean `proxy_latency`?"));
+}
+
+/// A good scenario of ten thousand actions in one phase, in ten thousand phases, or all wrong.
+fn large_scenario(phases: impl Iterator<Item = String>) -> String {
+    let head = "gameday: 1\nid: large\ntitle: x\nowner: me\npeople: {me: {who: me}}\ninjects: {t: {to: me, text: x}}\n\
+                targets: {f: {lambda: {function: fn}}}\nfaults: {z: {lambda_concurrency: {target: f, reserved: 0}, \
+                effect_if: mark(x)}}\nhypotheses: [{id: H1, text: x, expect: mark(seen)}]\ntimeline:\n  \
+                - {phase: start, for: 1m, do: [{at: 0s, fault: z}, {at: 1s, inject: t}]}\n";
+    phases.fold(head.to_owned(), |text, phase| text + &phase)
+}
+
+#[test]
+fn a_scenario_of_ten_thousand_steps_is_checked_in_seconds_however_it_is_cut_and_however_wrong_it_is() {
+    /// A debug build on a busy machine takes a second or two; a quadratic check takes minutes.
+    const SECONDS_MAX: u64 = 60;
+    let workspace = gameday::workspace::Workspace::read(tempfile::tempdir().unwrap().path()).unwrap();
+    let actions = |key: &str| (0..10_000).map(|n| format!("      - {{at: {n}s, {key}: t}}\n")).collect::<String>();
+    let one_phase = |key: &str| format!("  - phase: all\n    for: 9h\n    do:\n{}", actions(key));
+    let clock = gameday::unit::Clock::start();
+    for (text, is_good) in [
+        (large_scenario(std::iter::once(one_phase("inject"))), true),
+        (large_scenario((0..10_000).map(|n| format!("  - {{phase: p{n}, for: 1m, until: mark(m{n})}}\n"))), true),
+        (large_scenario(std::iter::once(one_phase("injekt"))), false),
+        (large_scenario((0..10_000).map(|n| format!("  - {{phase: p{n}, for: 1m, playbook: x{n}}}\n"))), false),
+        (large_scenario((0..10_000).map(|n| format!("  - {{phase: p, for: 1m, until: mak(m{n})}}\n"))), false),
+    ] {
+        let source = std::sync::Arc::new(gameday::document::SourceFile::new("large.yaml", text));
+        match gameday::scenario::check(&source, &workspace, None) {
+            Ok(_) => assert!(is_good),
+            Err(problems) => {
+                assert!(!is_good, "{}", problems.iter().map(|p| p.render(false)).collect::<String>());
+                assert!(problems.len() <= gameday::document::PROBLEMS_MAX);
+            }
+        }
+    }
+    assert!(clock.elapsed().as_secs() < SECONDS_MAX, "{:?}", clock.elapsed());
+}
+
+/// A change of one place of a file: bytes taken out, put in or doubled.
+#[derive(Debug, Clone)]
+enum Mutation {
+    Remove(usize, usize),
+    Insert(usize, Vec<u8>),
+    Repeat(usize, usize),
+}
+
+fn mutations() -> impl Strategy<Value = Mutation> {
+    let place = 0_usize..10_000;
+    let telling = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "- ",
+        "\n",
+        "\t",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "!!x ",
+        "|\n",
+        "${",
+        "${x}",
+        "#",
+        "---\n",
+        "\u{feff}",
+        "é",
+        "\u{1b}",
+        "%",
+        "? ",
+        "<<: ",
+        "~",
+        "-",
+        "9999999999999999999999",
+        "\r\n",
+    ]);
+    prop_oneof![
+        (place.clone(), 1_usize..20).prop_map(|(at, count)| Mutation::Remove(at, count)),
+        (place.clone(), prop::collection::vec(any::<u8>(), 1..5)).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (place.clone(), telling).prop_map(|(at, text)| Mutation::Insert(at, text.as_bytes().to_vec())),
+        (place, 1_usize..200).prop_map(|(at, count)| Mutation::Repeat(at, count)),
+    ]
+}
+
+fn mutate(bytes: &mut Vec<u8>, mutation: &Mutation) {
+    let length = bytes.len().max(1);
+    match mutation {
+        Mutation::Remove(at, count) => {
+            let at = at % length;
+            bytes.drain(at.min(bytes.len())..(at + count).min(bytes.len()));
+        }
+        Mutation::Insert(at, inserted) => {
+            let at = (at % length).min(bytes.len());
+            bytes.splice(at..at, inserted.iter().copied());
+        }
+        Mutation::Repeat(at, count) => {
+            let at = (at % length).min(bytes.len());
+            let part = bytes[at..(at + count).min(bytes.len())].to_vec();
+            bytes.splice(at..at, part);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_mutation_of_a_good_file_makes_the_check_panic(
+        which in 0_usize..4,
+        mutations in prop::collection::vec(mutations(), 1..6),
+    ) {
+        let folder = Path::new(FIXTURES).join("workspace");
+        let names = [
+            "scenarios/checkout-payment-slow.yaml",
+            "scenarios/orders-slow.yaml",
+            "playbooks/pb-payment-latency.md",
+            "gameday.yaml",
+        ];
+        let mut bytes = std::fs::read(folder.join(names[which])).unwrap();
+        for mutation in &mutations {
+            mutate(&mut bytes, mutation);
+        }
+        let changed = tempfile::tempdir().unwrap();
+        let path = changed.path().join("gameday.yaml");
+        std::fs::write(&path, &bytes).unwrap();
+        let told = match which {
+            2 => gameday::playbook::load(&path).err().unwrap_or_default(),
+            3 => gameday::workspace::Workspace::read(changed.path()).err().unwrap_or_default(),
+            _ => {
+                let workspace = gameday::workspace::Workspace::without_settings(&folder);
+                gameday::scenario::load(&path, &workspace, None).err().unwrap_or_default()
+            }
+        };
+        for problem in told {
+            prop_assert!(problem.source.text().get(problem.span.clone()).is_some(), "{:?}", problem.span);
+            let text = problem.render(false);
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+            let coloured = problem.render(true);
+            prop_assert!(!coloured.is_empty());
+        }
+    }
+}

@@ -1,0 +1,44 @@
+"""Creates the two Python functions `orders` and `payments` at the endpoint that it is called with."""
+
+import io
+import sys
+import zipfile
+
+import boto3
+
+CODE = """
+import os
+
+def handler(event, context):
+    return {"colour": os.environ.get("COLOUR"), "other": os.environ.get("OTHER")}
+"""
+
+
+def main():
+    lambda_ = boto3.client(
+        "lambda",
+        endpoint_url=sys.argv[1],
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.py", CODE)
+    for name in ["orders", "payments"]:
+        lambda_.create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role="arn:aws:iam::000000000000:role/shop",
+            Handler="app.handler",
+            Code={"ZipFile": archive.getvalue()},
+            Timeout=7,
+            MemorySize=256,
+            Environment={"Variables": {"COLOUR": "red", "OTHER": "secret"}},
+        )
+        lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
+    lambda_.put_function_concurrency(FunctionName="payments", ReservedConcurrentExecutions=7)
+
+
+if __name__ == "__main__":
+    main()
