@@ -119,15 +119,16 @@ impl EventLog {
     /// The log cannot be read, is broken, or cannot be written.
     pub fn reopen(directory: &Path) -> Result<(Self, Vec<Event>), LogError> {
         let path = directory.join(LOG_FILE);
+        // Locked before it is read: what is cut off must be torn, and not just being written.
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(FileError::on("open", &path))?;
+        lock(&file, &path)?;
         let ReadLog { events, whole_bytes } = read_log(directory)?;
         let (first, last) = match (events.first(), events.last()) {
             (Some(first), Some(last)) => (first, last),
-            _ => return Err(LogError::Empty(path)),
+            (None, _) | (_, None) => return Err(LogError::Empty(path)),
         };
         let next_seq = last.seq + 1;
         let clock = Clock::since(first.at);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(FileError::on("open", &path))?;
-        lock(&file, &path)?;
         file.set_len(whole_bytes).map_err(FileError::on("cut the torn end of", &path))?;
         file.seek(io::SeekFrom::End(0)).map_err(FileError::on("seek in", &path))?;
         Ok((Self::over(file, next_seq, directory, clock), events))

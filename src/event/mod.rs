@@ -4,16 +4,18 @@
 //! view shares. Must not know: faults, AWS, HTTP; an undo is bytes and a digest here.
 
 mod command;
+mod detail;
 mod kind;
 mod log;
 mod progress;
 mod state;
 
 pub use command::{Command, CommandAnswer};
-pub use kind::{
-    AbortCause, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation,
-    PhaseEnd, ProcessKind, RunOutcome, StepOutcome, Verdict,
+pub use detail::{
+    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, RunOutcome,
+    StepOutcome, Verdict,
 };
+pub use kind::{EventKind, FaultIdentity};
 pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path};
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use state::{RunStage, RunState};

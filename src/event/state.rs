@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
-use crate::unit::{FaultId, LoadId, StepId};
+use crate::unit::{FaultId, LoadId, PhaseId, StepId};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -132,10 +132,7 @@ impl RunState {
                 self.processes.push((*process, *pid, address.clone()));
             }
             EventKind::ReadinessPassed { .. } => self.stage = RunStage::Ready,
-            EventKind::PhaseStarted { phase } => {
-                self.stage = RunStage::Running;
-                self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None });
-            }
+            EventKind::PhaseStarted { phase } => self.start_phase(at, phase),
             EventKind::PhaseEnded { why, .. } => self.end_phase(at, *why),
             EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
             EventKind::LoadStarted { load, .. } => {
@@ -183,7 +180,9 @@ impl RunState {
                 self.stage = RunStage::Aborting;
                 self.abort.get_or_insert_with(|| cause.clone());
             }
-            EventKind::RecoveryStarted { .. } => (self.stage, self.has_recovery) = (RunStage::Recovering, true),
+            EventKind::RecoveryStarted { .. } => {
+                (self.stage, self.has_recovery) = (RunStage::Recovering, true);
+            }
             EventKind::RunRecovering => self.stage = RunStage::Recovering,
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
@@ -199,6 +198,11 @@ impl RunState {
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
         }
+    }
+
+    fn start_phase(&mut self, at: u64, phase: &PhaseId) {
+        self.stage = RunStage::Running;
+        self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None });
     }
 
     fn end_phase(&mut self, at: u64, why: PhaseEnd) {

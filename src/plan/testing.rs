@@ -90,9 +90,9 @@ impl Sketch {
             guardrails: Vec::new(),
             settle: None,
             formats: Vec::new(),
+            redact: Vec::new(),
             debrief: None,
             not_carried_out: Vec::new(),
-            redact: Vec::new(),
         })
     }
 

@@ -1,34 +1,42 @@
 //! The tokio shell around the state machine: it performs effects, and brings back what came of them.
 
+mod change;
+mod prepare;
 mod signals;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::control::{Control, ControlError, Request, short_name};
+use prepare::{Prepared, prepare, refuse_dirty};
+use signals::{Signals, Wish};
+
+use super::control::{Control, Request};
 pub use super::core::Attendance;
 use super::core::{Core, Effect, Input};
 use super::evidence::{FrameFile, record_of, second_of};
-use super::folder::{EnvironmentLock, FolderError, LockError, RunFolder, live_runs};
+use super::folder::{EnvironmentLock, RunFolder};
 use super::guardrail::{self, Finding};
-use super::ledger::{self, Recorder};
+use super::ledger::Recorder;
 use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
 use super::probe_task::{self, Sample};
-use super::stage::{Stage, StageError, StageOptions, renew_lease};
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError};
-use crate::fault::{FaultKind, Undo};
-use crate::load::{LoadPlan, PlanError};
-use crate::observe::{HttpProbe, ProbeError, SignalSource};
+use super::stage::{Stage, renew_lease};
+use crate::event::{
+    AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError, RunOutcome,
+};
+use crate::fault::Undo;
+use crate::load::LoadPlan;
 use crate::plan::Plan;
 use crate::unit::{Clock, LoadId, elapsed_ms, error_chain};
 use crate::workspace::Environment;
+
+pub use prepare::RunError;
 
 /// How often the timeline is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -52,50 +60,6 @@ pub struct RunOptions {
     pub seed: u64,
 }
 
-/// Why a run did not begin. Nothing was injected.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Its folder cannot be made.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// Its log cannot be written.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// Its environment is in use.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// An earlier run left something in its environment.
-    #[error(
-        "environment `{environment}` is dirty: run `{run}` left {count} change(s); undo them with `gameday recover {run}`"
-    )]
-    Dirty {
-        /// The environment.
-        environment: String,
-        /// The run.
-        run: String,
-        /// How many changes.
-        count: usize,
-    },
-    /// The stage cannot be set.
-    #[error(transparent)]
-    Stage(#[from] Box<StageError>),
-    /// Its control socket cannot be made.
-    #[error("failed to open the run's control socket")]
-    Control(#[from] ControlError),
-    /// A load cannot be made.
-    #[error(transparent)]
-    Load(#[from] PlanError),
-    /// A probe cannot be made.
-    #[error("signal `{signal}` cannot be probed")]
-    Probe {
-        /// The signal.
-        signal: String,
-        /// Why not.
-        #[source]
-        source: ProbeError,
-    },
-}
-
 /// What a watcher (a terminal, a page) is handed when a run begins.
 pub type Watcher<'a> = &'a mut (dyn FnMut(&RunFolder, &EventLog) + Send);
 
@@ -109,8 +73,10 @@ pub async fn run(
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<(Outcome, RunFolder), RunError> {
-    refuse_dirty(&options, &environment.name)?;
+    // From here on a signal is kept until it can be obeyed: the process must not die between two changes.
+    let signals = Signals::listen();
     let _lock = EnvironmentLock::take(&options.reports, &environment.name)?;
+    refuse_dirty(&options, &environment.name)?;
     let clock = Clock::start();
     let folder =
         RunFolder::create(&options.reports, &plan, &options.scenario_text, options.workload_text.as_deref(), clock)?;
@@ -128,96 +94,18 @@ pub async fn run(
         process: std::process::id(),
     })?;
     match prepare(plan, environment, &options, &folder, &recorder).await {
-        Ok(drive) => Ok((drive.play().await, folder)),
+        Ok(prepared) => {
+            let drive = Drive::new(prepared, &options, &folder, recorder);
+            Ok((drive.play(signals).await, folder))
+        }
         Err(error) => {
             // The run ends in its log as well: nothing was injected.
             let cause = AbortCause::Internal { error: error_chain(&error) };
             recorder.record(EventKind::RunAborted { cause })?;
-            recorder.record(EventKind::RunEnded { outcome: crate::event::RunOutcome::Aborted, exit_code: 7 })?;
+            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: 7 })?;
             Err(error)
         }
     }
-}
-
-fn refuse_dirty(options: &RunOptions, environment: &str) -> Result<(), RunError> {
-    for live in live_runs(&options.reports)? {
-        let count = live.state.outstanding().count();
-        if live.state.environment == environment && !live.is_alive && count > 0 {
-            return Err(RunError::Dirty { environment: environment.to_owned(), run: live.state.run, count });
-        }
-    }
-    Ok(())
-}
-
-/// Everything that may fail before the timeline begins.
-async fn prepare(
-    plan: Plan,
-    environment: &Environment,
-    options: &RunOptions,
-    folder: &RunFolder,
-    recorder: &Recorder,
-) -> Result<Drive, RunError> {
-    let (control, commands) = Control::listen(&folder.path)?;
-    let mut told = Ok(());
-    let stage_options = StageOptions {
-        gameday: &options.gameday,
-        workspace: &options.workspace,
-        short_name: &short_name(&folder.path),
-        seed: options.seed,
-    };
-    let mut stage = Stage::set(&plan, environment, &stage_options, |process, pid, address| {
-        if told.is_ok() {
-            told = recorder.record(EventKind::ProcessStarted { process, pid, address });
-        }
-    })
-    .await
-    .map_err(Box::new)?;
-    let ready = match told {
-        Ok(()) => ready(&plan, &stage, options.seed, recorder),
-        Err(error) => Err(error.into()),
-    };
-    match ready {
-        Ok((loads, probes)) => {
-            let parts = Parts { plan, stage, loads, probes, commands, control };
-            Ok(Drive::new(parts, options, folder, recorder.clone()))
-        }
-        Err(error) => {
-            stage.clear().await;
-            Err(error)
-        }
-    }
-}
-
-type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(crate::unit::SignalId, HttpProbe)>);
-
-/// Resolves loads and probes, so that nothing of them can fail in the middle of a run.
-fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<Ready, RunError> {
-    let origin = recorder.log().clock().origin();
-    let mut loads = BTreeMap::new();
-    for (load, spec) in &plan.loads {
-        let load_plan = LoadPlan::build(load, spec, origin, seed, |name| stage.resolve(name))?;
-        loads.insert(load.clone(), load_plan);
-    }
-    let mut probes = Vec::new();
-    for (signal, spec) in &plan.signals {
-        if let Ok(SignalSource::Http(http)) = spec.source() {
-            let url = stage.fill(&http.get).map_err(Box::new)?;
-            let fail = |source| RunError::Probe { signal: signal.to_string(), source };
-            probes.push((signal.clone(), HttpProbe::new(http, &url).map_err(fail)?));
-        }
-    }
-    recorder.record(EventKind::ReadinessPassed { checks: stage.checks.clone() })?;
-    Ok((loads, probes))
-}
-
-/// What [`Drive::new`] puts together.
-struct Parts {
-    plan: Plan,
-    stage: Stage,
-    loads: BTreeMap<LoadId, LoadPlan>,
-    probes: Vec<(crate::unit::SignalId, HttpProbe)>,
-    commands: mpsc::Receiver<Request>,
-    control: Control,
 }
 
 /// Undo data of faults that are or may be in.
@@ -247,8 +135,8 @@ struct Drive {
 }
 
 impl Drive {
-    fn new(parts: Parts, options: &RunOptions, folder: &RunFolder, recorder: Recorder) -> Self {
-        let Parts { plan, stage, loads, probes, commands, control } = parts;
+    fn new(prepared: Prepared, options: &RunOptions, folder: &RunFolder, recorder: Recorder) -> Self {
+        let Prepared { plan, stage, loads, probes, commands, control } = prepared;
         let plan = Arc::new(plan);
         let clock = recorder.log().clock();
         let (sample_sender, samples) = mpsc::unbounded_channel();
@@ -284,10 +172,9 @@ impl Drive {
         }
     }
 
-    async fn play(mut self) -> Outcome {
+    async fn play(mut self, mut signals: Signals) -> Outcome {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut signals = signals::Signals::listen();
         self.feed(Input::Begin, None);
         while !self.core.is_finished() {
             tokio::select! {
@@ -310,20 +197,20 @@ impl Drive {
     }
 
     /// A signal aborts; the third Ctrl-C within 5 s leaves, dirty. Answers whether to leave.
-    fn interrupted(&mut self, signal: &'static str, signals: &mut signals::Signals) -> bool {
+    fn interrupted(&mut self, signal: &'static str, signals: &mut Signals) -> bool {
         match signals.count(signal) {
-            signals::Wish::Abort => {
+            Wish::Abort => {
                 self.feed(Input::Abort(AbortCause::Signal { signal: signal.to_owned() }), None);
                 false
             }
-            signals::Wish::Tell => {
+            Wish::Tell => {
                 let left: Vec<String> =
                     self.recorder.recording().state().outstanding().map(|fault| fault.change.clone()).collect();
                 let text = format!("still undoing: {}; Ctrl-C again leaves it undone", left.join("; "));
                 self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
                 false
             }
-            signals::Wish::Leave => true,
+            Wish::Leave => true,
         }
     }
 
@@ -404,7 +291,12 @@ impl Drive {
     }
 
     fn start_load(&mut self, load: &LoadId) {
-        let Some(plan) = self.loads.get(load).cloned() else { return };
+        let Some(plan) = self.loads.get(load).cloned() else {
+            // The plan starts only loads that it has; one that it has not must not be waited for.
+            let lost = Some("the plan does not say what it is".to_owned());
+            self.inputs.0.send(Input::LoadOver { load: load.clone(), lost }).ok();
+            return;
+        };
         match FrameFile::create(self.recorder.log().directory(), load) {
             Ok(file) => {
                 self.frame_files.insert(load.clone(), file);
@@ -430,56 +322,5 @@ impl Drive {
             }
             LoadNews::Over { load, lost } => self.feed(Input::LoadOver { load, lost }, None),
         }
-    }
-
-    fn inject(&self, identity: FaultIdentity) {
-        let sender = self.inputs.0.clone();
-        let Some(kind) = self.kind(&identity) else {
-            // The plan names only faults that it has; one that it has not could not be undone either.
-            sender.send(Input::Injected { identity, ok: false }).ok();
-            return;
-        };
-        let (recorder, environment, undos) =
-            (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
-        let tried = identity.clone();
-        let injection = tokio::spawn(async move {
-            let keep = |undo: Undo| {
-                undos.lock().unwrap_or_else(PoisonError::into_inner).insert(tried.clone(), undo);
-            };
-            ledger::inject(&recorder, &environment, &tried, &kind, keep).await.is_ok()
-        });
-        tokio::spawn(async move {
-            // A panic in an injection counts as a failed one: it is undone like any.
-            let ok = injection.await.unwrap_or(false);
-            sender.send(Input::Injected { identity, ok }).ok();
-        });
-    }
-
-    fn kind(&self, identity: &FaultIdentity) -> Option<FaultKind> {
-        let change = match identity.is_route() {
-            true => self.plan.routes.iter().find(|route| route.fault == identity.fault)?,
-            false => self.plan.changes.get(&identity.fault)?,
-        };
-        change.spec.kind().ok()
-    }
-
-    fn undo(&self, identity: FaultIdentity) {
-        let sender = self.inputs.0.clone();
-        let undo = self.undos.lock().unwrap_or_else(PoisonError::into_inner).get(&identity).cloned();
-        let Some(undo) = undo else {
-            // Its undo was never made durable, so nothing was changed.
-            sender.send(Input::Undone(identity)).ok();
-            return;
-        };
-        let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
-        let (recover_line, tried) = (self.recover_line.clone(), identity.clone());
-        let undoing = tokio::spawn(async move {
-            ledger::revert(&recorder, &environment, &tried, &undo, &recover_line).await;
-        });
-        tokio::spawn(async move {
-            // A panic in one undo leaves its fault outstanding, and must not stop the others.
-            undoing.await.ok();
-            sender.send(Input::Undone(identity)).ok();
-        });
     }
 }

@@ -92,8 +92,8 @@ pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recove
     };
     let state = RunState::fold(&events);
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
-    let undos = read_undos(directory, &state)?;
     let plan = read_plan(directory)?;
+    let undos = read_undos(directory, &state, &plan)?;
     let environment = environment_of(&plan, &state, profile).await?;
     let recorder = Recorder::resume(log, &events);
     let is_work_left = !open.is_empty() || !state.is_over();
@@ -126,10 +126,10 @@ fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
     }
 }
 
-/// The undo of each open change, last first, by target.
-type Undos = BTreeMap<TargetId, Vec<(FaultIdentity, Undo)>>;
+/// The undo of each open change, last first, by what it works on.
+type Undos = BTreeMap<String, Vec<(FaultIdentity, Undo)>>;
 
-fn read_undos(directory: &Path, state: &RunState) -> Result<Undos, RecoverError> {
+fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> Result<Undos, RecoverError> {
     let mut undos = Undos::new();
     for fault in state.outstanding().rev() {
         let path = undo_path(directory, &fault.identity.step);
@@ -139,7 +139,7 @@ fn read_undos(directory: &Path, state: &RunState) -> Result<Undos, RecoverError>
             path: path.display().to_string(),
             source,
         })?;
-        undos.entry(fault.target.clone()).or_default().push((fault.identity.clone(), file.undo));
+        undos.entry(plan.resource(&fault.target)).or_default().push((fault.identity.clone(), file.undo));
     }
     Ok(undos)
 }

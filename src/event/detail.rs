@@ -1,0 +1,204 @@
+//! What events carry: seconds of load, verdicts with what was seen, and why things ended. Values that may be secret never
+//! stand here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId};
+
+/// A process of ours beside the run's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessKind {
+    /// The local Lambda, embedded in the run's process.
+    Sandbox,
+    /// The fault proxy.
+    Proxy,
+}
+
+/// Why a phase was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseEnd {
+    /// Its time was up.
+    TimeUp,
+    /// Its `until` became true.
+    Until,
+    /// Its gate stayed shut.
+    GateShut,
+    /// The run was aborted.
+    Aborted,
+}
+
+/// How a fault's undo ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultEnd {
+    /// It was as injected, was restored, and was read back.
+    Restored,
+    /// It was as before already.
+    AsBefore,
+    /// The target is gone altogether.
+    Gone,
+}
+
+/// How a step for a person was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Done.
+    Done,
+    /// Left out on purpose.
+    Skipped {
+        /// Why.
+        why: Option<String>,
+    },
+    /// Answered by `--yes`, for a rehearsal without people.
+    Rehearsed,
+    /// Still open when the run ended.
+    LeftOpen,
+}
+
+/// Who or what aborted a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbortCause {
+    /// A guardrail.
+    Guardrail {
+        /// Which.
+        guardrail: GuardrailId,
+    },
+    /// A person, by `gameday abort` or the page.
+    Person {
+        /// Why.
+        why: Option<String>,
+    },
+    /// A signal: `SIGINT`, `SIGTERM`, `SIGHUP`.
+    Signal {
+        /// Which.
+        signal: String,
+    },
+    /// A load worker was lost.
+    LoadLost {
+        /// Which load.
+        load: LoadId,
+    },
+    /// A fault could not be injected.
+    FaultFailed {
+        /// Which.
+        fault: FaultId,
+    },
+    /// An error of our own.
+    Internal {
+        /// The error.
+        error: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The timeline was walked to its end.
+    Completed,
+    /// A gate stayed shut.
+    GateShut,
+    /// It was aborted.
+    Aborted,
+}
+
+/// What a load did in one second, over all journeys; the histograms are in `evidence/`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadSecond {
+    /// The load.
+    pub load: LoadId,
+    /// The second, whole seconds since the run's start.
+    pub second: u64,
+    /// The shape's level: virtual users, or arrivals a second.
+    pub target: f64,
+    /// Requests that ended as expected.
+    pub ok_count: u64,
+    /// Requests that did not.
+    pub failed_count: u64,
+    /// Requests still under way at the second's end.
+    pub in_flight_count: u64,
+    /// The 50th percentile of all latencies, in milliseconds; none without requests.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile of all latencies, in milliseconds.
+    pub p99_ms: Option<f64>,
+    /// Failures by kind: `status`, `slow`, `body`, `connect`, `timeout`, `capture`, `other`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, u64>,
+    /// The same by step name, where a load has more than one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, LoadStepSecond>,
+}
+
+/// What one step of a load's journeys did in one second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadStepSecond {
+    /// Requests that ended as expected.
+    pub ok_count: u64,
+    /// Requests that did not.
+    pub failed_count: u64,
+    /// The 99th percentile of all latencies, in milliseconds.
+    pub p99_ms: Option<f64>,
+}
+
+/// What became of a hypothesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It held.
+    Upheld,
+    /// It did not.
+    Refuted,
+    /// It did not, as a lesson says that it would not.
+    GapHolds,
+    /// It held, although a lesson says that it would not: the key `known_gap` must go.
+    GapClosed,
+    /// The data does not tell.
+    Inconclusive(String),
+    /// What it is about did not happen.
+    NotTested(String),
+}
+
+/// A hypothesis with its verdict and what was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HypothesisResult {
+    /// The hypothesis.
+    pub hypothesis: HypothesisId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One for each term of its expectation.
+    pub observations: Vec<Observation>,
+}
+
+/// What was seen of one term of an expectation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observation {
+    /// The term in canonical text.
+    pub term: String,
+    /// Whether it held; none where the data does not tell.
+    pub held: Option<bool>,
+    /// The measured value with its unit; none where there is none.
+    pub observed: Option<String>,
+    /// The window in milliseconds since the run's start; none where it never opened.
+    pub window_ms: Option<(u64, u64)>,
+    /// How many values the window holds.
+    pub sample_count: u64,
+    /// When the term first held, for `within`; milliseconds since the run's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_ms: Option<u64>,
+    /// The smallest, 50th percentile, 99th percentile and largest value of the window, with units, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[String; 4]>,
+    /// Why the data does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}

@@ -1,0 +1,62 @@
+//! Injections and undos, each a task of its own: one that panics stops neither the run nor the others.
+
+use std::sync::{Arc, PoisonError};
+
+use super::super::core::Input;
+use super::super::ledger;
+use super::Drive;
+use crate::event::FaultIdentity;
+use crate::fault::{FaultKind, Undo};
+
+impl Drive {
+    pub(super) fn inject(&self, identity: FaultIdentity) {
+        let sender = self.inputs.0.clone();
+        let Some(kind) = self.kind(&identity) else {
+            // The plan names only faults that it has; one that it has not could not be undone either.
+            sender.send(Input::Injected { identity, ok: false }).ok();
+            return;
+        };
+        let (recorder, environment, undos) =
+            (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
+        let tried = identity.clone();
+        let injection = tokio::spawn(async move {
+            let keep = |undo: Undo| {
+                undos.lock().unwrap_or_else(PoisonError::into_inner).insert(tried.clone(), undo);
+            };
+            ledger::inject(&recorder, &environment, &tried, &kind, keep).await.is_ok()
+        });
+        tokio::spawn(async move {
+            // A panic in an injection counts as a failed one: it is undone like any.
+            let ok = injection.await.unwrap_or(false);
+            sender.send(Input::Injected { identity, ok }).ok();
+        });
+    }
+
+    fn kind(&self, identity: &FaultIdentity) -> Option<FaultKind> {
+        let change = match identity.is_route() {
+            true => self.plan.routes.iter().find(|route| route.fault == identity.fault)?,
+            false => self.plan.changes.get(&identity.fault)?,
+        };
+        change.spec.kind().ok()
+    }
+
+    pub(super) fn undo(&self, identity: FaultIdentity) {
+        let sender = self.inputs.0.clone();
+        let undo = self.undos.lock().unwrap_or_else(PoisonError::into_inner).get(&identity).cloned();
+        let Some(undo) = undo else {
+            // Its undo was never made durable, so nothing was changed.
+            sender.send(Input::Undone(identity)).ok();
+            return;
+        };
+        let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
+        let (recover_line, tried) = (self.recover_line.clone(), identity.clone());
+        let undoing = tokio::spawn(async move {
+            ledger::revert(&recorder, &environment, &tried, &undo, &recover_line).await;
+        });
+        tokio::spawn(async move {
+            // A panic in one undo leaves its fault outstanding, and must not stop the others.
+            undoing.await.ok();
+            sender.send(Input::Undone(identity)).ok();
+        });
+    }
+}

@@ -1,0 +1,141 @@
+//! Everything that may fail before the timeline begins: nothing is injected until it is over.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+
+use super::super::control::{Control, ControlError, Request, short_name};
+use super::super::folder::{FolderError, LockError, RunFolder, live_runs};
+use super::super::ledger::Recorder;
+use super::super::stage::{Stage, StageError, StageOptions};
+use super::RunOptions;
+use crate::event::{EventKind, LogError};
+use crate::load::{LoadPlan, PlanError};
+use crate::observe::{HttpProbe, ProbeError, SignalSource};
+use crate::plan::Plan;
+use crate::unit::{LoadId, SignalId};
+use crate::workspace::Environment;
+
+/// Why a run did not begin. Nothing was injected.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its folder cannot be made.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Its log cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Its environment is in use.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// An earlier run left something in its environment.
+    #[error(
+        "environment `{environment}` is dirty: run `{run}` left {count} change(s); undo them with `gameday recover {run}`"
+    )]
+    Dirty {
+        /// The environment.
+        environment: String,
+        /// The run.
+        run: String,
+        /// How many changes.
+        count: usize,
+    },
+    /// The stage cannot be set.
+    #[error(transparent)]
+    Stage(#[from] Box<StageError>),
+    /// Its control socket cannot be made.
+    #[error("failed to open the run's control socket")]
+    Control(#[from] ControlError),
+    /// A load cannot be made.
+    #[error(transparent)]
+    Load(#[from] PlanError),
+    /// A probe cannot be made.
+    #[error("signal `{signal}` cannot be probed")]
+    Probe {
+        /// The signal.
+        signal: String,
+        /// Why not.
+        #[source]
+        source: ProbeError,
+    },
+}
+
+/// Everything that a run needs once its timeline begins.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) stage: Stage,
+    pub(super) loads: BTreeMap<LoadId, LoadPlan>,
+    pub(super) probes: Vec<(SignalId, HttpProbe)>,
+    pub(super) commands: mpsc::Receiver<Request>,
+    pub(super) control: Control,
+}
+
+/// Refuses an environment in which an earlier run left something. The caller holds the environment's lock, so no run that
+/// is still open there is alive, whatever process has its number by now.
+pub(super) fn refuse_dirty(options: &RunOptions, environment: &str) -> Result<(), RunError> {
+    for live in live_runs(&options.reports)? {
+        let count = live.state.outstanding().count();
+        if live.state.environment == environment && count > 0 {
+            return Err(RunError::Dirty { environment: environment.to_owned(), run: live.state.run, count });
+        }
+    }
+    Ok(())
+}
+
+/// Sets the stage, and resolves what the plan names.
+pub(super) async fn prepare(
+    plan: Plan,
+    environment: &Environment,
+    options: &RunOptions,
+    folder: &RunFolder,
+    recorder: &Recorder,
+) -> Result<Prepared, RunError> {
+    let (control, commands) = Control::listen(&folder.path)?;
+    let mut told = Ok(());
+    let stage_options = StageOptions {
+        gameday: &options.gameday,
+        workspace: &options.workspace,
+        short_name: &short_name(&folder.path),
+        seed: options.seed,
+    };
+    let mut stage = Stage::set(&plan, environment, &stage_options, |process, pid, address| {
+        if told.is_ok() {
+            told = recorder.record(EventKind::ProcessStarted { process, pid, address });
+        }
+    })
+    .await
+    .map_err(Box::new)?;
+    let ready = match told {
+        Ok(()) => ready(&plan, &stage, options.seed, recorder),
+        Err(error) => Err(error.into()),
+    };
+    match ready {
+        Ok((loads, probes)) => Ok(Prepared { plan, stage, loads, probes, commands, control }),
+        Err(error) => {
+            stage.clear().await;
+            Err(error)
+        }
+    }
+}
+
+type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);
+
+/// Resolves loads and probes, so that nothing of them can fail in the middle of a run.
+fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<Ready, RunError> {
+    let origin = recorder.log().clock().origin();
+    let mut loads = BTreeMap::new();
+    for (load, spec) in &plan.loads {
+        let load_plan = LoadPlan::build(load, spec, origin, seed, |name| stage.resolve(name))?;
+        loads.insert(load.clone(), load_plan);
+    }
+    let mut probes = Vec::new();
+    for (signal, spec) in &plan.signals {
+        if let Ok(SignalSource::Http(http)) = spec.source() {
+            let url = stage.fill(&http.get).map_err(Box::new)?;
+            let fail = |source| RunError::Probe { signal: signal.to_string(), source };
+            probes.push((signal.clone(), HttpProbe::new(http, &url).map_err(fail)?));
+        }
+    }
+    recorder.record(EventKind::ReadinessPassed { checks: stage.checks.clone() })?;
+    Ok((loads, probes))
+}
