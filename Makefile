@@ -1,0 +1,46 @@
+# make check   the fast inner loop: format, lints, unit tests
+# make test    everything, as CI runs it
+# make clean   takes away what the others made
+
+CARGO ?= cargo
+PYTHON ?= python3
+
+# Left to right, also with -j: what fails soonest comes first, and cargo uses every core by itself.
+.NOTPARALLEL:
+.PHONY: check chromium clean docs lint test unit
+
+test: lint docs .venv/installed chromium
+	GAMEDAY_TEST_PYTHON="$(CURDIR)/.venv/bin/python" $(CARGO) test --locked
+
+check: lint unit
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit:
+	$(CARGO) test --locked --lib
+
+# Only what is checked by clippy already is read again, so that this is quick.
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+# The peers of the tests. Debian keeps the part of Python that makes such a folder in a package of its own.
+.venv/installed: tests/requirements.txt
+	rm -rf .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; $(call apt_install,python3-venv) && $(PYTHON) -m venv .venv; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	touch $@
+
+# A browser to look at reports with; the tests that use it say so when it is missing.
+chromium:
+	@command -v chromium > /dev/null || $(call apt_install,chromium) || echo "skipped: there is no chromium" >&2
+
+clean:
+	$(CARGO) clean
+	rm -rf .venv
+
+# Installs a package where that is possible without asking anybody: on Debian, as root.
+apt_install = { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+	&& apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends $(1) \
+	|| { echo "this needs the package $(1): apt-get install $(1)" >&2; false; }; }
