@@ -10,3 +10,4 @@ mod report;
 mod run;
 mod sandbox;
 mod support;
+mod template;
