@@ -11,3 +11,4 @@ mod run;
 mod sandbox;
 mod support;
 mod template;
+mod yaml;
