@@ -76,6 +76,23 @@ fn assert_goldens(folder: &Path, files: &[PathBuf], command: &[&str]) {
 }
 
 #[test]
+fn a_role_of_a_playbook_that_nobody_has_is_a_warning_where_the_phase_names_the_playbook() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));
+    let path = folder.path().join("scenarios/quickstart.yaml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, good.replace("people:\n  responder: {who: me}", "people:\n  lead: {who: me}")).unwrap();
+    let output = gameday(folder.path(), &["check", "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = answer["diagnostics"].as_array().unwrap();
+    let role = found.iter().find(|found| found["code"] == "unknown-role").expect("a warning about the role");
+    assert_eq!(role["severity"], "warning");
+    assert_eq!(role["message"], "`pb-slow-checkout` has steps for `responder`, and nobody in `people` has that role");
+    let line = good.lines().position(|line| line.contains("playbook: pb-slow-checkout")).unwrap() + 1;
+    assert_eq!(role["line"], line);
+}
+
+#[test]
 fn the_sample_workspace_passes_with_every_environment() {
     let folder = Path::new(FIXTURES).join("workspace");
     for arguments in [&["check"][..], &["check", "--env", "sandbox"], &["check", "--env", "staging"]] {
