@@ -1,6 +1,7 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
 mod check;
+mod completions;
 mod demo_function;
 mod exit;
 mod explain;
@@ -74,6 +75,8 @@ enum Command {
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
     Sandbox(sandbox::Arguments),
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Arguments),
     #[command(hide = true)]
     DemoFunction(demo_function::Arguments),
     #[command(hide = true)]
@@ -121,6 +124,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

@@ -47,7 +47,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let id = arguments.id.as_ref().map_or(*name, ScenarioId::as_str);
     let path = Workspace::root_of(Path::new(".")).join("scenarios").join(format!("{id}.yaml"));
     write_new(&path, &text.replacen(&format!("\nid: {name}\n"), &format!("\nid: {id}\n"), 1))?;
-    out::line(format_args!("wrote {0}; next: edit its names, then gameday check {0}", path.display()));
+    let path = path.display();
+    out::progress(format_args!("wrote {path}; its names are those of the demo shop: put yours in their place"));
+    out::line(format_args!("next: gameday check {path} && gameday run {path}"));
     Ok(Exit::Success)
 }
 

@@ -7,12 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, Failure, out};
-use crate::sandbox::{Sandbox, SandboxError, SandboxOptions, SandboxSpec};
+use super::{Exit, Failure, out, workspace};
+use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
 use crate::unit::process;
-
-/// A file of functions larger than this is a mistake.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+use crate::workspace::read_functions;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -60,7 +58,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 async fn up(arguments: Up) -> Result<Exit, Failure> {
-    let spec = read(&arguments.functions)?;
+    let spec = read_functions(&arguments.functions).map_err(|problems| workspace::invalid(&problems))?;
     // Before the sandbox starts, so that no signal finds it unguarded.
     let mut signals = Signals::listen().map_err(|error| Failure::from_error(&error))?;
     let options = options(&arguments)?;
@@ -74,19 +72,6 @@ async fn up(arguments: Up) -> Result<Exit, Failure> {
     out::progress("stopping");
     sandbox.stop().await;
     Ok(Exit::Success)
-}
-
-fn read(file: &Path) -> Result<SandboxSpec, Failure> {
-    let problem = |text: String| Failure::new(Exit::Invalid, format_args!("{}: {text}", file.display()));
-    let size = file.metadata().map_err(|error| problem(error.to_string()))?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(problem(format!("larger than {FILE_BYTES_MAX} bytes")));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
-    SandboxSpec::from_yaml(&text).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(|fault| format!("{}:{fault}", file.display())).collect();
-        Failure::new(Exit::Invalid, lines.join("\n"))
-    })
 }
 
 fn options(arguments: &Up) -> Result<SandboxOptions, Failure> {

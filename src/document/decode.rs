@@ -175,7 +175,7 @@ impl Decoder {
 
     fn wrong_type(&self, span: Span, id: NodeId, found: &str, expected: &str) -> Diagnostic {
         let message = match self.tree.scalar(id) {
-            // As it is written: a leading zero tells that it was never meant as a number.
+            // As it is written: `0x1F` is found more easily than 31.
             Some((Scalar::Integer(_) | Scalar::Float(_), text)) => {
                 format!("expected {expected}, found the number `{text}`")
             }

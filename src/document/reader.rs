@@ -163,15 +163,23 @@ impl<'t> Reader<'t> {
             Value::Map { .. } => Unexpected::Map,
             Value::Scalar { kind: Scalar::Null, .. } => Unexpected::Unit,
             Value::Scalar { kind: Scalar::Bool(value), .. } => Unexpected::Bool(*value),
-            Value::Scalar { kind: Scalar::Integer(number), .. } => Unexpected::Signed(*number),
+            Value::Scalar { kind: Scalar::Integer(number), .. } => match i64::try_from(*number) {
+                Ok(number) => Unexpected::Signed(number),
+                Err(_) => Unexpected::Unsigned(unsigned(*number)),
+            },
             Value::Scalar { kind: Scalar::Float(number), .. } => Unexpected::Float(*number),
-            Value::Scalar { kind: Scalar::Text, text } => Unexpected::Str(text),
+            Value::Scalar { kind: Scalar::Text | Scalar::Unclear, text } => Unexpected::Str(text),
         }
     }
 
     fn here(self) -> impl FnOnce(Error) -> Error {
         move |error| error.at(Spot::Value(self.id))
     }
+}
+
+/// A number above the largest `i64`.
+fn unsigned(number: i128) -> u64 {
+    u64::try_from(number).expect("invariant: a whole number of a tree has 64 bits")
 }
 
 impl<'de> Deserializer<'de> for Reader<'de> {
@@ -184,9 +192,15 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Value::Scalar { kind, text } => match *kind {
                 Scalar::Null => visitor.visit_unit(),
                 Scalar::Bool(value) => visitor.visit_bool(value),
-                Scalar::Integer(number) => visitor.visit_i64(number),
+                Scalar::Integer(number) => match i64::try_from(number) {
+                    Ok(number) => visitor.visit_i64(number),
+                    Err(_) => visitor.visit_u64(unsigned(number)),
+                },
                 Scalar::Float(number) => visitor.visit_f64(number),
                 Scalar::Text => visitor.visit_borrowed_str(text),
+                Scalar::Unclear => Err(de::Error::custom(format_args!(
+                    "`{text}` does not mean the same to all readers of YAML; put it in quotes, or write it as a plain number"
+                ))),
             },
         }
         .map_err(self.here())

@@ -42,12 +42,14 @@ pub enum Scalar {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
-    Integer(i64),
+    /// A whole number that an `i64` or a `u64` can hold.
+    Integer(i128),
     /// A number.
     Float(f64),
     /// Anything else, and everything in quotes.
     Text,
+    /// What readers of YAML do not agree on, such as `0123`: no type takes it.
+    Unclear,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -405,13 +405,9 @@ impl EventKind {
 }
 
 impl FaultIdentity {
-    /// What a route's fault name starts with: a route leads a function's calls through the proxy and is no fault of the
-    /// timeline.
-    pub const ROUTE_PREFIX: &str = "route-";
-
     /// Whether it is a route through the proxy.
     #[must_use]
     pub fn is_route(&self) -> bool {
-        self.fault.as_str().starts_with(Self::ROUTE_PREFIX)
+        self.fault.is_route()
     }
 }

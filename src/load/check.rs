@@ -8,6 +8,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use super::placeholder::{self, Placeholder};
 use super::shape::Shape;
 use super::spec::{ExpectSpec, JourneySpec, LoadSpec, Model, StageSpec, StepSpec, parse_path};
+use crate::unit::nearest;
 
 const WEIGHT_MAX: u32 = 10_000;
 
@@ -20,6 +21,8 @@ pub struct SpecProblem {
     pub message: String,
     /// How to mend it, a lowercase fragment.
     pub remedy: String,
+    /// The name in the `${name}` that it is about, where it is about one and not about the whole value.
+    pub placeholder: Option<String>,
 }
 
 /// Where we are, and what was found so far.
@@ -36,7 +39,8 @@ impl Checker {
     }
 
     fn problem(&mut self, message: impl Into<String>, remedy: impl Into<String>) {
-        self.problems.push(SpecProblem { path: self.path.clone(), message: message.into(), remedy: remedy.into() });
+        let (path, message, remedy) = (self.path.clone(), message.into(), remedy.into());
+        self.problems.push(SpecProblem { path, message, remedy, placeholder: None });
     }
 }
 
@@ -125,23 +129,29 @@ impl LoadSpec {
             return;
         }
         let name = &placeholder.name;
-        let captured = match placeholder.path.as_slice() {
+        let earlier: Vec<&StepSpec> = match placeholder.path.as_slice() {
             [_, journey, _, step, ..] => {
                 let index = |text: &str| text.parse::<usize>().unwrap_or(usize::MAX);
                 let steps = self.journeys.get(index(journey)).map_or(&[][..], |journey| &journey.steps);
-                steps.iter().take(index(step)).any(|step| step.capture.contains_key(name))
+                steps.iter().take(index(step)).collect()
             }
-            _ => false,
+            _ => Vec::new(),
         };
-        if !captured {
-            checker.problems.push(SpecProblem {
-                message: format!("nothing captures `{name}` before this"),
-                remedy: format!(
+        if earlier.iter().any(|step| step.capture.contains_key(name)) {
+            return;
+        }
+        let known = earlier.iter().flat_map(|step| step.capture.keys()).map(String::as_str);
+        checker.problems.push(SpecProblem {
+            message: format!("nothing captures `{name}` before this"),
+            remedy: match nearest(name, known) {
+                Some(near) => format!("did you mean `${{{near}}}`?"),
+                None => format!(
                     "add `capture: {{{name}: \"$.…\"}}` to an earlier step, or name a target: `${{target.url}}`"
                 ),
-                path: placeholder.path,
-            });
-        }
+            },
+            path: placeholder.path,
+            placeholder: Some(placeholder.name),
+        });
     }
 }
 

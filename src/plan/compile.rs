@@ -9,7 +9,6 @@ use super::types::{
     Action, ChangePlan, EnvironmentFacts, EnvironmentKind as PlannedEnvironment, GuardrailPlan, GuardrailRule,
     HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };
-use crate::event::FaultIdentity;
 use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::playbook::Playbook;
 use crate::proxy::Protocol;
@@ -152,9 +151,9 @@ fn routes(scenario: &Scenario) -> Vec<ChangePlan> {
 
 fn route_name(target: &TargetId, number: usize) -> FaultId {
     let suffix = if number == 0 { String::new() } else { format!("-{}", number + 1) };
-    let room = 64 - FaultIdentity::ROUTE_PREFIX.len() - suffix.len();
+    let room = 64 - FaultId::ROUTE_PREFIX.len() - suffix.len();
     let short: String = target.as_str().chars().take(room).collect();
-    format!("{}{short}{suffix}", FaultIdentity::ROUTE_PREFIX)
+    format!("{}{short}{suffix}", FaultId::ROUTE_PREFIX)
         .parse()
         .expect("invariant: a prefix, a target's name and a number make a name")
 }

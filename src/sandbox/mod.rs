@@ -45,7 +45,7 @@ use crate::unit::Clock;
 
 pub use error::SandboxError;
 pub use options::SandboxOptions;
-pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecFault, SpecProblem};
+pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
 /// A running sandbox. [`Sandbox::stop`] ends it in order; dropping it kills its processes and closes its ports.
 #[derive(Debug)]

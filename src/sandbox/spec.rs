@@ -170,35 +170,42 @@ impl FunctionSpec {
         self.timeout.as_secs()
     }
 
-    /// Every value that is out of its range, one text for a person each.
+    /// Every value that is out of its range; the paths start at the function.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = self.kind().err().into_iter().collect();
+    pub fn problems(&self) -> Vec<SpecProblem> {
+        let mut problems = Vec::new();
+        let mut tell = |path: &[&str], text: String| problems.push(SpecProblem::new(path, text));
+        if let Err(text) = self.kind() {
+            tell(&[], text);
+        }
         if self.timeout.subsec_nanos() != 0 {
-            problems.push(format!("`timeout: {}` is not a whole number of seconds", self.timeout));
+            tell(&["timeout"], format!("`timeout: {}` is not a whole number of seconds", self.timeout));
         } else if timeout_problem(self.timeout_seconds()).is_some() {
-            problems.push(format!("`timeout: {}` is not between 1s and 15m", self.timeout));
+            tell(&["timeout"], format!("`timeout: {}` is not between 1s and 15m", self.timeout));
         }
         if memory_problem(self.memory).is_some() {
-            problems.push(format!("`memory: {}` is not between 128 and 10240", self.memory));
+            tell(&["memory"], format!("`memory: {}` is not between 128 and 10240", self.memory));
         }
-        problems.extend(environment_problem(&self.environment));
+        if let Some(text) = environment_problem(&self.environment) {
+            tell(&["environment"], text);
+        }
         if let Some(reserved) = self.reserved.filter(|reserved| *reserved > ACCOUNT_LIMIT - UNRESERVED_MIN) {
-            problems.push(format!("`reserved: {reserved}` is more than {}", ACCOUNT_LIMIT - UNRESERVED_MIN));
+            tell(&["reserved"], format!("`reserved: {reserved}` is more than {}", ACCOUNT_LIMIT - UNRESERVED_MIN));
         }
         for (name, version) in &self.aliases {
             if !is_name(name) || name.chars().all(|c| c.is_ascii_digit()) {
-                problems.push(format!("`{name}` is not an alias: use letters, digits, `-` and `_`, not digits alone"));
+                let text = format!("`{name}` is not an alias; use letters, digits, `-` and `_`, not digits alone");
+                tell(&["aliases", name], text);
             }
             if *version == 0 {
-                problems.push(format!("alias `{name}` names version 0; published versions start at 1"));
+                tell(&["aliases", name], format!("alias `{name}` names version 0; published versions start at 1"));
             }
         }
         for (key, value, most) in
             [("update_ms", self.update_ms, UPDATE_MS_MAX), ("cold_start_ms", self.cold_start_ms, COLD_START_MS_MAX)]
         {
             if value > most {
-                problems.push(format!("`{key}: {value}` is more than {most}"));
+                tell(&[key], format!("`{key}: {value}` is more than {most}"));
             }
         }
         problems
@@ -218,18 +225,24 @@ pub struct SandboxSpec {
     pub card_provider: Option<SocketAddrV4>,
 }
 
-/// A problem of a [`SandboxSpec`]: the function that it is about, where it is about one, and a text for a person.
+/// A value of a [`SandboxSpec`] that is out of its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecProblem {
-    /// The function.
-    pub function: Option<String>,
-    /// What is wrong and how to write it.
+    /// The keys that lead to it: `["functions", "checkout-fn", "timeout"]`.
+    pub path: Vec<String>,
+    /// What is wrong; after a semicolon, how to write it.
     pub text: String,
+}
+
+impl SpecProblem {
+    fn new(path: &[&str], text: String) -> Self {
+        Self { path: path.iter().map(ToString::to_string).collect(), text }
+    }
 }
 
 impl fmt::Display for SpecProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(function) = &self.function {
+        if let [_, function, ..] = self.path.as_slice() {
             write!(formatter, "function `{function}`: ")?;
         }
         formatter.write_str(&self.text)
@@ -237,78 +250,35 @@ impl fmt::Display for SpecProblem {
 }
 
 impl SandboxSpec {
-    /// Reads the YAML text of a file for `--functions`.
-    ///
-    /// # Errors
-    /// The first place that does not fit the shape, or every value that is out of its range; each with line and column.
-    pub fn from_yaml(text: &str) -> Result<Self, Vec<SpecFault>> {
-        let spec: Self = serde_yaml::from_str(text).map_err(|error| {
-            let position = error.location().map_or((1, 1), |location| (location.line(), location.column()));
-            vec![SpecFault { line: position.0, column: position.1, text: error.to_string() }]
-        })?;
-        let faults: Vec<SpecFault> = spec
-            .problems()
-            .into_iter()
-            .map(|problem| {
-                let (line, column) = problem.function.as_deref().map_or((1, 1), |name| position_of(text, name));
-                SpecFault { line, column, text: problem.to_string() }
-            })
-            .collect();
-        if faults.is_empty() { Ok(spec) } else { Err(faults) }
-    }
-
     /// Every value that is out of its range.
     #[must_use]
     pub fn problems(&self) -> Vec<SpecProblem> {
-        let about = |name: &str, text: String| SpecProblem { function: Some(name.to_owned()), text };
         let mut problems = Vec::new();
         for (name, function) in &self.functions {
             if !is_name(name) {
-                problems.push(about(name, "a function's name has 1 to 64 letters, digits, `-` and `_`".to_owned()));
+                let text = format!("`{name}` is not a function's name; use 1 to 64 letters, digits, `-` and `_`");
+                problems.push(SpecProblem::new(&["functions", name], text));
             }
-            problems.extend(function.problems().into_iter().map(|text| about(name, text)));
+            problems.extend(function.problems().into_iter().map(|problem| {
+                let path = ["functions".to_owned(), name.clone()].into_iter().chain(problem.path).collect();
+                SpecProblem { path, text: problem.text }
+            }));
         }
         let reserved: u64 = self.functions.values().filter_map(|function| function.reserved).map(u64::from).sum();
         if reserved > u64::from(ACCOUNT_LIMIT - UNRESERVED_MIN) {
             let most = ACCOUNT_LIMIT - UNRESERVED_MIN;
-            problems.push(SpecProblem {
-                function: None,
-                text: format!("the functions reserve {reserved} together; at most {most} of {ACCOUNT_LIMIT} may be"),
-            });
+            let text = format!("the functions reserve {reserved} together; at most {most} of {ACCOUNT_LIMIT} may be");
+            problems.push(SpecProblem::new(&["functions"], text));
         }
         if self.functions.len() > FUNCTIONS_MAX {
-            problems.push(SpecProblem { function: None, text: format!("more than {FUNCTIONS_MAX} functions") });
+            problems.push(SpecProblem::new(&["functions"], format!("there are more than {FUNCTIONS_MAX} functions")));
         }
         if let Some(address) = self.card_provider.filter(|address| !address.ip().is_loopback()) {
             let text = format!("`card_provider: {address}` is not on this machine; write `127.0.0.1:PORT`");
-            problems.push(SpecProblem { function: None, text });
+            problems.push(SpecProblem::new(&["card_provider"], text));
         }
         problems
     }
-}
-
-/// A problem of a file, with its place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{line}:{column}: {text}")]
-pub struct SpecFault {
-    /// From 1.
-    pub line: usize,
-    /// From 1.
-    pub column: usize,
-    /// What is wrong.
-    pub text: String,
-}
-
-/// Where a function's entry starts: the first line with its name as a key.
-fn position_of(text: &str, name: &str) -> (usize, usize) {
-    let starts = |line: &str| {
-        let key = line.trim_start().trim_start_matches(['"', '\'']);
-        key.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
-    };
-    text.lines()
-        .enumerate()
-        .find(|(_, line)| starts(line))
-        .map_or((1, 1), |(index, line)| (index + 1, line.len() - line.trim_start().len() + 1))
 }
 
 #[cfg(test)]
@@ -357,7 +327,7 @@ mod tests {
     fn the_defaults_are_those_of_lambda() {
         let spec = spec("{demo: checkout}");
         assert_eq!((spec.timeout_seconds(), spec.memory, spec.reserved), (3, 128, None));
-        assert_eq!(spec.problems(), Vec::<String>::new());
+        assert_eq!(spec.problems(), []);
     }
 
     #[test]
@@ -374,28 +344,29 @@ mod tests {
             ("{demo: probe, cold_start_ms: 60001}", "`cold_start_ms: 60001`"),
         ] {
             let problems = spec(text).problems();
-            assert!(problems.len() == 1 && problems[0].contains(part), "{text}: {problems:?}");
+            assert!(problems.len() == 1 && problems[0].text.contains(part), "{text}: {problems:?}");
+            let key = problems[0].path.first().expect("a key");
+            assert!(text.contains(&format!("{key}: ")), "{text}: {problems:?}");
         }
     }
 
     #[test]
-    fn a_file_with_a_problem_is_refused_with_line_and_column() {
-        let place = |text: &str| {
-            SandboxSpec::from_yaml(text).map_err(|faults| faults.iter().map(|f| (f.line, f.column)).collect::<Vec<_>>())
+    fn a_problem_is_told_with_the_keys_that_lead_to_it() {
+        let paths = |text: &str| {
+            let spec: SandboxSpec = serde_yaml::from_str(text).expect(text);
+            spec.problems().into_iter().map(|problem| problem.path.join("/")).collect::<Vec<_>>()
         };
-        assert_eq!(place("functions:\n  a: {demo: checkout, tiemout: 3s}\n").err().map(|places| places[0].0), Some(2));
-        assert_eq!(
-            place("functions:\n  a: {demo: probe, memory: 1}\n  b: {demo: probe}\n  c: {}\n"),
-            Err(vec![(2, 3), (4, 3)])
-        );
-        assert!(place("functions: {a: {demo: probe}}\ncard_provider: 127.0.0.1:18080\n").is_ok());
-        assert_eq!(place("functions: {}\ncard_provider: 10.0.0.1:80\n"), Err(vec![(1, 1)]));
-        assert!(place("gameday: 1\nfunctions: {}\n").is_err());
+        let text = "functions:\n  a: {demo: probe, memory: 1, aliases: {x: 0}}\n  b: {demo: probe}\n  c: {}\n";
+        assert_eq!(paths(text), ["functions/a/memory", "functions/a/aliases/x", "functions/c"]);
+        assert_eq!(paths("functions: {a: {demo: probe}}\ncard_provider: 127.0.0.1:18080\n"), Vec::<String>::new());
+        assert_eq!(paths("functions: {}\ncard_provider: 10.0.0.1:80\n"), ["card_provider"]);
     }
 
     #[test]
     fn reservations_of_all_functions_leave_a_hundred() {
         let text = "functions: {a: {demo: probe, reserved: 500}, b: {demo: probe, reserved: 401}}";
-        assert!(SandboxSpec::from_yaml(text).is_err());
+        let spec: SandboxSpec = serde_yaml::from_str(text).expect(text);
+        let told: Vec<String> = spec.problems().iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["the functions reserve 901 together; at most 900 of 1000 may be"]);
     }
 }

@@ -99,6 +99,18 @@ id!(StepId, "the id of a step", "confirm");
 id!(TargetId, "the name of a target", "payments-fn");
 id!(ToxicName, "the name of a toxic on a proxy", "slow-provider");
 
+impl FaultId {
+    /// What a route's name starts with: a route leads a function's calls through the fault proxy. It is kept in the log
+    /// as faults are and is none of the timeline, so no fault of a scenario may have such a name.
+    pub const ROUTE_PREFIX: &str = "route-";
+
+    /// Whether it names a route through the proxy.
+    #[must_use]
+    pub fn is_route(&self) -> bool {
+        self.0.starts_with(Self::ROUTE_PREFIX)
+    }
+}
+
 impl From<&TargetId> for ProxyName {
     /// The proxy that serves a target has the target's name.
     fn from(target: &TargetId) -> Self {
@@ -116,6 +128,13 @@ impl From<&FaultId> for ToxicName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_is_told_by_the_start_of_its_name() {
+        let is_route = |text: &str| text.parse::<FaultId>().unwrap().is_route();
+        assert!(is_route("route-provider"));
+        assert!(!is_route("slow-route-provider"));
+    }
 
     #[test]
     fn a_name_is_safe_in_a_path_and_in_an_expectation() {

@@ -4,6 +4,7 @@
 
 mod discover;
 mod environment;
+mod functions;
 mod index;
 mod outcome;
 mod settings;
@@ -12,6 +13,7 @@ mod workload;
 
 pub use discover::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
 pub use environment::{AccountBinding, Approvals, Class, Environment, EnvironmentKind, EnvironmentSpec};
+pub use functions::read_functions;
 pub use outcome::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};
 pub use settings::{Defaults, Settings};
 pub use window::{FieldProblem, Window, check_timezone};

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, EnvironmentSpec, Notify, ReportSpec};
+use super::{Environment, EnvironmentSpec, Notify, ReportSpec, functions};
 use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
-use crate::sandbox::{FunctionKind, FunctionSpec};
+use crate::sandbox::{FunctionSpec, SandboxSpec};
 
 /// The version of the file format that this program reads.
 const FORMAT: u32 = 1;
@@ -72,7 +72,11 @@ pub(super) fn read(
                 }),
             ),
         }
-        check_functions(place, spec, root, problems);
+        let sandbox = SandboxSpec { functions: spec.functions.clone(), card_provider: spec.card_provider };
+        problems.extend(functions::check(place, &sandbox));
+        if let Some(root) = root {
+            problems.extend(functions::check_folders(place, &sandbox, root, "`gameday.yaml`"));
+        }
         problems.extend(check_window(place.key("window"), spec.window.as_ref()));
     }
     Some((settings, environments))
@@ -100,29 +104,4 @@ fn check_window(place: Place<'_>, window: Option<&super::Window>) -> Vec<Diagnos
             place.key(found.key).error("invalid-window", found.problem.problem).with_help(found.problem.remedy)
         })
         .collect()
-}
-
-fn check_functions(place: Place<'_>, spec: &EnvironmentSpec, root: Option<&Path>, problems: &mut Vec<Diagnostic>) {
-    let sandbox = crate::sandbox::SandboxSpec { functions: spec.functions.clone(), card_provider: spec.card_provider };
-    for problem in sandbox.problems() {
-        let place = match &problem.function {
-            Some(function) => place.key("functions").key(function),
-            None => place.key("functions"),
-        };
-        let (message, help) = match problem.text.split_once("; ") {
-            Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
-            None => (problem.text, None),
-        };
-        problems.push(place.name_error("invalid-function", message).with_help_if(help));
-    }
-    let Some(root) = root else { return };
-    for (name, function) in &spec.functions {
-        if let Ok(FunctionKind::Python { code, .. }) = function.kind()
-            && !root.join(code).is_dir()
-        {
-            let place = place.key("functions").key(name).key("code");
-            let message = format!("there is no folder `{}`", code.display());
-            problems.push(place.error("missing-folder", message).with_help("it is looked for beside `gameday.yaml`"));
-        }
-    }
 }

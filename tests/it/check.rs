@@ -25,7 +25,8 @@ fn bad_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("playbooks") {
+        // Files for `sandbox up` are no scenarios, and have a test of their own.
+        if path.is_dir() && !path.ends_with("playbooks") && !path.ends_with("functions") {
             files.extend(bad_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "md") {
             files.push(path);
@@ -39,13 +40,26 @@ fn bad_files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn every_bad_file_is_told_as_its_golden_says() {
     let folder = Path::new(FIXTURES).join("bad");
-    let bless = std::env::var_os("BLESS").is_some();
     let files = bad_files(&folder);
     assert!(files.len() >= 24, "only {} bad files were found", files.len());
+    assert_goldens(&folder, &files, &["check"]);
+}
+
+#[test]
+fn every_bad_file_of_functions_is_told_as_its_golden_says_before_anything_is_started() {
+    let folder = Path::new(FIXTURES).join("bad/functions");
+    let files = bad_files(&folder);
+    assert!(files.len() >= 5, "only {} bad files were found", files.len());
+    assert_goldens(&folder, &files, &["sandbox", "up", "--functions"]);
+}
+
+/// Each file is refused with exit code 2 and the words of its golden.
+fn assert_goldens(folder: &Path, files: &[PathBuf], command: &[&str]) {
+    let bless = std::env::var_os("BLESS").is_some();
     let mut wrong = Vec::new();
     for path in files {
-        let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
-        let output = gameday(&folder, &["check", name]);
+        let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+        let output = gameday(folder, &[command, &[name]].concat());
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{name}: {told}");
         assert!(told.chars().all(|c| c == '\n' || !c.is_control()), "{name} reaches the terminal raw: {told:?}");
@@ -59,6 +73,23 @@ fn every_bad_file_is_told_as_its_golden_says() {
         }
     }
     assert!(wrong.is_empty(), "BLESS=1 rewrites the goldens\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_role_of_a_playbook_that_nobody_has_is_a_warning_where_the_phase_names_the_playbook() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));
+    let path = folder.path().join("scenarios/quickstart.yaml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, good.replace("people:\n  responder: {who: me}", "people:\n  lead: {who: me}")).unwrap();
+    let output = gameday(folder.path(), &["check", "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = answer["diagnostics"].as_array().unwrap();
+    let role = found.iter().find(|found| found["code"] == "unknown-role").expect("a warning about the role");
+    assert_eq!(role["severity"], "warning");
+    assert_eq!(role["message"], "`pb-slow-checkout` has steps for `responder`, and nobody in `people` has that role");
+    let line = good.lines().position(|line| line.contains("playbook: pb-slow-checkout")).unwrap() + 1;
+    assert_eq!(role["line"], line);
 }
 
 #[test]
@@ -130,18 +161,31 @@ fn a_new_workspace_passes_check_and_is_never_written_over() {
 }
 
 #[test]
-fn a_scenario_from_a_template_passes_check_under_its_own_id() {
+fn a_scenario_from_a_template_passes_check_and_compiles_to_a_plan_under_its_own_id() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));
-    for template in ["lambda-throttle", "slow-dependency", "load-test"] {
+    for template in templates() {
         let id = format!("my-{template}");
-        assert_eq!(gameday(folder.path(), &["new", template, "--id", &id]).status.code(), Some(0));
+        assert_eq!(gameday(folder.path(), &["new", &template, "--id", &id]).status.code(), Some(0));
         let path = format!("scenarios/{id}.yaml");
         assert!(std::fs::read_to_string(folder.path().join(&path)).unwrap().contains(&format!("\nid: {id}\n")));
         let output = gameday(folder.path(), &["check", &path]);
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{template}");
-        assert_eq!(gameday(folder.path(), &["new", template, "--id", &id]).status.code(), Some(1), "written over");
+        let output = gameday(folder.path(), &["plan", &path, "--json"]);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{template}");
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(plan["scenario"]["id"], id);
+        assert_eq!(plan["not_carried_out"], serde_json::json!([]), "{template} asks for what is not there yet");
+        assert_eq!(gameday(folder.path(), &["new", &template, "--id", &id]).status.code(), Some(1), "written over");
     }
+}
+
+/// What `gameday new --list` names.
+fn templates() -> Vec<String> {
+    let list = text(&gameday(Path::new("."), &["new", "--list"]).stdout);
+    let names: Vec<String> = list.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    assert_eq!(names, ["lambda-throttle", "load-test", "slow-dependency"]);
+    names
 }
 
 #[test]

@@ -13,3 +13,5 @@ mod report;
 mod run;
 mod sandbox;
 mod support;
+mod template;
+mod yaml;

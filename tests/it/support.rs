@@ -68,8 +68,7 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let workspace = Self { directory, provider_port: free_port(), proxy_port: free_port() };
+        let workspace = Self::empty();
         for file in ["gameday.yaml", "workload.yaml"] {
             workspace.write(file, &std::fs::read_to_string(repository().join(file)).unwrap());
         }
@@ -81,6 +80,11 @@ impl Workspace {
             }
         }
         workspace
+    }
+
+    /// An empty folder, and ports for what is written to it.
+    pub(crate) fn empty() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), provider_port: free_port(), proxy_port: free_port() }
     }
 
     pub(crate) fn path(&self) -> &Path {

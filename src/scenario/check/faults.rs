@@ -4,7 +4,7 @@ use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
 use crate::fault::{FaultKind, FaultSpec, LambdaEnvironment, LambdaTimeout, ProxyLatency};
 use crate::scenario::schema::{LambdaTarget, Mode, TargetKind};
-use crate::unit::{LAMBDA_RESERVED_VARIABLES, TargetId};
+use crate::unit::{FaultId, LAMBDA_RESERVED_VARIABLES, TargetId};
 
 /// AWS: UpdateFunctionConfiguration, `Timeout`.
 const TIMEOUT_SECONDS_MAX: u64 = 900;
@@ -17,6 +17,11 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     let scenario = checker.scenario;
     for (name, fault) in &scenario.faults {
         let place = checker.root.key("faults").key(name.as_str());
+        if name.is_route() {
+            let message = format!("`{name}` is a name that is kept for the routes of proxy targets");
+            let help = format!("choose a name that does not start with `{}`", FaultId::ROUTE_PREFIX);
+            checker.tell(place.name_error("reserved-name", message).with_help(help));
+        }
         if let Some(text) = &fault.effect_if {
             if let Some(expectation) = checker.expectation(place.key("effect_if"), text) {
                 checker.expectations.effects.insert(name.clone(), expectation);

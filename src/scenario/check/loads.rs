@@ -1,7 +1,8 @@
 //! Loads: what the load's own check finds, at its place in the file, and the targets that its URLs name.
 
 use super::Checker;
-use crate::document::Place;
+use crate::document::{Diagnostic, Place, Span};
+use crate::unit::nearest;
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     for (name, load) in &checker.scenario.load {
@@ -9,9 +10,18 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         for problem in load.problems() {
             let at = walk(place, &problem.path);
             // What seems to be missing may be what could not be read, and that is told already.
-            if !at.has_problems() {
-                checker.tell(at.error("invalid-load", problem.message).with_help(problem.remedy));
+            if at.has_problems() {
+                continue;
             }
+            let (span, help) = match &problem.placeholder {
+                None => (at.span(), problem.remedy),
+                Some(name) => {
+                    let variables = checker.scenario.vars.keys().map(String::as_str);
+                    let near = nearest(name, variables).map(|near| format!("did you mean `${{{near}}}`?"));
+                    (span_of(at, name), near.unwrap_or(problem.remedy))
+                }
+            };
+            checker.tell(Diagnostic { span, ..at.error("invalid-load", problem.message) }.with_help(help));
         }
         for placeholder in load.placeholders().into_iter().filter(crate::load::Placeholder::is_dotted) {
             let at = walk(place, &placeholder.path);
@@ -20,6 +30,13 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             checker.target_url(at, start, &placeholder.name);
         }
     }
+}
+
+/// Where `${name}` stands in a text.
+fn span_of(place: Place<'_>, name: &str) -> Span {
+    let written = format!("${{{name}}}");
+    let start = place.text().and_then(|text| text.find(&written));
+    start.map_or_else(|| place.span(), |start| place.span_within(&(start..start + written.len())))
 }
 
 /// The place at the end of a path of keys and indexes, as near as the file goes.

@@ -6,6 +6,7 @@ mod faults;
 mod header;
 mod hypotheses;
 mod loads;
+mod overlap;
 mod people;
 mod schedule;
 mod signals;

@@ -1,10 +1,11 @@
 //! People: checklists, polls, injects and hints name roles and hypotheses that exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checker, duplicates};
 use crate::document::Place;
-use crate::unit::{LessonId, PersonId};
+use crate::playbook;
+use crate::unit::{LessonId, PersonId, PlaybookId};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let (scenario, root) = (checker.scenario, checker.root);
@@ -34,6 +35,34 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             }
         }
     }
+    check_playbooks(checker);
+}
+
+/// A playbook is shared by scenarios, so a role of it that is missing in this one is a doubt and no error.
+fn check_playbooks(checker: &mut Checker<'_>) {
+    let (scenario, root) = (checker.scenario, checker.root);
+    // Phases may share a playbook, which is read once.
+    let mut missing: BTreeMap<&PlaybookId, Vec<String>> = BTreeMap::new();
+    for (phase, place) in scenario.timeline.iter().zip(root.key("timeline").items()) {
+        let Some(id) = &phase.playbook else { continue };
+        let roles = missing.entry(id).or_insert_with(|| missing_roles(checker, id));
+        if roles.is_empty() {
+            continue;
+        }
+        let list = roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" and ");
+        let message = format!("`{id}` has steps for {list}, and nobody in `people` has that role");
+        let help = format!("add `{}: {{who: …}}` to `people`", roles.join(": {who: …}, "));
+        checker.tell(place.key("playbook").warning("unknown-role", message).with_help(help));
+    }
+}
+
+/// The roles of a playbook's steps that the scenario does not have. What is wrong with the playbook itself is told of it.
+fn missing_roles(checker: &Checker<'_>, id: &PlaybookId) -> Vec<String> {
+    let playbook = checker.workspace.playbooks.get(id).and_then(|path| playbook::load(path).ok());
+    let steps = playbook.map(|playbook| playbook.steps).unwrap_or_default();
+    let roles: BTreeSet<PersonId> = steps.into_iter().flat_map(|step| [step.owner, step.needs]).flatten().collect();
+    let missing = roles.iter().map(PersonId::as_str).filter(|role| !checker.declared.people.contains(role));
+    missing.map(str::to_owned).collect()
 }
 
 impl Checker<'_> {

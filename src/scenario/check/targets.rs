@@ -7,12 +7,14 @@ use super::faults::{LATEST_ONLY, check_variable};
 use super::{Checker, exactly_one};
 use crate::document::Place;
 use crate::scenario::schema::{LambdaTarget, ProxyTarget, TargetKind, TargetSpec};
+use crate::unit::TargetId;
 
 /// The longest name of a function. AWS: CreateFunction, `FunctionName`.
 const FUNCTION_CHARS_MAX: usize = 64;
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let mut listeners: BTreeMap<SocketAddr, Place<'_>> = BTreeMap::new();
+    let mut routes: BTreeMap<(&TargetId, &str), Place<'_>> = BTreeMap::new();
     for (name, target) in &checker.scenario.targets {
         let place = checker.root.key("targets").key(name.as_str());
         match target.kind() {
@@ -21,6 +23,15 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             Ok(TargetKind::Proxy(proxy)) => {
                 let place = place.key("proxy");
                 check_proxy(checker, place, proxy);
+                for (target, variable) in &proxy.route {
+                    let entry = place.key("route").key(target.as_str());
+                    if let Some(first) = routes.insert((target, variable), entry) {
+                        let message = format!("two proxies set `{variable}` of `{target}`");
+                        let problem = entry.error("overlapping-routes", message);
+                        let problem = problem.with_help("a variable holds one address: name the variable of this one");
+                        checker.tell(problem.with_related(entry.source(), first.span(), "the other one is here"));
+                    }
+                }
                 if proxy.listen.0.port() == 0 {
                     continue;
                 }

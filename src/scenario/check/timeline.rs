@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Checker, duplicates, exactly_one, unknown_name};
+use super::{Checker, duplicates, exactly_one, overlap, unknown_name};
 use crate::document::Place;
 use crate::scenario::schema::{ActionKind, ActionSpec, PhaseSpec};
 use crate::unit::format_duration;
@@ -17,10 +17,10 @@ struct Started<'c> {
 }
 
 /// An action that could be read, at its time from the run's start.
-struct Timed<'c> {
-    at: Duration,
-    action: ActionKind<'c>,
-    place: Place<'c>,
+pub(super) struct Timed<'c> {
+    pub(super) at: Duration,
+    pub(super) action: ActionKind<'c>,
+    pub(super) place: Place<'c>,
 }
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -58,6 +58,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         start = start.saturating_add(phase.length.0);
     }
     check_order(checker, &actions);
+    overlap::check(checker, &actions);
 }
 
 fn check_checklist(checker: &mut Checker<'_>, phase: &PhaseSpec, place: Place<'_>) {
