@@ -4,13 +4,6 @@ use std::time::Duration;
 
 use super::{HttpSignal, HttpStatistic};
 
-/// How often a probe asks, unless its signal says otherwise.
-const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
-/// How long an answer may take, unless its signal says otherwise.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
-/// The shortest interval.
-const INTERVAL_MIN: Duration = Duration::from_millis(100);
-
 /// A sample in its signal's unit: a ratio of 0 or 1, or seconds; none where the statistic has no value.
 pub type ProbeSample = Option<f64>;
 
@@ -46,21 +39,15 @@ impl HttpProbe {
     /// # Errors
     /// The URL is none, or there is no client to be had.
     pub fn new(signal: &HttpSignal, url: &str) -> Result<Self, ProbeError> {
-        let timeout = signal.timeout.map_or(TIMEOUT_DEFAULT, |timeout| timeout.0);
         let client = reqwest::Client::builder()
-            .timeout(timeout)
+            .timeout(signal.timeout())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(ProbeError::Client)?;
         let parsed = reqwest::Url::parse(url)
             .map_err(|source| ProbeError::Url { url: url.to_owned(), source: Box::new(source) })?;
-        Ok(Self {
-            client,
-            url: parsed,
-            interval: signal.every.map_or(INTERVAL_DEFAULT, |every| every.0).max(INTERVAL_MIN),
-            statistic: signal.stat.unwrap_or(HttpStatistic::SuccessRatio),
-        })
+        Ok(Self { client, url: parsed, interval: signal.interval(), statistic: signal.statistic() })
     }
 
     /// How often it asks.

@@ -1,6 +1,7 @@
 //! What a scenario says of a signal: its level, its source and that source's parameters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,33 @@ pub struct HttpSignal {
     /// What is reported; default `success_ratio`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stat: Option<HttpStatistic>,
+}
+
+impl HttpSignal {
+    /// How often the probe asks, unless the signal says otherwise.
+    const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
+    /// The shortest interval.
+    const INTERVAL_MIN: Duration = Duration::from_millis(100);
+    /// How long an answer may take, unless the signal says otherwise.
+    const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
+
+    /// How often the probe asks; default 1 s, at least 100 ms.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.every.map_or(Self::INTERVAL_DEFAULT, |every| every.0).max(Self::INTERVAL_MIN)
+    }
+
+    /// How long an answer may take; default 2 s.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout.map_or(Self::TIMEOUT_DEFAULT, |timeout| timeout.0)
+    }
+
+    /// What is reported; default whether the probe was a success.
+    #[must_use]
+    pub fn statistic(&self) -> HttpStatistic {
+        self.stat.unwrap_or(HttpStatistic::SuccessRatio)
+    }
 }
 
 /// A CloudWatch statistic: `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.

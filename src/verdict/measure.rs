@@ -3,7 +3,7 @@
 use crate::load::LoadStatistic;
 use crate::observe::{HttpStatistic, SignalSource, SignalSpec};
 use crate::scenario::expect::Aggregate;
-use crate::unit::{Histogram, SignalId};
+use crate::unit::{Histogram, SignalId, elapsed_ms};
 
 use super::recording::{Recording, SECOND_MS, WindowMs};
 
@@ -73,8 +73,7 @@ pub(super) fn measure(recording: &Recording, signal: &SignalId, spec: &SignalSpe
     match spec.source() {
         Ok(SignalSource::Load(load)) => measure_load(recording, load, window),
         Ok(SignalSource::Http(http)) => {
-            let every = http.every.map_or(SECOND_MS, |every| crate::unit::elapsed_ms(every.0).max(1));
-            measure_probe(recording, signal, http.stat.unwrap_or(HttpStatistic::SuccessRatio), every, window)
+            measure_probe(recording, signal, http.statistic(), elapsed_ms(http.interval()), window)
         }
         Ok(SignalSource::Cloudwatch(_)) | Err(_) => Measured {
             values: Values::Series(Vec::new()),

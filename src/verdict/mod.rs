@@ -7,6 +7,8 @@ mod hypothesis;
 mod measure;
 mod recording;
 mod term;
+#[cfg(test)]
+mod tests;
 
 pub use hypothesis::{FaultFacts, judge_gate, judge_hypothesis};
 pub use recording::{Recording, SecondRecord, StepRecord};
