@@ -7,7 +7,6 @@ use super::types::{
     Action, ChangePlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan, PLAN_FORMAT,
     PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };
-use crate::event::FaultIdentity;
 use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
@@ -115,7 +114,7 @@ impl Sketch {
 
     pub(crate) fn route(mut self, proxy: &str, target: &str, name: &str) -> Self {
         self.target(target);
-        let fault = format!("{}{proxy}", FaultIdentity::ROUTE_PREFIX);
+        let fault = format!("{}{proxy}", FaultId::ROUTE_PREFIX);
         self.0.routes.push(variable(&fault, target, name));
         self
     }
