@@ -5,6 +5,7 @@
 mod apart;
 mod check;
 mod lambda;
+mod layering;
 mod load;
 mod page;
 mod peers;
