@@ -8,8 +8,10 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
+use super::interruptible::Interruptible;
 use super::lambda::Lambda;
 use super::{AwsError, FunctionControl, sts};
+use crate::unit::Failpoints;
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -73,6 +75,12 @@ impl Aws {
         };
         let configuration = loader.load().await;
         Self { functions: Arc::new(Lambda::new(&configuration)), configuration }
+    }
+
+    /// The same clients, with a point at which a crash test can end the process before and after each call.
+    #[must_use]
+    pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
+        Self { functions: Arc::new(Interruptible { functions: self.functions, failpoints }), ..self }
     }
 
     /// The caller's account, twelve digits.

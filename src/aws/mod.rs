@@ -4,6 +4,7 @@
 
 mod connect;
 mod error;
+mod interruptible;
 mod lambda;
 mod ports;
 mod sts;

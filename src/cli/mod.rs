@@ -19,6 +19,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod status;
+mod watchdog;
 mod workspace;
 
 use std::process::ExitCode;
@@ -83,6 +84,8 @@ enum Command {
     Launch(launch::Arguments),
     #[command(hide = true)]
     LoadWorker(load_worker::Arguments),
+    #[command(hide = true)]
+    Watchdog(watchdog::Arguments),
 }
 
 /// Reads the program's arguments, runs the command and reports its failure; the result is the exit code.
@@ -144,5 +147,6 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,
         Command::Launch(arguments) => launch::run(&arguments),
         Command::LoadWorker(arguments) => load_worker::run(arguments).await,
+        Command::Watchdog(arguments) => watchdog::run(arguments).await,
     }
 }

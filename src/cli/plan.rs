@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
-use crate::plan::{self, Action, ChangePlan, GuardrailRule, Plan, Refusal};
+use crate::plan::{self, Action, ChangePlan, Plan, Refusal};
 use crate::playbook::{self, Playbook};
 use crate::scenario::{self, Checked};
 use crate::unit::{FaultId, PlaybookId, format_duration};
@@ -150,12 +150,7 @@ fn print_end(plan: &Plan) {
     if !plan.guardrails.is_empty() {
         out::line("\nguardrails");
         for guardrail in &plan.guardrails {
-            match &guardrail.rule {
-                GuardrailRule::AbortIf(rule) => out::line(format_args!("  {}: abort if {rule}", guardrail.id)),
-                GuardrailRule::MaxDuration(limit) => {
-                    out::line(format_args!("  {}: abort after {limit}", guardrail.id));
-                }
-            }
+            out::line(format_args!("  {}: abort if {}", guardrail.id, guardrail.rule));
         }
     }
     if !plan.not_carried_out.is_empty() {

@@ -1,18 +1,29 @@
 //! `gameday recover`: undoes what a run left behind, from its folder alone.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
-use crate::event::{FaultEnd, FaultState};
-use crate::run::{RecoverError, Recovered, RecoveredFault, live_runs, read_plan, recover};
+use crate::event::{FaultEnd, FaultState, Recoverer};
+use crate::run::{RecoverError, RecoverOptions, Recovered, RecoveredFault, live_runs, read_plan, recover};
+use crate::unit::Failpoints;
 use crate::workspace::{EnvironmentKind, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The run's id or folder; default every run that left something behind.
     run: Option<String>,
+    /// Only runs in this environment.
+    #[arg(long, value_name = "NAME", conflicts_with = "run")]
+    env: Option<String>,
+    /// Runs in every environment, where more than one has something left.
+    #[arg(long, conflicts_with_all = ["run", "env"])]
+    all_environments: bool,
+    /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
+    #[arg(long, requires = "run")]
+    salvage: bool,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -25,15 +36,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let reports = workspace::reports_here(arguments.reports.as_deref());
     let folders = match &arguments.run {
         Some(run) => vec![workspace::run_folder(&reports, Some(run))?],
-        None => {
-            let live = live_runs(&reports).map_err(|error| Failure::from_error(&error))?;
-            live.into_iter().filter(|run| !run.is_alive).map(|run| run.path).collect()
-        }
+        None => left_behind(&reports, &arguments)?,
     };
     let mut all = Vec::new();
     for folder in folders {
-        let profile = profile_of(&folder);
-        all.push(recover(&folder, profile).await.map_err(|error| failure(&error))?);
+        let salvage = arguments.salvage;
+        let options = RecoverOptions { salvage, failpoints: Failpoints::from_environment(), ..options_for(&folder) };
+        all.push(recover(&folder, options).await.map_err(|error| failure(&error))?);
     }
     if arguments.json {
         out::json(&all);
@@ -45,8 +54,34 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     Ok(if all.iter().all(|recovered| recovered.is_clean) { Exit::Success } else { Exit::Dirty })
 }
 
+/// The runs that left something behind, in the environments that were asked for.
+fn left_behind(reports: &Path, arguments: &Arguments) -> Result<Vec<PathBuf>, Failure> {
+    let mut live = live_runs(reports).map_err(|error| Failure::from_error(&error))?;
+    live.retain(|run| !run.is_alive && arguments.env.as_ref().is_none_or(|env| run.state.environment == *env));
+    let environments: BTreeSet<&str> = live.iter().map(|run| run.state.environment.as_str()).collect();
+    if environments.len() > 1 && !arguments.all_environments {
+        let names: Vec<&str> = environments.into_iter().collect();
+        let text = format!(
+            "runs left something behind in several environments ({}); choose one with `--env NAME`, or take \
+             `--all-environments`",
+            names.join(", ")
+        );
+        return Err(Failure::new(Exit::Failure, text));
+    }
+    Ok(live.into_iter().map(|run| run.path).collect())
+}
+
+/// Recovers one run for its watchdog.
+pub(super) async fn recover_run(folder: &Path, by: Recoverer) -> Result<Recovered, RecoverError> {
+    recover(folder, RecoverOptions { by, ..options_for(folder) }).await
+}
+
+fn options_for(folder: &Path) -> RecoverOptions {
+    RecoverOptions { profile: profile_of(folder), ..RecoverOptions::default() }
+}
+
 /// The profile of the run's environment, as gameday.yaml has it now; none where it says nothing.
-fn profile_of(folder: &std::path::Path) -> Option<String> {
+fn profile_of(folder: &Path) -> Option<String> {
     let plan = read_plan(folder).ok()?;
     let workspace = Workspace::discover(folder).ok()?;
     match workspace.environment(&plan.environment.name)?.kind() {

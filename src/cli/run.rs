@@ -8,10 +8,11 @@ use clap::Args;
 use console::style;
 
 use super::{Exit, Failure, out, plan, report, workspace};
-use crate::event::{RunState, Verdict, read_log};
+use crate::event::{FaultState, RunState, Verdict, read_log};
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
 use crate::ui::terminal;
+use crate::unit::Failpoints;
 
 /// The seed of a run that names none: the same scenario makes the same choices.
 const SEED_DEFAULT: u64 = 1;
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
     /// Seeds every generator of the run.
     #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
     seed: u64,
+    /// Start no process that undoes everything when this one dies or hangs: only `gameday recover` is left then.
+    #[arg(long)]
+    no_watchdog: bool,
     /// Print the result as JSON; progress still goes to standard error.
     #[arg(long)]
     json: bool,
@@ -55,6 +59,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         workload_text: std::fs::read_to_string(workspace.root.join("workload.yaml")).ok(),
         attendance: attendance(arguments.yes),
         seed: arguments.seed,
+        has_watchdog: !arguments.no_watchdog,
+        failpoints: Failpoints::from_environment(),
     };
     let shown = Arc::new(plan.clone());
     let mut screen = None;
@@ -108,7 +114,7 @@ fn failure(error: &RunError) -> Failure {
     let exit = match error {
         RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
-        RunError::Stage(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
+        RunError::Stage(_) | RunError::Watchdog(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
         RunError::Lock(run::LockError::File(_)) | RunError::Folder(_) | RunError::Log(_) | RunError::Control(_) => {
             Exit::Failure
         }
@@ -157,6 +163,10 @@ fn tell(
     }
     if left > 0 {
         out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.id));
+        out::line("  or by hand:");
+        let by_hand =
+            state.outstanding().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
+        by_hand.for_each(|line| out::line(format_args!("    {line}")));
     }
     Ok(())
 }

@@ -15,6 +15,21 @@ pub enum ProcessKind {
     Sandbox,
     /// The fault proxy.
     Proxy,
+    /// The process that undoes when the run's own dies or hangs.
+    Watchdog,
+}
+
+/// Who recovers a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recoverer {
+    /// A person, by `gameday recover`.
+    #[default]
+    Person,
+    /// The run's watchdog: the run's process died.
+    WatchdogAfterDeath,
+    /// The run's watchdog: the run's process said nothing for too long, and was killed.
+    WatchdogAfterSilence,
 }
 
 /// Why a phase was over.

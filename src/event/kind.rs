@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AbortCause, FaultEnd, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, RunOutcome, StepOutcome};
+use super::{
+    AbortCause, FaultEnd, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, Recoverer, RunOutcome, StepOutcome,
+};
 use crate::unit::{
     FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId,
     TargetId,
@@ -259,6 +261,13 @@ pub enum EventKind {
         /// What it saw.
         observed: String,
     },
+    /// What a guardrail read of late, while it is quiet: told when it has changed, at most every 5 s.
+    GuardrailRead {
+        /// The guardrail.
+        guardrail: GuardrailId,
+        /// What it read.
+        reading: String,
+    },
     /// A guardrail ends the run.
     GuardrailTripped {
         /// The guardrail.
@@ -296,10 +305,13 @@ pub enum EventKind {
         /// The exit code.
         exit_code: u8,
     },
-    /// `gameday recover` looked at this run from another process.
+    /// `gameday recover` or the watchdog undoes this run from another process.
     RecoveryStarted {
         /// The process that recovers.
         process: u32,
+        /// Who.
+        #[serde(default)]
+        by: Recoverer,
     },
     /// A kind that a newer version wrote; it is kept as it stands.
     #[serde(skip)]
@@ -317,7 +329,6 @@ impl EventKind {
             | Self::FaultArmed { .. }
             | Self::FaultApplied { .. }
             | Self::FaultFailed { .. }
-            | Self::FaultReverting { .. }
             | Self::FaultRestored { .. }
             | Self::FaultDrifted { .. }
             | Self::FaultStuck { .. }
@@ -336,6 +347,8 @@ impl EventKind {
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }
             | Self::FaultEffective { .. }
+            // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm.
+            | Self::FaultReverting { .. }
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
             | Self::StepOverdue { .. }
@@ -346,6 +359,7 @@ impl EventKind {
             | Self::Noted { .. }
             | Self::RunPaused
             | Self::RunResumed
+            | Self::GuardrailRead { .. }
             | Self::GuardrailWarned { .. }
             | Self::GuardrailTripped { .. }
             | Self::RunRecovering
@@ -389,6 +403,7 @@ impl EventKind {
             | Self::Noted { .. }
             | Self::RunPaused
             | Self::RunResumed
+            | Self::GuardrailRead { .. }
             | Self::GuardrailWarned { .. }
             | Self::GuardrailTripped { .. }
             | Self::RunAborted { .. }

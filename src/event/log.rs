@@ -5,7 +5,7 @@
 //! line in the middle is an error.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use super::{Event, EventKind, FaultIdentity};
-use crate::unit::{Clock, FileError, sha256_hex};
+use crate::unit::{Clock, Failpoints, FileError, sha256_hex};
 
 /// The version of the log's format, in its first event.
 pub const LOG_FORMAT: u32 = 1;
@@ -26,6 +26,8 @@ const SUBSCRIBER_LAG_EVENTS_MAX: usize = 4_096;
 const LOCK_ATTEMPTS_MAX: u32 = 100;
 
 const LOG_FILE: &str = "run.ndjson";
+/// What is kept of a log that was broken in the middle.
+const BROKEN_FILE: &str = "run.ndjson.broken";
 const UNDO_DIRECTORY: &str = "undo";
 const CRC_KEY: &str = ",\"crc\":\"";
 
@@ -42,7 +44,7 @@ pub enum LogError {
         bytes: usize,
     },
     /// A line in the middle is broken.
-    #[error("line {line} of `{}` at byte {offset} is broken: {problem}; what stands before it can still be used", path.display())]
+    #[error("line {line} of `{}` at byte {offset} is broken: {problem}; `gameday recover --salvage` goes on from what stands before it and from the undo files", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
@@ -90,6 +92,7 @@ pub struct EventLog {
     clock: Clock,
     directory: PathBuf,
     sender: broadcast::Sender<Arc<Event>>,
+    failpoints: Failpoints,
 }
 
 #[derive(Debug)]
@@ -134,10 +137,39 @@ impl EventLog {
         Ok((Self::over(file, next_seq, directory, clock), events))
     }
 
+    /// Cuts a log that is broken in the middle off before its first broken line, so that [`Self::reopen`] can go on behind
+    /// what can still be used. The whole of it is kept as `run.ndjson.broken`. A log that is not broken is left alone.
+    ///
+    /// # Errors
+    /// The log is in use, cannot be read, or the copy cannot be made.
+    pub fn cut_broken(directory: &Path) -> Result<(), LogError> {
+        let path = directory.join(LOG_FILE);
+        let file = OpenOptions::new().write(true).open(&path).map_err(FileError::on("open", &path))?;
+        lock(&file, &path)?;
+        let offset = match read_log(directory) {
+            Ok(_) => return Ok(()),
+            Err(LogError::Broken { offset, .. }) => offset,
+            Err(error) => return Err(error),
+        };
+        let kept = directory.join(BROKEN_FILE);
+        std::fs::copy(&path, &kept)
+            .and_then(|_| File::open(&kept)?.sync_all())
+            .map_err(FileError::on("write", &kept))?;
+        sync_directory(directory)?;
+        file.set_len(offset as u64).and_then(|()| file.sync_all()).map_err(FileError::on("cut", &path))?;
+        Ok(())
+    }
+
     fn over(file: File, next_seq: u64, directory: &Path, clock: Clock) -> Self {
         let (sender, _) = broadcast::channel(SUBSCRIBER_LAG_EVENTS_MAX);
         let inner = Arc::new(Mutex::new(Inner { file, next_seq, failed: false }));
-        Self { inner, clock, directory: directory.to_owned(), sender }
+        Self { inner, clock, directory: directory.to_owned(), sender, failpoints: Failpoints::default() }
+    }
+
+    /// The same log, whose writes and syncs a crash test can end or fail.
+    #[must_use]
+    pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
+        Self { failpoints, ..self }
     }
 
     /// The run's clock: zero is the run's start.
@@ -171,10 +203,10 @@ impl EventLog {
         let event = Arc::new(self.stamp(inner.next_seq, kind));
         let line = encode(&event)?;
         let path = self.directory.join(LOG_FILE);
-        let written = inner
-            .file
-            .write_all(line.as_bytes())
-            .and_then(|()| if must_last { inner.file.sync_data() } else { Ok(()) });
+        let written = self.failpoints.write_all(&mut inner.file, line.as_bytes()).and_then(|()| {
+            let file = &inner.file;
+            if must_last { self.failpoints.sync(|| file.sync_data()) } else { Ok(()) }
+        });
         if let Err(error) = written {
             inner.failed = true;
             return Err(FileError::on("append to", &path)(error).into());
@@ -212,9 +244,14 @@ impl EventLog {
             .mode(0o600)
             .open(&path)
             .map_err(FileError::on("create", &path))?;
-        file.write_all(undo).and_then(|()| file.sync_all()).map_err(FileError::on("write", &path))?;
-        sync_directory(&directory)?;
-        sync_directory(&self.directory)?;
+        let failpoints = &self.failpoints;
+        failpoints
+            .write_all(&mut file, undo)
+            .and_then(|()| failpoints.sync(|| file.sync_all()))
+            .map_err(FileError::on("write", &path))?;
+        for folder in [&directory, &self.directory] {
+            failpoints.sync(|| File::open(folder)?.sync_all()).map_err(FileError::on("sync", folder))?;
+        }
         let event = self.append(EventKind::FaultArmed { identity: identity.clone(), undo_sha256: sha256_hex(undo) })?;
         Ok((Armed { identity: identity.clone() }, event))
     }
@@ -245,6 +282,26 @@ fn lock(file: &File, path: &Path) -> Result<(), LogError> {
 pub fn is_in_use(directory: &Path) -> bool {
     let file = File::open(directory.join(LOG_FILE));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// The steps that have an undo file, in order of injection.
+///
+/// # Errors
+/// The folder cannot be read; one that does not exist holds none.
+pub fn undo_steps(directory: &Path) -> Result<Vec<String>, FileError> {
+    let folder = directory.join(UNDO_DIRECTORY);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileError::on("read", &folder)(error)),
+    };
+    let mut steps = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(FileError::on("read", &folder))?.file_name();
+        steps.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
+    }
+    steps.sort();
+    Ok(steps)
 }
 
 /// Where a fault's undo is kept.

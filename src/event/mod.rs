@@ -12,11 +12,13 @@ mod state;
 
 pub use command::{Command, CommandAnswer};
 pub use detail::{
-    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, RunOutcome,
-    StepOutcome, Verdict,
+    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,
+    RunOutcome, StepOutcome, Verdict,
 };
 pub use kind::{EventKind, FaultIdentity};
-pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path};
+pub use log::{
+    Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path, undo_steps,
+};
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use state::{RunStage, RunState};
 

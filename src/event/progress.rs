@@ -109,6 +109,8 @@ pub struct LoadProgress {
     pub end_ms: Option<u64>,
     /// Why it was lost.
     pub lost: Option<String>,
+    /// How many of its requests have failed.
+    pub failed_count: u64,
     /// Its latest second.
     pub last: Option<LoadSecond>,
 }
@@ -214,6 +216,17 @@ impl FaultProgress {
         self.ended_ms = Some(at);
         self.error = Some(error.to_owned());
         self.left = by_hand.to_vec();
+    }
+}
+
+impl LoadProgress {
+    pub(super) fn recorded(&mut self, second: &LoadSecond) {
+        self.failed_count += second.failed_count;
+        self.last = Some(second.clone());
+    }
+
+    pub(super) fn lost(&mut self, at: u64, why: &str) {
+        (self.end_ms, self.lost) = (Some(at), Some(why.to_owned()));
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
-use crate::unit::{FaultId, LoadId, PhaseId, StepId};
+use crate::unit::{FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -58,6 +58,8 @@ pub struct RunState {
     pub samples: BTreeMap<String, Option<f64>>,
     /// Its steps for people, in order.
     pub steps: Vec<StepProgress>,
+    /// The last reading of each guardrail that has one.
+    pub guardrails: BTreeMap<GuardrailId, String>,
     /// Every mark that was made.
     pub marks: BTreeSet<String>,
     /// When somebody first acknowledged, in milliseconds since its start.
@@ -106,6 +108,12 @@ impl RunState {
         self.faults.iter().filter(|fault| fault.is_outstanding())
     }
 
+    /// The targets of faults that may be in place; a route through the proxy breaks nothing.
+    #[must_use]
+    pub fn changed_targets(&self) -> BTreeSet<&TargetId> {
+        self.outstanding().filter(|fault| !fault.identity.is_route()).map(|fault| &fault.target).collect()
+    }
+
     /// The latest fault of that name.
     #[must_use]
     pub fn fault(&self, fault: &FaultId) -> Option<&FaultProgress> {
@@ -138,11 +146,10 @@ impl RunState {
             EventKind::LoadStarted { load, .. } => {
                 self.loads.insert(load.clone(), LoadProgress { start_ms: at, ..LoadProgress::default() });
             }
-            EventKind::LoadRecorded(second) => self.load(&second.load).last = Some(second.clone()),
+            EventKind::LoadRecorded(second) => self.load(&second.load).recorded(second),
             EventKind::LoadEnded { load } => self.load(load).end_ms = Some(at),
             EventKind::LoadLost { load, why } => {
-                let progress = self.load(load);
-                (progress.end_ms, progress.lost) = (Some(at), Some(why.clone()));
+                self.load(load).lost(at, why);
             }
             EventKind::SignalSampled { signal, value } => {
                 self.samples.insert(signal.to_string(), *value);
@@ -174,6 +181,11 @@ impl RunState {
             }
             EventKind::Acknowledged { .. } => self.acknowledged_ms = self.acknowledged_ms.or(Some(at)),
             EventKind::Marked { name, .. } => self.marks.extend([name.clone()]),
+            EventKind::GuardrailRead { guardrail, reading: text }
+            | EventKind::GuardrailWarned { guardrail, observed: text }
+            | EventKind::GuardrailTripped { guardrail, observed: text } => {
+                self.guardrails.insert(guardrail.clone(), text.clone());
+            }
             EventKind::RunPaused => self.stage = RunStage::Paused,
             EventKind::RunResumed => self.stage = RunStage::Running,
             EventKind::RunAborted { cause } => {
@@ -193,8 +205,6 @@ impl RunState {
             EventKind::ActionSkipped { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
-            | EventKind::GuardrailWarned { .. }
-            | EventKind::GuardrailTripped { .. }
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
         }

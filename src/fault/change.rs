@@ -1,6 +1,7 @@
 //! What every kind of fault does: prepare, inject, revert. And the environment in which it does it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,8 +141,8 @@ pub(super) trait Revertible {
     /// The change in words, without secrets.
     fn text(&self) -> ChangeText;
 
-    /// Commands that undo it by hand, without secrets.
-    fn by_hand(&self) -> Vec<String>;
+    /// Commands that undo it by hand, without secrets; those stand in the private file at `undo` alone.
+    fn by_hand(&self, undo: &Path) -> Vec<String>;
 }
 
 impl FaultEnvironment {

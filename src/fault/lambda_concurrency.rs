@@ -1,5 +1,7 @@
 //! `lambda_concurrency`: sets a function's reserved concurrency, so that Lambda throttles what is above it.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +87,7 @@ impl Revertible for LambdaConcurrencyChange {
         }
     }
 
-    fn by_hand(&self) -> Vec<String> {
+    fn by_hand(&self, _undo: &Path) -> Vec<String> {
         vec![match self.before {
             Some(before) => format!(
                 "aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions {before}",

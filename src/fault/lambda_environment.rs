@@ -1,6 +1,7 @@
 //! `lambda_environment`: sets or takes away environment variables of a function.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,9 +130,18 @@ impl Revertible for LambdaEnvironmentChange {
         }
     }
 
-    fn by_hand(&self) -> Vec<String> {
-        // The former values may be secrets: they stand in the private undo file alone.
-        Vec::new()
+    fn by_hand(&self, undo: &Path) -> Vec<String> {
+        // The former values may be secrets: they go from the private undo file to AWS without being shown.
+        let (function, undo) = (&self.function, undo.display());
+        let restore = ".undo.lambda_environment.variables[] as $it (\
+                       $now; if $it.before == null then del(.[$it.name]) else .[$it.name] = $it.before end)";
+        vec![format!(
+            "aws lambda get-function-configuration --function-name {function} --query Environment.Variables \
+             | jq --slurpfile file '{undo}' '. as $now | reduce $file[0]{restore} | {{Variables: .}}' \
+             | (umask 077; cat > /tmp/{function}-environment.json) \
+             && aws lambda update-function-configuration --function-name {function} \
+             --environment file:///tmp/{function}-environment.json && rm /tmp/{function}-environment.json"
+        )]
     }
 }
 

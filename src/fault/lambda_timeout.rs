@@ -1,5 +1,7 @@
 //! `lambda_timeout`: shortens the time after which Lambda kills an invocation, for real timeouts.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +97,7 @@ impl Revertible for LambdaTimeoutChange {
         }
     }
 
-    fn by_hand(&self) -> Vec<String> {
+    fn by_hand(&self, _undo: &Path) -> Vec<String> {
         vec![format!(
             "aws lambda update-function-configuration --function-name {} --timeout {}",
             self.function, self.before_seconds

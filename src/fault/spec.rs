@@ -1,6 +1,7 @@
 //! What a scenario says of a fault: its kind and that kind's parameters.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,11 +116,12 @@ macro_rules! fault_kinds {
                 }
             }
 
-            /// Commands that undo the change by hand, without secrets; none where only `gameday recover` can.
+            /// Commands that undo the change by hand, without secrets, which they read from the private undo file at `undo`;
+            /// none where only `gameday recover` can.
             #[must_use]
-            pub fn by_hand(&self) -> Vec<String> {
+            pub fn by_hand(&self, undo: &Path) -> Vec<String> {
                 match self {
-                    $(Self::$kind(change) => change.by_hand(),)+
+                    $(Self::$kind(change) => change.by_hand(undo),)+
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! A toxic on a fault proxy as a change: what the proxy faults share.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
@@ -100,7 +102,7 @@ impl Revertible for ToxicChange {
         }
     }
 
-    fn by_hand(&self) -> Vec<String> {
+    fn by_hand(&self, _undo: &Path) -> Vec<String> {
         // The proxy drops its toxics by itself when the run's lease lapses.
         Vec::new()
     }

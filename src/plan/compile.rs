@@ -313,8 +313,15 @@ fn hypotheses(checked: &Checked, phases: &[PhasePlan], steps: &[Step]) -> Vec<Hy
 
 fn guardrails(checked: &Checked) -> Vec<GuardrailPlan> {
     let of = |guardrail: &crate::scenario::Guardrail| {
-        let abort_if = checked.expectations.guardrails.get(&guardrail.id).cloned().map(GuardrailRule::AbortIf);
-        let rule = abort_if.or_else(|| guardrail.max_duration.map(GuardrailRule::MaxDuration))?;
+        let rule = checked
+            .expectations
+            .guardrails
+            .get(&guardrail.id)
+            .cloned()
+            .map(GuardrailRule::AbortIf)
+            .or_else(|| guardrail.max_duration.map(GuardrailRule::MaxDuration))
+            .or_else(|| guardrail.max_targets.map(GuardrailRule::MaxTargets))
+            .or_else(|| guardrail.max_failed_requests.map(GuardrailRule::MaxFailedRequests))?;
         let on_missing = guardrail.on_missing.unwrap_or_default();
         Some(GuardrailPlan { id: guardrail.id.clone(), rule, on_missing })
     };

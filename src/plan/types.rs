@@ -1,6 +1,7 @@
 //! What a plan is made of. Every field has its place in `plan.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -279,6 +280,22 @@ pub enum GuardrailRule {
     AbortIf(Expectation),
     /// The run lasts longer.
     MaxDuration(DurationText),
+    /// More targets would be changed at the same time.
+    MaxTargets(u32),
+    /// More requests failed.
+    MaxFailedRequests(u64),
+}
+
+impl fmt::Display for GuardrailRule {
+    /// What ends the run, in words that fit behind "if".
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AbortIf(expectation) => write!(formatter, "{expectation}"),
+            Self::MaxDuration(limit) => write!(formatter, "the run lasts longer than {limit}"),
+            Self::MaxTargets(limit) => write!(formatter, "more than {limit} targets would be changed at the same time"),
+            Self::MaxFailedRequests(limit) => write!(formatter, "more than {limit} requests fail"),
+        }
+    }
 }
 
 /// The wait for the system to be well again.

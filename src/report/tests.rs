@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::sample::{self, Script};
 use super::{Facts, Format, Report, chart, chart_of};
 use crate::event::{
-    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunOutcome, StepOutcome, Verdict,
+    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, Recoverer, RunOutcome, StepOutcome, Verdict,
 };
 
 fn report_of(script: &Script, facts: &Facts) -> Report {
@@ -195,7 +195,7 @@ fn a_recovery_after_a_crash_is_told_but_does_not_stretch_the_run() {
         script.at(event.elapsed_ms, event.kind);
     });
     let slow = sample::identity("001", "slow-provider");
-    script.at(7_200_000, EventKind::RecoveryStarted { process: 5 });
+    script.at(7_200_000, EventKind::RecoveryStarted { process: 5, by: Recoverer::Person });
     script.at(7_200_100, EventKind::FaultReverting { identity: slow.clone() });
     script.at(7_200_300, EventKind::FaultRestored { identity: slow, how: FaultEnd::Gone });
     script.at(7_200_400, EventKind::RunSettled);

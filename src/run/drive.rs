@@ -5,7 +5,7 @@ mod prepare;
 mod signals;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,20 +20,23 @@ use super::control::{Control, Request};
 pub use super::core::Attendance;
 use super::core::{Core, Effect, Input};
 use super::evidence::{FrameFile, record_of, second_of};
-use super::folder::{EnvironmentLock, RunFolder};
+use super::folder::{EnvironmentLock, RunFolder, read_plan};
 use super::guardrail::{self, Finding};
 use super::ledger::Recorder;
 use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
 use super::probe_task::{self, Sample};
+use super::recover::{RecoverError, close_proxy, read_undos, undo_all};
 use super::stage::{Stage, renew_lease};
+use super::watchdog::{Heart, Watchdog};
 use crate::event::{
     AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError, RunOutcome,
 };
-use crate::fault::Undo;
+use crate::fault::{FaultEnvironment, Undo};
 use crate::load::LoadPlan;
 use crate::plan::Plan;
-use crate::unit::{Clock, LoadId, elapsed_ms, error_chain};
+use crate::unit::{Clock, Failpoints, LoadId, TargetId, elapsed_ms, error_chain};
+use crate::verdict::Judge;
 use crate::workspace::Environment;
 
 pub use prepare::RunError;
@@ -58,6 +61,10 @@ pub struct RunOptions {
     pub attendance: Attendance,
     /// Seeds every generator of the run.
     pub seed: u64,
+    /// Whether a process is started that undoes when this one dies or hangs.
+    pub has_watchdog: bool,
+    /// Where a crash test ends the process.
+    pub failpoints: Failpoints,
 }
 
 /// What a watcher (a terminal, a page) is handed when a run begins.
@@ -80,7 +87,8 @@ pub async fn run(
     let clock = Clock::start();
     let folder =
         RunFolder::create(&options.reports, &plan, &options.scenario_text, options.workload_text.as_deref(), clock)?;
-    let recorder = Recorder::new(EventLog::create(&folder.path, clock)?);
+    let log = EventLog::create(&folder.path, clock)?.with_failpoints(options.failpoints.clone());
+    let recorder = Recorder::new(log);
     watcher(&folder, recorder.log());
     recorder.record(EventKind::RunStarted {
         format: LOG_FORMAT,
@@ -94,9 +102,18 @@ pub async fn run(
         process: std::process::id(),
     })?;
     match prepare(plan, environment, &options, &folder, &recorder).await {
-        Ok(prepared) => {
-            let drive = Drive::new(prepared, &options, &folder, recorder);
-            Ok((drive.play(signals).await, folder))
+        Ok(mut prepared) => {
+            let watchdog = prepared.watchdog.take();
+            let faults = prepared.stage.faults.clone();
+            let drive = Drive::new(prepared, &options, recorder.clone(), watchdog.as_ref().map(Watchdog::heart));
+            let outcome = match tokio::spawn(drive.play(signals)).await {
+                Ok(outcome) => outcome,
+                Err(panic) => undo_after_panic(&recorder, &faults, &panic.to_string()).await,
+            };
+            if let Some(watchdog) = watchdog {
+                watchdog.dismiss().await;
+            }
+            Ok((outcome, folder))
         }
         Err(error) => {
             // The run ends in its log as well: nothing was injected.
@@ -106,6 +123,43 @@ pub async fn run(
             Err(error)
         }
     }
+}
+
+/// A file of this name in a run's folder ends the run.
+const ABORT_FILE: &str = "abort";
+/// How much of it is read: the reason.
+const ABORT_REASON_BYTES_MAX: u64 = 1024;
+
+/// Why the run is to end, where somebody has put the file `abort` into its folder.
+fn abort_file(directory: &Path) -> Option<String> {
+    use std::io::Read as _;
+    let file = std::fs::File::open(directory.join(ABORT_FILE)).ok()?;
+    let mut reason = Vec::new();
+    // A reason that cannot be read is no reason to go on.
+    file.take(ABORT_REASON_BYTES_MAX).read_to_end(&mut reason).ok();
+    let reason = String::from_utf8_lossy(&reason).trim().to_owned();
+    Some(if reason.is_empty() { "the file `abort` in the run's folder".to_owned() } else { reason })
+}
+
+/// The run's own machinery has failed: what it left is undone from its folder, as another process would.
+async fn undo_after_panic(recorder: &Recorder, faults: &FaultEnvironment, panic: &str) -> Outcome {
+    let record = |kind| recorder.record(kind).ok();
+    record(EventKind::RunAborted { cause: AbortCause::Internal { error: panic.to_owned() } });
+    let state = recorder.recording().state().clone();
+    match read_plan(recorder.log().directory())
+        .map_err(RecoverError::Folder)
+        .and_then(|plan| read_undos(recorder.log().directory(), &state, &plan))
+    {
+        Ok(undos) => undo_all(recorder, faults, undos).await,
+        Err(error) => drop(record(EventKind::Noted { text: error_chain(&error), by: None })),
+    }
+    close_proxy(&state).await;
+    let state = recorder.recording().state().clone();
+    let left: Vec<String> = state.outstanding().map(|fault| fault.change.clone()).collect();
+    record(if left.is_empty() { EventKind::RunSettled } else { EventKind::RunDirty { left } });
+    let outcome = Outcome::of(recorder.recording().state());
+    record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: outcome.exit_code() });
+    outcome
 }
 
 /// Undo data of faults that are or may be in.
@@ -119,7 +173,7 @@ struct Drive {
     clock: Clock,
     stage: Stage,
     gameday: PathBuf,
-    recover_line: String,
+    heart: Option<Heart>,
     loads: BTreeMap<LoadId, LoadPlan>,
     load_stops: BTreeMap<LoadId, CancellationToken>,
     frame_files: BTreeMap<LoadId, FrameFile>,
@@ -128,6 +182,8 @@ struct Drive {
     load_news: (mpsc::UnboundedSender<LoadNews>, mpsc::UnboundedReceiver<LoadNews>),
     samples: mpsc::UnboundedReceiver<Sample>,
     findings: mpsc::Receiver<Finding>,
+    /// Whether the guardrails are looked at: they end only when something is wrong.
+    is_guarded: bool,
     commands: mpsc::Receiver<Request>,
     _control: Control,
     /// Probes, guardrails and the proxy's lease: they end with the run.
@@ -135,8 +191,8 @@ struct Drive {
 }
 
 impl Drive {
-    fn new(prepared: Prepared, options: &RunOptions, folder: &RunFolder, recorder: Recorder) -> Self {
-        let Prepared { plan, stage, loads, probes, commands, control } = prepared;
+    fn new(prepared: Prepared, options: &RunOptions, recorder: Recorder, heart: Option<Heart>) -> Self {
+        let Prepared { plan, stage, loads, probes, commands, control, watchdog: _ } = prepared;
         let plan = Arc::new(plan);
         let clock = recorder.log().clock();
         let (sample_sender, samples) = mpsc::unbounded_channel();
@@ -148,7 +204,8 @@ impl Drive {
         }
         spawn(tokio::spawn(guardrail::watch(Arc::clone(&plan), recorder.clone(), clock, finding_sender)));
         if let Some(client) = stage.faults.proxy.clone() {
-            spawn(tokio::spawn(renew_lease(client)));
+            // The lease is renewed by the clock: its calls are none of the steps that a crash test counts.
+            spawn(tokio::spawn(renew_lease(client.with_failpoints(Failpoints::default()))));
         }
         Self {
             core: Core::new(Arc::clone(&plan), options.attendance),
@@ -157,7 +214,7 @@ impl Drive {
             clock,
             stage,
             gameday: options.gameday.clone(),
-            recover_line: format!("gameday recover {}", folder.id),
+            heart,
             loads,
             load_stops: BTreeMap::new(),
             frame_files: BTreeMap::new(),
@@ -166,6 +223,7 @@ impl Drive {
             load_news: mpsc::unbounded_channel(),
             samples,
             findings,
+            is_guarded: true,
             commands,
             _control: control,
             _watchers: watchers,
@@ -178,13 +236,13 @@ impl Drive {
         self.feed(Input::Begin, None);
         while !self.core.is_finished() {
             tokio::select! {
-                _ = tick.tick() => self.feed(Input::Tick, None),
+                _ = tick.tick() => self.tick(),
                 Some(input) = self.inputs.1.recv() => self.feed(input, None),
                 Some(news) = self.load_news.1.recv() => self.hear(news),
                 Some((signal, value)) = self.samples.recv() => {
                     self.record(EventKind::SignalSampled { signal, value });
                 }
-                Some(finding) = self.findings.recv() => self.find(finding),
+                finding = self.findings.recv(), if self.is_guarded => self.find(finding),
                 Some((command, back)) = self.commands.recv() => self.obey(command, back),
                 signal = signals.next() => {
                     if self.interrupted(signal, &mut signals) {
@@ -194,6 +252,24 @@ impl Drive {
             }
         }
         self.finish().await
+    }
+
+    /// Time has passed: the watchdog is told that the run is alive, and the folder is looked into for a wish to end it.
+    fn tick(&mut self) {
+        self.beat();
+        if let Some(why) = abort_file(self.recorder.log().directory()) {
+            self.feed(Input::Abort(AbortCause::Person { why: Some(why) }), None);
+        }
+        self.feed(Input::Tick, None);
+    }
+
+    fn beat(&mut self) {
+        if let Some(error) = self.heart.as_ref().and_then(|heart| heart.beat().err()) {
+            self.heart = None;
+            let text =
+                format!("the watchdog is gone ({error}): should this process die, `gameday recover` is what is left");
+            self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+        }
     }
 
     /// A signal aborts; the third Ctrl-C within 5 s leaves, dirty. Answers whether to leave.
@@ -210,6 +286,12 @@ impl Drive {
                 self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
                 false
             }
+            Wish::Stay => {
+                let text = "a run does not stop for Ctrl-Z, since its faults would stay on: `gameday pause` lets the \
+                            timeline stand still";
+                self.record(EventKind::Noted { text: text.to_owned(), by: Some("gameday".to_owned()) });
+                false
+            }
             Wish::Leave => true,
         }
     }
@@ -221,7 +303,17 @@ impl Drive {
         };
         // What cannot be undone may still need the way through the proxy, which fails open by itself.
         if outcome != Outcome::Dirty {
-            self.stage.clear().await;
+            let heart = self.heart.clone();
+            let mut tick = tokio::time::interval(TICK);
+            let clearing = self.stage.clear();
+            tokio::pin!(clearing);
+            loop {
+                tokio::select! {
+                    () = &mut clearing => break,
+                    // A watchdog that is gone has nothing more to watch over: everything is undone.
+                    _ = tick.tick() => drop(heart.as_ref().map(Heart::beat)),
+                }
+            }
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         outcome
@@ -277,8 +369,14 @@ impl Drive {
         self.feed(Input::Command(command), Some(back));
     }
 
-    fn find(&mut self, finding: Finding) {
+    fn find(&mut self, finding: Option<Finding>) {
+        let Some(finding) = finding else {
+            self.is_guarded = false;
+            self.abort_internally("nobody looks at the guardrails any more".to_owned());
+            return;
+        };
         match finding {
+            Finding::Read { guardrail, reading } => self.record(EventKind::GuardrailRead { guardrail, reading }),
             Finding::Warn { guardrail, observed } => self.record(EventKind::GuardrailWarned { guardrail, observed }),
             Finding::Trip { guardrail, observed } => {
                 if self.recorder.recording().state().abort.is_some() {
@@ -305,7 +403,22 @@ impl Drive {
         }
         let stop = CancellationToken::new();
         self.load_stops.insert(load.clone(), stop.clone());
-        tokio::spawn(load_task::keep(self.gameday.clone(), plan, stop, self.load_news.0.clone()));
+        let news = self.load_news.0.clone();
+        let keeper = tokio::spawn(load_task::keep(self.gameday.clone(), plan, stop, news.clone()));
+        let load = load.clone();
+        tokio::spawn(async move {
+            if let Err(panic) = keeper.await {
+                news.send(LoadNews::Over { load, lost: Some(panic.to_string()) }).ok();
+            }
+        });
+    }
+
+    /// What keeps a fault from being injected at this moment.
+    fn forbidden(&self, target: &TargetId) -> Option<Finding> {
+        let recording = self.recorder.recording();
+        let (signals, baseline) = (&self.plan.signals, self.plan.baseline());
+        let judge = Judge { recording: &recording, signals, baseline, now_ms: self.now_ms() };
+        guardrail::forbids(&self.plan, target, &judge)
     }
 
     fn hear(&mut self, news: LoadNews) {

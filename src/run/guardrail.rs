@@ -1,6 +1,6 @@
 //! Guardrails: looked at apart from load and timeline, at their own pace, over what was recorded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,14 @@ use tokio::sync::mpsc;
 use super::ledger::Recorder;
 use crate::plan::{GuardrailPlan, GuardrailRule, Plan};
 use crate::scenario::OnMissing;
-use crate::unit::{Clock, GuardrailId, elapsed_ms};
-use crate::verdict::Judge;
+use crate::scenario::expect::Expectation;
+use crate::unit::{Clock, GuardrailId, TargetId, elapsed_ms, format_duration};
+use crate::verdict::{Judge, TermResult};
 
 /// How often guardrails are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a reading that has changed is told.
+const READING_INTERVAL_MS: u64 = 5_000;
 
 /// What a guardrail has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,46 +25,116 @@ pub(super) enum Finding {
     Trip { guardrail: GuardrailId, observed: String },
     /// Something to know.
     Warn { guardrail: GuardrailId, observed: String },
+    /// What it reads, while all is well.
+    Read { guardrail: GuardrailId, reading: String },
 }
 
-/// What one guardrail says now; none while all is well.
+/// What one guardrail says now.
 pub(super) fn look(guardrail: &GuardrailPlan, judge: &Judge<'_>) -> Option<Finding> {
-    let id = guardrail.id.clone();
+    let state = judge.recording.state();
+    let within_limit = |is_within: bool, text: String| {
+        let guardrail = guardrail.id.clone();
+        Some(match is_within {
+            true => Finding::Read { guardrail, reading: text },
+            false => Finding::Trip { guardrail, observed: text },
+        })
+    };
     match &guardrail.rule {
-        GuardrailRule::MaxDuration(limit) => (judge.now_ms >= elapsed_ms(limit.0))
-            .then(|| Finding::Trip { guardrail: id, observed: format!("the run has lasted {limit}") }),
-        GuardrailRule::AbortIf(expectation) => {
-            let (held, results) = judge.holds_now(expectation);
-            match held {
-                Some(true) => {
-                    let seen: Vec<String> = results.into_iter().filter_map(|result| result.observed).collect();
-                    Some(Finding::Trip { guardrail: id, observed: format!("{expectation}: {}", seen.join(", ")) })
-                }
-                Some(false) => None,
-                None => {
-                    let terms = expectation.terms.iter().zip(results);
-                    let missing = terms.filter(|(term, result)| result.held.is_none() && judge.should_have_data(term));
-                    let why: Vec<String> = missing.filter_map(|(_, result)| result.missing).collect();
-                    if why.is_empty() {
-                        return None;
-                    }
-                    let observed = format!("no data for {expectation}: {}", why.join("; "));
-                    match guardrail.on_missing {
-                        OnMissing::Abort => Some(Finding::Trip { guardrail: id, observed }),
-                        OnMissing::Warn => Some(Finding::Warn { guardrail: id, observed }),
-                        OnMissing::Ignore => None,
-                    }
-                }
+        GuardrailRule::AbortIf(expectation) => look_at(guardrail, expectation, judge),
+        GuardrailRule::MaxDuration(limit) => {
+            let lasted = format_duration(Duration::from_secs(judge.now_ms / 1_000));
+            within_limit(judge.now_ms < elapsed_ms(limit.0), format!("the run has lasted {lasted} of {limit}"))
+        }
+        GuardrailRule::MaxTargets(limit) => {
+            let count = state.changed_targets().len();
+            let text = format!("{count} of {limit} targets changed");
+            within_limit(u32::try_from(count).is_ok_and(|count| count <= *limit), text)
+        }
+        GuardrailRule::MaxFailedRequests(limit) => {
+            let count = state.loads.values().map(|load| load.failed_count).sum::<u64>();
+            within_limit(count <= *limit, format!("{count} of {limit} requests failed"))
+        }
+    }
+}
+
+fn look_at(guardrail: &GuardrailPlan, expectation: &Expectation, judge: &Judge<'_>) -> Option<Finding> {
+    let id = guardrail.id.clone();
+    let (held, results) = judge.holds_now(expectation);
+    let seen = |results: Vec<TermResult>| -> Vec<String> {
+        results.into_iter().filter_map(|result| result.observed).collect()
+    };
+    match held {
+        Some(true) => {
+            Some(Finding::Trip { guardrail: id, observed: format!("{expectation}: {}", seen(results).join(", ")) })
+        }
+        Some(false) => {
+            let reading = seen(results).join(", ");
+            (!reading.is_empty()).then_some(Finding::Read { guardrail: id, reading })
+        }
+        None => {
+            let terms = expectation.terms.iter().zip(results);
+            let missing = terms.filter(|(term, result)| result.held.is_none() && judge.should_have_data(term));
+            let why: Vec<String> = missing.filter_map(|(_, result)| result.missing).collect();
+            if why.is_empty() {
+                return None;
+            }
+            let observed = format!("no data for {expectation}: {}", why.join("; "));
+            match guardrail.on_missing {
+                OnMissing::Abort => Some(Finding::Trip { guardrail: id, observed }),
+                OnMissing::Warn => Some(Finding::Warn { guardrail: id, observed }),
+                OnMissing::Ignore => None,
             }
         }
     }
 }
 
-/// Looks at every guardrail until the receiver is gone. A warning is given once for each guardrail.
+/// Why a fault must not be injected now: a guardrail says that the run must end, or would once the fault is in.
+pub(super) fn forbids(plan: &Plan, target: &TargetId, judge: &Judge<'_>) -> Option<Finding> {
+    plan.guardrails.iter().find_map(|guardrail| {
+        if let Some(trip @ Finding::Trip { .. }) = look(guardrail, judge) {
+            return Some(trip);
+        }
+        let GuardrailRule::MaxTargets(limit) = guardrail.rule else { return None };
+        let mut targets = judge.recording.state().changed_targets();
+        targets.insert(target);
+        let observed = format!("{target} would be target {} of at most {limit} that are changed", targets.len());
+        let is_beyond = u32::try_from(targets.len()).map_or(true, |count| count > limit);
+        is_beyond.then(|| Finding::Trip { guardrail: guardrail.id.clone(), observed })
+    })
+}
+
+/// What was told of each guardrail, so that nothing is told twice.
+#[derive(Debug, Default)]
+struct Told {
+    warned: BTreeSet<GuardrailId>,
+    /// The last reading, and when it was told.
+    read: BTreeMap<GuardrailId, (String, u64)>,
+}
+
+impl Told {
+    fn is_news(&mut self, finding: &Finding, now_ms: u64) -> bool {
+        match finding {
+            Finding::Trip { .. } => true,
+            Finding::Warn { guardrail, .. } => self.warned.insert(guardrail.clone()),
+            Finding::Read { guardrail, reading } => {
+                let is_news = self
+                    .read
+                    .get(guardrail)
+                    .is_none_or(|(last, at_ms)| last != reading && now_ms >= at_ms + READING_INTERVAL_MS);
+                if is_news {
+                    self.read.insert(guardrail.clone(), (reading.clone(), now_ms));
+                }
+                is_news
+            }
+        }
+    }
+}
+
+/// Looks at every guardrail until the receiver is gone.
 pub(super) async fn watch(plan: Arc<Plan>, recorder: Recorder, clock: Clock, findings: mpsc::Sender<Finding>) {
     let mut interval = tokio::time::interval(LOOK_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut warned = BTreeSet::new();
+    let mut told = Told::default();
     loop {
         interval.tick().await;
         let now_ms = elapsed_ms(clock.elapsed());
@@ -71,13 +144,12 @@ pub(super) async fn watch(plan: Arc<Plan>, recorder: Recorder, clock: Clock, fin
             plan.guardrails.iter().filter_map(|guardrail| look(guardrail, &judge)).collect()
         };
         for finding in found {
-            let is_news = match &finding {
-                Finding::Warn { guardrail, .. } => warned.insert(guardrail.clone()),
-                Finding::Trip { .. } => true,
-            };
-            if is_news && findings.send(finding).await.is_err() {
+            if told.is_news(&finding, now_ms) && findings.send(finding).await.is_err() {
                 return;
             }
+        }
+        if findings.is_closed() {
+            return;
         }
     }
 }
@@ -87,7 +159,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::event::{Event, EventKind};
+    use crate::event::{Event, EventKind, FaultIdentity, LoadSecond};
     use crate::plan::testing::{Sketch, expectation};
     use crate::scenario::Mode;
     use crate::unit::{Histogram, LoadId};
@@ -123,8 +195,10 @@ mod tests {
         look(&plan.guardrails[0], &judge)
     }
 
+    /// What it says when it is not quiet.
     fn look_at(text: &str, on_missing: OnMissing, recording: &Recording, now: u64) -> Option<Finding> {
-        finding(GuardrailRule::AbortIf(expectation(text)), on_missing, recording, now)
+        let found = finding(GuardrailRule::AbortIf(expectation(text)), on_missing, recording, now);
+        found.filter(|finding| !matches!(finding, Finding::Read { .. }))
     }
 
     fn g1() -> GuardrailId {
@@ -177,15 +251,79 @@ mod tests {
         let guardrail = GuardrailPlan { id: g1(), rule, on_missing: OnMissing::Abort };
         let recording = recorded(5..40, 9, 0);
         let judge = Judge { recording: &recording, signals: &plan.signals, baseline: None, now_ms: 30_000 };
-        assert_eq!(look(&guardrail, &judge), None);
+        assert!(matches!(look(&guardrail, &judge), None | Some(Finding::Read { .. })));
+    }
+
+    #[test]
+    fn a_quiet_guardrail_tells_what_it_reads_when_that_has_changed_and_not_too_often() {
+        let rule = || GuardrailRule::AbortIf(expectation(TEXT));
+        let read = |reading: &str| Finding::Read { guardrail: g1(), reading: reading.to_owned() };
+        assert_eq!(finding(rule(), OnMissing::Abort, &recorded(5..40, 9, 1), 30), Some(read("90 %")));
+        let mut told = Told::default();
+        assert!(told.is_news(&read("95 %"), 0));
+        assert!(!told.is_news(&read("95 %"), 60_000), "nothing has changed");
+        assert!(told.is_news(&read("94 %"), 61_000));
+        assert!(!told.is_news(&read("93 %"), 63_000), "it was told just now");
+    }
+
+    fn applied(target: &str) -> Recording {
+        let mut recording = Recording::default();
+        let identity = FaultIdentity { step: "001-a".to_owned(), fault: "a".parse().unwrap() };
+        let text = String::new();
+        for kind in [
+            EventKind::FaultIntended {
+                identity: identity.clone(),
+                fault_kind: "lambda_timeout".to_owned(),
+                target: target.parse().unwrap(),
+                change: text.clone(),
+                undo: text.clone(),
+            },
+            EventKind::FaultArmed { identity, undo_sha256: text },
+        ] {
+            recording.apply(&Event { seq: 0, at: DateTime::UNIX_EPOCH, elapsed_ms: 0, kind });
+        }
+        recording
+    }
+
+    #[test]
+    fn one_target_too_many_is_not_let_in_and_the_same_one_is() {
+        let rule = GuardrailRule::MaxTargets(1);
+        let plan = Sketch::new(Mode::Drill).guardrail("G1", rule, OnMissing::Abort).plan();
+        let recording = applied("orders");
+        let judge = Judge { recording: &recording, signals: &plan.signals, baseline: None, now_ms: 0 };
+        assert_eq!(forbids(&plan, &"orders".parse().unwrap(), &judge), None);
+        let observed = "payments would be target 2 of at most 1 that are changed".to_owned();
+        let trip = Finding::Trip { guardrail: g1(), observed };
+        assert_eq!(forbids(&plan, &"payments".parse().unwrap(), &judge), Some(trip));
+    }
+
+    #[test]
+    fn failed_requests_of_all_loads_are_counted() {
+        let mut recording = Recording::default();
+        let second = |load: &str| {
+            let text = format!(
+                "{{load: {load}, second: 1, target: 1, ok_count: 1, failed_count: 3, in_flight_count: 0, p50_ms: null, \
+                 p99_ms: null}}"
+            );
+            serde_yaml::from_str::<LoadSecond>(&text).unwrap()
+        };
+        for (seq, load) in ["users", "night", "users"].into_iter().enumerate() {
+            let kind = EventKind::LoadRecorded(second(load));
+            recording.apply(&Event { seq: seq as u64, at: DateTime::UNIX_EPOCH, elapsed_ms: 0, kind });
+        }
+        let of = |limit| finding(GuardrailRule::MaxFailedRequests(limit), OnMissing::Abort, &recording, 1);
+        assert_eq!(of(9), Some(Finding::Read { guardrail: g1(), reading: "9 of 9 requests failed".to_owned() }));
+        assert_eq!(of(8), Some(Finding::Trip { guardrail: g1(), observed: "9 of 8 requests failed".to_owned() }));
     }
 
     #[test]
     fn a_run_that_lasts_too_long_is_ended() {
         let rule = || GuardrailRule::MaxDuration("1m".parse().unwrap());
         let nothing = Recording::default();
-        assert_eq!(finding(rule(), OnMissing::Abort, &nothing, 59), None);
-        let observed = "the run has lasted 1m".to_owned();
+        let reading = "the run has lasted 59s of 1m".to_owned();
+        let quiet = Finding::Read { guardrail: g1(), reading };
+        assert_eq!(finding(rule(), OnMissing::Abort, &nothing, 59), Some(quiet));
+        let observed = "the run has lasted 1m of 1m".to_owned();
         let trip = Finding::Trip { guardrail: g1(), observed };
         assert_eq!(finding(rule(), OnMissing::Abort, &nothing, 60), Some(trip));
     }

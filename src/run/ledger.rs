@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, EventKind, EventLog, FaultEnd, FaultIdentity, LogError};
+use crate::event::{Event, EventKind, EventLog, FaultEnd, FaultIdentity, LogError, undo_path};
 use crate::fault::{FaultEnvironment, FaultError, FaultKind, Reverted, Undo};
 use crate::unit::{LoadId, TargetId};
 use crate::verdict::{Recording, SecondRecord};
@@ -45,6 +45,13 @@ impl UndoFile {
         }
         let file: Self = serde_json::from_slice(&bytes).map_err(|error| UndoFileError::Format(Some(error)))?;
         if file.format == UNDO_FORMAT { Ok(file) } else { Err(UndoFileError::Format(None)) }
+    }
+
+    /// Reads an undo file that no record names, with its digest; none where it is not whole.
+    pub(super) fn read_unnamed(path: &std::path::Path) -> Option<(String, Undo)> {
+        let sha256 = crate::unit::sha256_hex(&std::fs::read(path).ok()?);
+        let file = Self::read(path, &sha256).ok()?;
+        Some((sha256, file.undo))
     }
 }
 
@@ -160,14 +167,8 @@ pub(super) async fn inject(
     }
 }
 
-/// Undoes a fault and records how it went. `by_hand` is what the user can type if it does not.
-pub(super) async fn revert(
-    recorder: &Recorder,
-    environment: &FaultEnvironment,
-    identity: &FaultIdentity,
-    undo: &Undo,
-    recover_line: &str,
-) {
+/// Undoes a fault and records how it went, with what a person can type where it did not.
+pub(super) async fn revert(recorder: &Recorder, environment: &FaultEnvironment, identity: &FaultIdentity, undo: &Undo) {
     let identity = identity.clone();
     recorder.record_anyway(EventKind::FaultReverting { identity: identity.clone() });
     let restored = |how| EventKind::FaultRestored { identity: identity.clone(), how };
@@ -177,8 +178,8 @@ pub(super) async fn revert(
         Ok(Reverted::Gone) => restored(FaultEnd::Gone),
         Ok(Reverted::Drift(fields)) => EventKind::FaultDrifted { identity, fields },
         Err(error) => {
-            let mut by_hand = vec![recover_line.to_owned()];
-            by_hand.extend(undo.by_hand());
+            let mut by_hand = vec![format!("gameday recover {}", recorder.recording().state().run)];
+            by_hand.extend(undo.by_hand(&undo_path(recorder.log.directory(), &identity.step)));
             EventKind::FaultStuck { identity, error: crate::unit::error_chain(&error), by_hand }
         }
     });

@@ -15,10 +15,12 @@ mod outcome;
 mod probe_task;
 mod recover;
 mod stage;
+mod watchdog;
 
 pub use control::{ControlError, send_command};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use evidence::{EvidenceError, recording_of};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
-pub use recover::{RecoverError, Recovered, RecoveredFault, recover};
+pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};
+pub use watchdog::{Alarm, Watch, WatchdogError};

@@ -3,15 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile, UndoFileError};
 use super::stage::{proxy_client, targets};
 use crate::aws::{Aws, AwsError, Connection};
-use crate::event::{EventKind, EventLog, FaultEnd, FaultIdentity, LogError, ProcessKind, RunState, undo_path};
+use crate::event::{
+    EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
+    RunState, undo_path, undo_steps,
+};
 use crate::fault::{FaultEnvironment, Undo};
 use crate::plan::{EnvironmentKind, Plan};
-use crate::unit::TargetId;
+use crate::unit::{Failpoints, TargetId};
+
+/// How long after the death of a run a call that it had sent may still take effect.
+const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
 
 /// Why a run cannot be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -79,27 +86,49 @@ pub struct RecoveredFault {
     pub error: Option<String>,
 }
 
+/// How a run is recovered.
+#[derive(Debug, Clone, Default)]
+pub struct RecoverOptions {
+    /// The AWS profile of the run's environment.
+    pub profile: Option<String>,
+    /// Who recovers.
+    pub by: Recoverer,
+    /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
+    pub salvage: bool,
+    /// Where a crash test ends the process.
+    pub failpoints: Failpoints,
+}
+
 /// Undoes everything that the run in `directory` left, last-in first-out, and ends its fault proxy. Asking again does
-/// no harm. `profile` is the AWS profile of the run's environment.
+/// no harm.
 ///
 /// # Errors
 /// The log, the plan or an undo file cannot be used, the run is alive, or the caller is in another account. Nothing was
 /// changed then. An undo that could not be done is no error here: it is in the answer.
-pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recovered, RecoverError> {
-    let (log, events) = match EventLog::reopen(directory) {
-        Err(LogError::InUse(_)) => return Err(RecoverError::Alive(directory.display().to_string())),
-        opened => opened?,
+pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recovered, RecoverError> {
+    let alive = |error| match error {
+        LogError::InUse(_) => RecoverError::Alive(directory.display().to_string()),
+        error => RecoverError::Log(error),
     };
-    let state = RunState::fold(&events);
-    let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
+    if options.salvage {
+        EventLog::cut_broken(directory).map_err(alive)?;
+    }
+    let (log, events) = EventLog::reopen(directory).map_err(alive)?;
     let plan = read_plan(directory)?;
+    let recorder = Recorder::resume(log.with_failpoints(options.failpoints.clone()), &events);
+    if options.salvage {
+        take_in_undo_files(&recorder, directory, &plan)?;
+    }
+    let state = recorder.recording().state().clone();
+    let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let undos = read_undos(directory, &state, &plan)?;
-    let environment = environment_of(&plan, &state, profile).await?;
-    let recorder = Recorder::resume(log, &events);
+    let environment = environment_of(&plan, &state, &options).await?;
     let is_work_left = !open.is_empty() || !state.is_over();
     if is_work_left {
-        recorder.record(EventKind::RecoveryStarted { process: std::process::id() })?;
-        undo_all(&recorder, &environment, undos, &state.run).await;
+        recorder.record(EventKind::RecoveryStarted { process: std::process::id(), by: options.by })?;
+        let in_flight = in_flight(&state, &undos);
+        undo_all(&recorder, &environment, undos).await;
+        look_again(&recorder, &environment, in_flight).await;
     }
     close_proxy(&state).await;
     let recording = recorder.recording();
@@ -112,6 +141,64 @@ pub async fn recover(directory: &Path, profile: Option<String>) -> Result<Recove
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
     }
     Ok(Recovered { run: state.run, is_clean, faults })
+}
+
+/// Takes undo files into the ledger of which the log, cut off, knows nothing. A file that is torn was never armed.
+fn take_in_undo_files(recorder: &Recorder, directory: &Path, plan: &Plan) -> Result<(), RecoverError> {
+    for step in undo_steps(directory).map_err(LogError::File)? {
+        let is_known = |fault: &FaultProgress| fault.identity.step == step && fault.undo_sha256.is_some();
+        if recorder.recording().state().faults.iter().any(is_known) {
+            continue;
+        }
+        let changes = plan.routes.iter().chain(plan.changes.values());
+        let change = changes.into_iter().find(|change| step.ends_with(&format!("-{}", change.fault)));
+        let (Some(change), Some((undo_sha256, undo))) = (change, UndoFile::read_unnamed(&undo_path(directory, &step)))
+        else {
+            let text = format!("`undo/{step}.json` is not a whole undo, and is left out");
+            recorder.record(EventKind::Noted { text, by: None })?;
+            continue;
+        };
+        let identity = FaultIdentity { step: step.clone(), fault: change.fault.clone() };
+        let crate::fault::ChangeText { change: text, undo } = undo.text();
+        let fault_kind = change.spec.kind().map(|kind| kind.key().to_owned()).unwrap_or_default();
+        let target = change.target.clone();
+        recorder.record(EventKind::FaultIntended {
+            identity: identity.clone(),
+            fault_kind,
+            target,
+            change: text,
+            undo,
+        })?;
+        recorder.record(EventKind::FaultArmed { identity, undo_sha256 })?;
+    }
+    Ok(())
+}
+
+/// Changes that the log does not know to be made: a call that the dead process had sent may still be on its way.
+fn in_flight(state: &RunState, undos: &Undos) -> Undos {
+    let is_in_flight = |identity: &FaultIdentity| {
+        state.faults.iter().any(|fault| fault.identity == *identity && fault.state == FaultState::Armed)
+    };
+    let of = |(resource, group): (&String, &Vec<(FaultIdentity, Undo)>)| {
+        let group: Vec<_> = group.iter().filter(|(identity, _)| is_in_flight(identity)).cloned().collect();
+        (!group.is_empty()).then(|| (resource.clone(), group))
+    };
+    undos.iter().filter_map(of).collect()
+}
+
+/// Looks once more at what was found as before and may not stay so.
+async fn look_again(recorder: &Recorder, environment: &FaultEnvironment, mut in_flight: Undos) {
+    let was_as_before = |identity: &FaultIdentity| {
+        let recording = recorder.recording();
+        let mut faults = recording.state().faults.iter();
+        faults.any(|fault| fault.identity == *identity && fault.end == Some(FaultEnd::AsBefore))
+    };
+    in_flight.values_mut().for_each(|group| group.retain(|(identity, _)| was_as_before(identity)));
+    in_flight.retain(|_, group| !group.is_empty());
+    if !in_flight.is_empty() {
+        tokio::time::sleep(IN_FLIGHT_WAIT).await;
+        undo_all(recorder, environment, in_flight).await;
+    }
 }
 
 fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
@@ -127,9 +214,10 @@ fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
 }
 
 /// The undo of each open change, last first, by what it works on.
-type Undos = BTreeMap<String, Vec<(FaultIdentity, Undo)>>;
+pub(super) type Undos = BTreeMap<String, Vec<(FaultIdentity, Undo)>>;
 
-fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> Result<Undos, RecoverError> {
+/// Reads the undo of every change that is or may be in place, and checks it against the log.
+pub(super) fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> Result<Undos, RecoverError> {
     let mut undos = Undos::new();
     for fault in state.outstanding().rev() {
         let path = undo_path(directory, &fault.identity.step);
@@ -147,7 +235,7 @@ fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> Result<Undos, 
 async fn environment_of(
     plan: &Plan,
     state: &RunState,
-    profile: Option<String>,
+    options: &RecoverOptions,
 ) -> Result<FaultEnvironment, RecoverError> {
     let address_of = |wanted: ProcessKind| {
         state.processes.iter().rev().find(|(kind, ..)| *kind == wanted).map(|(_, _, address)| address.clone())
@@ -156,9 +244,12 @@ async fn environment_of(
         // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
         EnvironmentKind::Sandbox => Connection::Endpoint(address_of(ProcessKind::Sandbox).unwrap_or_default()),
         EnvironmentKind::Endpoint { url } => Connection::Endpoint(url.clone()),
-        EnvironmentKind::Account { region, .. } => Connection::Account { region: region.clone(), profile },
+        EnvironmentKind::Account { region, .. } => {
+            Connection::Account { region: region.clone(), profile: options.profile.clone() }
+        }
     };
-    let aws = Aws::connect(&connection).await;
+    let failpoints = &options.failpoints;
+    let aws = Aws::connect(&connection).await.with_failpoints(failpoints.clone());
     if let EnvironmentKind::Account { account, .. } = &plan.environment.kind {
         let found = aws.caller_account().await.map_err(RecoverError::Identity)?;
         if found != *account {
@@ -167,20 +258,20 @@ async fn environment_of(
     }
     Ok(FaultEnvironment {
         functions: Arc::clone(&aws.functions),
-        proxy: address_of(ProcessKind::Proxy).map(|socket| proxy_client(&socket)),
+        proxy: address_of(ProcessKind::Proxy).map(|socket| proxy_client(&socket).with_failpoints(failpoints.clone())),
         targets: targets(plan),
         is_embedded: plan.environment.kind == EnvironmentKind::Sandbox,
     })
 }
 
-async fn undo_all(recorder: &Recorder, environment: &FaultEnvironment, undos: Undos, run: &str) {
-    let recover_line = format!("gameday recover {run}");
+/// Undoes each group in its order, and independent groups side by side; how each undo went is in the log.
+pub(super) async fn undo_all(recorder: &Recorder, environment: &FaultEnvironment, undos: Undos) {
     let mut tasks = tokio::task::JoinSet::new();
     for group in undos.into_values() {
-        let (recorder, environment, recover_line) = (recorder.clone(), environment.clone(), recover_line.clone());
+        let (recorder, environment) = (recorder.clone(), environment.clone());
         tasks.spawn(async move {
             for (identity, undo) in group {
-                ledger::revert(&recorder, &environment, &identity, &undo, &recover_line).await;
+                ledger::revert(&recorder, &environment, &identity, &undo).await;
             }
         });
     }
@@ -189,7 +280,7 @@ async fn undo_all(recorder: &Recorder, environment: &FaultEnvironment, undos: Un
 }
 
 /// Ends the run's fault proxy, which went on as a plain pass-through.
-async fn close_proxy(state: &RunState) {
+pub(super) async fn close_proxy(state: &RunState) {
     for (kind, _, address) in &state.processes {
         if *kind == ProcessKind::Proxy {
             // One that is gone already is as well.

@@ -11,7 +11,7 @@ use crate::fault::{FaultEnvironment, FaultTarget};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
-use crate::unit::{ProxyName, RuntimeDirectoryError, TargetId};
+use crate::unit::{Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
 
 /// How long the proxy keeps its toxics without a sign of life from the run.
@@ -104,6 +104,8 @@ pub(super) struct StageOptions<'a> {
     pub(super) short_name: &'a str,
     /// Seeds the proxy's generators.
     pub(super) seed: u64,
+    /// Where a crash test ends the process.
+    pub(super) failpoints: &'a Failpoints,
 }
 
 impl Stage {
@@ -124,7 +126,8 @@ impl Stage {
             }
             EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => None,
         };
-        let aws = Aws::connect(&connection(environment, sandbox.as_ref().map(Sandbox::endpoint))).await;
+        let connection = connection(environment, sandbox.as_ref().map(Sandbox::endpoint));
+        let aws = Aws::connect(&connection).await.with_failpoints(options.failpoints.clone());
         let mut stage = Self {
             faults: FaultEnvironment {
                 functions: Arc::clone(&aws.functions),
@@ -234,7 +237,7 @@ impl Stage {
         started(ProcessKind::Proxy, process.pid(), socket.display().to_string());
         let client = process.client();
         self.proxy = Some(process);
-        self.faults.proxy = Some(client.clone());
+        self.faults.proxy = Some(client.clone().with_failpoints(options.failpoints.clone()));
         for (target, spec) in proxies {
             let fail = |source| StageError::ProxyTarget { target: target.clone(), source };
             client.create_proxy(&proxy_name(target), spec).await.map_err(fail)?;

@@ -7,6 +7,7 @@ mod date;
 mod digest;
 mod duration;
 mod error_chain;
+mod failpoint;
 mod file_error;
 mod histogram;
 mod id;
@@ -24,6 +25,7 @@ pub use date::Date;
 pub use digest::sha256_hex;
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use error_chain::error_chain;
+pub use failpoint::Failpoints;
 pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{

@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::{AdminAddress, LeaseRequest};
 use crate::proxy::{ProxySpec, Stats, ToxicSpec};
-use crate::unit::{ProxyName, ToxicName, elapsed_ms, format_duration};
+use crate::unit::{Failpoints, ProxyName, ToxicName, elapsed_ms, format_duration};
 
 /// How long a call may take, connecting included.
 const CALL_WAIT: Duration = Duration::from_secs(5);
@@ -98,13 +98,20 @@ pub enum AdminError {
 #[derive(Debug, Clone)]
 pub struct AdminClient {
     address: AdminAddress,
+    failpoints: Failpoints,
 }
 
 impl AdminClient {
     /// A client of the admin API at an address. Nothing is connected yet.
     #[must_use]
     pub fn new(address: AdminAddress) -> Self {
-        Self { address }
+        Self { address, failpoints: Failpoints::default() }
+    }
+
+    /// The same client, with a point at which a crash test can end the process before and after each call.
+    #[must_use]
+    pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
+        Self { failpoints, ..self }
     }
 
     /// A client of the admin API on a Unix socket.
@@ -242,9 +249,11 @@ impl AdminClient {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .expect("invariant: paths are made of names that are safe in a path");
-        let (status, answer) = tokio::time::timeout(CALL_WAIT, self.exchange(request, &call))
-            .await
-            .map_err(|_| AdminError::Timeout { address: self.address.clone(), call: call.clone() })??;
+        self.failpoints.reach();
+        let exchanged = tokio::time::timeout(CALL_WAIT, self.exchange(request, &call)).await;
+        self.failpoints.reach();
+        let (status, answer) =
+            exchanged.map_err(|_| AdminError::Timeout { address: self.address.clone(), call: call.clone() })??;
         if status.is_success() {
             return Ok(answer);
         }

@@ -101,6 +101,7 @@ fn guardrail(run: &Run<'_>, facts: &GuardrailFacts) -> Guardrail {
         at_ms: None,
         observed: None,
         warning_count: 0,
+        last_reading: run.state.guardrails.get(facts.id.as_str()).cloned(),
     };
     for event in run.events {
         match &event.kind {

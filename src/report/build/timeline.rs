@@ -4,7 +4,7 @@ use super::Run;
 use super::fault::fault_end;
 use super::header::phase_end;
 use super::safety::abort_cause;
-use crate::event::{Event, EventKind, RunOutcome, StepOutcome};
+use crate::event::{Event, EventKind, Recoverer, RunOutcome, StepOutcome};
 use crate::report::model::TimelineEntry;
 use crate::report::number::plural;
 
@@ -81,7 +81,11 @@ fn run_words(kind: &EventKind) -> Option<Words> {
                 RunOutcome::Aborted => "aborted",
             }
         )),
-        EventKind::RecoveryStarted { .. } => Words::run("recovery by another process"),
+        EventKind::RecoveryStarted { by, .. } => Words::run(match by {
+            Recoverer::Person => "recovery by another process",
+            Recoverer::WatchdogAfterDeath => "the run died: recovery by its watchdog",
+            Recoverer::WatchdogAfterSilence => "the run hung and was ended: recovery by its watchdog",
+        }),
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::load::{LoadStatistic, Model};
 use crate::observe::{SignalSource, SignalSpec};
-use crate::plan::{ChangePlan, EnvironmentKind, GuardrailRule, HypothesisPlan, Plan, ScenarioFacts};
+use crate::plan::{ChangePlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
 use crate::report::redact::Redaction;
@@ -66,10 +66,7 @@ impl Facts {
                 .iter()
                 .map(|guardrail| GuardrailFacts {
                     id: guardrail.id.to_string(),
-                    rule: match &guardrail.rule {
-                        GuardrailRule::AbortIf(expectation) => expectation.to_string(),
-                        GuardrailRule::MaxDuration(limit) => format!("the run lasts longer than {limit}"),
-                    },
+                    rule: guardrail.rule.to_string(),
                     on_missing: key(&guardrail.on_missing),
                 })
                 .collect(),

@@ -67,4 +67,6 @@ pub struct Guardrail {
     pub observed: Option<String>,
     /// How often it warned.
     pub warning_count: usize,
+    /// What it read last; none where it never had anything to read.
+    pub last_reading: Option<String>,
 }

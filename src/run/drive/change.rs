@@ -9,13 +9,19 @@ use crate::event::FaultIdentity;
 use crate::fault::{FaultKind, Undo};
 
 impl Drive {
-    pub(super) fn inject(&self, identity: FaultIdentity) {
+    pub(super) fn inject(&mut self, identity: FaultIdentity) {
         let sender = self.inputs.0.clone();
         let Some(kind) = self.kind(&identity) else {
             // The plan names only faults that it has; one that it has not could not be undone either.
             sender.send(Input::Injected { identity, ok: false }).ok();
             return;
         };
+        // The guardrails are looked at on their own, four times a second; here nothing may slip through in between.
+        if let Some(trip) = self.forbidden(kind.target()).filter(|_| !identity.is_route()) {
+            self.find(Some(trip));
+            sender.send(Input::Injected { identity, ok: false }).ok();
+            return;
+        }
         let (recorder, environment, undos) =
             (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
         let tried = identity.clone();
@@ -49,9 +55,9 @@ impl Drive {
             return;
         };
         let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
-        let (recover_line, tried) = (self.recover_line.clone(), identity.clone());
+        let tried = identity.clone();
         let undoing = tokio::spawn(async move {
-            ledger::revert(&recorder, &environment, &tried, &undo, &recover_line).await;
+            ledger::revert(&recorder, &environment, &tried, &undo).await;
         });
         tokio::spawn(async move {
             // A panic in one undo leaves its fault outstanding, and must not stop the others.

@@ -8,8 +8,9 @@ use super::super::control::{Control, ControlError, Request, short_name};
 use super::super::folder::{FolderError, LockError, RunFolder, live_runs};
 use super::super::ledger::Recorder;
 use super::super::stage::{Stage, StageError, StageOptions};
+use super::super::watchdog::{Watchdog, WatchdogError};
 use super::RunOptions;
-use crate::event::{EventKind, LogError};
+use crate::event::{EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
 use crate::plan::Plan;
@@ -46,6 +47,9 @@ pub enum RunError {
     /// Its control socket cannot be made.
     #[error("failed to open the run's control socket")]
     Control(#[from] ControlError),
+    /// Nobody would undo if this process died.
+    #[error(transparent)]
+    Watchdog(#[from] WatchdogError),
     /// A load cannot be made.
     #[error(transparent)]
     Load(#[from] PlanError),
@@ -68,6 +72,7 @@ pub(super) struct Prepared {
     pub(super) probes: Vec<(SignalId, HttpProbe)>,
     pub(super) commands: mpsc::Receiver<Request>,
     pub(super) control: Control,
+    pub(super) watchdog: Option<Watchdog>,
 }
 
 /// Refuses an environment in which an earlier run left something. The caller holds the environment's lock, so no run that
@@ -97,6 +102,7 @@ pub(super) async fn prepare(
         workspace: &options.workspace,
         short_name: &short_name(&folder.path),
         seed: options.seed,
+        failpoints: &options.failpoints,
     };
     let mut stage = Stage::set(&plan, environment, &stage_options, |process, pid, address| {
         if told.is_ok() {
@@ -109,13 +115,27 @@ pub(super) async fn prepare(
         Ok(()) => ready(&plan, &stage, options.seed, recorder),
         Err(error) => Err(error.into()),
     };
+    let ready = match (ready, options.has_watchdog) {
+        (Ok((loads, probes)), true) => {
+            start_watchdog(options, folder, recorder).await.map(|it| (loads, probes, Some(it)))
+        }
+        (ready, _) => ready.map(|(loads, probes)| (loads, probes, None)),
+    };
     match ready {
-        Ok((loads, probes)) => Ok(Prepared { plan, stage, loads, probes, commands, control }),
+        Ok((loads, probes, watchdog)) => Ok(Prepared { plan, stage, loads, probes, commands, control, watchdog }),
         Err(error) => {
             stage.clear().await;
             Err(error)
         }
     }
+}
+
+/// From here on somebody undoes, whatever becomes of this process.
+async fn start_watchdog(options: &RunOptions, folder: &RunFolder, recorder: &Recorder) -> Result<Watchdog, RunError> {
+    let watchdog = Watchdog::spawn(&options.gameday, &folder.path).await?;
+    let (pid, address) = (watchdog.pid(), String::new());
+    recorder.record(EventKind::ProcessStarted { process: ProcessKind::Watchdog, pid, address })?;
+    Ok(watchdog)
 }
 
 type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 /// Within how long after the second Ctrl-C a third one leaves.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a terminal sends for Ctrl-Z.
+const STOP: &str = "SIGTSTP";
+
 /// What a person who sends signals wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
@@ -15,6 +18,8 @@ pub(super) enum Wish {
     Abort,
     /// They want to know what takes so long.
     Tell,
+    /// They want the process to stop for a while, which it must not.
+    Stay,
     /// They want to leave, whatever is left.
     Leave,
 }
@@ -25,6 +30,7 @@ pub(super) struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
     hang_up: Option<Signal>,
+    stop: Option<Signal>,
     interrupts: u32,
     last: Option<Instant>,
 }
@@ -44,6 +50,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt()).ok(),
             terminate: signal(SignalKind::terminate()).ok(),
             hang_up: signal(SignalKind::hangup()).ok(),
+            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())).ok(),
             interrupts: 0,
             last: None,
         }
@@ -55,11 +62,15 @@ impl Signals {
             () = received(self.interrupt.as_mut()) => "SIGINT",
             () = received(self.terminate.as_mut()) => "SIGTERM",
             () = received(self.hang_up.as_mut()) => "SIGHUP",
+            () = received(self.stop.as_mut()) => STOP,
         }
     }
 
     /// What this signal, after those before it, means.
     pub(super) fn count(&mut self, signal: &str) -> Wish {
+        if signal == STOP {
+            return Wish::Stay;
+        }
         if signal != "SIGINT" {
             return Wish::Abort;
         }
@@ -82,7 +93,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_a_quick_third_interrupt_leaves() {
-        let mut signals = Signals { interrupt: None, terminate: None, hang_up: None, interrupts: 0, last: None };
+        let mut signals =
+            Signals { interrupt: None, terminate: None, hang_up: None, stop: None, interrupts: 0, last: None };
+        assert_eq!(signals.count("SIGTSTP"), Wish::Stay);
         assert_eq!(signals.count("SIGTERM"), Wish::Abort);
         assert_eq!(signals.count("SIGINT"), Wish::Abort);
         assert_eq!(signals.count("SIGINT"), Wish::Tell);

@@ -49,7 +49,7 @@ fn check_gate(checker: &mut Checker<'_>, place: Place<'_>, gate: &[HypothesisId]
 }
 
 fn check_guardrails(checker: &mut Checker<'_>) {
-    const KINDS: [&str; 2] = ["abort_if", "max_duration"];
+    const KINDS: [&str; 4] = ["abort_if", "max_duration", "max_targets", "max_failed_requests"];
     let (scenario, root) = (checker.scenario, checker.root);
     let list = root.key("guardrails");
     checker.problems.extend(duplicates(list, "id", "guardrails"));
@@ -59,12 +59,13 @@ fn check_guardrails(checker: &mut Checker<'_>) {
         .map(|phase| phase.length.0)
         .fold(std::time::Duration::ZERO, |sum, length| sum.saturating_add(length));
     for (guardrail, place) in scenario.guardrails.iter().zip(list.items()) {
-        let given: Vec<&str> = [guardrail.abort_if.is_some(), guardrail.max_duration.is_some()]
-            .iter()
-            .zip(KINDS)
-            .filter(|(given, _)| **given)
-            .map(|(_, key)| key)
-            .collect();
+        let is_given = [
+            guardrail.abort_if.is_some(),
+            guardrail.max_duration.is_some(),
+            guardrail.max_targets.is_some(),
+            guardrail.max_failed_requests.is_some(),
+        ];
+        let given: Vec<&str> = is_given.iter().zip(KINDS).filter(|(given, _)| **given).map(|(_, key)| key).collect();
         if given.len() != 1 {
             checker.problems.extend(exactly_one(place, "a guardrail", &given, &KINDS));
         }
@@ -73,16 +74,18 @@ fn check_guardrails(checker: &mut Checker<'_>) {
         {
             checker.expectations.guardrails.entry(guardrail.id.clone()).or_insert(expectation);
         }
-        if let Some(limit) = guardrail.max_duration {
-            if guardrail.on_missing.is_some() {
-                let problem = place.key("on_missing").name_error("contradiction", "a clock has no missing data");
-                checker.tell(problem.with_help("remove `on_missing`; it belongs to `abort_if`"));
-            }
-            if limit.0 < total && !root.key("timeline").has_problems() {
-                let message =
-                    format!("the run would be aborted before its end: the timeline lasts {}", format_duration(total));
-                checker.tell(place.key("max_duration").warning("short-limit", message));
-            }
+        if guardrail.on_missing.is_some() && guardrail.abort_if.is_none() && given.len() == 1 {
+            let problem = place.key("on_missing").name_error("contradiction", "a clock or a count has no missing data");
+            checker.tell(problem.with_help("remove `on_missing`; it belongs to `abort_if`"));
+        }
+        if guardrail.max_targets == Some(0) {
+            let problem = place.key("max_targets").error("impossible", "no fault could ever be injected");
+            checker.tell(problem.with_help("write how many targets may be changed at the same time, 1 or more"));
+        }
+        if guardrail.max_duration.is_some_and(|limit| limit.0 < total) && !root.key("timeline").has_problems() {
+            let message =
+                format!("the run would be aborted before its end: the timeline lasts {}", format_duration(total));
+            checker.tell(place.key("max_duration").warning("short-limit", message));
         }
     }
     if scenario.mode == Mode::Regression && list.all_items().next().is_none() {

@@ -72,6 +72,13 @@ pub struct Guardrail {
     /// The longest that the run may last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_duration: Option<DurationText>,
+    /// How many targets may be changed at the same time, routes through the proxy not counted: one more is not injected,
+    /// and the run is aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_targets: Option<u32>,
+    /// How many requests of all loads together may fail; one more aborts the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failed_requests: Option<u64>,
     /// What missing data means; default `abort`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_missing: Option<OnMissing>,

@@ -104,6 +104,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
+        EventKind::GuardrailRead { .. } => return None,
         EventKind::ProcessStarted { .. }
         | EventKind::LoadRecorded(_)
         | EventKind::SignalSampled { .. }

@@ -22,6 +22,9 @@ pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     if !active.is_empty() {
         lines.push(format!("      {} {}", style("faults:").for_stderr().magenta(), active.join(", ")));
     }
+    for (guardrail, reading) in &state.guardrails {
+        lines.push(format!("      {} {reading}", style(format!("guardrail {guardrail}:")).for_stderr().dim()));
+    }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()).take(STEPS_SHOWN_MAX) {
         let timer = match step.due_ms {
             Some(due) if due <= now_ms => {

@@ -1,0 +1,72 @@
+//! `gameday watchdog` (hidden): watches over a run from a process of its own, and undoes what the run leaves when it dies.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Exit, Failure, recover, report};
+use crate::event::{FaultState, Recoverer};
+use crate::run::{Alarm, RecoverError, Recovered, Watch};
+use crate::workspace::Workspace;
+
+/// The first wait between two tries of a recovery; it doubles.
+const RETRY_WAIT_MIN: Duration = Duration::from_secs(1);
+/// The longest wait between two tries.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a recovery that does not succeed is tried.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The process id of the run.
+    #[arg(long)]
+    parent: u32,
+    /// The run's folder.
+    run: PathBuf,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let watch = Watch::begin(arguments.parent).map_err(|error| Failure::from_error(&error))?;
+    let alarm = watch.wait().await.map_err(|error| Failure::from_error(&error))?;
+    let by = match alarm {
+        None => return Ok(Exit::Success),
+        Some(Alarm::Died) => Recoverer::WatchdogAfterDeath,
+        Some(Alarm::Hung) => Recoverer::WatchdogAfterSilence,
+    };
+    let is_clean = recover_until_clean(&arguments.run, by).await;
+    // What was learnt until the run died is worth a report; nobody is there to be told that there is none.
+    let workspace = Workspace::without_settings(&Workspace::root_of(&arguments.run));
+    report::write(&arguments.run, None, &workspace).ok();
+    Ok(if is_clean { Exit::Success } else { Exit::Dirty })
+}
+
+/// Recovers until nothing is left, or until only a person can help.
+async fn recover_until_clean(folder: &Path, by: Recoverer) -> bool {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut wait = RETRY_WAIT_MIN;
+    loop {
+        let recovered = recover::recover_run(folder, by).await;
+        match &recovered {
+            Ok(recovered) if recovered.is_clean => return true,
+            _ if !may_help_to_try_again(&recovered) || tokio::time::Instant::now() + wait >= deadline => return false,
+            _ => {}
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY_WAIT_MAX);
+    }
+}
+
+/// Drift stays drift, and a file that cannot be used stays so; everything else may pass.
+fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
+    match recovered {
+        Ok(recovered) => recovered.faults.iter().any(|fault| fault.end.is_none() && fault.state != FaultState::Drifted),
+        Err(RecoverError::Identity(_) | RecoverError::Alive(_)) => true,
+        Err(
+            RecoverError::Log(_)
+            | RecoverError::Folder(_)
+            | RecoverError::WrongAccount { .. }
+            | RecoverError::Undo { .. },
+        ) => false,
+    }
+}
