@@ -1,5 +1,6 @@
 # make check   the fast inner loop: format, lints, unit tests
 # make test    everything, as CI runs it
+# make crash-test   only the part that kills runs and recoveries at every step
 # make clean   takes away what the others made
 
 CARGO ?= cargo
@@ -7,10 +8,15 @@ PYTHON ?= python3
 
 # Left to right, also with -j: what fails soonest comes first, and cargo uses every core by itself.
 .NOTPARALLEL:
-.PHONY: check chromium clean docs lint test unit
+.PHONY: check chromium clean crash-test docs lint test unit
 
 test: lint docs .venv/installed chromium
 	GAMEDAY_TEST_PYTHON="$(CURDIR)/.venv/bin/python" $(CARGO) test --locked
+	$(MAKE) crash-test
+
+# Runs and recoveries killed at every step, writes that fail, tasks that panic; it prints how many of each.
+crash-test:
+	$(CARGO) test --locked --test it crash:: -- --ignored --test-threads 1
 
 check: lint unit
 

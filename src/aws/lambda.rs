@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
-use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
+use aws_sdk_lambda::types::{Environment, LastUpdateStatus, State};
 
-use super::{AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress};
+use super::{
+    AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate,
+    UpdateProgress,
+};
 
 const SERVICE: &str = "lambda";
 
@@ -58,6 +61,12 @@ fn read_configuration(output: &GetFunctionConfigurationOutput) -> Result<Functio
         Some(LastUpdateStatus::Failed) => UpdateProgress::Failed,
         _ => UpdateProgress::Successful,
     };
+    let state = match output.state() {
+        Some(State::Pending) => FunctionState::Pending,
+        Some(State::Inactive) => FunctionState::Inactive,
+        Some(State::Failed) => FunctionState::Failed,
+        _ => FunctionState::Active,
+    };
     Ok(FunctionConfiguration {
         arn: output.function_arn().unwrap_or_default().to_owned(),
         timeout_seconds: output
@@ -66,6 +75,7 @@ fn read_configuration(output: &GetFunctionConfigurationOutput) -> Result<Functio
             .and_then(|seconds| count(OPERATION, seconds))?,
         environment,
         revision: output.revision_id().map(str::to_owned),
+        state,
         progress,
     })
 }

@@ -11,4 +11,6 @@ mod sts;
 
 pub use connect::{Aws, Connection};
 pub use error::AwsError;
-pub use ports::{EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress};
+pub use ports::{
+    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
+};

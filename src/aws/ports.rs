@@ -28,6 +28,19 @@ pub enum UpdateProgress {
     Failed,
 }
 
+/// Whether a function can be invoked. AWS: `State`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionState {
+    /// It serves; emulators that have no states only know this one.
+    Active,
+    /// It is being made.
+    Pending,
+    /// It was idle for long, and is made ready by the next invocation.
+    Inactive,
+    /// It could not be made.
+    Failed,
+}
+
 /// What `$LATEST` of a function is configured to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionConfiguration {
@@ -40,6 +53,8 @@ pub struct FunctionConfiguration {
     pub environment: Option<EnvironmentVariables>,
     /// The optimistic lock; emulators may have none.
     pub revision: Option<String>,
+    /// Whether it serves.
+    pub state: FunctionState,
     /// Whether an update is under way.
     pub progress: UpdateProgress,
 }

@@ -203,14 +203,16 @@ impl EventLog {
         let event = Arc::new(self.stamp(inner.next_seq, kind));
         let line = encode(&event)?;
         let path = self.directory.join(LOG_FILE);
+        // Until the line is whole: what stands behind half a line could not be read.
+        inner.failed = true;
         let written = self.failpoints.write_all(&mut inner.file, line.as_bytes()).and_then(|()| {
             let file = &inner.file;
             if must_last { self.failpoints.sync(|| file.sync_data()) } else { Ok(()) }
         });
         if let Err(error) = written {
-            inner.failed = true;
             return Err(FileError::on("append to", &path)(error).into());
         }
+        inner.failed = false;
         inner.next_seq += 1;
         drop(inner);
         // Nobody listening is fine: the file is what counts.
@@ -257,7 +259,7 @@ impl EventLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // The file's state is consistent after a panic elsewhere: a half-written line is a torn tail.
+        // A panic in the middle of a line leaves the log as failed, and the half line as a torn tail.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::change::{FaultEnvironment, FaultError};
-use crate::aws::{FunctionConfiguration, FunctionUpdate, UpdateProgress};
+use crate::aws::{FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
 
 /// How long an update may be under way.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,10 +22,7 @@ pub(super) enum Decision {
 }
 
 /// Reads a function's configuration once no update of it is under way.
-pub(super) async fn settled(
-    environment: &FaultEnvironment,
-    function: &str,
-) -> Result<FunctionConfiguration, FaultError> {
+async fn settled(environment: &FaultEnvironment, function: &str) -> Result<FunctionConfiguration, FaultError> {
     let deadline = tokio::time::Instant::now() + SETTLE_TIMEOUT;
     loop {
         let configuration = environment.functions.configuration(function).await?;
@@ -36,6 +33,34 @@ pub(super) async fn settled(
             return Err(FaultError::StillUpdating { function: function.to_owned(), waited: SETTLE_TIMEOUT });
         }
         tokio::time::sleep(SETTLE_POLL).await;
+    }
+}
+
+/// Reads a function's configuration where a fault on it could be undone for certain, and refuses where not.
+pub(super) async fn ready(environment: &FaultEnvironment, function: &str) -> Result<FunctionConfiguration, FaultError> {
+    let configuration = settled(environment, function).await?;
+    match obstacle(&configuration) {
+        None => Ok(configuration),
+        Some(why) => Err(FaultError::Unsafe { function: function.to_owned(), why }),
+    }
+}
+
+/// What of a function's state keeps a fault on it from being undone for certain.
+#[must_use]
+pub fn obstacle(configuration: &FunctionConfiguration) -> Option<&'static str> {
+    if configuration.environment.is_none() {
+        // AWS: `Environment.Error`. Whatever is written back would wipe what cannot be read.
+        return Some("its environment variables cannot be read (is the KMS key denied?)");
+    }
+    match (configuration.state, configuration.progress) {
+        (FunctionState::Pending, _) => Some("it is being made (`State` is `Pending`)"),
+        (FunctionState::Inactive, _) => Some("it is idle (`State` is `Inactive`): invoke it once"),
+        (FunctionState::Failed, _) => Some("it could not be made (`State` is `Failed`)"),
+        (FunctionState::Active, UpdateProgress::InProgress) => Some("an update of it is under way"),
+        (FunctionState::Active, UpdateProgress::Failed) => {
+            Some("its last update failed (`LastUpdateStatus` is `Failed`): update it until it succeeds")
+        }
+        (FunctionState::Active, UpdateProgress::Successful) => None,
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::configuration::ready;
 use crate::unit::TargetId;
 
 /// Sets reserved concurrency. AWS: 0 stops all invocations (PutFunctionConcurrency); callers see 429.
@@ -20,11 +21,16 @@ pub struct LambdaConcurrency {
 
 impl Fault for LambdaConcurrency {
     type Change = LambdaConcurrencyChange;
-    const CALLS: &'static [&'static str] =
-        &["lambda:DeleteFunctionConcurrency", "lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency"];
+    const CALLS: &'static [&'static str] = &[
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:GetFunctionConcurrency",
+        "lambda:GetFunctionConfiguration",
+        "lambda:PutFunctionConcurrency",
+    ];
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaConcurrencyChange, FaultError> {
         let function = environment.function(&self.target)?;
+        ready(environment, function).await?;
         let before = environment.functions.reserved_concurrency(function).await?;
         Ok(LambdaConcurrencyChange { function: function.to_owned(), before, injected: self.reserved })
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Variables;
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
-use super::configuration::{Decision, converge, reverted, settled};
+use super::configuration::{Decision, converge, ready, reverted};
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionUpdate};
 use crate::unit::TargetId;
 
@@ -33,7 +33,7 @@ impl Fault for LambdaEnvironment {
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaEnvironmentChange, FaultError> {
         let function = environment.function(&self.target)?;
-        let found = settled(environment, function).await?;
+        let found = ready(environment, function).await?;
         let present = shown(function, &found)?;
         let set = self.set.iter().map(|(name, value)| (name, Some(value.clone())));
         let unset = self.unset.iter().map(|name| (name, None));

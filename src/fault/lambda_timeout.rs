@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
-use super::configuration::{Decision, converge, reverted, settled};
+use super::configuration::{Decision, converge, ready, reverted};
 use crate::aws::{FunctionConfiguration, FunctionUpdate};
 use crate::unit::{DurationText, TargetId};
 
@@ -38,7 +38,7 @@ impl Fault for LambdaTimeout {
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaTimeoutChange, FaultError> {
         let function = environment.function(&self.target)?;
-        let before_seconds = settled(environment, function).await?.timeout_seconds;
+        let before_seconds = ready(environment, function).await?.timeout_seconds;
         let injected_seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {
             function: function.to_owned(),
             why: "the timeout of the fault is not in whole seconds from 1 to 900",

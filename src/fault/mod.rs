@@ -13,6 +13,7 @@ mod spec;
 mod toxic;
 
 pub use change::{ChangeText, FaultEnvironment, FaultError, FaultTarget, Reverted};
+pub use configuration::obstacle;
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::LambdaEnvironment;
 pub use lambda_timeout::LambdaTimeout;

@@ -20,7 +20,7 @@ mod server;
 mod spec;
 mod toxic;
 
-pub use admin::{AdminAddress, AdminClient, AdminError, AdminListenError, LeaseRequest};
+pub use admin::{AdminAddress, AdminClient, AdminError, AdminListenError};
 pub use counters::{LeaseStats, ProxyStats, Stats, ToxicStats};
 pub use process::{ProxyError, ProxyProcess, SocketPathError, socket_path};
 pub use server::{ConfigurationError, Server, ServerError, ServerOptions};

@@ -1,5 +1,6 @@
 //! The ledger: no change without its undo on disk, no undo without a record of how it went.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub enum UndoFileError {
 
 impl UndoFile {
     /// Reads a run's undo file and checks it against the digest in the log.
-    pub(super) fn read(path: &std::path::Path, sha256: &str) -> Result<Self, UndoFileError> {
+    pub(super) fn read(path: &Path, sha256: &str) -> Result<Self, UndoFileError> {
         let bytes = std::fs::read(path).map_err(UndoFileError::Io)?;
         if crate::unit::sha256_hex(&bytes) != sha256 {
             return Err(UndoFileError::Digest);
@@ -48,7 +49,7 @@ impl UndoFile {
     }
 
     /// Reads an undo file that no record names, with its digest; none where it is not whole.
-    pub(super) fn read_unnamed(path: &std::path::Path) -> Option<(String, Undo)> {
+    pub(super) fn read_unnamed(path: &Path) -> Option<(String, Undo)> {
         let sha256 = crate::unit::sha256_hex(&std::fs::read(path).ok()?);
         let file = Self::read(path, &sha256).ok()?;
         Some((sha256, file.undo))
@@ -120,6 +121,33 @@ pub(super) enum InjectError {
     /// Its undo could not be made durable.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The disk of the run's folder is nearly full: undoing would go on without a record.
+    #[error("the disk under `{}` has {} KiB left, and a fault needs {} KiB for what undoes it", folder.display(), free_bytes / 1024, DISK_FREE_BYTES_MIN / 1024)]
+    Disk {
+        /// The run's folder.
+        folder: PathBuf,
+        /// What is left.
+        free_bytes: u64,
+    },
+}
+
+/// How much space a disk must have left for a fault to be injected: its records and those of its undo are a few KiB, and
+/// others write as well.
+const DISK_FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Refuses a disk that is nearly full. Where the system does not tell, the write itself will.
+fn check_disk(folder: &Path, free_bytes: Option<u64>) -> Result<(), InjectError> {
+    match free_bytes {
+        Some(free_bytes) if free_bytes < DISK_FREE_BYTES_MIN => {
+            Err(InjectError::Disk { folder: folder.to_owned(), free_bytes })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Injects a fault, in the one order that is safe: read, intend, make the undo durable, change, read back.
@@ -141,6 +169,7 @@ pub(super) async fn inject(
         undo: text.undo,
     };
     let outcome = async {
+        check_disk(recorder.log.directory(), free_bytes(recorder.log.directory()))?;
         let undo = match kind.prepare(environment).await {
             Ok(undo) => undo,
             Err(error) => {
@@ -167,8 +196,33 @@ pub(super) async fn inject(
     }
 }
 
-/// Undoes a fault and records how it went, with what a person can type where it did not.
+/// How often an undo is tried that panics.
+const UNDO_ATTEMPTS_MAX: usize = 2;
+
+/// Undoes a fault and records how it went, with what a person can type where it did not. A panic of ours in one undo
+/// stops neither it nor the others: it is tried once more.
 pub(super) async fn revert(recorder: &Recorder, environment: &FaultEnvironment, identity: &FaultIdentity, undo: &Undo) {
+    let mut last = None;
+    for _ in 0..UNDO_ATTEMPTS_MAX {
+        let (recorder, environment) = (recorder.clone(), environment.clone());
+        let (identity, undo) = (identity.clone(), undo.clone());
+        match tokio::spawn(async move { revert_once(&recorder, &environment, &identity, &undo).await }).await {
+            Ok(()) => return,
+            Err(panic) => last = Some(panic.to_string()),
+        }
+    }
+    let error = last.unwrap_or_default();
+    recorder.record_anyway(stuck(recorder, identity, undo, error));
+}
+
+/// An undo that could not be done, with what finishes it by hand.
+fn stuck(recorder: &Recorder, identity: &FaultIdentity, undo: &Undo, error: String) -> EventKind {
+    let mut by_hand = vec![format!("gameday recover {}", recorder.recording().state().run)];
+    by_hand.extend(undo.by_hand(&undo_path(recorder.log.directory(), &identity.step)));
+    EventKind::FaultStuck { identity: identity.clone(), error, by_hand }
+}
+
+async fn revert_once(recorder: &Recorder, environment: &FaultEnvironment, identity: &FaultIdentity, undo: &Undo) {
     let identity = identity.clone();
     recorder.record_anyway(EventKind::FaultReverting { identity: identity.clone() });
     let restored = |how| EventKind::FaultRestored { identity: identity.clone(), how };
@@ -177,10 +231,20 @@ pub(super) async fn revert(recorder: &Recorder, environment: &FaultEnvironment, 
         Ok(Reverted::AsBefore) => restored(FaultEnd::AsBefore),
         Ok(Reverted::Gone) => restored(FaultEnd::Gone),
         Ok(Reverted::Drift(fields)) => EventKind::FaultDrifted { identity, fields },
-        Err(error) => {
-            let mut by_hand = vec![format!("gameday recover {}", recorder.recording().state().run)];
-            by_hand.extend(undo.by_hand(&undo_path(recorder.log.directory(), &identity.step)));
-            EventKind::FaultStuck { identity, error: crate::unit::error_chain(&error), by_hand }
-        }
+        Err(error) => stuck(recorder, &identity, undo, crate::unit::error_chain(&error)),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_nearly_full_lets_no_fault_in() {
+        let folder = Path::new("reports/run");
+        let error = check_disk(folder, Some(DISK_FREE_BYTES_MIN - 1)).unwrap_err().to_string();
+        assert!(error.contains("reports/run") && error.contains("4095 KiB"), "{error}");
+        assert!(check_disk(folder, Some(DISK_FREE_BYTES_MIN)).is_ok());
+        assert!(free_bytes(Path::new(".")).is_some());
+    }
 }

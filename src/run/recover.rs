@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile, UndoFileError};
 use super::stage::{proxy_client, targets};
@@ -128,7 +130,8 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
         recorder.record(EventKind::RecoveryStarted { process: std::process::id(), by: options.by })?;
         let in_flight = in_flight(&state, &undos);
         undo_all(&recorder, &environment, undos).await;
-        look_again(&recorder, &environment, in_flight).await;
+        let last_at = events.last().map(|event| event.at).unwrap_or_default();
+        look_again(&recorder, &environment, in_flight, last_at).await;
     }
     close_proxy(&state).await;
     let recording = recorder.recording();
@@ -186,8 +189,8 @@ fn in_flight(state: &RunState, undos: &Undos) -> Undos {
     undos.iter().filter_map(of).collect()
 }
 
-/// Looks once more at what was found as before and may not stay so.
-async fn look_again(recorder: &Recorder, environment: &FaultEnvironment, mut in_flight: Undos) {
+/// Looks once more at what was found as before and may not stay so, since the run died just now.
+async fn look_again(recorder: &Recorder, environment: &FaultEnvironment, mut in_flight: Undos, last_at: DateTime<Utc>) {
     let was_as_before = |identity: &FaultIdentity| {
         let recording = recorder.recording();
         let mut faults = recording.state().faults.iter();
@@ -195,8 +198,10 @@ async fn look_again(recorder: &Recorder, environment: &FaultEnvironment, mut in_
     };
     in_flight.values_mut().for_each(|group| group.retain(|(identity, _)| was_as_before(identity)));
     in_flight.retain(|_, group| !group.is_empty());
-    if !in_flight.is_empty() {
-        tokio::time::sleep(IN_FLIGHT_WAIT).await;
+    let since = (recorder.log().clock().now() - last_at).to_std().unwrap_or_default();
+    let wait = IN_FLIGHT_WAIT.saturating_sub(since);
+    if !in_flight.is_empty() && !wait.is_zero() {
+        tokio::time::sleep(wait).await;
         undo_all(recorder, environment, in_flight).await;
     }
 }

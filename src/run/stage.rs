@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{Aws, AwsError, Connection, UpdateProgress};
+use crate::aws::{Aws, AwsError, Connection};
 use crate::event::ProcessKind;
-use crate::fault::{FaultEnvironment, FaultTarget};
+use crate::fault::{FaultEnvironment, FaultTarget, obstacle};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
@@ -20,6 +20,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(5);
 pub(super) const LEASE_RENEWAL: Duration = Duration::from_secs(1);
 /// How long a proxy whose run died goes on as a plain pass-through.
 const PROXY_TIME_LIMIT: Duration = Duration::from_secs(2 * 3_600);
+/// How long a proxy lives whose run died before it ever gave a sign of life: no log may know of it.
+const PROXY_START_LIMIT: Duration = Duration::from_secs(60);
 /// How long the proxy may take to end after it was told to.
 const PROXY_END_WAIT: Duration = Duration::from_secs(5);
 
@@ -183,9 +185,8 @@ impl Stage {
             let functions = Arc::clone(&self.faults.functions);
             let fail = |source| StageError::Target { target: target.clone(), source: Box::new(source) };
             let configuration = functions.configuration(function).await.map_err(fail)?;
-            if configuration.progress == UpdateProgress::InProgress {
-                let why = "an update of it is under way".to_owned();
-                return Err(StageError::NotReady { target: target.clone(), why });
+            if let Some(why) = obstacle(&configuration) {
+                return Err(StageError::NotReady { target: target.clone(), why: why.to_owned() });
             }
             if !environment.require_tags.is_empty() {
                 let tags = functions.tags(&configuration.arn).await.map_err(fail)?;
@@ -233,7 +234,7 @@ impl Stage {
             return Ok(());
         }
         let socket = crate::proxy::socket_path(options.short_name)?;
-        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, Some(PROXY_TIME_LIMIT)).await?;
+        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, Some(PROXY_START_LIMIT)).await?;
         started(ProcessKind::Proxy, process.pid(), socket.display().to_string());
         let client = process.client();
         self.proxy = Some(process);
@@ -316,7 +317,7 @@ pub(super) async fn renew_lease(client: AdminClient) {
     loop {
         interval.tick().await;
         // A renewal that fails is tried again in a second; the lease spans five.
-        client.lease(LEASE).await.ok();
+        client.lease(LEASE, Some(PROXY_TIME_LIMIT)).await.ok();
     }
 }
 

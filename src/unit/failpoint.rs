@@ -2,7 +2,7 @@
 //! debug build looks at `GAMEDAY_FAILPOINT`.
 //!
 //! `kill:17` kills the process (SIGKILL, as the kernel does when memory is short) at the 17th point that it reaches;
-//! `enospc:3` and `eio:3` let the 3rd write or sync fail, a write half done.
+//! `panic:17` lets the task panic that reaches it; `enospc:3` and `eio:3` let the 3rd write or sync fail, a write half done.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -17,6 +17,8 @@ use rustix::io::Errno;
 enum Script {
     /// The process is killed at a point.
     Kill(u64),
+    /// The task that reaches a point panics there.
+    Panic(u64),
     /// A write or a sync fails.
     Fail(u64, Errno),
 }
@@ -57,6 +59,7 @@ impl Failpoints {
     pub fn reach(&self) {
         let Some(counters) = &self.0 else { return };
         let point = counters.points.fetch_add(1, Ordering::SeqCst) + 1;
+        assert!(counters.script != Script::Panic(point), "failpoint {point}");
         if counters.script == Script::Kill(point) {
             // A process can always kill itself; should it not, it must not go on either.
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
@@ -98,7 +101,7 @@ impl Failpoints {
         let write = counters.writes.fetch_add(1, Ordering::SeqCst) + 1;
         match counters.script {
             Script::Fail(at, errno) if at == write => Err(errno.into()),
-            Script::Fail(..) | Script::Kill(_) => Ok(()),
+            Script::Fail(..) | Script::Kill(_) | Script::Panic(_) => Ok(()),
         }
     }
 }
@@ -111,6 +114,7 @@ impl FromStr for Script {
         let at = at.parse().map_err(|_| ())?;
         match what {
             "kill" => Ok(Self::Kill(at)),
+            "panic" => Ok(Self::Panic(at)),
             "enospc" => Ok(Self::Fail(at, Errno::NOSPC)),
             "eio" => Ok(Self::Fail(at, Errno::IO)),
             _ => Err(()),

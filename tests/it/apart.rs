@@ -71,14 +71,14 @@ timeline:
 const CHANGES: usize = 4;
 
 /// A workspace, and the sandbox that runs apart from its runs.
-struct Apart {
-    workspace: Workspace,
+pub(crate) struct Apart {
+    pub(crate) workspace: Workspace,
     lambda: Lambda,
     sandbox: Run,
 }
 
 impl Apart {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let workspace = Workspace::new();
         workspace.write("functions.yaml", FUNCTIONS);
         workspace.write("scenarios/apart.yaml", &SCENARIO.replace("HOLD", "30m"));
@@ -90,11 +90,11 @@ impl Apart {
         Self { workspace, lambda: Lambda::at(&endpoint), sandbox }
     }
 
-    fn gameday(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn gameday(&self, arguments: &[&str]) -> Output {
         self.workspace.gameday(arguments)
     }
 
-    fn functions(&self) -> [Function; 2] {
+    pub(crate) fn functions(&self) -> [Function; 2] {
         [self.lambda.function("checkout-fn"), self.lambda.function("payments-fn")]
     }
 
@@ -115,29 +115,35 @@ impl Apart {
     }
 
     #[track_caller]
-    fn assert_paid(&self) {
+    pub(crate) fn assert_paid(&self) {
         let (status, order) = self.buy();
         assert_eq!((status, &order["payment"]), (201, &json!("paid")), "{order}");
     }
 
     /// The latest run's folder.
-    fn folder(&self) -> Option<PathBuf> {
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
         find_runs(&self.workspace.reports()).expect("runs").pop()
     }
 
-    fn kinds(&self) -> Vec<EventKind> {
+    pub(crate) fn kinds(&self) -> Vec<EventKind> {
         let read = self.folder().and_then(|folder| read_log(&folder).ok());
         read.into_iter().flat_map(|read| read.events).map(|event| event.kind).collect()
     }
 
-    fn state(&self) -> RunState {
+    pub(crate) fn state(&self) -> RunState {
         let read = self.folder().and_then(|folder| read_log(&folder).ok());
         read.map(|read| RunState::fold(&read.events)).unwrap_or_default()
     }
 
     /// Starts a run and waits until all its changes are made.
-    fn start_broken(&self) -> Run {
-        let run = self.workspace.start(&["run", "scenarios/apart.yaml", "--env", "local"]);
+    pub(crate) fn start_broken(&self, more: &[&str]) -> Run {
+        let run = self.workspace.start(&[&["run", "scenarios/apart.yaml", "--env", "local"], more].concat());
+        self.wait_until_broken();
+        run
+    }
+
+    /// Waits until all changes of the latest run are made, and looks at them.
+    pub(crate) fn wait_until_broken(&self) {
         wait_for("all faults to be applied, and one proven", || {
             let state = self.state();
             let is_in = |state: FaultState| matches!(state, FaultState::Applied | FaultState::Effective);
@@ -149,12 +155,11 @@ impl Apart {
         let through_proxy = format!("http://127.0.0.1:{}", self.workspace.proxy_port);
         assert_eq!(payments.environment["PROVIDER_URL"], through_proxy);
         assert_eq!(self.buy().0, 429);
-        run
     }
 
     /// Everything is as it was: the functions, the dependency, the ports and processes.
     #[track_caller]
-    fn assert_as_before(&self, before: &[Function; 2]) {
+    pub(crate) fn assert_as_before(&self, before: &[Function; 2]) {
         assert_eq!(self.functions(), *before);
         self.assert_paid();
         let state = self.state();
@@ -178,7 +183,7 @@ impl Apart {
     }
 
     /// Ends the sandbox as a person would, and waits for it.
-    fn stop(self) {
+    pub(crate) fn stop(self) {
         self.sandbox.signal(Signal::INT);
         assert_eq!(self.sandbox.wait().code(), 0);
     }
@@ -191,7 +196,7 @@ fn a_run_that_was_killed_is_undone_by_recover_and_only_then_may_the_next_one_beg
     let before = apart.functions();
     assert_eq!((before[0].reserved, before[1].reserved), (None, None));
 
-    let run = apart.start_broken();
+    let run = apart.start_broken(&["--no-watchdog"]);
     run.signal(Signal::KILL);
     assert_eq!(run.wait().status.code(), None);
     let broken = apart.state();
@@ -235,7 +240,7 @@ fn a_proxy_whose_run_was_killed_lets_everything_through_until_recovery() {
     let apart = Apart::start();
     apart.assert_paid();
     let before = apart.functions();
-    let run = apart.start_broken();
+    let run = apart.start_broken(&["--no-watchdog"]);
     run.signal(Signal::KILL);
     assert_eq!(run.wait().status.code(), None);
     let provider = format!("http://127.0.0.1:{}/health", apart.workspace.proxy_port);
@@ -271,7 +276,7 @@ fn a_run_that_is_told_to_terminate_undoes_everything_first() {
     let apart = Apart::start();
     apart.assert_paid();
     let before = apart.functions();
-    let run = apart.start_broken();
+    let run = apart.start_broken(&[]);
     run.signal(Signal::TERM);
     let output = run.wait();
     assert_eq!(output.code(), 5, "{output:#?}");
@@ -290,7 +295,7 @@ fn people_take_part_from_another_terminal_and_one_of_them_ends_the_run() {
     let before = apart.functions();
     let nobody = apart.gameday(&["note", "is anybody there?"]);
     assert_eq!(nobody.code(), 1, "{nobody:#?}");
-    let run = apart.start_broken();
+    let run = apart.start_broken(&[]);
     let say = |arguments: &[&str]| {
         let output = apart.gameday(arguments);
         assert_eq!(output.code(), 0, "{output:#?}");

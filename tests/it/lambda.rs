@@ -8,9 +8,10 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::{Credentials, Region};
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::Environment;
 
 /// What of a function a fault could change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Function {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) timeout_seconds: Option<i32>,
@@ -49,6 +50,37 @@ impl Lambda {
                 memory_mb: configuration.memory_size(),
                 reserved: concurrency.expect("an answer").reserved_concurrent_executions(),
             }
+        })
+    }
+
+    /// Makes a function as it was when it was read.
+    pub(crate) fn restore(&self, name: &str, function: &Function) {
+        let client = &self.client;
+        self.runtime.block_on(async {
+            let variables = function.environment.clone().into_iter().collect();
+            let environment = Environment::builder().set_variables(Some(variables)).build();
+            let update = client.update_function_configuration().function_name(name).environment(environment);
+            update.set_timeout(function.timeout_seconds).send().await.expect("an update");
+            match function.reserved {
+                Some(reserved) => {
+                    let put = client.put_function_concurrency().function_name(name);
+                    put.reserved_concurrent_executions(reserved).send().await.map(drop).expect("a reservation");
+                }
+                None => client.delete_function_concurrency().function_name(name).send().await.map(drop).expect("none"),
+            }
+        });
+    }
+
+    /// Sets one variable as a careful writer does, under the revision that was read; false where it lost a race.
+    pub(crate) fn set_variable(&self, function: &str, name: &str, value: &str) -> bool {
+        self.runtime.block_on(async {
+            let found = self.client.get_function_configuration().function_name(function).send().await;
+            let found = found.expect("a configuration");
+            let mut variables = found.environment().and_then(|it| it.variables()).cloned().unwrap_or_default();
+            variables.insert(name.to_owned(), value.to_owned());
+            let environment = Environment::builder().set_variables(Some(variables)).build();
+            let update = self.client.update_function_configuration().function_name(function).environment(environment);
+            update.set_revision_id(found.revision_id().map(str::to_owned)).send().await.is_ok()
         })
     }
 

@@ -4,6 +4,8 @@
 
 mod apart;
 mod check;
+mod crash;
+mod hostile;
 mod lambda;
 mod layering;
 mod load;
@@ -15,4 +17,5 @@ mod run;
 mod sandbox;
 mod support;
 mod template;
+mod watchdog;
 mod yaml;

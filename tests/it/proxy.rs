@@ -8,8 +8,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use gameday::proxy::{
-    AdminClient, AdminError, Direction, Latency, LeaseRequest, LeaseStats, ProxyError, ProxyProcess, ProxySpec,
-    Timeout, Toxic, ToxicSpec, Toxicity,
+    AdminClient, AdminError, Direction, Latency, LeaseStats, ProxyError, ProxyProcess, ProxySpec, Timeout, Toxic,
+    ToxicSpec, Toxicity,
 };
 use gameday::unit::{ProxyName, ToxicName};
 use rustix::process::{Pid, Signal};
@@ -232,14 +232,14 @@ async fn a_black_hole_swallows_then_closes_and_its_removal_frees_the_clients() {
 #[tokio::test]
 async fn a_lapsed_lease_drops_the_toxics_and_leaves_a_pass_through_that_takes_no_more_of_them() {
     let rig = Rig::start(http_server().await).await;
-    let stats = rig.client.lease(PATIENCE).await.expect("leased");
+    let stats = rig.client.lease(PATIENCE, None).await.expect("leased");
     assert!(matches!(stats.lease, LeaseStats::HeldMs(_)), "{:?}", stats.lease);
     let slow = latency(400);
     rig.add(&slow).await;
     let mut stream = rig.connect().await;
     assert!(exchange(&mut stream).await.expect("an exchange") >= Duration::from_millis(400));
 
-    rig.client.lease(Duration::from_millis(200)).await.expect("renewed");
+    rig.client.lease(Duration::from_millis(200), None).await.expect("renewed");
     until("the toxic is dropped", async || {
         rig.client.get_toxic(&rig.proxy, &slow.name).await.expect("asked").is_none()
     })
@@ -249,7 +249,7 @@ async fn a_lapsed_lease_drops_the_toxics_and_leaves_a_pass_through_that_takes_no
     let late = rig.client.add_toxic(&rig.proxy, &slow).await;
     assert!(matches!(late, Err(AdminError::Refused { status: 409, .. })), "{late:?}");
 
-    rig.client.lease(PATIENCE).await.expect("taken again");
+    rig.client.lease(PATIENCE, None).await.expect("taken again");
     rig.add(&slow).await;
     rig.stop().await;
 }
@@ -272,8 +272,7 @@ async fn a_proxy_that_was_disabled_is_enabled_when_the_lease_lapses() {
 #[tokio::test]
 async fn the_time_limit_of_a_lease_ends_the_process() {
     let mut rig = Rig::start(http_server().await).await;
-    let request = LeaseRequest { ttl_ms: 60_000, time_limit_ms: Some(200) };
-    rig.client.lease_with(request).await.expect("leased");
+    rig.client.lease(PATIENCE, Some(Duration::from_millis(200))).await.expect("leased");
     let status = patiently("the process ends", rig.process.wait()).await.expect("a status");
     assert_eq!(status.code(), Some(0));
     assert!(matches!(rig.client.version().await, Err(AdminError::Gone { .. })));

@@ -195,19 +195,13 @@ impl AdminClient {
         present(self.send(Method::DELETE, &path, None).await.map(drop)).map(|done| done.is_some())
     }
 
-    /// Takes or renews the lease: unless it is renewed within `ttl`, the proxies drop every toxic. The longest is 7 days.
+    /// Takes or renews the lease: unless it is renewed within `ttl`, the proxies drop every toxic. With a `time_limit` the
+    /// process ends by itself that long from now. The longest of both is 7 days.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn lease(&self, ttl: Duration) -> Result<Stats, AdminError> {
-        self.lease_with(LeaseRequest { ttl_ms: elapsed_ms(ttl), time_limit_ms: None }).await
-    }
-
-    /// Takes or renews the lease, and may move the moment at which the process ends by itself.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn lease_with(&self, request: LeaseRequest) -> Result<Stats, AdminError> {
+    pub async fn lease(&self, ttl: Duration, time_limit: Option<Duration>) -> Result<Stats, AdminError> {
+        let request = LeaseRequest { ttl_ms: elapsed_ms(ttl), time_limit_ms: time_limit.map(elapsed_ms) };
         self.call(Method::POST, "/gameday/lease", Some(json!(request))).await
     }
 

@@ -14,5 +14,5 @@ pub use client::{AdminClient, AdminError};
 pub use listen::AdminListenError;
 pub(crate) use listen::AdminListener;
 pub(crate) use routes::Admin;
-pub use wire::LeaseRequest;
+pub(crate) use wire::LeaseRequest;
 pub(crate) use wire::{WireError, parse_proxies};

@@ -105,7 +105,7 @@ pub(super) fn parse_toxic(body: &[u8]) -> Result<ToxicSpec, WireError> {
 /// The body of `POST /gameday/lease`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LeaseRequest {
+pub(crate) struct LeaseRequest {
     /// For how long from now the toxics may stay without a renewal; 1 ms to 7 days.
     pub ttl_ms: u64,
     /// If given, the process ends by itself so long from now, whatever limit it had before; 1 ms to 7 days.

@@ -55,13 +55,8 @@ impl Drive {
             return;
         };
         let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
-        let tried = identity.clone();
-        let undoing = tokio::spawn(async move {
-            ledger::revert(&recorder, &environment, &tried, &undo).await;
-        });
         tokio::spawn(async move {
-            // A panic in one undo leaves its fault outstanding, and must not stop the others.
-            undoing.await.ok();
+            ledger::revert(&recorder, &environment, &identity, &undo).await;
             sender.send(Input::Undone(identity)).ok();
         });
     }

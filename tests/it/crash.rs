@@ -1,0 +1,406 @@
+//! Runs and recoveries that are killed at every step: whatever was changed is undone, and nothing is changed that no
+//! durable record tells of. `make crash-test` runs all of it and prints the counts.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use gameday::event::{EventKind, FaultState, LogError, ProcessKind, RunState, read_log};
+use gameday::proxy::{AdminClient, ProxyProcess, ProxySpec, ToxicSpec};
+use rustix::process::Signal;
+
+use crate::lambda::{Function, Lambda};
+use crate::support::{Output, Run, Workspace, gameday, has_ended, is_free, wait_for};
+
+/// How many runs are tried side by side: they mostly wait.
+const WORKERS: usize = 4;
+/// What asks the program to end itself.
+const FAILPOINT: &str = "GAMEDAY_FAILPOINT";
+
+pub(crate) const FUNCTIONS: &str = r#"
+functions:
+  checkout-fn:
+    demo: checkout
+    environment: {PAYMENTS: payments-fn}
+  payments-fn:
+    demo: payments
+    timeout: 5s
+    environment: {PROVIDER_URL: "http://127.0.0.1:18080", CURRENCY: EUR, OLD: "1"}
+"#;
+
+/// A fault of each family, a route through the proxy, and nothing that depends on time.
+pub(crate) const SCENARIO: &str = r#"
+gameday: 1
+id: crash
+title: One fault of each family
+owner: team-shop
+environments: {allow: [local]}
+targets:
+  checkout-fn: {lambda: {function: checkout-fn}}
+  payments-fn: {lambda: {function: payments-fn}}
+  provider:
+    proxy: {listen: "127.0.0.1:18474", upstream: "127.0.0.1:18080", protocol: http, route: {payments-fn: PROVIDER_URL}}
+hypotheses:
+  - {id: H1, text: "Nobody has to look", expect: "mark(seen)"}
+faults:
+  throttled: {lambda_concurrency: {target: checkout-fn, reserved: 0}}
+  changed: {lambda_environment: {target: payments-fn, set: {CURRENCY: USD, NEW: "2"}, unset: [OLD]}}
+  silent: {proxy_timeout: {target: provider}}
+timeline:
+  - {phase: broken, for: 300ms, do: [{at: 0s, fault: throttled}, {at: 0s, fault: changed}, {at: 0s, fault: silent}]}
+"#;
+
+pub(crate) const NAMES: [&str; 2] = ["checkout-fn", "payments-fn"];
+
+/// A workspace, and the sandbox that runs apart and outlives every crash.
+struct Arena {
+    workspace: Workspace,
+    lambda: Lambda,
+    _sandbox: Run,
+    before: [Function; 2],
+}
+
+/// What a crash left: the run's folder, the functions, the toxics of the fault proxy.
+struct Wreck {
+    folder: PathBuf,
+    kept: tempfile::TempDir,
+    functions: [Function; 2],
+    proxy: Option<WreckedProxy>,
+}
+
+/// What a recovery finds, apart from times and digests: two wrecks that agree in it are recovered by the same steps.
+type Signature = (Vec<String>, bool, [Function; 2], Option<(bool, bool)>);
+
+struct WreckedProxy {
+    socket: PathBuf,
+    spec: Option<ProxySpec>,
+    toxic: Option<ToxicSpec>,
+}
+
+impl Wreck {
+    fn signature(&self) -> Signature {
+        let text = std::fs::read(self.folder.join("run.ndjson")).expect("a log");
+        let read = read_log(&self.folder).expect("a log");
+        let is_torn = text.len() as u64 > read.whole_bytes;
+        let kinds = read.events.iter().map(|event| {
+            let value = serde_json::to_value(&event.kind).expect("JSON");
+            let name = value.as_object().and_then(|it| it.keys().next()).cloned().unwrap_or_else(|| value.to_string());
+            format!("{name} {}", event.kind.fault().map_or("", |identity| identity.step.as_str()))
+        });
+        let proxy = self.proxy.as_ref().map(|proxy| (proxy.spec.is_some(), proxy.toxic.is_some()));
+        (kinds.collect(), is_torn, self.functions.clone(), proxy)
+    }
+}
+
+impl Arena {
+    fn start() -> Self {
+        let workspace = Workspace::empty();
+        workspace.write("functions.yaml", FUNCTIONS);
+        workspace.write("scenarios/crash.yaml", SCENARIO);
+        let mut sandbox = workspace.start(&["sandbox", "up", "--functions", "functions.yaml", "--json"]);
+        let endpoint = sandbox.read_json()["endpoint"].as_str().expect("an endpoint").to_owned();
+        let settings = format!("gameday: 1\nenvironments: {{local: {{endpoint: \"{endpoint}\"}}}}\n");
+        workspace.write("gameday.yaml", &settings);
+        let lambda = Lambda::at(&endpoint);
+        let before = NAMES.map(|name| lambda.function(name));
+        Self { workspace, lambda, _sandbox: sandbox, before }
+    }
+
+    fn functions(&self) -> [Function; 2] {
+        NAMES.map(|name| self.lambda.function(name))
+    }
+
+    /// Runs the scenario without a watchdog, with a failpoint.
+    fn run(&self, failpoint: &str) -> Output {
+        let arguments = ["run", "scenarios/crash.yaml", "--env", "local", "--no-watchdog"];
+        self.workspace.start_command(gameday().args(arguments).env(FAILPOINT, failpoint)).wait()
+    }
+
+    /// Recovers the run in a folder, with a failpoint.
+    fn recover(&self, folder: &Path, failpoint: &str) -> Output {
+        self.workspace.start_command(gameday().arg("recover").arg(folder).env(FAILPOINT, failpoint)).wait()
+    }
+
+    /// The run's folder, where the run came so far as to have a log that says something.
+    fn folder(&self) -> Option<PathBuf> {
+        let folder = self.workspace.run_folder()?;
+        match read_log(&folder) {
+            Ok(_) => Some(folder),
+            Err(LogError::Empty(_)) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Whatever differs from before is named by a record that was durable before it was changed.
+    fn assert_no_effect_without_intent(&self, state: &RunState, step: &str) {
+        let now = self.functions();
+        for ((name, before), now) in NAMES.iter().zip(&self.before).zip(&now) {
+            let is_known = state.outstanding().any(|fault| fault.target.as_str() == *name);
+            assert!(before == now || is_known, "{step}: `{name}` was changed, and no record says so: {now:?}");
+        }
+    }
+
+    /// Everything is as it was, says the log, say the functions, and says the proxy's port.
+    fn assert_restored(&self, folder: Option<&Path>, step: &str) {
+        assert_eq!(self.functions(), self.before, "{step}");
+        if let Some(folder) = folder {
+            let state = state(folder);
+            for fault in &state.faults {
+                let is_over = matches!(fault.state, FaultState::Restored | FaultState::Intended);
+                assert!(is_over, "{step}: {fault:#?}");
+            }
+            for (_, pid, _) in state.processes.iter().filter(|(kind, ..)| *kind == ProcessKind::Proxy) {
+                wait_for("the proxy to end", || has_ended(*pid).then_some(()));
+            }
+        }
+        wait_for("the proxy's port", || is_free(self.workspace.proxy_port).then_some(()));
+    }
+
+    fn wreck(&self, folder: PathBuf) -> Wreck {
+        let kept = tempfile::tempdir().expect("a folder");
+        copy_folder(&folder, kept.path());
+        let state = state(&folder);
+        let socket = state.processes.iter().find(|(kind, ..)| *kind == ProcessKind::Proxy).map(|it| it.2.clone());
+        let proxy = socket.map(|socket| {
+            let client = AdminClient::unix(&socket);
+            self.lambda.runtime.block_on(async {
+                let name = "provider".parse().expect("a name");
+                // A run that had ended but for its last record has ended its proxy as well.
+                let spec = client.get_proxy(&name).await.ok()?;
+                let toxic = client.get_toxic(&name, &"gameday-timeout".parse().expect("a name")).await;
+                Some(WreckedProxy { socket: socket.into(), spec, toxic: toxic.expect("an answer") })
+            })
+        });
+        let proxy = proxy.flatten();
+        Wreck { folder, kept, functions: self.functions(), proxy }
+    }
+
+    /// Makes everything as the crash left it.
+    fn restore(&self, wreck: &Wreck) {
+        std::fs::remove_dir_all(&wreck.folder).expect("a folder");
+        copy_folder(wreck.kept.path(), &wreck.folder);
+        let now = self.functions();
+        for ((name, left), now) in NAMES.iter().zip(&wreck.functions).zip(&now) {
+            if left != now {
+                self.lambda.restore(name, left);
+            }
+        }
+        let Some(proxy) = &wreck.proxy else { return };
+        self.lambda.runtime.block_on(async {
+            let client = AdminClient::unix(&proxy.socket);
+            let name = "provider".parse().expect("a name");
+            if client.version().await.is_err() {
+                let program = Path::new(env!("CARGO_BIN_EXE_gameday"));
+                let limit = Some(std::time::Duration::from_secs(60));
+                ProxyProcess::spawn(program, &proxy.socket, 1, limit).await.expect("a proxy");
+                if let Some(spec) = &proxy.spec {
+                    client.create_proxy(&name, spec).await.expect("a proxy");
+                }
+            }
+            if let Some(toxic) = &proxy.toxic
+                && client.get_toxic(&name, &toxic.name).await.expect("an answer").is_none()
+            {
+                client.lease(std::time::Duration::from_secs(60), None).await.expect("a lease");
+                client.add_toxic(&name, toxic).await.expect("a toxic");
+            }
+        });
+    }
+
+    /// The next run begins in an empty folder.
+    fn clear(&self) {
+        std::fs::remove_dir_all(self.workspace.reports()).ok();
+    }
+}
+
+fn state(folder: &Path) -> RunState {
+    RunState::fold(&read_log(folder).expect("a log").events)
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("a copy");
+        }
+    }
+}
+
+fn was_killed(output: &Output) -> bool {
+    output.status.signal() == Some(Signal::KILL.as_raw())
+}
+
+/// Ends the work of all workers when one ends.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Hands numbers to workers, each with an arena of its own, until one says that there are no more.
+fn in_parallel(work: impl Fn(&Arena, usize) -> bool + Sync) {
+    let (next, is_over) = (AtomicUsize::new(1), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let arena = Arena::start();
+                // Also where `work` fails: the others need not go on.
+                let _stop = Stop(&is_over);
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    if is_over.load(Ordering::SeqCst) || !work(&arena, number) {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Past the harness, which keeps what a test prints to itself.
+fn tell(text: &str) {
+    std::io::stderr().write_all(format!("\n{text}\n").as_bytes()).expect("standard error");
+}
+
+/// For every step n of a run: killed there, then recovered. For every step k of that recovery: killed there, too, and
+/// recovered again.
+#[test]
+#[ignore = "minutes of work: `make crash-test` runs it"]
+fn a_run_that_is_killed_at_any_step_is_undone_also_when_its_recovery_is_killed_at_any_step() {
+    /// A step that no recovery comes to.
+    const NEVER: u64 = 1_000_000;
+    let (singles, doubles, changed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let wrecks = Mutex::new(HashSet::new());
+    in_parallel(|arena, n| {
+        arena.clear();
+        let run = arena.run(&format!("kill:{n}"));
+        if !was_killed(&run) {
+            assert_eq!(run.code(), 3, "nothing is made of a mark that nobody makes: {run:#?}");
+            arena.assert_restored(None, "a run that ends by itself");
+            return false;
+        }
+        singles.fetch_add(1, Ordering::SeqCst);
+        let Some(folder) = arena.folder() else {
+            arena.assert_restored(None, &format!("killed at {n}, before the log"));
+            return true;
+        };
+        arena.assert_no_effect_without_intent(&state(&folder), &format!("killed at {n}"));
+        changed.fetch_add(usize::from(arena.functions() != arena.before), Ordering::SeqCst);
+        let wreck = arena.wreck(folder);
+        let is_new = wrecks.lock().unwrap().insert(wreck.signature());
+        for k in if is_new { 1.. } else { NEVER.. } {
+            let step = format!("killed at {n}, recovery killed at {k}");
+            let first = arena.recover(&wreck.folder, &format!("kill:{k}"));
+            if !was_killed(&first) {
+                assert_eq!(first.code(), 0, "{step}: {first:#?}");
+                arena.assert_restored(Some(&wreck.folder), &step);
+                break;
+            }
+            doubles.fetch_add(1, Ordering::SeqCst);
+            let second = arena.recover(&wreck.folder, "");
+            assert_eq!(second.code(), 0, "{step}: {second:#?}");
+            arena.assert_restored(Some(&wreck.folder), &step);
+            arena.restore(&wreck);
+        }
+        true
+    });
+    let [singles, doubles, changed] = [singles, doubles, changed].map(AtomicUsize::into_inner);
+    let different = wrecks.into_inner().unwrap().len();
+    tell(&format!(
+        "crash test: a run killed at each of {singles} steps ({changed} with functions changed), and the recovery of each \
+         of the {different} different wrecks killed at each of its steps, {doubles} in all: all restored"
+    ));
+    assert!(singles >= 80 && doubles >= 500 && changed >= 20, "{singles} {doubles} {changed}");
+}
+
+/// For every n: the n-th write or sync of a run fails, for want of space or with an error of the device.
+#[test]
+#[ignore = "a minute of work: `make crash-test` runs it"]
+fn a_run_whose_nth_write_fails_undoes_everything() {
+    for errno in ["enospc", "eio"] {
+        let (failed, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        in_parallel(|arena, n| {
+            arena.clear();
+            let run = arena.run(&format!("{errno}:{n}"));
+            if run.code() == 3 {
+                return false;
+            }
+            failed.fetch_add(1, Ordering::SeqCst);
+            assert!(matches!(run.code(), 1 | 6), "write {n}: {run:#?}");
+            // What the log could not hold is on nobody's disk; the functions tell.
+            assert_eq!(arena.functions(), arena.before, "write {n}");
+            wait_for("the proxy's port", || is_free(arena.workspace.proxy_port).then_some(()));
+            if let Some(folder) = arena.folder() {
+                let applied = |fault: &gameday::event::FaultProgress| fault.applied_ms.is_some();
+                injected.fetch_add(usize::from(state(&folder).faults.iter().any(applied)), Ordering::SeqCst);
+                let recovered = arena.recover(&folder, "");
+                assert_eq!(recovered.code(), 0, "write {n}: {recovered:#?}");
+                assert_eq!(arena.functions(), arena.before, "write {n}, recovered");
+            }
+            true
+        });
+        let [failed, injected] = [failed, injected].map(AtomicUsize::into_inner);
+        tell(&format!("{errno}: each of {failed} writes and syncs failed ({injected} with changes made): all undone"));
+        assert!(failed >= 25 && injected >= 10, "{failed} {injected}");
+    }
+}
+
+/// For every step n of a run: the task that comes to it panics.
+#[test]
+#[ignore = "a minute of work: `make crash-test` runs it"]
+fn a_panic_at_any_step_ends_the_run_and_everything_is_undone() {
+    let (panicked, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    in_parallel(|arena, n| {
+        arena.clear();
+        let run = arena.run(&format!("panic:{n}"));
+        if !run.stderr.contains("failpoint") {
+            assert_eq!(run.code(), 3, "{run:#?}");
+            return false;
+        }
+        panicked.fetch_add(1, Ordering::SeqCst);
+        // 3: an undo that panicked was tried again, and went well. 101: before anything could be changed.
+        assert!(matches!(run.code(), 1 | 3 | 6 | 101), "step {n}: {run:#?}");
+        assert_eq!(arena.functions(), arena.before, "step {n}: {run:#?}");
+        if let Some(folder) = arena.folder() {
+            let applied = |fault: &gameday::event::FaultProgress| fault.applied_ms.is_some();
+            injected.fetch_add(usize::from(state(&folder).faults.iter().any(applied)), Ordering::SeqCst);
+            assert_eq!(arena.recover(&folder, "").code(), 0, "step {n}");
+        }
+        true
+    });
+    let [panicked, injected] = [panicked, injected].map(AtomicUsize::into_inner);
+    tell(&format!("panic at each of {panicked} steps ({injected} with changes made): all undone by the run itself"));
+    assert!(panicked >= 80 && injected >= 20, "{panicked} {injected}");
+}
+
+/// The failpoints are counted as they are, so that a test above cannot pass because there are none.
+#[test]
+fn a_run_is_killed_where_a_failpoint_says_so_and_recovery_finds_the_change() {
+    let arena = Arena::start();
+    let is_armed = |kind: &EventKind| matches!(kind, EventKind::FaultArmed { .. });
+    let found = (40..200).step_by(10).find_map(|n| {
+        arena.clear();
+        assert!(was_killed(&arena.run(&format!("kill:{n}"))), "step {n}");
+        let folder = arena.folder().expect("a log");
+        if arena.functions() != arena.before {
+            return Some((n, folder));
+        }
+        // The fault proxy of this run is in the way of the next one.
+        assert_eq!(arena.recover(&folder, "").code(), 0);
+        None
+    });
+    let (n, folder) = found.expect("a step at which something is changed");
+    assert!(read_log(&folder).expect("a log").events.iter().any(|event| is_armed(&event.kind)));
+    arena.assert_no_effect_without_intent(&state(&folder), &format!("killed at {n}"));
+    let recovered = arena.recover(&folder, "");
+    assert_eq!(recovered.code(), 0, "{recovered:#?}");
+    arena.assert_restored(Some(&folder), &format!("killed at {n}"));
+}
