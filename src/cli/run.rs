@@ -3,12 +3,14 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use console::style;
+use tokio::sync::{broadcast, oneshot};
 
 use super::{Exit, Failure, out, plan, report, workspace};
-use crate::event::{FaultState, RunState, Verdict, read_log};
+use crate::event::{Event, FaultState, RunState, Verdict, read_log};
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
 use crate::ui::terminal;
@@ -16,6 +18,9 @@ use crate::unit::Failpoints;
 
 /// The seed of a run that names none: the same scenario makes the same choices.
 const SEED_DEFAULT: u64 = 1;
+
+/// How long the screen may take to show the last lines of a run.
+const SCREEN_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -65,12 +70,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let shown = Arc::new(plan.clone());
     let mut screen = None;
     let mut watcher = |_: &RunFolder, log: &crate::event::EventLog| {
-        screen = Some(tokio::spawn(terminal::watch(Arc::clone(&shown), log.subscribe())));
+        screen = show(Arc::clone(&shown), log.subscribe());
     };
     let outcome = run::run(plan, environment, options, &mut watcher).await;
     if let Some(screen) = screen {
-        // The screen ends with the run's last event; a screen that broke is not worth failing for.
-        screen.await.ok();
+        // The screen ends with the run's last event; one that broke or hangs is not worth failing for.
+        tokio::time::timeout(SCREEN_WAIT, screen).await.ok();
     }
     let (outcome, folder) = outcome.map_err(|error| failure(&error))?;
     let written = report::write(&folder.path, None, &workspace);
@@ -84,6 +89,19 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             Ok(exit(outcome))
         }
     }
+}
+
+/// Shows the run from a thread of its own: a terminal that takes nothing more (Ctrl-S, a stuck connection) must hold up
+/// neither the run nor its undo. The receiver hears when the screen has ended.
+fn show(plan: Arc<Plan>, events: broadcast::Receiver<Arc<Event>>) -> Option<oneshot::Receiver<()>> {
+    let (ended, screen) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
+    let draw = move || {
+        runtime.block_on(terminal::watch(plan, events));
+        drop(ended);
+    };
+    std::thread::Builder::new().name("screen".to_owned()).spawn(draw).ok()?;
+    Some(screen)
 }
 
 fn attendance(yes: bool) -> Attendance {

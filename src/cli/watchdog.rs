@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Exit, Failure, recover, report};
+use super::{Exit, Failure, out, recover, report};
 use crate::event::{FaultState, Recoverer};
-use crate::run::{Alarm, RecoverError, Recovered, Watch};
+use crate::run::{Alarm, READY, RecoverError, Recovered, Watch};
 use crate::workspace::Workspace;
 
 /// The first wait between two tries of a recovery; it doubles.
@@ -28,6 +28,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let watch = Watch::begin(arguments.parent).map_err(|error| Failure::from_error(&error))?;
+    out::line(READY);
     let alarm = watch.wait().await.map_err(|error| Failure::from_error(&error))?;
     let by = match alarm {
         None => return Ok(Exit::Success),

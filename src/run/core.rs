@@ -12,6 +12,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use change::{Changes, Move, NewChange};
@@ -19,7 +20,7 @@ use load::Loads;
 
 use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity};
 use crate::plan::{ChangePlan, Plan, change_id};
-use crate::unit::LoadId;
+use crate::unit::{LoadId, TargetId};
 use crate::verdict::{Judge, Recording};
 
 /// Who is there to tick steps and answer polls.
@@ -166,6 +167,11 @@ impl Core {
         self.position == Position::Finished
     }
 
+    /// The targets of faults that are in, or on their way in or out.
+    pub(super) fn targets_in_place(&self) -> BTreeSet<TargetId> {
+        self.changes.targets_in_place()
+    }
+
     /// Puts the routes in: the first phase begins when they all are.
     fn begin(&mut self) {
         if self.position != Position::Waiting {
@@ -182,6 +188,7 @@ impl Core {
     fn change(&mut self, step: String, change: &ChangePlan) {
         self.changes.add(NewChange {
             identity: FaultIdentity { step, fault: change.fault.clone() },
+            target: change.target.clone(),
             resource: self.plan.resource(&change.target),
             settings: change.settings(),
             ttl: change.spec.ttl.map(|ttl| ttl.0),

@@ -35,7 +35,7 @@ use crate::event::{
 use crate::fault::{FaultEnvironment, Undo};
 use crate::load::LoadPlan;
 use crate::plan::Plan;
-use crate::unit::{Clock, Failpoints, LoadId, TargetId, elapsed_ms, error_chain};
+use crate::unit::{Clock, Failpoints, LoadId, elapsed_ms, error_chain};
 use crate::verdict::Judge;
 use crate::workspace::Environment;
 
@@ -414,11 +414,11 @@ impl Drive {
     }
 
     /// What keeps a fault from being injected at this moment.
-    fn forbidden(&self, target: &TargetId) -> Option<Finding> {
+    fn forbidden(&self) -> Option<Finding> {
         let recording = self.recorder.recording();
         let (signals, baseline) = (&self.plan.signals, self.plan.baseline());
         let judge = Judge { recording: &recording, signals, baseline, now_ms: self.now_ms() };
-        guardrail::forbids(&self.plan, target, &judge)
+        guardrail::forbids(&self.plan, &self.core.targets_in_place(), &judge)
     }
 
     fn hear(&mut self, news: LoadNews) {

@@ -89,16 +89,16 @@ fn look_at(guardrail: &GuardrailPlan, expectation: &Expectation, judge: &Judge<'
 }
 
 /// Why a fault must not be injected now: a guardrail says that the run must end, or would once the fault is in.
-pub(super) fn forbids(plan: &Plan, target: &TargetId, judge: &Judge<'_>) -> Option<Finding> {
+/// `in_place` are the targets that would then be changed.
+pub(super) fn forbids(plan: &Plan, in_place: &BTreeSet<TargetId>, judge: &Judge<'_>) -> Option<Finding> {
     plan.guardrails.iter().find_map(|guardrail| {
         if let Some(trip @ Finding::Trip { .. }) = look(guardrail, judge) {
             return Some(trip);
         }
         let GuardrailRule::MaxTargets(limit) = guardrail.rule else { return None };
-        let mut targets = judge.recording.state().changed_targets();
-        targets.insert(target);
-        let observed = format!("{target} would be target {} of at most {limit} that are changed", targets.len());
-        let is_beyond = u32::try_from(targets.len()).map_or(true, |count| count > limit);
+        let count = in_place.len();
+        let observed = format!("{count} targets would be changed, of at most {limit}");
+        let is_beyond = u32::try_from(count).map_or(true, |count| count > limit);
         is_beyond.then(|| Finding::Trip { guardrail: guardrail.id.clone(), observed })
     })
 }
@@ -291,10 +291,11 @@ mod tests {
         let plan = Sketch::new(Mode::Drill).guardrail("G1", rule, OnMissing::Abort).plan();
         let recording = applied("orders");
         let judge = Judge { recording: &recording, signals: &plan.signals, baseline: None, now_ms: 0 };
-        assert_eq!(forbids(&plan, &"orders".parse().unwrap(), &judge), None);
-        let observed = "payments would be target 2 of at most 1 that are changed".to_owned();
+        let targets = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        assert_eq!(forbids(&plan, &targets(&["orders"]), &judge), None);
+        let observed = "2 targets would be changed, of at most 1".to_owned();
         let trip = Finding::Trip { guardrail: g1(), observed };
-        assert_eq!(forbids(&plan, &"payments".parse().unwrap(), &judge), Some(trip));
+        assert_eq!(forbids(&plan, &targets(&["orders", "payments"]), &judge), Some(trip));
     }
 
     #[test]

@@ -23,4 +23,4 @@ pub use evidence::{EvidenceError, recording_of};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
 pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};
-pub use watchdog::{Alarm, Watch, WatchdogError};
+pub use watchdog::{Alarm, READY, Watch, WatchdogError};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
@@ -32,8 +32,8 @@ const READY_WAIT: Duration = Duration::from_secs(10);
 const EXIT_WAIT: Duration = Duration::from_secs(1);
 /// How long the watchdog may take to end once it is dismissed.
 const DISMISS_WAIT: Duration = Duration::from_secs(5);
-/// What it says when it is ready.
-const READY: &[u8] = b"ready\n";
+/// The line that it says when it is ready.
+pub const READY: &str = "ready";
 /// A sign of life.
 const BEAT: u8 = b'.';
 /// The run has ended in good order.
@@ -88,7 +88,7 @@ impl Watchdog {
         let pid = child.id().ok_or_else(missing)?;
         let mut said = [0; READY.len()];
         match tokio::time::timeout(READY_WAIT, stdout.read_exact(&mut said)).await {
-            Ok(Ok(_)) if said == READY => {}
+            Ok(Ok(_)) if said == READY.as_bytes() => {}
             _ => return Err(WatchdogError::NotReady),
         }
         let pulse = Pulse { pipe: pipe.into(), last: Instant::now() };
@@ -174,9 +174,6 @@ impl Watch {
     /// # Errors
     /// The system can not tell when the run's process has ended.
     pub async fn wait(self) -> io::Result<Option<Alarm>> {
-        let mut stdout = tokio::io::stdout();
-        stdout.write_all(READY).await?;
-        stdout.flush().await?;
         let Some(alarm) = listen(tokio::io::stdin()).await else { return Ok(None) };
         self.fence(alarm).await?;
         Ok(Some(alarm))
@@ -219,6 +216,8 @@ async fn listen(mut pipe: impl AsyncRead + Unpin) -> Option<Alarm> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

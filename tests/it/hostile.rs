@@ -188,8 +188,8 @@ fn try_seed(seed: u64) -> (RunState, BTreeMap<Harm, u64>) {
     let mut written = BTreeMap::new();
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0xf0);
     for round in 0..random.random_range(1..6) {
-        std::thread::yield_now();
-        world.lambda.runtime.block_on(tokio::time::sleep(Duration::from_millis(random.random_range(50..400))));
+        let pause = Duration::from_millis(random.random_range(50..400));
+        world.lambda.runtime.block_on(async { tokio::time::sleep(pause).await });
         let name = format!("THEIRS_{}", random.random_range(0..2));
         let name = if writer == Writer::OnTop && round == 0 { "CURRENCY".to_owned() } else { name };
         let value = format!("theirs-{round}");

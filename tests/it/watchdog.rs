@@ -79,7 +79,7 @@ fn a_run_whose_terminal_goes_away_undoes_everything_itself() {
     let apart = Apart::start();
     apart.assert_paid();
     let before = apart.functions();
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
     grantpt(&terminal).expect("granted");
     unlockpt(&terminal).expect("unlocked");
     let name = ptsname(&terminal, Vec::new()).expect("a name").into_string().expect("a path");
@@ -93,9 +93,10 @@ fn a_run_whose_terminal_goes_away_undoes_everything_itself() {
     command.current_dir(apart.workspace.path()).stdin(open()).stdout(open()).stderr(open());
     let mut child = command.spawn().expect("setsid of util-linux");
     drop(command);
+    // Nobody reads from the terminal: it is full soon, and then it is gone.
     apart.wait_until_broken();
     drop(terminal);
-    child.wait().expect("its end");
+    wait_for("the run to end", || child.try_wait().expect("a status"));
     wait_for("the run to be over", || apart.state().is_over().then_some(()));
     apart.assert_as_before(&before);
     assert_eq!(apart.state().abort, Some(AbortCause::Signal { signal: "SIGHUP".to_owned() }));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::event::FaultIdentity;
-use crate::unit::{FaultId, elapsed_ms};
+use crate::unit::{FaultId, TargetId, elapsed_ms};
 
 /// Where a change stands, as far as the timeline cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ enum Life {
 #[derive(Debug)]
 struct Change {
     identity: FaultIdentity,
+    target: TargetId,
     /// What it works on.
     resource: String,
     /// What of it it changes.
@@ -42,6 +43,7 @@ struct Change {
 #[derive(Debug)]
 pub(super) struct NewChange {
     pub(super) identity: FaultIdentity,
+    pub(super) target: TargetId,
     pub(super) resource: String,
     pub(super) settings: Vec<String>,
     pub(super) ttl: Option<Duration>,
@@ -62,8 +64,8 @@ pub(super) struct Changes(Vec<Change>);
 
 impl Changes {
     pub(super) fn add(&mut self, new: NewChange) {
-        let NewChange { identity, resource, settings, ttl } = new;
-        self.0.push(Change { identity, resource, settings, ttl, life: Life::Waiting, is_end_wanted: false });
+        let NewChange { identity, target, resource, settings, ttl } = new;
+        self.0.push(Change { identity, target, resource, settings, ttl, life: Life::Waiting, is_end_wanted: false });
     }
 
     /// It is in; its time limit begins now.
@@ -119,6 +121,15 @@ impl Changes {
     /// Asks for the end of all.
     pub(super) fn end_all(&mut self) {
         self.0.iter_mut().for_each(|change| change.is_end_wanted = true);
+    }
+
+    /// The targets of faults that are in, or on their way in or out; a route through the proxy breaks nothing.
+    pub(super) fn targets_in_place(&self) -> BTreeSet<TargetId> {
+        let is_in_place = |change: &&Change| match change.life {
+            Life::Injecting | Life::Active { .. } | Life::Undoing => !change.identity.is_route(),
+            Life::Waiting | Life::Over => false,
+        };
+        self.0.iter().filter(is_in_place).map(|change| change.target.clone()).collect()
     }
 
     /// Whether all are in.

@@ -17,7 +17,7 @@ impl Drive {
             return;
         };
         // The guardrails are looked at on their own, four times a second; here nothing may slip through in between.
-        if let Some(trip) = self.forbidden(kind.target()).filter(|_| !identity.is_route()) {
+        if let Some(trip) = self.forbidden().filter(|_| !identity.is_route()) {
             self.find(Some(trip));
             sender.send(Input::Injected { identity, ok: false }).ok();
             return;
