@@ -50,6 +50,14 @@ pub struct LambdaConcurrencyChange {
 
 impl Revertible for LambdaConcurrencyChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        // Lambda has no lock for it, so it is read right before: what others reserved meanwhile is not overwritten.
+        let found = environment.functions.reserved_concurrency(&self.function).await?;
+        if found == Some(self.injected) {
+            return Ok(());
+        }
+        if found != self.before {
+            return Err(FaultError::changed_meanwhile(&self.function));
+        }
         environment.functions.reserve_concurrency(&self.function, Some(self.injected)).await?;
         let found = environment.functions.reserved_concurrency(&self.function).await?;
         self.expect(found, Some(self.injected))

@@ -91,8 +91,12 @@ impl std::fmt::Debug for LambdaEnvironmentChange {
 impl Revertible for LambdaEnvironmentChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
         converge(environment, &self.function, |found| {
+            let found = shown(&self.function, found)?;
+            if !self.drift(found).is_empty() {
+                return Err(FaultError::changed_meanwhile(&self.function));
+            }
             let wanted = self.variables.iter().map(|variable| (variable, &variable.injected));
-            Ok(towards(shown(&self.function, found)?, wanted))
+            Ok(towards(found, wanted))
         })
         .await
     }

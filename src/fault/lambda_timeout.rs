@@ -67,7 +67,13 @@ pub struct LambdaTimeoutChange {
 
 impl Revertible for LambdaTimeoutChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        converge(environment, &self.function, |found| Ok(self.towards(found, self.injected_seconds))).await
+        converge(environment, &self.function, |found| {
+            if found.timeout_seconds != self.before_seconds && found.timeout_seconds != self.injected_seconds {
+                return Err(FaultError::changed_meanwhile(&self.function));
+            }
+            Ok(self.towards(found, self.injected_seconds))
+        })
+        .await
     }
 
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
