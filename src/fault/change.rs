@@ -79,6 +79,11 @@ pub enum FaultError {
 }
 
 impl FaultError {
+    /// What the fault is about to change is not what was read: the undo would put a value back that nobody wants any more.
+    pub(super) fn changed_meanwhile(function: &str) -> Self {
+        Self::Unsafe { function: function.to_owned(), why: "somebody else changed it since it was read" }
+    }
+
     /// Whether the same step may go through later.
     fn is_retryable(&self) -> bool {
         match self {

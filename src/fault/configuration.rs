@@ -93,3 +93,44 @@ pub(super) fn reverted(drift: Vec<String>, wrote: bool) -> super::Reverted {
         (true, false) => super::Reverted::AsBefore,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::change::REVERT_BUDGET;
+    use super::super::owed;
+    use super::*;
+    use crate::aws::FunctionControl as _;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_update_that_does_not_end_is_an_error_after_its_time() {
+        let fake = owed::checkout();
+        fake.updates_take(Duration::from_secs(3_600));
+        let update = FunctionUpdate { timeout_seconds: Some(3), environment: None };
+        fake.update_configuration("checkout", &update, None).await.unwrap();
+        let start = tokio::time::Instant::now();
+        let outcome = settled(&fake.environment(), "checkout").await;
+        assert!(matches!(outcome, Err(FaultError::StillUpdating { waited: SETTLE_TIMEOUT, .. })), "{outcome:?}");
+        assert!(start.elapsed() <= REVERT_BUDGET + SETTLE_POLL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_goes_under_the_revision_from_after_the_last_update() {
+        let fake = owed::checkout();
+        let update = FunctionUpdate { timeout_seconds: Some(3), environment: None };
+        let first = Arc::clone(&fake);
+        first.update_configuration("checkout", &update, None).await.unwrap();
+        // The update of somebody else is under way: it is waited for, so that neither 409 nor 412 comes of it.
+        let calls = fake.changing_calls();
+        converge(&fake.environment(), "checkout", |found| {
+            Ok(match found.timeout_seconds {
+                4 => Decision::Done,
+                _ => Decision::Write(FunctionUpdate { timeout_seconds: Some(4), environment: None }),
+            })
+        })
+        .await
+        .unwrap();
+        assert_eq!((fake.changing_calls() - calls, fake.state().timeout_seconds), (1, 4));
+    }
+}

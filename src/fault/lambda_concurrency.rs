@@ -58,6 +58,14 @@ pub struct LambdaConcurrencyChange {
 
 impl Revertible for LambdaConcurrencyChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        // Lambda has no lock for it, so it is read right before: what others reserved meanwhile is not overwritten.
+        let found = environment.functions.reserved_concurrency(&self.function).await?;
+        if found == Some(self.injected) {
+            return Ok(());
+        }
+        if found != self.before {
+            return Err(FaultError::changed_meanwhile(&self.function));
+        }
         environment.functions.reserve_concurrency(&self.function, Some(self.injected)).await?;
         let found = environment.functions.reserved_concurrency(&self.function).await?;
         self.expect(found, Some(self.injected))
@@ -118,4 +126,124 @@ impl LambdaConcurrencyChange {
 
 fn show(reserved: Option<u32>) -> String {
     reserved.map_or_else(|| "none".to_owned(), |reserved| reserved.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::owed;
+    use super::super::testing::{DELETE_CONCURRENCY, Field, PUT_CONCURRENCY, Trouble};
+    use super::*;
+    use crate::fault::FaultKind;
+
+    fn reserve(reserved: u32) -> FaultKind {
+        FaultKind::LambdaConcurrency(LambdaConcurrency { target: "checkout".parse().unwrap(), reserved })
+    }
+
+    fn fault() -> FaultKind {
+        reserve(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_own_settings_change_and_go_back_and_a_second_undo_changes_nothing() {
+        owed::its_own_settings_change_and_go_back_once(&fault(), &[Field::Concurrency]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_counts_as_applied_and_is_settled_by_reading() {
+        owed::a_lost_answer_is_settled_by_reading(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_conflicts_and_failures_are_waited_for() {
+        owed::what_passes_is_waited_for(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_that_never_ends_is_an_error_within_the_budget() {
+        owed::what_never_passes_is_an_error_in_its_time(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn foreign_changes_of_other_settings_are_kept() {
+        owed::foreign_changes_of_other_settings_are_kept(&fault(), &[Field::Concurrency]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_that_is_gone_has_nothing_to_undo() {
+        owed::a_function_that_is_gone_has_nothing_to_undo(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_reservation_is_deleted_again_and_a_reservation_of_zero_is_put_back() {
+        for (before, deletes) in [(None, 1), (Some(0), 0), (Some(7), 0)] {
+            let fake = owed::checkout();
+            fake.change(|state| state.reserved = before);
+            let undo = fake.injected(&reserve(5)).await;
+            assert_eq!(fake.state().reserved, Some(5));
+            assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
+            assert_eq!(fake.state().reserved, before);
+            assert_eq!((fake.calls(DELETE_CONCURRENCY), fake.calls(PUT_CONCURRENCY)), (deletes, 2 - deletes));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reservation_that_is_as_injected_already_is_not_made_and_not_undone() {
+        let fake = owed::checkout();
+        fake.change(|state| state.reserved = Some(0));
+        let undo = fake.injected(&fault()).await;
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::AsBefore);
+        assert_eq!((fake.changing_calls(), fake.state().reserved), (0, Some(0)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reservation_that_somebody_else_made_is_left_alone() {
+        for theirs in [Some(9), None] {
+            let fake = owed::checkout();
+            fake.change(|state| state.reserved = Some(50));
+            let undo = fake.injected(&fault()).await;
+            fake.change(|state| state.reserved = theirs);
+            let Reverted::Drift(lines) = undo.revert(&fake.environment()).await.unwrap() else { panic!("no drift") };
+            assert_eq!(
+                lines,
+                [format!("reserved concurrency of `checkout` is {}; it was 50 before and 0 as injected", show(theirs))]
+            );
+            assert_eq!((fake.changing_calls(), fake.state().reserved), (1, theirs));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_else_reserved_since_it_was_read_is_not_overwritten() {
+        let lines =
+            owed::what_was_changed_since_it_was_read_is_not_overwritten(&fault(), |state| state.reserved = Some(9))
+                .await;
+        assert_eq!(lines.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_else_reserved_while_the_injection_was_throttled_is_not_overwritten() {
+        let fake = owed::checkout();
+        let undo = fault().prepare(&fake.environment()).await.unwrap();
+        fake.script(PUT_CONCURRENCY, [Trouble::Throttled]);
+        let mut calls = 0;
+        fake.second_writer(move |_, function, hand| {
+            calls += 1;
+            if calls == 3 {
+                hand.reserve(function, Some(9));
+            }
+        });
+        let outcome = undo.inject(&fake.environment(), &super::super::testing::armed()).await;
+        assert!(matches!(outcome, Err(FaultError::Unsafe { .. })), "{outcome:?}");
+        assert_eq!(fake.state().reserved, Some(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn by_hand_is_a_delete_where_there_was_no_reservation() {
+        let fake = owed::checkout();
+        let by_hand = fault().prepare(&fake.environment()).await.unwrap().by_hand();
+        assert_eq!(by_hand, ["aws lambda delete-function-concurrency --function-name checkout"]);
+        fake.change(|state| state.reserved = Some(0));
+        let by_hand = reserve(3).prepare(&fake.environment()).await.unwrap().by_hand();
+        let put = "aws lambda put-function-concurrency --function-name checkout --reserved-concurrent-executions 0";
+        assert_eq!(by_hand, [put]);
+    }
 }

@@ -92,8 +92,12 @@ impl std::fmt::Debug for LambdaEnvironmentChange {
 impl Revertible for LambdaEnvironmentChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
         converge(environment, &self.function, |found| {
+            let found = shown(&self.function, found)?;
+            if !self.drift(found).is_empty() {
+                return Err(FaultError::changed_meanwhile(&self.function));
+            }
             let wanted = self.variables.iter().map(|variable| (variable, &variable.injected));
-            Ok(towards(shown(&self.function, found)?, wanted))
+            Ok(towards(found, wanted))
         })
         .await
     }
@@ -184,5 +188,176 @@ fn towards<'a>(
         Decision::Done
     } else {
         Decision::Write(FunctionUpdate { timeout_seconds: None, environment: Some(map) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::owed;
+    use super::super::testing::{FakeFunctions, Field, FunctionState, UPDATE_CONFIGURATION, Value};
+    use super::*;
+    use crate::fault::{FaultKind, Undo};
+
+    fn change(set: &[(&str, &str)], unset: &[&str]) -> FaultKind {
+        FaultKind::LambdaEnvironment(LambdaEnvironment {
+            target: "checkout".parse().unwrap(),
+            set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            unset: unset.iter().map(|name| (*name).to_owned()).collect(),
+        })
+    }
+
+    /// Adds `URL` and changes `KEY`.
+    fn fault() -> FaultKind {
+        change(&[("URL", "injected-1"), ("KEY", "injected-2")], &[])
+    }
+
+    fn variable(name: &str) -> Field {
+        Field::Variable(name.to_owned())
+    }
+
+    fn value(fake: &FakeFunctions, name: &str) -> Value {
+        fake.state().value(&variable(name))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_own_settings_change_and_go_back_and_a_second_undo_changes_nothing() {
+        owed::its_own_settings_change_and_go_back_once(&fault(), &[variable("URL"), variable("KEY")]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_counts_as_applied_and_is_settled_by_reading() {
+        owed::a_lost_answer_is_settled_by_reading(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_conflicts_and_failures_are_waited_for() {
+        owed::what_passes_is_waited_for(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_that_never_ends_is_an_error_within_the_budget() {
+        owed::what_never_passes_is_an_error_in_its_time(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn foreign_changes_of_other_settings_are_kept() {
+        owed::foreign_changes_of_other_settings_are_kept(&fault(), &[variable("URL"), variable("KEY")]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_that_is_gone_has_nothing_to_undo() {
+        owed::a_function_that_is_gone_has_nothing_to_undo(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_variable_that_is_absent_is_not_one_that_is_empty() {
+        let fake = FakeFunctions::checkout(FunctionState::with(&[("EMPTY", ""), ("GONE", "")]));
+        let before = fake.state();
+        let undo = fake.injected(&change(&[("EMPTY", "injected"), ("NEW", "")], &["GONE", "NEVER"])).await;
+        let during = FunctionState::with(&[("EMPTY", "injected"), ("NEW", "")]);
+        assert_eq!(fake.state(), during);
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
+        assert_eq!(fake.state(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_variable_goes_and_comes_back() {
+        let fake = FakeFunctions::checkout(FunctionState::with(&[("KEY", "secret-1")]));
+        let undo = fake.injected(&change(&[], &["KEY"])).await;
+        assert_eq!(fake.state(), FunctionState::with(&[]));
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
+        assert_eq!(fake.state(), FunctionState::with(&[("KEY", "secret-1")]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_variable_that_somebody_else_changed_is_left_alone_and_the_others_go_back() {
+        for (theirs, what) in [(Some("foreign-1".to_owned()), "was changed"), (None, "was taken away")] {
+            let fake = owed::checkout();
+            let undo = fake.injected(&fault()).await;
+            let written = theirs.clone();
+            fake.change(|state| {
+                let variables = state.environment.as_mut().unwrap();
+                match written {
+                    Some(value) => variables.insert("KEY".to_owned(), value),
+                    None => variables.remove("KEY"),
+                };
+            });
+            for _ in 0..2 {
+                let outcome = undo.revert(&fake.environment()).await.unwrap();
+                let line = format!("variable KEY of `checkout` {what} by somebody else");
+                assert_eq!(outcome, Reverted::Drift(vec![line]));
+                assert_eq!((value(&fake, "KEY"), value(&fake, "URL")), (theirs.clone(), None));
+                assert_eq!(fake.changing_calls(), 2, "one to inject and one to undo");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_variable_that_somebody_else_sets_in_the_middle_of_the_undo_is_left_alone() {
+        let fake = owed::checkout();
+        let undo = fake.injected(&fault()).await;
+        let mut calls = 0;
+        fake.second_writer(move |operation, function, hand| {
+            calls += u32::from(operation == UPDATE_CONFIGURATION);
+            if operation == UPDATE_CONFIGURATION && calls == 1 {
+                hand.set_variable(function, "KEY", Some("foreign-1".to_owned()));
+            }
+        });
+        let outcome = undo.revert(&fake.environment()).await.unwrap();
+        assert!(matches!(outcome, Reverted::Drift(_)), "{outcome:?}");
+        assert_eq!((value(&fake, "KEY"), value(&fake, "URL")), (Some("foreign-1".to_owned()), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_variable_that_somebody_else_set_since_it_was_read_is_not_overwritten() {
+        let lines = owed::what_was_changed_since_it_was_read_is_not_overwritten(&fault(), |state| {
+            state.environment.as_mut().unwrap().insert("URL".to_owned(), "foreign-1".to_owned());
+        })
+        .await;
+        assert_eq!(lines, ["variable URL of `checkout` was changed by somebody else"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn variables_that_can_not_be_read_are_never_written() {
+        let is_refused = |outcome: &FaultError| matches!(outcome, FaultError::Unsafe { .. });
+        let fake = owed::checkout();
+        let undo = fake.injected(&fault()).await;
+        fake.change(|state| state.environment = None);
+        assert!(is_refused(&fault().prepare(&fake.environment()).await.unwrap_err()));
+        assert!(is_refused(&undo.revert(&fake.environment()).await.unwrap_err()));
+        let armed = super::super::testing::armed();
+        assert!(is_refused(&undo.inject(&fake.environment(), &armed).await.unwrap_err()));
+        assert_eq!((fake.changing_calls(), fake.state().environment), (1, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fresh_process_undoes_it_from_the_file_alone() {
+        let fake = owed::checkout();
+        let before = fake.state();
+        let json = serde_json::to_string(&fake.injected(&fault()).await).unwrap();
+        let undo: Undo = serde_json::from_str(&json).unwrap();
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
+        assert_eq!(fake.state(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_value_of_a_variable_is_told() {
+        let fake = owed::checkout();
+        let fault = change(&[("URL", "injected-1"), ("KEY", "injected-2")], &["OWNER"]);
+        let undo = fake.injected(&fault).await;
+        let mut told = format!("{undo:?} {undo:#?} {:?} {:?} {:?}", undo.text(), fault.text(), undo.by_hand());
+        fake.change(|state| {
+            state.environment = Some([("KEY".to_owned(), "foreign-1".to_owned())].into());
+        });
+        told.push_str(&format!("{:?}", undo.revert(&fake.environment()).await));
+        told.push_str(&format!("{:?}", fake.environment().functions.configuration("checkout").await));
+        let armed = super::super::testing::armed();
+        told.push_str(&format!("{:?}", undo.inject(&fake.environment(), &armed).await));
+        fake.change(|state| state.environment = None);
+        told.push_str(&format!("{:?}", undo.revert(&fake.environment()).await));
+        assert!(told.contains("KEY") && told.contains("OWNER") && told.contains("Drift"), "{told}");
+        for value in ["secret-", "injected-", "foreign-"] {
+            assert!(!told.contains(value), "{value} in {told}");
+        }
     }
 }

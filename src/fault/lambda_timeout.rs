@@ -69,7 +69,13 @@ pub struct LambdaTimeoutChange {
 
 impl Revertible for LambdaTimeoutChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        converge(environment, &self.function, |found| Ok(self.towards(found, self.injected_seconds))).await
+        converge(environment, &self.function, |found| {
+            if found.timeout_seconds != self.before_seconds && found.timeout_seconds != self.injected_seconds {
+                return Err(FaultError::changed_meanwhile(&self.function));
+            }
+            Ok(self.towards(found, self.injected_seconds))
+        })
+        .await
     }
 
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
@@ -111,6 +117,115 @@ impl LambdaTimeoutChange {
             Decision::Done
         } else {
             Decision::Write(FunctionUpdate { timeout_seconds: Some(wanted_seconds), environment: None })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::owed;
+    use super::super::testing::{Field, UPDATE_CONFIGURATION};
+    use super::*;
+    use crate::fault::FaultKind;
+
+    fn shorten(timeout: Duration) -> FaultKind {
+        let timeout = DurationText(timeout);
+        FaultKind::LambdaTimeout(LambdaTimeout { target: "checkout".parse().unwrap(), timeout })
+    }
+
+    fn fault() -> FaultKind {
+        shorten(Duration::from_secs(1))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_own_settings_change_and_go_back_and_a_second_undo_changes_nothing() {
+        owed::its_own_settings_change_and_go_back_once(&fault(), &[Field::Timeout]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_counts_as_applied_and_is_settled_by_reading() {
+        owed::a_lost_answer_is_settled_by_reading(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_conflicts_and_failures_are_waited_for() {
+        owed::what_passes_is_waited_for(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_that_never_ends_is_an_error_within_the_budget() {
+        owed::what_never_passes_is_an_error_in_its_time(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn foreign_changes_of_other_settings_are_kept() {
+        owed::foreign_changes_of_other_settings_are_kept(&fault(), &[Field::Timeout]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_that_is_gone_has_nothing_to_undo() {
+        owed::a_function_that_is_gone_has_nothing_to_undo(&fault()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_somebody_else_set_is_left_alone() {
+        let fake = owed::checkout();
+        let undo = fake.injected(&fault()).await;
+        fake.change(|state| state.timeout_seconds = 12);
+        let Reverted::Drift(lines) = undo.revert(&fake.environment()).await.unwrap() else { panic!("no drift") };
+        assert_eq!(lines, ["timeout of `checkout` is 12 s; it was 30 s before and 1 s as injected"]);
+        assert_eq!((fake.changing_calls(), fake.state().timeout_seconds), (1, 12));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_somebody_else_sets_in_the_middle_of_the_undo_is_left_alone() {
+        let fake = owed::checkout();
+        let undo = fake.injected(&fault()).await;
+        fake.second_writer(|operation, function, hand| {
+            if operation == UPDATE_CONFIGURATION {
+                hand.set_timeout(function, 12);
+            }
+        });
+        let outcome = undo.revert(&fake.environment()).await.unwrap();
+        assert!(matches!(outcome, Reverted::Drift(_)), "{outcome:?}");
+        assert_eq!(fake.state().timeout_seconds, 12);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_somebody_else_set_since_it_was_read_is_not_overwritten() {
+        let lines =
+            owed::what_was_changed_since_it_was_read_is_not_overwritten(&fault(), |state| state.timeout_seconds = 12)
+                .await;
+        assert_eq!(lines.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_somebody_else_put_back_is_as_before() {
+        let fake = owed::checkout();
+        let undo = fake.injected(&fault()).await;
+        fake.change(|state| state.timeout_seconds = 30);
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::AsBefore);
+        assert_eq!(fake.changing_calls(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn variables_that_can_not_be_read_are_none_of_its_business() {
+        let fake = owed::checkout();
+        fake.change(|state| state.environment = None);
+        let undo = fake.injected(&fault()).await;
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
+        assert_eq!((fake.state().timeout_seconds, fake.state().environment), (30, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_aws_would_not_take_is_refused_before_anything_changes() {
+        for timeout in [0, 500, 1_500, 901_000] {
+            let fake = owed::checkout();
+            let outcome = shorten(Duration::from_millis(timeout)).prepare(&fake.environment()).await;
+            assert!(matches!(outcome, Err(FaultError::Unsafe { .. })), "{timeout}: {outcome:?}");
+            assert_eq!(fake.changing_calls(), 0);
         }
     }
 }

@@ -7,9 +7,15 @@ mod configuration;
 mod lambda_concurrency;
 mod lambda_environment;
 mod lambda_timeout;
+#[cfg(test)]
+mod owed;
+#[cfg(test)]
+mod property;
 mod proxy_latency;
 mod proxy_timeout;
 mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 mod toxic;
 
 pub use change::{ChangeText, FaultEnvironment, FaultError, FaultTarget, Reverted};
