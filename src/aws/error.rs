@@ -32,6 +32,9 @@ const RETRYABLE_CODES: &[&str] = &[
     "TooManyRequestsException",
 ];
 
+/// The least HTTP status that blames the server.
+const SERVER_ERROR_STATUS_MIN: u16 = 500;
+
 impl AwsError {
     /// The thing that the call is about does not exist.
     #[must_use]
@@ -51,11 +54,10 @@ impl AwsError {
         self.code == "Unreachable"
     }
 
-    pub(super) fn from_sdk<E, R>(service: &'static str, operation: &'static str, error: &SdkError<E, R>) -> Self
+    pub(super) fn from_sdk<E>(service: &'static str, operation: &'static str, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
-        SdkError<E, R>: aws_sdk_lambda::operation::RequestId,
+        SdkError<E>: aws_sdk_lambda::operation::RequestId,
     {
         let request_id = error.request_id().map(str::to_owned);
         let of = |code: &str, message: String, retryable: bool| Self {
@@ -71,7 +73,9 @@ impl AwsError {
                 let metadata = answer.err().meta();
                 let code = metadata.code().unwrap_or("BadAnswer");
                 let message = metadata.message().map_or_else(|| innermost(answer.err()), str::to_owned);
-                of(code, message, RETRYABLE_CODES.contains(&code))
+                // A gateway's 5xx has no code that we know, and passes all the same.
+                let is_servers = answer.raw().status().as_u16() >= SERVER_ERROR_STATUS_MIN;
+                of(code, message, is_servers || RETRYABLE_CODES.contains(&code))
             }
             SdkError::TimeoutError(_) => of("Timeout", "no answer in time".to_owned(), true),
             SdkError::DispatchFailure(failure) => {

@@ -239,10 +239,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn by_hand_is_a_delete_where_there_was_no_reservation() {
         let fake = owed::checkout();
-        let by_hand = fault().prepare(&fake.environment()).await.unwrap().by_hand();
+        let by_hand = fault().prepare(&fake.environment()).await.unwrap().by_hand(Path::new("undo.json"));
         assert_eq!(by_hand, ["aws lambda delete-function-concurrency --function-name checkout"]);
         fake.change(|state| state.reserved = Some(0));
-        let by_hand = reserve(3).prepare(&fake.environment()).await.unwrap().by_hand();
+        let by_hand = reserve(3).prepare(&fake.environment()).await.unwrap().by_hand(Path::new("undo.json"));
         let put = "aws lambda put-function-concurrency --function-name checkout --reserved-concurrent-executions 0";
         assert_eq!(by_hand, [put]);
     }

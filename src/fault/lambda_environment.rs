@@ -345,7 +345,12 @@ mod tests {
         let fake = owed::checkout();
         let fault = change(&[("URL", "injected-1"), ("KEY", "injected-2")], &["OWNER"]);
         let undo = fake.injected(&fault).await;
-        let mut told = format!("{undo:?} {undo:#?} {:?} {:?} {:?}", undo.text(), fault.text(), undo.by_hand());
+        let mut told = format!(
+            "{undo:?} {undo:#?} {:?} {:?} {:?}",
+            undo.text(),
+            fault.text(),
+            undo.by_hand(Path::new("undo.json"))
+        );
         fake.change(|state| {
             state.environment = Some([("KEY".to_owned(), "foreign-1".to_owned())].into());
         });

@@ -210,11 +210,18 @@ mod tests {
         assert_eq!(fake.changing_calls(), 1);
     }
 
+    /// An update that AWS makes anyway may fail for want of the key, and no undo would be certain then.
     #[tokio::test(start_paused = true)]
-    async fn variables_that_can_not_be_read_are_none_of_its_business() {
+    async fn a_function_whose_variables_can_not_be_read_is_refused_and_one_that_lost_its_key_later_is_undone() {
         let fake = owed::checkout();
         fake.change(|state| state.environment = None);
+        let refused = fault().prepare(&fake.environment()).await;
+        assert!(matches!(refused, Err(FaultError::Unsafe { .. })), "{refused:?}");
+        assert_eq!(fake.changing_calls(), 0);
+
+        let fake = owed::checkout();
         let undo = fake.injected(&fault()).await;
+        fake.change(|state| state.environment = None);
         assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
         assert_eq!((fake.state().timeout_seconds, fake.state().environment), (30, None));
     }

@@ -476,6 +476,7 @@ impl FunctionControl for FakeFunctions {
             let found = plane.function(function)?;
             let is_busy = found.busy_until.is_some();
             Ok(FunctionConfiguration {
+                state: crate::aws::FunctionState::Active,
                 arn: arn(function),
                 timeout_seconds: found.state.timeout_seconds,
                 environment: found.state.environment.clone().map(EnvironmentVariables),
