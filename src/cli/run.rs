@@ -133,9 +133,10 @@ fn failure(error: &RunError) -> Failure {
         RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
         RunError::Stage(_) | RunError::Watchdog(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
-        RunError::Lock(run::LockError::File(_)) | RunError::Folder(_) | RunError::Log(_) | RunError::Control(_) => {
-            Exit::Failure
-        }
+        RunError::Lock(run::LockError::File(_) | run::LockError::Directory(_))
+        | RunError::Folder(_)
+        | RunError::Log(_)
+        | RunError::Control(_) => Exit::Failure,
     };
     Failure { exit, ..failure }
 }

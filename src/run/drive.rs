@@ -82,7 +82,7 @@ pub async fn run(
 ) -> Result<(Outcome, RunFolder), RunError> {
     // From here on a signal is kept until it can be obeyed: the process must not die between two changes.
     let signals = Signals::listen();
-    let _lock = EnvironmentLock::take(&options.reports, &environment.name)?;
+    let _lock = EnvironmentLock::take(&options.reports, environment)?;
     refuse_dirty(&options, &environment.name)?;
     let clock = Clock::start();
     let folder =

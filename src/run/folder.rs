@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log};
 use crate::plan::Plan;
-use crate::unit::{Clock, FileError, RunId, ScenarioId, sha256_hex};
+use crate::unit::{Clock, FileError, RunId, RuntimeDirectoryError, ScenarioId, runtime_directory, sha256_hex};
+use crate::workspace::{Environment, EnvironmentKind};
 
 const PLAN_FILE: &str = "plan.json";
 const SCENARIO_FILE: &str = "scenario.yaml";
 const WORKLOAD_FILE: &str = "workload.yaml";
 const LOG_FILE: &str = "run.ndjson";
 const LOCK_DIRECTORY: &str = ".locks";
+/// How much of a digest names the lock of an endpoint or an account.
+const SHARED_LOCK_CHARS: usize = 16;
 /// The longest part of a scenario's id that goes into a run's id.
 const SCENARIO_PART_BYTES_MAX: usize = 40;
 /// How many runs of one scenario may begin in the same second.
@@ -167,7 +170,7 @@ fn live_run(path: &Path) -> Option<LiveRun> {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run has it.
-    #[error("environment `{environment}` is in use by another run")]
+    #[error("environment `{environment}` is in use by another run, of this workspace or of another one")]
     Taken {
         /// The environment.
         environment: String,
@@ -175,31 +178,48 @@ pub enum LockError {
     /// The lock file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// There is no private directory for the lock that all workspaces share.
+    #[error(transparent)]
+    Directory(#[from] RuntimeDirectoryError),
 }
 
-/// An environment that is ours until this is dropped, or the process ends.
+/// An environment that is ours until this is dropped, or the process ends: in this workspace, and, where what it changes
+/// lies outside of it, in every workspace of this user on this machine.
 #[derive(Debug)]
 pub(super) struct EnvironmentLock {
-    _file: File,
+    _files: Vec<File>,
 }
 
 impl EnvironmentLock {
-    pub(super) fn take(reports: &Path, environment: &str) -> Result<Self, LockError> {
-        let directory = reports.join(LOCK_DIRECTORY);
-        let path = directory.join(format!("{environment}.lock"));
-        std::fs::create_dir_all(&directory).map_err(FileError::on("create", &directory))?;
-        let options = OpenOptions::new().create(true).write(true).truncate(false).clone();
-        let mut file = options.open(&path).map_err(FileError::on("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(LockError::Taken { environment: environment.to_owned() });
-            }
-            Err(std::fs::TryLockError::Error(source)) => return Err(FileError::on("lock", &path)(source).into()),
+    pub(super) fn take(reports: &Path, environment: &Environment) -> Result<Self, LockError> {
+        let mut paths = vec![reports.join(LOCK_DIRECTORY).join(format!("{}.lock", environment.name))];
+        let shared = match environment.kind() {
+            EnvironmentKind::Sandbox(_) => None,
+            EnvironmentKind::Endpoint(url) => Some(url.clone()),
+            EnvironmentKind::Account(binding) => Some(format!("{} {}", binding.account, binding.region)),
+        };
+        if let Some(shared) = shared {
+            let name: String = sha256_hex(shared.as_bytes()).chars().take(SHARED_LOCK_CHARS).collect();
+            paths.push(runtime_directory()?.join(format!("{name}.lock")));
         }
-        file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(FileError::on("write", &path))?;
-        Ok(Self { _file: file })
+        let files = paths.iter().map(|path| lock_file(path, &environment.name));
+        Ok(Self { _files: files.collect::<Result<_, _>>()? })
     }
+}
+
+fn lock_file(path: &Path, environment: &str) -> Result<File, LockError> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(FileError::on("create", directory))?;
+    }
+    let options = OpenOptions::new().create(true).write(true).truncate(false).clone();
+    let mut file = options.open(path).map_err(FileError::on("open", path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(LockError::Taken { environment: environment.to_owned() });
+        }
+        Err(std::fs::TryLockError::Error(source)) => return Err(FileError::on("lock", path)(source).into()),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(FileError::on("write", path))?;
+    Ok(file)
 }

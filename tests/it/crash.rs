@@ -1,7 +1,8 @@
 //! Runs and recoveries that are killed at every step: whatever was changed is undone, and nothing is changed that no
 //! durable record tells of. `make crash-test` runs all of it and prints the counts.
 
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,8 @@ struct Arena {
     lambda: Lambda,
     _sandbox: Run,
     before: [Function; 2],
+    /// Each run has a folder of reports of its own: a proxy that no log tells of may still hold the socket of the last one.
+    attempt: Cell<usize>,
 }
 
 /// What a crash left: the run's folder, the functions, the toxics of the fault proxy.
@@ -71,8 +74,9 @@ struct Wreck {
     proxy: Option<WreckedProxy>,
 }
 
-/// What a recovery finds, apart from times and digests: two wrecks that agree in it are recovered by the same steps.
-type Signature = (Vec<String>, bool, [Function; 2], Option<(bool, bool)>);
+/// What a recovery finds, apart from times and digests: the events of each change, and of the run. Two wrecks that agree in
+/// it are recovered by the same steps.
+type Signature = (BTreeMap<String, Vec<String>>, bool, [Function; 2], Option<(bool, bool)>);
 
 struct WreckedProxy {
     socket: PathBuf,
@@ -85,13 +89,14 @@ impl Wreck {
         let text = std::fs::read(self.folder.join("run.ndjson")).expect("a log");
         let read = read_log(&self.folder).expect("a log");
         let is_torn = text.len() as u64 > read.whole_bytes;
-        let kinds = read.events.iter().map(|event| {
+        let mut kinds = BTreeMap::<String, Vec<String>>::new();
+        for event in &read.events {
             let value = serde_json::to_value(&event.kind).expect("JSON");
             let name = value.as_object().and_then(|it| it.keys().next()).cloned().unwrap_or_else(|| value.to_string());
-            format!("{name} {}", event.kind.fault().map_or("", |identity| identity.step.as_str()))
-        });
+            kinds.entry(event.kind.fault().map_or_else(String::new, |it| it.step.clone())).or_default().push(name);
+        }
         let proxy = self.proxy.as_ref().map(|proxy| (proxy.spec.is_some(), proxy.toxic.is_some()));
-        (kinds.collect(), is_torn, self.functions.clone(), proxy)
+        (kinds, is_torn, self.functions.clone(), proxy)
     }
 }
 
@@ -106,7 +111,7 @@ impl Arena {
         workspace.write("gameday.yaml", &settings);
         let lambda = Lambda::at(&endpoint);
         let before = NAMES.map(|name| lambda.function(name));
-        Self { workspace, lambda, _sandbox: sandbox, before }
+        Self { workspace, lambda, _sandbox: sandbox, before, attempt: Cell::new(0) }
     }
 
     fn functions(&self) -> [Function; 2] {
@@ -115,8 +120,11 @@ impl Arena {
 
     /// Runs the scenario without a watchdog, with a failpoint.
     fn run(&self, failpoint: &str) -> Output {
-        let arguments = ["run", "scenarios/crash.yaml", "--env", "local", "--no-watchdog"];
-        self.workspace.start_command(gameday().args(arguments).env(FAILPOINT, failpoint)).wait()
+        self.attempt.set(self.attempt.get() + 1);
+        let arguments = ["run", "scenarios/crash.yaml", "--env", "local", "--no-watchdog", "--reports"];
+        let mut command = gameday();
+        command.args(arguments).arg(self.reports()).env(FAILPOINT, failpoint);
+        self.workspace.start_command(&mut command).wait()
     }
 
     /// Recovers the run in a folder, with a failpoint.
@@ -126,7 +134,7 @@ impl Arena {
 
     /// The run's folder, where the run came so far as to have a log that says something.
     fn folder(&self) -> Option<PathBuf> {
-        let folder = self.workspace.run_folder()?;
+        let folder = gameday::run::find_runs(&self.reports()).expect("runs").pop()?;
         match read_log(&folder) {
             Ok(_) => Some(folder),
             Err(LogError::Empty(_)) => None,
@@ -209,9 +217,8 @@ impl Arena {
         });
     }
 
-    /// The next run begins in an empty folder.
-    fn clear(&self) {
-        std::fs::remove_dir_all(self.workspace.reports()).ok();
+    fn reports(&self) -> PathBuf {
+        self.workspace.path().join(format!("attempt-{}", self.attempt.get()))
     }
 }
 
@@ -280,7 +287,6 @@ fn a_run_that_is_killed_at_any_step_is_undone_also_when_its_recovery_is_killed_a
     let (singles, doubles, changed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let wrecks = Mutex::new(HashSet::new());
     in_parallel(|arena, n| {
-        arena.clear();
         let run = arena.run(&format!("kill:{n}"));
         if !was_killed(&run) {
             assert_eq!(run.code(), 3, "nothing is made of a mark that nobody makes: {run:#?}");
@@ -328,7 +334,6 @@ fn a_run_whose_nth_write_fails_undoes_everything() {
     for errno in ["enospc", "eio"] {
         let (failed, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
         in_parallel(|arena, n| {
-            arena.clear();
             let run = arena.run(&format!("{errno}:{n}"));
             if run.code() == 3 {
                 return false;
@@ -359,7 +364,6 @@ fn a_run_whose_nth_write_fails_undoes_everything() {
 fn a_panic_at_any_step_ends_the_run_and_everything_is_undone() {
     let (panicked, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
     in_parallel(|arena, n| {
-        arena.clear();
         let run = arena.run(&format!("panic:{n}"));
         if !run.stderr.contains("failpoint") {
             assert_eq!(run.code(), 3, "{run:#?}");
@@ -381,26 +385,56 @@ fn a_panic_at_any_step_ends_the_run_and_everything_is_undone() {
     assert!(panicked >= 80 && injected >= 20, "{panicked} {injected}");
 }
 
-/// The failpoints are counted as they are, so that a test above cannot pass because there are none.
-#[test]
-fn a_run_is_killed_where_a_failpoint_says_so_and_recovery_finds_the_change() {
-    let arena = Arena::start();
-    let is_armed = |kind: &EventKind| matches!(kind, EventKind::FaultArmed { .. });
+/// Kills runs until one has changed a function: its folder.
+fn changed_and_killed(arena: &Arena) -> PathBuf {
     let found = (40..200).step_by(10).find_map(|n| {
-        arena.clear();
         assert!(was_killed(&arena.run(&format!("kill:{n}"))), "step {n}");
         let folder = arena.folder().expect("a log");
         if arena.functions() != arena.before {
-            return Some((n, folder));
+            return Some(folder);
         }
         // The fault proxy of this run is in the way of the next one.
         assert_eq!(arena.recover(&folder, "").code(), 0);
         None
     });
-    let (n, folder) = found.expect("a step at which something is changed");
+    found.expect("a step at which something is changed")
+}
+
+/// The failpoints are there, so that a test above cannot pass because there are none.
+#[test]
+fn a_run_is_killed_where_a_failpoint_says_so_and_recovery_finds_the_change() {
+    let arena = Arena::start();
+    let folder = changed_and_killed(&arena);
+    let is_armed = |kind: &EventKind| matches!(kind, EventKind::FaultArmed { .. });
     assert!(read_log(&folder).expect("a log").events.iter().any(|event| is_armed(&event.kind)));
-    arena.assert_no_effect_without_intent(&state(&folder), &format!("killed at {n}"));
+    arena.assert_no_effect_without_intent(&state(&folder), "killed");
     let recovered = arena.recover(&folder, "");
     assert_eq!(recovered.code(), 0, "{recovered:#?}");
-    arena.assert_restored(Some(&folder), &format!("killed at {n}"));
+    arena.assert_restored(Some(&folder), "recovered");
+}
+
+#[test]
+fn a_log_that_is_broken_in_the_middle_is_told_with_its_offset_and_salvaged_from_the_undo_files() {
+    let arena = Arena::start();
+    let folder = changed_and_killed(&arena);
+    let log = folder.join("run.ndjson");
+    let mut bytes = std::fs::read(&log).expect("a log");
+    // The second line: everything that the ledger knows stands behind it.
+    let offset = bytes.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+    bytes[offset + 10] ^= 0x20;
+    std::fs::write(&log, &bytes).expect("a log");
+
+    let refused = arena.recover(&folder, "");
+    assert_eq!(refused.code(), 1, "{refused:#?}");
+    for part in ["line 2", &format!("at byte {offset}"), "gameday recover --salvage"] {
+        assert!(refused.stderr.contains(part), "`{part}` is not in {}", refused.stderr);
+    }
+    assert_ne!(arena.functions(), arena.before, "nothing was changed");
+    let folder_text = folder.to_str().expect("a path");
+    let salvaged = arena.workspace.gameday(&["recover", folder_text, "--salvage"]);
+    assert_eq!(salvaged.code(), 0, "{salvaged:#?}");
+    assert_eq!(arena.functions(), arena.before);
+    assert_eq!(std::fs::read(folder.join("run.ndjson.broken")).expect("the broken log"), bytes, "nothing is lost");
+    assert_eq!(state(&folder).outstanding().count(), 0);
+    // What the log no longer tells of, its fault proxy, ends by itself within a minute of the run's death.
 }
