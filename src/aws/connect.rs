@@ -36,6 +36,20 @@ pub enum Connection {
     },
 }
 
+impl Connection {
+    /// What a shell must say before `aws` works in the same place, without a secret.
+    #[must_use]
+    pub fn shell(&self) -> String {
+        match self {
+            Self::Endpoint(url) => format!("export AWS_ENDPOINT_URL={url} AWS_REGION={LOCAL_REGION}"),
+            Self::Account { region, profile } => {
+                let profile = profile.as_ref().map(|profile| format!(" AWS_PROFILE={profile}")).unwrap_or_default();
+                format!("export AWS_REGION={region}{profile}")
+            }
+        }
+    }
+}
+
 /// Clients for one environment.
 #[derive(Clone)]
 pub struct Aws {

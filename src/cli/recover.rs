@@ -38,18 +38,26 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Some(run) => vec![workspace::run_folder(&reports, Some(run))?],
         None => left_behind(&reports, &arguments)?,
     };
-    let mut all = Vec::new();
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
     for folder in folders {
         let salvage = arguments.salvage;
         let options = RecoverOptions { salvage, failpoints: Failpoints::from_environment(), ..options_for(&folder) };
-        all.push(recover(&folder, options).await.map_err(|error| failure(&error))?);
+        // One run that cannot be recovered keeps none of the others from it.
+        match recover(&folder, options).await {
+            Ok(recovered) => all.push(recovered),
+            Err(error) => failures.push(failure(&error)),
+        }
     }
     if arguments.json {
         out::json(&all);
-    } else if all.is_empty() {
+    } else if all.is_empty() && failures.is_empty() {
         out::line(format_args!("nothing to recover: no run in `{}` left anything behind", reports.display()));
     } else {
         all.iter().for_each(print);
+    }
+    if let Some(last) = failures.pop() {
+        failures.iter().for_each(|failure| out::progress(format_args!("error: {}", failure.text)));
+        return Err(last);
     }
     Ok(if all.iter().all(|recovered| recovered.is_clean) { Exit::Success } else { Exit::Dirty })
 }
@@ -94,7 +102,6 @@ fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
         RecoverError::Alive(_) => Failure { exit: Exit::Locked, ..failure },
-        RecoverError::Undo { .. } => Failure { exit: Exit::Dirty, ..failure },
         RecoverError::Log(_)
         | RecoverError::Folder(_)
         | RecoverError::Identity(_)

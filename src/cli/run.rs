@@ -181,7 +181,7 @@ fn tell(
         out::line(format_args!("  {path}"));
     }
     if left > 0 {
-        out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.id));
+        out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.path.display()));
         out::line("  or by hand:");
         let by_hand =
             state.outstanding().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);

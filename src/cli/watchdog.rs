@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Exit, Failure, out, recover, report};
-use crate::event::{FaultState, Recoverer};
+use crate::event::{FaultState, LogError, Recoverer};
 use crate::run::{Alarm, READY, RecoverError, Recovered, Watch};
 use crate::workspace::Workspace;
 
@@ -62,12 +62,8 @@ async fn recover_until_clean(folder: &Path, by: Recoverer) -> bool {
 fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
     match recovered {
         Ok(recovered) => recovered.faults.iter().any(|fault| fault.end.is_none() && fault.state != FaultState::Drifted),
-        Err(RecoverError::Identity(_) | RecoverError::Alive(_)) => true,
-        Err(
-            RecoverError::Log(_)
-            | RecoverError::Folder(_)
-            | RecoverError::WrongAccount { .. }
-            | RecoverError::Undo { .. },
-        ) => false,
+        // A log that cannot be written, for want of space, may be so later.
+        Err(RecoverError::Identity(_) | RecoverError::Alive(_) | RecoverError::Log(LogError::File(_))) => true,
+        Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::WrongAccount { .. }) => false,
     }
 }

@@ -206,12 +206,18 @@ impl FaultProgress {
     }
 
     pub(super) fn drifted(&mut self, at: u64, fields: &[String]) {
+        if self.state == FaultState::Intended {
+            return;
+        }
         self.state = FaultState::Drifted;
         self.ended_ms = Some(at);
         self.left = fields.to_vec();
     }
 
     pub(super) fn stuck(&mut self, at: u64, error: &str, by_hand: &[String]) {
+        if self.state == FaultState::Intended {
+            return;
+        }
         self.state = FaultState::Stuck;
         self.ended_ms = Some(at);
         self.error = Some(error.to_owned());
@@ -220,6 +226,11 @@ impl FaultProgress {
 }
 
 impl LoadProgress {
+    /// A load may be started again once it is over: what failed, and that it was lost, stays.
+    pub(super) fn started(&mut self, at: u64) {
+        (self.start_ms, self.end_ms, self.last) = (at, None, None);
+    }
+
     pub(super) fn recorded(&mut self, second: &LoadSecond) {
         self.failed_count += second.failed_count;
         self.last = Some(second.clone());

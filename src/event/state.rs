@@ -144,7 +144,7 @@ impl RunState {
             EventKind::PhaseEnded { why, .. } => self.end_phase(at, *why),
             EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
             EventKind::LoadStarted { load, .. } => {
-                self.loads.insert(load.clone(), LoadProgress { start_ms: at, ..LoadProgress::default() });
+                self.load(load).started(at);
             }
             EventKind::LoadRecorded(second) => self.load(&second.load).recorded(second),
             EventKind::LoadEnded { load } => self.load(load).end_ms = Some(at),

@@ -36,6 +36,8 @@ pub struct FaultEnvironment {
     pub proxy: Option<AdminClient>,
     /// The targets by their names in the scenario.
     pub targets: BTreeMap<TargetId, FaultTarget>,
+    /// What a shell must say before `aws` works in the same place.
+    pub shell: String,
     /// Whether the control plane lives in the run's own process: nobody home then means that it is gone for good.
     pub is_embedded: bool,
 }

@@ -142,9 +142,8 @@ impl Revertible for LambdaEnvironmentChange {
         vec![format!(
             "aws lambda get-function-configuration --function-name {function} --query Environment.Variables \
              | jq --slurpfile file '{undo}' '. as $now | reduce $file[0]{restore} | {{Variables: .}}' \
-             | (umask 077; cat > /tmp/{function}-environment.json) \
-             && aws lambda update-function-configuration --function-name {function} \
-             --environment file:///tmp/{function}-environment.json && rm /tmp/{function}-environment.json"
+             > \"${{file:=$(mktemp)}}\" && aws lambda update-function-configuration --function-name {function} \
+             --environment \"file://$file\"; rm -f \"$file\""
         )]
     }
 }

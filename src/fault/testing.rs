@@ -376,6 +376,7 @@ impl FakeFunctions {
     pub(crate) fn environment(self: &Arc<Self>) -> FaultEnvironment {
         let target = |name: &String| (name.parse().unwrap(), FaultTarget::Function(name.clone()));
         FaultEnvironment {
+            shell: String::new(),
             functions: Arc::clone(self) as Arc<dyn FunctionControl>,
             proxy: None,
             targets: self.plane().functions.keys().map(target).collect(),

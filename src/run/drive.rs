@@ -26,7 +26,7 @@ use super::ledger::Recorder;
 use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
 use super::probe_task::{self, Sample};
-use super::recover::{RecoverError, close_proxy, read_undos, undo_all};
+use super::recover::{close_proxy, read_undos, undo_all};
 use super::stage::{Stage, renew_lease};
 use super::watchdog::{Heart, Watchdog};
 use crate::event::{
@@ -83,7 +83,7 @@ pub async fn run(
     // From here on a signal is kept until it can be obeyed: the process must not die between two changes.
     let signals = Signals::listen();
     let _lock = EnvironmentLock::take(&options.reports, environment)?;
-    refuse_dirty(&options, &environment.name)?;
+    refuse_dirty(&options, &plan)?;
     let clock = Clock::start();
     let folder =
         RunFolder::create(&options.reports, &plan, &options.scenario_text, options.workload_text.as_deref(), clock)?;
@@ -119,7 +119,8 @@ pub async fn run(
             // The run ends in its log as well: nothing was injected.
             let cause = AbortCause::Internal { error: error_chain(&error) };
             recorder.record(EventKind::RunAborted { cause })?;
-            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: 7 })?;
+            let exit_code = if error.is_not_ready() { Outcome::NotReady } else { Outcome::Internal }.exit_code();
+            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code })?;
             Err(error)
         }
     }
@@ -143,15 +144,16 @@ fn abort_file(directory: &Path) -> Option<String> {
 
 /// The run's own machinery has failed: what it left is undone from its folder, as another process would.
 async fn undo_after_panic(recorder: &Recorder, faults: &FaultEnvironment, panic: &str) -> Outcome {
-    let record = |kind| recorder.record(kind).ok();
+    let record = |kind| recorder.record_anyway(kind);
     record(EventKind::RunAborted { cause: AbortCause::Internal { error: panic.to_owned() } });
     let state = recorder.recording().state().clone();
-    match read_plan(recorder.log().directory())
-        .map_err(RecoverError::Folder)
-        .and_then(|plan| read_undos(recorder.log().directory(), &state, &plan))
-    {
-        Ok(undos) => undo_all(recorder, faults, undos).await,
-        Err(error) => drop(record(EventKind::Noted { text: error_chain(&error), by: None })),
+    match read_plan(recorder.log().directory()) {
+        Ok(plan) => {
+            let (undos, unusable) = read_undos(recorder.log().directory(), &state, &plan);
+            unusable.into_iter().for_each(&record);
+            undo_all(recorder, faults, undos).await;
+        }
+        Err(error) => record(EventKind::Noted { text: error_chain(&error), by: None }),
     }
     close_proxy(&state).await;
     let state = recorder.recording().state().clone();

@@ -1,34 +1,22 @@
 //! Evidence in a run's folder: `evidence/load-<load>.ndjson`, one frame a second with its histograms.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, LoadSecond, LoadStepSecond};
+use crate::event::{LoadSecond, LoadStepSecond};
 use crate::load::Frame;
-use crate::plan::Plan;
 use crate::unit::{FileError, Histogram, LoadId};
-use crate::verdict::{Recording, SecondRecord, StepRecord};
+use crate::verdict::{SecondRecord, StepRecord};
 
 const DIRECTORY: &str = "evidence";
 
-/// Why evidence cannot be written or read.
+/// Why evidence cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
     /// The file system said no.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A line is no frame.
-    #[error("line {line} of `{}` is not a frame of load", path.display())]
-    Frame {
-        /// The file.
-        path: PathBuf,
-        /// Counts from 1.
-        line: usize,
-        /// Why not.
-        #[source]
-        source: serde_json::Error,
-    },
 }
 
 /// The frame file of one load.
@@ -128,31 +116,4 @@ fn merged(step: &StepRecord) -> Histogram {
 /// A percentile in milliseconds, to the microsecond.
 fn millis(histogram: &Histogram, quantile: f64) -> Option<f64> {
     histogram.quantile(quantile).map(|latency| (latency.as_secs_f64() * 1_000_000.0).round() / 1_000.0)
-}
-
-/// Rebuilds what a run recorded from its folder, so that it can be judged again.
-///
-/// # Errors
-/// A frame file cannot be read. One that is missing is a load that was not started.
-pub fn recording_of(directory: &Path, plan: &Plan, events: &[Event]) -> Result<Recording, EvidenceError> {
-    let mut recording = Recording::default();
-    events.iter().for_each(|event| recording.apply(event));
-    for load in plan.loads.keys() {
-        let path = frame_path(directory, load);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(FileError::on("open", &path)(source).into()),
-        };
-        for (index, line) in BufReader::new(file).lines().enumerate() {
-            let line = line.map_err(FileError::on("read", &path))?;
-            let frame: Frame = serde_json::from_str(&line).map_err(|source| EvidenceError::Frame {
-                path: path.clone(),
-                line: index + 1,
-                source,
-            })?;
-            recording.record_second(load, frame.second, record_of(&frame));
-        }
-    }
-    Ok(recording)
 }

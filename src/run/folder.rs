@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log};
+use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log, undo_steps};
 use crate::plan::Plan;
 use crate::unit::{Clock, FileError, RunId, RuntimeDirectoryError, ScenarioId, runtime_directory, sha256_hex};
 use crate::workspace::{Environment, EnvironmentKind};
@@ -141,6 +141,16 @@ pub struct LiveRun {
     pub state: RunState,
     /// Whether a process runs it.
     pub is_alive: bool,
+    /// How many undo files there are of which the log, which is broken, cannot tell how they ended.
+    pub untold_count: usize,
+}
+
+impl LiveRun {
+    /// How many changes may be in place.
+    #[must_use]
+    pub fn change_count(&self) -> usize {
+        self.state.outstanding().count().max(self.untold_count)
+    }
 }
 
 /// The runs that are not over, or that ended dirty, oldest first. A log that cannot be read is passed over, except that
@@ -154,16 +164,17 @@ pub fn live_runs(reports: &Path) -> Result<Vec<LiveRun>, FolderError> {
 }
 
 fn live_run(path: &Path) -> Option<LiveRun> {
-    let events = match read_log(path) {
-        Ok(ReadLog { events, .. }) | Err(LogError::Broken { before: events, .. }) => events,
+    let (events, is_whole) = match read_log(path) {
+        Ok(ReadLog { events, .. }) => (events, true),
+        Err(LogError::Broken { before: events, .. }) => (events, false),
         Err(_) => return None,
     };
     let state = RunState::fold(&events);
-    if state.is_over() && state.outstanding().next().is_none() {
-        return None;
-    }
+    let undo_count = || undo_steps(path).map_or(0, |steps| steps.len());
+    let untold_count = if is_whole { 0 } else { undo_count() };
     let is_alive = !state.is_over() && is_in_use(path);
-    Some(LiveRun { path: path.to_owned(), state, is_alive })
+    let live = LiveRun { path: path.to_owned(), state, is_alive, untold_count };
+    (!live.state.is_over() || live.change_count() > 0).then_some(live)
 }
 
 /// Why an environment cannot be had.

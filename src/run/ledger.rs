@@ -25,7 +25,7 @@ pub(super) struct UndoFile {
 
 /// Why an undo file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum UndoFileError {
+pub(super) enum UndoFileError {
     /// It cannot be read.
     #[error("failed to read it")]
     Io(#[source] std::io::Error),
@@ -97,7 +97,7 @@ impl Recorder {
     }
 
     /// Records where nothing could be done about a failure: undo does not stop for a log that is full.
-    fn record_anyway(&self, kind: EventKind) {
+    pub(super) fn record_anyway(&self, kind: EventKind) {
         self.record(kind).ok();
     }
 
@@ -212,13 +212,25 @@ pub(super) async fn revert(recorder: &Recorder, environment: &FaultEnvironment, 
         }
     }
     let error = last.unwrap_or_default();
-    recorder.record_anyway(stuck(recorder, identity, undo, error));
+    recorder.record_anyway(stuck(recorder, environment, identity, undo, error));
 }
 
-/// An undo that could not be done, with what finishes it by hand.
-fn stuck(recorder: &Recorder, identity: &FaultIdentity, undo: &Undo, error: String) -> EventKind {
-    let mut by_hand = vec![format!("gameday recover {}", recorder.recording().state().run)];
-    by_hand.extend(undo.by_hand(&undo_path(recorder.log.directory(), &identity.step)));
+/// An undo that could not be done, with what finishes it by hand, in any folder.
+fn stuck(
+    recorder: &Recorder,
+    environment: &FaultEnvironment,
+    identity: &FaultIdentity,
+    undo: &Undo,
+    error: String,
+) -> EventKind {
+    let folder = recorder.log.directory();
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mut by_hand = vec![format!("gameday recover {}", folder.display())];
+    let commands = undo.by_hand(&undo_path(&folder, &identity.step));
+    if !commands.is_empty() {
+        by_hand.push(environment.shell.clone());
+    }
+    by_hand.extend(commands);
     EventKind::FaultStuck { identity: identity.clone(), error, by_hand }
 }
 
@@ -231,7 +243,7 @@ async fn revert_once(recorder: &Recorder, environment: &FaultEnvironment, identi
         Ok(Reverted::AsBefore) => restored(FaultEnd::AsBefore),
         Ok(Reverted::Gone) => restored(FaultEnd::Gone),
         Ok(Reverted::Drift(fields)) => EventKind::FaultDrifted { identity, fields },
-        Err(error) => stuck(recorder, &identity, undo, crate::unit::error_chain(&error)),
+        Err(error) => stuck(recorder, environment, &identity, undo, crate::unit::error_chain(&error)),
     });
 }
 

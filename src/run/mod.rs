@@ -19,7 +19,7 @@ mod watchdog;
 
 pub use control::{ControlError, send_command};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
-pub use evidence::{EvidenceError, recording_of};
+pub use evidence::EvidenceError;
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
 pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};

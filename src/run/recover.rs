@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::folder::{FolderError, read_plan};
-use super::ledger::{self, Recorder, UndoFile, UndoFileError};
+use super::ledger::{self, Recorder, UndoFile};
 use super::stage::{proxy_client, targets};
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::{
@@ -16,8 +16,8 @@ use crate::event::{
     RunState, undo_path, undo_steps,
 };
 use crate::fault::{FaultEnvironment, Undo};
-use crate::plan::{EnvironmentKind, Plan};
-use crate::unit::{Failpoints, TargetId};
+use crate::plan::{EnvironmentKind, Plan, change_id};
+use crate::unit::{Failpoints, TargetId, error_chain};
 
 /// How long after the death of a run a call that it had sent may still take effect.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -44,17 +44,6 @@ pub enum RecoverError {
         expected: String,
         /// The caller's.
         found: String,
-    },
-    /// An undo file cannot be used: nobody can tell what was there before.
-    #[error("the undo of `{fault}` cannot be used (`{path}`)")]
-    Undo {
-        /// The fault.
-        fault: String,
-        /// The file.
-        path: String,
-        /// Why not.
-        #[source]
-        source: UndoFileError,
     },
 }
 
@@ -123,11 +112,12 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     }
     let state = recorder.recording().state().clone();
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
-    let undos = read_undos(directory, &state, &plan)?;
+    let (undos, unusable) = read_undos(directory, &state, &plan);
     let environment = environment_of(&plan, &state, &options).await?;
     let is_work_left = !open.is_empty() || !state.is_over();
     if is_work_left {
-        recorder.record(EventKind::RecoveryStarted { process: std::process::id(), by: options.by })?;
+        recorder.record_anyway(EventKind::RecoveryStarted { process: std::process::id(), by: options.by });
+        unusable.into_iter().for_each(|it| recorder.record_anyway(it));
         let in_flight = in_flight(&state, &undos);
         undo_all(&recorder, &environment, undos).await;
         let last_at = events.last().map(|event| event.at).unwrap_or_default();
@@ -141,6 +131,7 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let is_clean = left.is_empty();
     drop(recording);
     if is_work_left {
+        // Everything is undone by now, also where the log could not take it: then the next recovery finds it as before.
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
     }
     Ok(Recovered { run: state.run, is_clean, faults })
@@ -153,12 +144,14 @@ fn take_in_undo_files(recorder: &Recorder, directory: &Path, plan: &Plan) -> Res
         if recorder.recording().state().faults.iter().any(is_known) {
             continue;
         }
-        let changes = plan.routes.iter().chain(plan.changes.values());
-        let change = changes.into_iter().find(|change| step.ends_with(&format!("-{}", change.fault)));
+        let routes = plan.routes.iter().enumerate();
+        let route = routes.into_iter().find(|(index, route)| change_id(index + 1, &route.fault) == step).map(|it| it.1);
+        let fault = step.split_once('-').and_then(|(_, fault)| plan.changes.get(fault));
+        let change = route.or(fault);
         let (Some(change), Some((undo_sha256, undo))) = (change, UndoFile::read_unnamed(&undo_path(directory, &step)))
         else {
             let text = format!("`undo/{step}.json` is not a whole undo, and is left out");
-            recorder.record(EventKind::Noted { text, by: None })?;
+            recorder.record_anyway(EventKind::Noted { text, by: None });
             continue;
         };
         let identity = FaultIdentity { step: step.clone(), fault: change.fault.clone() };
@@ -221,20 +214,23 @@ fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
 /// The undo of each open change, last first, by what it works on.
 pub(super) type Undos = BTreeMap<String, Vec<(FaultIdentity, Undo)>>;
 
-/// Reads the undo of every change that is or may be in place, and checks it against the log.
-pub(super) fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> Result<Undos, RecoverError> {
-    let mut undos = Undos::new();
+/// Reads the undo of every change that is or may be in place, and checks it against the log. One that cannot be used is
+/// told, and keeps none of the others from being undone.
+pub(super) fn read_undos(directory: &Path, state: &RunState, plan: &Plan) -> (Undos, Vec<EventKind>) {
+    let (mut undos, mut unusable) = (Undos::new(), Vec::new());
     for fault in state.outstanding().rev() {
-        let path = undo_path(directory, &fault.identity.step);
-        let digest = fault.undo_sha256.as_deref().unwrap_or_default();
-        let file = UndoFile::read(&path, digest).map_err(|source| RecoverError::Undo {
-            fault: fault.identity.fault.to_string(),
-            path: path.display().to_string(),
-            source,
-        })?;
-        undos.entry(plan.resource(&fault.target)).or_default().push((fault.identity.clone(), file.undo));
+        let identity = fault.identity.clone();
+        let path = undo_path(directory, &identity.step);
+        match UndoFile::read(&path, fault.undo_sha256.as_deref().unwrap_or_default()) {
+            Ok(file) => undos.entry(plan.resource(&fault.target)).or_default().push((identity, file.undo)),
+            Err(error) => {
+                let error = format!("its undo cannot be used (`{}`): {}", path.display(), error_chain(&error));
+                let by_hand = vec![format!("{} (it was changed so: {})", fault.undo, fault.change)];
+                unusable.push(EventKind::FaultStuck { identity, error, by_hand });
+            }
+        }
     }
-    Ok(undos)
+    (undos, unusable)
 }
 
 async fn environment_of(
@@ -265,6 +261,7 @@ async fn environment_of(
         functions: Arc::clone(&aws.functions),
         proxy: address_of(ProcessKind::Proxy).map(|socket| proxy_client(&socket).with_failpoints(failpoints.clone())),
         targets: targets(plan),
+        shell: connection.shell(),
         is_embedded: plan.environment.kind == EnvironmentKind::Sandbox,
     })
 }

@@ -135,6 +135,7 @@ impl Stage {
                 functions: Arc::clone(&aws.functions),
                 proxy: None,
                 targets: targets(plan),
+                shell: connection.shell(),
                 is_embedded: sandbox.is_some(),
             },
             urls: BTreeMap::new(),
@@ -282,7 +283,7 @@ impl Stage {
     }
 }
 
-/// The last 4 KB that the sandbox's functions wrote are not shown: they may hold anything.
+/// Where the environment's control plane is; `embedded` is the endpoint of the embedded sandbox.
 fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
     match environment.kind() {
         EnvironmentKind::Sandbox(_) => Connection::Endpoint(embedded.unwrap_or_default()),

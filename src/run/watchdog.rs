@@ -91,6 +91,8 @@ impl Watchdog {
             Ok(Ok(_)) if said == READY.as_bytes() => {}
             _ => return Err(WatchdogError::NotReady),
         }
+        // A watchdog that reads no more must not hold the run up.
+        rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| WatchdogError::Start(error.into()))?;
         let pulse = Pulse { pipe: pipe.into(), last: Instant::now() };
         Ok(Self { child, pid, heart: Heart(Arc::new(Mutex::new(pulse))) })
     }

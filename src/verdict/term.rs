@@ -313,7 +313,9 @@ impl Judge<'_> {
                 ..TermResult::unknown("")
             };
         };
-        let mut unit = if aggregate == Aggregate::Count { Unit::Number } else { measured.unit };
+        // A count has no unit; neither has the sum of a rate, which is how many there were.
+        let is_number = aggregate == Aggregate::Count || (aggregate == Aggregate::Sum && measured.unit == Unit::Rate);
+        let mut unit = if is_number { Unit::Number } else { measured.unit };
         let limit = match value {
             Value::OfBaseline(_) => {
                 let Some((baseline, baseline_window)) = self.baseline(aggregate, signal, spec) else {

@@ -12,9 +12,8 @@ pub(super) fn hypotheses(run: &Run<'_>, evidence: &[EvidenceFile]) -> Vec<Hypoth
 fn hypothesis(run: &Run<'_>, facts: &HypothesisFacts, evidence: &[EvidenceFile]) -> Hypothesis {
     // A run that was judged twice, by itself and by a recovery, is read by its latest word.
     let result = run.state.results.iter().rev().find(|result| result.hypothesis.as_str() == facts.id);
-    let about_load = |file: &&EvidenceFile| {
-        file.file.starts_with("evidence/") && facts.loads.iter().any(|load| file.file.contains(load.as_str()))
-    };
+    let about_load =
+        |file: &&EvidenceFile| facts.loads.iter().any(|load| file.file == format!("evidence/load-{load}.ndjson"));
     Hypothesis {
         id: facts.id.clone(),
         text: facts.text.clone(),

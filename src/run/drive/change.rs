@@ -7,6 +7,7 @@ use super::super::ledger;
 use super::Drive;
 use crate::event::FaultIdentity;
 use crate::fault::{FaultKind, Undo};
+use crate::plan::change_id;
 
 impl Drive {
     pub(super) fn inject(&mut self, identity: FaultIdentity) {
@@ -40,7 +41,11 @@ impl Drive {
 
     fn kind(&self, identity: &FaultIdentity) -> Option<FaultKind> {
         let change = match identity.is_route() {
-            true => self.plan.routes.iter().find(|route| route.fault == identity.fault)?,
+            // By its number: the names of two routes may be cut to the same.
+            true => {
+                let routes = self.plan.routes.iter().enumerate();
+                routes.into_iter().find(|(index, it)| change_id(index + 1, &it.fault) == identity.step)?.1
+            }
             false => self.plan.changes.get(&identity.fault)?,
         };
         change.spec.kind().ok()

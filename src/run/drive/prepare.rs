@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 use super::super::control::{Control, ControlError, Request, short_name};
-use super::super::folder::{FolderError, LockError, RunFolder, live_runs};
+use super::super::folder::{FolderError, LockError, RunFolder, live_runs, read_plan};
 use super::super::ledger::Recorder;
 use super::super::stage::{Stage, StageError, StageOptions};
 use super::super::watchdog::{Watchdog, WatchdogError};
@@ -13,7 +13,7 @@ use super::RunOptions;
 use crate::event::{EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
-use crate::plan::Plan;
+use crate::plan::{EnvironmentKind, Plan};
 use crate::unit::{LoadId, SignalId};
 use crate::workspace::Environment;
 
@@ -64,6 +64,17 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// Whether the environment, and not this program or its disk, was in the way: exit code 7.
+    #[must_use]
+    pub fn is_not_ready(&self) -> bool {
+        match self {
+            Self::Stage(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
+            Self::Folder(_) | Self::Log(_) | Self::Lock(_) | Self::Dirty { .. } | Self::Control(_) => false,
+        }
+    }
+}
+
 /// Everything that a run needs once its timeline begins.
 pub(super) struct Prepared {
     pub(super) plan: Plan,
@@ -77,11 +88,18 @@ pub(super) struct Prepared {
 
 /// Refuses an environment in which an earlier run left something. The caller holds the environment's lock, so no run that
 /// is still open there is alive, whatever process has its number by now.
-pub(super) fn refuse_dirty(options: &RunOptions, environment: &str) -> Result<(), RunError> {
+pub(super) fn refuse_dirty(options: &RunOptions, plan: &Plan) -> Result<(), RunError> {
+    let environment = &plan.environment;
     for live in live_runs(&options.reports)? {
-        let count = live.state.outstanding().count();
-        if live.state.environment == environment && count > 0 {
-            return Err(RunError::Dirty { environment: environment.to_owned(), run: live.state.run, count });
+        // Two names may stand for one place.
+        let is_same_place = || {
+            environment.kind != EnvironmentKind::Sandbox
+                && read_plan(&live.path).is_ok_and(|other| other.environment.kind == environment.kind)
+        };
+        let count = live.change_count();
+        if count > 0 && (live.state.environment == environment.name || is_same_place()) {
+            let run = live.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            return Err(RunError::Dirty { environment: environment.name.clone(), run, count });
         }
     }
     Ok(())
