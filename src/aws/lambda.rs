@@ -13,6 +13,8 @@ use super::{
 };
 
 const SERVICE: &str = "lambda";
+/// Values shorter than this are no secrets, and stand in every other word.
+const SECRET_BYTES_MIN: usize = 4;
 
 /// The driver of [`FunctionControl`] that talks to a real endpoint.
 #[derive(Debug, Clone)]
@@ -80,6 +82,17 @@ fn read_configuration(output: &GetFunctionConfigurationOutput) -> Result<Functio
     })
 }
 
+/// AWS quotes what it does not take, and values of variables may be secrets: they are struck out of its message.
+fn without_values(error: AwsError, update: &FunctionUpdate) -> AwsError {
+    let mut message = error.message;
+    for value in update.environment.iter().flat_map(|EnvironmentVariables(variables)| variables.values()) {
+        if value.len() >= SECRET_BYTES_MIN {
+            message = message.replace(value.as_str(), "***");
+        }
+    }
+    AwsError { message, ..error }
+}
+
 #[async_trait]
 impl FunctionControl for Lambda {
     async fn configuration(&self, function: &str) -> Result<FunctionConfiguration, AwsError> {
@@ -114,7 +127,7 @@ impl FunctionControl for Lambda {
             .set_revision_id(revision.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;
+            .map_err(|error| without_values(AwsError::from_sdk(SERVICE, OPERATION, &error), update))?;
         Ok(())
     }
 
@@ -179,5 +192,19 @@ impl FunctionControl for Lambda {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_quotes_the_variables_does_not_show_their_values() {
+        let variables = [("TOKEN", "s3cr3t-token"), ("STAGE", "de")].map(|(name, value)| (name.into(), value.into()));
+        let environment = Some(EnvironmentVariables(variables.into()));
+        let update = FunctionUpdate { environment, ..FunctionUpdate::default() };
+        let error = bad_answer("UpdateFunctionConfiguration", "too long: {\"TOKEN\":\"s3cr3t-token\"}, denied");
+        assert_eq!(without_values(error, &update).message, "too long: {\"TOKEN\":\"***\"}, denied");
     }
 }

@@ -105,7 +105,7 @@ pub struct HttpSignal {
     /// The interval; default 1s, at least 100ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<DurationText>,
-    /// How long a probe may take; default 2s.
+    /// How long a probe may take; default 2s, or the interval where that is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<DurationText>,
     /// What is reported; default `success_ratio`.
@@ -118,7 +118,7 @@ impl HttpSignal {
     const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
     /// The shortest interval.
     const INTERVAL_MIN: Duration = Duration::from_millis(100);
-    /// How long an answer may take, unless the signal says otherwise.
+    /// How long an answer may take at most, unless the signal says otherwise.
     const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 
     /// How often the probe asks; default 1 s, at least 100 ms.
@@ -127,10 +127,11 @@ impl HttpSignal {
         self.every.map_or(Self::INTERVAL_DEFAULT, |every| every.0).max(Self::INTERVAL_MIN)
     }
 
-    /// How long an answer may take; default 2 s.
+    /// How long an answer may take; default 2 s, or the interval where that is shorter: a service that hangs is then sampled
+    /// as often as one that answers.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        self.timeout.map_or(Self::TIMEOUT_DEFAULT, |timeout| timeout.0)
+        self.timeout.map_or_else(|| Self::TIMEOUT_DEFAULT.min(self.interval()), |timeout| timeout.0)
     }
 
     /// What is reported; default whether the probe was a success.

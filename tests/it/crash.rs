@@ -89,7 +89,7 @@ struct Wreck {
 
 /// What a recovery finds, apart from times and digests: the events of each change, and of the run. Two wrecks that agree in
 /// it are recovered by the same steps.
-type Signature = (BTreeMap<String, Vec<String>>, bool, [Function; 2], Option<(bool, bool)>);
+type Signature = (BTreeMap<String, Vec<String>>, [Function; 2], Option<bool>);
 
 struct WreckedProxy {
     socket: PathBuf,
@@ -99,17 +99,16 @@ struct WreckedProxy {
 
 impl Wreck {
     fn signature(&self) -> Signature {
-        let text = std::fs::read(self.folder.join("run.ndjson")).expect("a log");
+        // A torn tail is cut off before anything else is done.
         let read = read_log(&self.folder).expect("a log");
-        let is_torn = text.len() as u64 > read.whole_bytes;
         let mut kinds = BTreeMap::<String, Vec<String>>::new();
         for event in &read.events {
             let value = serde_json::to_value(&event.kind).expect("JSON");
             let name = value.as_object().and_then(|it| it.keys().next()).cloned().unwrap_or_else(|| value.to_string());
             kinds.entry(event.kind.fault().map_or_else(String::new, |it| it.step.clone())).or_default().push(name);
         }
-        let proxy = self.proxy.as_ref().map(|proxy| (proxy.spec.is_some(), proxy.toxic.is_some()));
-        (kinds, is_torn, self.functions.clone(), proxy)
+        let proxy = self.proxy.as_ref().map(|proxy| proxy.toxic.is_some());
+        (kinds, self.functions.clone(), proxy)
     }
 }
 
@@ -215,7 +214,8 @@ impl Arena {
                 self.lambda.restore(name, left);
             }
         }
-        let Some(proxy) = &wreck.proxy else { return };
+        // A proxy without a toxic is nothing that a recovery would have to undo.
+        let Some(proxy) = wreck.proxy.as_ref().filter(|proxy| proxy.toxic.is_some()) else { return };
         self.lambda.runtime.block_on(async {
             let client = AdminClient::unix(&proxy.socket);
             let name = "provider".parse().expect("a name");
