@@ -63,7 +63,11 @@ fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
     match recovered {
         Ok(recovered) => recovered.faults.iter().any(|fault| fault.end.is_none() && fault.state != FaultState::Drifted),
         // A log that cannot be written, for want of space, may be so later.
-        Err(RecoverError::Identity(_) | RecoverError::Alive(_) | RecoverError::Log(LogError::File(_))) => true,
+        Err(
+            RecoverError::Identity(_)
+            | RecoverError::Alive(_)
+            | RecoverError::Log(LogError::File(_) | LogError::Failed),
+        ) => true,
         Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::WrongAccount { .. }) => false,
     }
 }

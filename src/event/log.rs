@@ -148,13 +148,17 @@ impl EventLog {
         lock(&file, &path)?;
         let offset = match read_log(directory) {
             Ok(_) => return Ok(()),
-            Err(LogError::Broken { offset, .. }) => offset,
+            // Without its first line nothing says what the log is of.
+            Err(LogError::Broken { offset, .. }) if offset > 0 => offset,
             Err(error) => return Err(error),
         };
         let kept = directory.join(BROKEN_FILE);
-        std::fs::copy(&path, &kept)
-            .and_then(|_| File::open(&kept)?.sync_all())
-            .map_err(FileError::on("write", &kept))?;
+        // A second salvage keeps what the first one found.
+        if !was_cut(directory) {
+            std::fs::copy(&path, &kept)
+                .and_then(|_| File::open(&kept)?.sync_all())
+                .map_err(FileError::on("write", &kept))?;
+        }
         sync_directory(directory)?;
         file.set_len(offset as u64).and_then(|()| file.sync_all()).map_err(FileError::on("cut", &path))?;
         Ok(())
@@ -225,6 +229,11 @@ impl EventLog {
         let event = Arc::new(self.stamp(u64::MAX, kind));
         self.sender.send(Arc::clone(&event)).ok();
         event
+    }
+
+    /// Takes nothing more: no fault can be armed from here on.
+    pub(crate) fn close(&self) {
+        self.lock().failed = true;
     }
 
     fn stamp(&self, seq: u64, kind: EventKind) -> Event {
@@ -306,6 +315,12 @@ pub fn undo_steps(directory: &Path) -> Result<Vec<String>, FileError> {
     Ok(steps)
 }
 
+/// Whether the log in `directory` was once broken and cut: its undo files may tell of more than it does.
+#[must_use]
+pub fn was_cut(directory: &Path) -> bool {
+    directory.join(BROKEN_FILE).exists()
+}
+
 /// Where a fault's undo is kept.
 #[must_use]
 pub fn undo_path(directory: &Path, step: &str) -> PathBuf {
@@ -384,7 +399,8 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
         });
         match decoded {
             Ok(event) => events.push(event),
-            Err(_) if index + 1 == lines.len() => break,
+            // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
+            Err(_) if !raw.ends_with(b"\n") => break,
             Err(problem) => {
                 return Err(LogError::Broken { path, line: index + 1, offset, problem, before: events });
             }

@@ -18,6 +18,7 @@ pub use detail::{
 pub use kind::{EventKind, FaultIdentity};
 pub use log::{
     Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path, undo_steps,
+    was_cut,
 };
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use state::{RunStage, RunState};

@@ -136,14 +136,16 @@ impl Revertible for LambdaEnvironmentChange {
 
     fn by_hand(&self, undo: &Path) -> Vec<String> {
         // The former values may be secrets: they go from the private undo file to AWS without being shown.
-        let (function, undo) = (&self.function, undo.display());
+        let function = &self.function;
+        let undo = undo.display().to_string().replace('\'', r"'\''");
         let restore = ".undo.lambda_environment.variables[] as $it (\
                        $now; if $it.before == null then del(.[$it.name]) else .[$it.name] = $it.before end)";
         vec![format!(
-            "aws lambda get-function-configuration --function-name {function} --query Environment.Variables \
-             | jq --slurpfile file '{undo}' '. as $now | reduce $file[0]{restore} | {{Variables: .}}' \
-             > \"${{file:=$(mktemp)}}\" && aws lambda update-function-configuration --function-name {function} \
-             --environment \"file://$file\"; rm -f \"$file\""
+            "(f=$(mktemp) && aws lambda get-function-configuration --function-name {function} \
+             --query Environment.Variables --output json \
+             | jq --slurpfile file '{undo}' '. as $now | reduce $file[0]{restore} | {{Variables: .}}' > \"$f\" \
+             && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\"; \
+             rm -f \"$f\")"
         )]
     }
 }

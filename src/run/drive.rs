@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use prepare::{Prepared, prepare, refuse_dirty};
 use signals::{Signals, Wish};
@@ -106,9 +106,14 @@ pub async fn run(
             let watchdog = prepared.watchdog.take();
             let faults = prepared.stage.faults.clone();
             let drive = Drive::new(prepared, &options, recorder.clone(), watchdog.as_ref().map(Watchdog::heart));
+            let heart = watchdog.as_ref().map(Watchdog::heart);
+            let tasks = drive.tasks.clone();
             let outcome = match tokio::spawn(drive.play(signals)).await {
                 Ok(outcome) => outcome,
-                Err(panic) => undo_after_panic(&recorder, &faults, &panic.to_string()).await,
+                Err(panic) => {
+                    let undoing = undo_after_panic(&recorder, &faults, &tasks, panic.to_string());
+                    beating(heart.as_ref(), undoing).await
+                }
             };
             if let Some(watchdog) = watchdog {
                 watchdog.dismiss().await;
@@ -134,18 +139,47 @@ const ABORT_REASON_BYTES_MAX: u64 = 1024;
 /// Why the run is to end, where somebody has put the file `abort` into its folder.
 fn abort_file(directory: &Path) -> Option<String> {
     use std::io::Read as _;
-    let file = std::fs::File::open(directory.join(ABORT_FILE)).ok()?;
+    let path = directory.join(ABORT_FILE);
+    let kind = std::fs::symlink_metadata(&path).ok()?;
     let mut reason = Vec::new();
-    // A reason that cannot be read is no reason to go on.
-    file.take(ABORT_REASON_BYTES_MAX).read_to_end(&mut reason).ok();
+    // That it is there is the wish; a reason that cannot be read is no reason to go on.
+    if kind.is_file()
+        && let Ok(file) = std::fs::File::open(&path)
+    {
+        file.take(ABORT_REASON_BYTES_MAX).read_to_end(&mut reason).ok();
+    }
     let reason = String::from_utf8_lossy(&reason).trim().to_owned();
     Some(if reason.is_empty() { "the file `abort` in the run's folder".to_owned() } else { reason })
 }
 
+/// How long injections and undos that are under way may take once the engine is gone; each has a budget of its own.
+const TASKS_WAIT: Duration = Duration::from_secs(120);
+
+/// Does something while the watchdog is told that the run is alive.
+async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
+    let mut tick = tokio::time::interval(TICK);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            // A watchdog that is gone is told of while the timeline is walked; here everything is being undone.
+            _ = tick.tick() => drop(heart.map(Heart::beat)),
+        }
+    }
+}
+
 /// The run's own machinery has failed: what it left is undone from its folder, as another process would.
-async fn undo_after_panic(recorder: &Recorder, faults: &FaultEnvironment, panic: &str) -> Outcome {
+async fn undo_after_panic(
+    recorder: &Recorder,
+    faults: &FaultEnvironment,
+    tasks: &TaskTracker,
+    panic: String,
+) -> Outcome {
     let record = |kind| recorder.record_anyway(kind);
-    record(EventKind::RunAborted { cause: AbortCause::Internal { error: panic.to_owned() } });
+    record(EventKind::RunAborted { cause: AbortCause::Internal { error: panic } });
+    // What is on its way in or out comes to its end first: nothing may be changed behind the undo.
+    tasks.close();
+    tokio::time::timeout(TASKS_WAIT, tasks.wait()).await.ok();
     let state = recorder.recording().state().clone();
     match read_plan(recorder.log().directory()) {
         Ok(plan) => {
@@ -176,6 +210,8 @@ struct Drive {
     stage: Stage,
     gameday: PathBuf,
     heart: Option<Heart>,
+    /// Injections and undos that are under way.
+    tasks: TaskTracker,
     loads: BTreeMap<LoadId, LoadPlan>,
     load_stops: BTreeMap<LoadId, CancellationToken>,
     frame_files: BTreeMap<LoadId, FrameFile>,
@@ -217,6 +253,7 @@ impl Drive {
             stage,
             gameday: options.gameday.clone(),
             heart,
+            tasks: TaskTracker::new(),
             loads,
             load_stops: BTreeMap::new(),
             frame_files: BTreeMap::new(),
@@ -306,18 +343,11 @@ impl Drive {
         // What cannot be undone may still need the way through the proxy, which fails open by itself.
         if outcome != Outcome::Dirty {
             let heart = self.heart.clone();
-            let mut tick = tokio::time::interval(TICK);
-            let clearing = self.stage.clear();
-            tokio::pin!(clearing);
-            loop {
-                tokio::select! {
-                    () = &mut clearing => break,
-                    // A watchdog that is gone has nothing more to watch over: everything is undone.
-                    _ = tick.tick() => drop(heart.as_ref().map(Heart::beat)),
-                }
-            }
+            beating(heart.as_ref(), self.stage.clear()).await;
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
+        // Whoever left with an injection on its way: without a log it cannot be armed any more.
+        self.recorder.log().close();
         outcome
     }
 

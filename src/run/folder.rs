@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log, undo_steps};
+use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log, undo_steps, was_cut};
 use crate::plan::Plan;
 use crate::unit::{Clock, FileError, RunId, RuntimeDirectoryError, ScenarioId, runtime_directory, sha256_hex};
 use crate::workspace::{Environment, EnvironmentKind};
@@ -69,14 +69,20 @@ impl RunFolder {
         let (id, path) = claim(reports, &plan.scenario.id, clock)?;
         let mut plan_text = serde_json::to_string_pretty(plan).expect("invariant: a plan serialises to JSON");
         plan_text.push('\n');
+        // Recovery needs the plan as much as the log: it is on disk before anything is changed.
         let write = |name: &str, text: &str| {
             let file = path.join(name);
-            std::fs::write(&file, text).map_err(FileError::on("write", &file))
+            File::create(&file)
+                .and_then(|mut open| open.write_all(text.as_bytes()).and_then(|()| open.sync_all()))
+                .map_err(FileError::on("write", &file))
         };
         write(PLAN_FILE, &plan_text)?;
         write(SCENARIO_FILE, scenario_text)?;
         if let Some(text) = workload_text {
             write(WORKLOAD_FILE, text)?;
+        }
+        for folder in [&path, reports] {
+            File::open(folder).and_then(|open| open.sync_all()).map_err(FileError::on("sync", folder))?;
         }
         Ok(Self { id, plan_sha256: sha256_hex(plan_text.as_bytes()), path })
     }
@@ -165,13 +171,19 @@ pub fn live_runs(reports: &Path) -> Result<Vec<LiveRun>, FolderError> {
 
 fn live_run(path: &Path) -> Option<LiveRun> {
     let (events, is_whole) = match read_log(path) {
-        Ok(ReadLog { events, .. }) => (events, true),
+        Ok(ReadLog { events, .. }) => (events, !was_cut(path)),
         Err(LogError::Broken { before: events, .. }) => (events, false),
-        Err(_) => return None,
+        Err(_) => (Vec::new(), false),
     };
     let state = RunState::fold(&events);
-    let undo_count = || undo_steps(path).map_or(0, |steps| steps.len());
-    let untold_count = if is_whole { 0 } else { undo_count() };
+    // Undo files of which no record tells how they ended.
+    let is_untold =
+        |step: &String| !state.faults.iter().any(|it| it.identity.step == *step && it.undo_sha256.is_some());
+    let untold = || undo_steps(path).unwrap_or_default().iter().filter(|step| is_untold(step)).count();
+    let untold_count = if is_whole { 0 } else { untold() };
+    if events.is_empty() && untold_count == 0 {
+        return None;
+    }
     let is_alive = !state.is_over() && is_in_use(path);
     let live = LiveRun { path: path.to_owned(), state, is_alive, untold_count };
     (!live.state.is_over() || live.change_count() > 0).then_some(live)

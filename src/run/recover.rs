@@ -13,7 +13,7 @@ use super::stage::{proxy_client, targets};
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::{
     EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
-    RunState, undo_path, undo_steps,
+    RunState, undo_path, undo_steps, was_cut,
 };
 use crate::fault::{FaultEnvironment, Undo};
 use crate::plan::{EnvironmentKind, Plan, change_id};
@@ -104,10 +104,12 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     if options.salvage {
         EventLog::cut_broken(directory).map_err(alive)?;
     }
+    // A salvage that was itself cut short is gone on with, also by a recovery that does not ask for one.
+    let is_salvage = options.salvage || was_cut(directory);
     let (log, events) = EventLog::reopen(directory).map_err(alive)?;
     let plan = read_plan(directory)?;
     let recorder = Recorder::resume(log.with_failpoints(options.failpoints.clone()), &events);
-    if options.salvage {
+    if is_salvage {
         take_in_undo_files(&recorder, directory, &plan)?;
     }
     let state = recorder.recording().state().clone();

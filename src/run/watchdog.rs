@@ -80,6 +80,8 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            // Until it is ready: one that comes up late would find its pipe closed, and end a run that refuses to begin.
+            .kill_on_drop(true)
             .spawn()
             .map_err(WatchdogError::Start)?;
         let missing = || WatchdogError::Start(io::Error::other("it has no pipe"));

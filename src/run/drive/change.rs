@@ -18,7 +18,7 @@ impl Drive {
             return;
         };
         // The guardrails are looked at on their own, four times a second; here nothing may slip through in between.
-        if let Some(trip) = self.forbidden().filter(|_| !identity.is_route()) {
+        if let Some(trip) = self.forbidden() {
             self.find(Some(trip));
             sender.send(Input::Injected { identity, ok: false }).ok();
             return;
@@ -26,7 +26,7 @@ impl Drive {
         let (recorder, environment, undos) =
             (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
         let tried = identity.clone();
-        let injection = tokio::spawn(async move {
+        let injection = self.tasks.spawn(async move {
             let keep = |undo: Undo| {
                 undos.lock().unwrap_or_else(PoisonError::into_inner).insert(tried.clone(), undo);
             };
@@ -60,7 +60,7 @@ impl Drive {
             return;
         };
         let (recorder, environment) = (self.recorder.clone(), self.stage.faults.clone());
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             ledger::revert(&recorder, &environment, &identity, &undo).await;
             sender.send(Input::Undone(identity)).ok();
         });

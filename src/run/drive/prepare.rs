@@ -152,8 +152,13 @@ pub(super) async fn prepare(
 async fn start_watchdog(options: &RunOptions, folder: &RunFolder, recorder: &Recorder) -> Result<Watchdog, RunError> {
     let watchdog = Watchdog::spawn(&options.gameday, &folder.path).await?;
     let (pid, address) = (watchdog.pid(), String::new());
-    recorder.record(EventKind::ProcessStarted { process: ProcessKind::Watchdog, pid, address })?;
-    Ok(watchdog)
+    match recorder.record(EventKind::ProcessStarted { process: ProcessKind::Watchdog, pid, address }) {
+        Ok(()) => Ok(watchdog),
+        Err(error) => {
+            watchdog.dismiss().await;
+            Err(error.into())
+        }
+    }
 }
 
 type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);
