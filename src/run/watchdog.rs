@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::unit::Failpoints;
 
-/// The hidden sub-command that [`watch`] serves.
+/// The hidden sub-command that [`Watch`] serves.
 const WATCHDOG: &str = "watchdog";
 /// How often a run says that it is alive.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
