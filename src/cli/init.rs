@@ -14,9 +14,12 @@ pub(super) struct Arguments {
     folder: PathBuf,
 }
 
+/// A workspace lies in somebody's repository, which has one of these in most cases.
+const GITIGNORE: &str = ".gitignore";
+
 /// The files of a new workspace. They are files of this repository, and a test runs `check` over them.
 const FILES: [(&str, &str); 5] = [
-    (".gitignore", include_str!("template/init/gitignore")),
+    (GITIGNORE, include_str!("template/init/gitignore")),
     ("gameday.yaml", include_str!("template/init/gameday.yaml")),
     ("workload.yaml", include_str!("template/init/workload.yaml")),
     ("playbooks/pb-slow-checkout.md", include_str!("template/init/playbooks/pb-slow-checkout.md")),
@@ -25,8 +28,11 @@ const FILES: [(&str, &str); 5] = [
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = &arguments.folder;
-    let existing: Vec<String> =
-        FILES.iter().filter(|(name, _)| folder.join(name).exists()).map(|(name, _)| format!("`{name}`")).collect();
+    let existing: Vec<String> = FILES
+        .iter()
+        .filter(|(name, _)| *name != GITIGNORE && folder.join(name).exists())
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
     if !existing.is_empty() {
         let (names, folder) = (existing.join(", "), folder.display());
         let text = format!(
@@ -35,12 +41,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failure, text));
     }
     for (name, text) in FILES {
-        write_new(&folder.join(name), text)?;
+        let path = folder.join(name);
+        if name == GITIGNORE && path.exists() {
+            add_lines(&path, text)?;
+            continue;
+        }
+        write_new(&path, text)?;
         out::progress(format_args!("wrote {}", folder.join(name).display()));
     }
     let change = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
     out::line(format_args!("next: {change}gameday check && gameday run scenarios/quickstart.yaml"));
     Ok(Exit::Success)
+}
+
+/// Adds to a file the lines that it does not have yet.
+fn add_lines(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Failure, format_args!("failed to add to `{}`: {error}", path.display()))
+    };
+    let there = std::fs::read_to_string(path).map_err(failed)?;
+    let missing: Vec<&str> = text.lines().filter(|line| !there.lines().any(|other| other == *line)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let gap = if there.is_empty() || there.ends_with('\n') { "" } else { "\n" };
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).map_err(failed)?;
+    file.write_all(format!("{gap}{}\n", missing.join("\n")).as_bytes()).map_err(failed)?;
+    out::progress(format_args!("added to {}", path.display()));
+    Ok(())
 }
 
 /// Writes a file that must not be there yet, with the folders above it.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
+use crate::event::is_in_use;
 use crate::report::{Facts, Format, Report, ReportError, read_run};
 use crate::workspace::Workspace;
 
@@ -29,6 +30,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let reports = workspace::reports_here(arguments.reports.as_deref());
     let directory = workspace::run_folder(&reports, arguments.run.as_deref())?;
+    if is_in_use(&directory) {
+        let text = format!("the run in `{}` is still alive: its report is made when it ends", directory.display());
+        return Err(Failure::new(Exit::Locked, text));
+    }
     let formats = Some(arguments.format.as_slice()).filter(|formats| !formats.is_empty());
     let templates = Workspace::root_of(Path::new(".")).join(TEMPLATES);
     let (report, paths) = make(&directory, formats, &templates).map_err(|error| Failure::from_error(&error))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
-use crate::event::{RunState, is_in_use, read_log};
+use crate::event::{RunStage, RunState, is_in_use, read_log};
 use crate::run::live_runs;
 use crate::unit::format_duration;
 
@@ -70,7 +70,8 @@ fn print(state: &RunState, is_alive: bool) {
     };
     out::line(format_args!("{}\n{} in {}: {life}, {at} in", state.title, state.run, state.environment));
     if let Some(phase) = state.current_phase().filter(|_| is_alive) {
-        out::line(format_args!("  phase {}", phase.phase));
+        let pause = if state.stage == RunStage::Paused { " (paused)" } else { "" };
+        out::line(format_args!("  phase {}{pause}", phase.phase));
     }
     for fault in &state.faults {
         let word = format!("{:?}", fault.state).to_lowercase();
@@ -79,7 +80,7 @@ fn print(state: &RunState, is_alive: bool) {
     for (load, progress) in &state.loads {
         if let Some(last) = &progress.last {
             let all = last.ok_count + last.failed_count;
-            out::line(format_args!("  load {load}: {} users, {all}/s, {} failed", last.target, last.failed_count));
+            out::line(format_args!("  load {load}: {:.0} users, {all}/s, {} failed", last.target, last.failed_count));
         }
     }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()) {

@@ -53,6 +53,11 @@ impl SourceFile {
             let empty = Arc::new(Self::new(name.clone(), ""));
             Box::new(Diagnostic::error(&empty, 0..0, "unreadable-file", format!("failed to read the file: {error}")))
         };
+        // A pipe or a device would be waited for without an end; a folder is told by the system.
+        let kind = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(unreadable(&std::io::Error::other("it is no regular file")));
+        }
         let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
         let length = file.metadata().map_err(|error| unreadable(&error))?.len();
         let mut bytes = Vec::new();

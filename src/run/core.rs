@@ -152,7 +152,13 @@ impl Core {
                 self.abort(AbortCause::FaultFailed { fault: identity.fault }, now_ms, &mut effects);
             }
             Input::Undone(identity) => self.changes.undone(&identity),
-            Input::Abort(cause) => self.abort(cause, now_ms, &mut effects),
+            Input::Abort(cause) => {
+                // What ends the run may be the very thing that proves the fault, in the same second.
+                if matches!(self.position, Position::Phase { .. }) {
+                    self.prove_effects(&judge, &mut effects);
+                }
+                self.abort(cause, now_ms, &mut effects);
+            }
         }
         // What a command says must stand in the recording before it is judged: the next tick goes on from there.
         if !is_command {

@@ -161,6 +161,25 @@ fn a_new_workspace_passes_check_and_is_never_written_over() {
 }
 
 #[test]
+fn a_new_workspace_in_a_repository_adds_to_its_gitignore() {
+    let folder = tempfile::tempdir().unwrap();
+    let ignored = || std::fs::read_to_string(folder.path().join(".gitignore")).unwrap();
+    std::fs::write(folder.path().join(".gitignore"), "/target").unwrap();
+    assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));
+    assert!(ignored().starts_with("/target\n") && ignored().ends_with("reports/*/undo/\n"), "{}", ignored());
+}
+
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let output = gameday(folder.path(), &["check", "pipe.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no regular file"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_scenario_from_a_template_passes_check_and_compiles_to_a_plan_under_its_own_id() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));

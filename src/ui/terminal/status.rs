@@ -77,7 +77,10 @@ fn load_text(second: &LoadSecond) -> String {
         style(format!("{} of {all} failed", second.failed_count)).for_stderr().red().to_string()
     };
     let p99 = second.p99_ms.map(|millis| format!(" · p99 {millis:.0} ms")).unwrap_or_default();
-    format!("{}: {} users · {all}/s{p99} · {failed} · {} in flight", second.load, second.target, second.in_flight_count)
+    format!(
+        "{}: {:.0} users · {all}/s{p99} · {failed} · {} in flight",
+        second.load, second.target, second.in_flight_count
+    )
 }
 
 /// How a load is doing, as a line of its own.
