@@ -177,7 +177,7 @@ fn a_log_that_cannot_be_written_any_more_ends_the_run_and_everything_is_undone()
     assert!(output.stderr.contains("failed to append to"), "{}", output.stderr);
     assert!(output.stderr.contains("everything is as it was before"), "{}", output.stderr);
     let state = workspace.state();
-    for (_, _, address) in &state.processes {
+    for (_, _, address) in state.processes.iter().filter(|(kind, ..)| *kind == ProcessKind::Sandbox) {
         wait_for("the functions to end", || processes_with(address).is_empty().then_some(()));
     }
     wait_for("the port to be free", || is_free(workspace.provider_port).then_some(()));
