@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gameday::event::{AbortCause, EventKind, FaultEnd, FaultState, ProcessKind, RunState, StepOutcome, read_log};
 use gameday::run::find_runs;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::lambda::{Function, Lambda};
@@ -83,6 +83,8 @@ impl Apart {
         workspace.write("functions.yaml", FUNCTIONS);
         workspace.write("scenarios/apart.yaml", &SCENARIO.replace("HOLD", "30m"));
         workspace.write("scenarios/short.yaml", &SCENARIO.replace("HOLD", "5s"));
+        let strict = SCENARIO.replace("HOLD", "30m").replace("on_lost: continue", "on_lost: abort");
+        workspace.write("scenarios/strict.yaml", &strict);
         let mut sandbox = workspace.start(&["sandbox", "up", "--functions", "functions.yaml", "--json"]);
         let endpoint = sandbox.read_json()["endpoint"].as_str().expect("an endpoint").to_owned();
         workspace
@@ -137,7 +139,11 @@ impl Apart {
 
     /// Starts a run and waits until all its changes are made.
     pub(crate) fn start_broken(&self, more: &[&str]) -> Run {
-        let run = self.workspace.start(&[&["run", "scenarios/apart.yaml", "--env", "local"], more].concat());
+        self.start_scenario("scenarios/apart.yaml", more)
+    }
+
+    fn start_scenario(&self, scenario: &str, more: &[&str]) -> Run {
+        let run = self.workspace.start(&[&["run", scenario, "--env", "local"], more].concat());
         self.wait_until_broken();
         run
     }
@@ -285,6 +291,26 @@ fn a_run_that_is_told_to_terminate_undoes_everything_first() {
     let recovered = apart.gameday(&["recover"]);
     assert_eq!(recovered.code(), 0, "{recovered:#?}");
     assert!(recovered.stdout.contains("nothing to recover"), "{recovered:#?}");
+    apart.stop();
+}
+
+#[test]
+fn a_run_whose_load_worker_is_killed_undoes_everything_and_says_why() {
+    let apart = Apart::start();
+    apart.assert_paid();
+    let before = apart.functions();
+    let run = apart.start_scenario("scenarios/strict.yaml", &[]);
+    let worker = apart.kinds().into_iter().find_map(|kind| match kind {
+        EventKind::LoadStarted { pid, .. } => Some(pid),
+        _ => None,
+    });
+    let worker = worker.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).expect("a worker");
+    kill_process(worker, Signal::KILL).expect("it lives");
+    let output = run.wait();
+    assert_eq!(output.code(), 6, "{output:#?}");
+    assert!(output.stdout.contains("load shoppers was lost"), "{output:#?}");
+    assert_eq!(apart.state().abort, Some(AbortCause::LoadLost { load: "shoppers".parse().expect("an id") }));
+    apart.assert_as_before(&before);
     apart.stop();
 }
 

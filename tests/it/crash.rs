@@ -87,9 +87,18 @@ struct Wreck {
     proxy: Option<WreckedProxy>,
 }
 
-/// What a recovery finds, apart from times and digests: the events of each change, and of the run. Two wrecks that agree in
-/// it are recovered by the same steps.
-type Signature = (BTreeMap<String, Vec<String>>, [Function; 2], Option<bool>);
+/// What a recovery looks at, apart from times and digests. Two wrecks that agree in it are recovered by the same steps.
+#[derive(PartialEq, Eq, Hash)]
+struct Signature {
+    /// The changes that may be in place, each with the kind of state that its record says.
+    outstanding: BTreeMap<String, FaultState>,
+    undo_files: Vec<String>,
+    processes: Vec<ProcessKind>,
+    is_tail_torn: bool,
+    is_over: bool,
+    functions: [Function; 2],
+    has_toxic: Option<bool>,
+}
 
 struct WreckedProxy {
     socket: PathBuf,
@@ -99,16 +108,28 @@ struct WreckedProxy {
 
 impl Wreck {
     fn signature(&self) -> Signature {
-        // A torn tail is cut off before anything else is done.
         let read = read_log(&self.folder).expect("a log");
-        let mut kinds = BTreeMap::<String, Vec<String>>::new();
-        for event in &read.events {
-            let value = serde_json::to_value(&event.kind).expect("JSON");
-            let name = value.as_object().and_then(|it| it.keys().next()).cloned().unwrap_or_else(|| value.to_string());
-            kinds.entry(event.kind.fault().map_or_else(String::new, |it| it.step.clone())).or_default().push(name);
+        let state = RunState::fold(&read.events);
+        let outstanding = state.outstanding().map(|fault| (fault.identity.step.clone(), kind_of_state(fault.state)));
+        let mut undo_files = gameday::event::undo_steps(&self.folder).expect("undo files");
+        undo_files.sort_unstable();
+        Signature {
+            outstanding: outstanding.collect(),
+            undo_files,
+            processes: state.processes.iter().map(|(kind, ..)| *kind).collect(),
+            is_tail_torn: read.whole_bytes < std::fs::metadata(self.folder.join("run.ndjson")).expect("a log").len(),
+            is_over: state.is_over(),
+            functions: self.functions.clone(),
+            has_toxic: self.proxy.as_ref().map(|proxy| proxy.toxic.is_some()),
         }
-        let proxy = self.proxy.as_ref().map(|proxy| proxy.toxic.is_some());
-        (kinds, self.functions.clone(), proxy)
+    }
+}
+
+/// A recovery undoes what was applied, however far the run had come with it; what was only armed may be in flight.
+fn kind_of_state(state: FaultState) -> FaultState {
+    match state {
+        FaultState::Applied | FaultState::Effective | FaultState::Reverting => FaultState::Applied,
+        other => other,
     }
 }
 
