@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId};
 
 /// A process of ours beside the run's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessKind {
     /// The local Lambda, embedded in the run's process.

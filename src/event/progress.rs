@@ -6,7 +6,7 @@ use super::{FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
 use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
 
 /// Where a fault stands in its ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultState {
     /// It is about to be injected; nothing was changed.
