@@ -8,7 +8,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
-use super::interruptible::Interruptible;
 use super::lambda::Lambda;
 use super::{AwsError, FunctionControl, sts};
 use crate::unit::Failpoints;
@@ -53,8 +52,10 @@ impl Connection {
 /// Clients for one environment.
 #[derive(Clone)]
 pub struct Aws {
-    /// Lambda's control plane, with retries.
+    /// Lambda's control plane, as far as every fault on a function needs it.
     pub functions: Arc<dyn FunctionControl>,
+    /// All of Lambda's control plane.
+    pub lambda: Lambda,
     configuration: SdkConfig,
 }
 
@@ -87,14 +88,25 @@ impl Aws {
                 }
             }
         };
-        let configuration = loader.load().await;
-        Self { functions: Arc::new(Lambda::new(&configuration)), configuration }
+        Self::with(loader.load().await, Failpoints::default())
+    }
+
+    fn with(configuration: SdkConfig, failpoints: Failpoints) -> Self {
+        let lambda = Lambda::new(&configuration, failpoints);
+        Self { functions: Arc::new(lambda.clone()), lambda, configuration }
+    }
+
+    /// Clients that reach nobody, but for functions that a test makes up.
+    #[cfg(test)]
+    pub(crate) fn made_up(functions: Arc<dyn FunctionControl>) -> Self {
+        let configuration = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        Self { functions, ..Self::with(configuration, Failpoints::default()) }
     }
 
     /// The same clients, with a point at which a crash test can end the process before and after each call.
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
-        Self { functions: Arc::new(Interruptible { functions: self.functions, failpoints }), ..self }
+        Self::with(self.configuration, failpoints)
     }
 
     /// The caller's account, twelve digits.

@@ -4,13 +4,14 @@
 
 mod connect;
 mod error;
-mod interruptible;
+mod failpoint;
 mod lambda;
 mod ports;
 mod sts;
 
 pub use connect::{Aws, Connection};
 pub use error::AwsError;
+pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
 };

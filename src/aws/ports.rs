@@ -48,6 +48,12 @@ pub struct FunctionConfiguration {
     pub arn: String,
     /// Whole seconds, 1 to 900.
     pub timeout_seconds: u32,
+    /// Megabytes, 128 to 10,240; the share of a CPU goes with it.
+    pub memory_mb: u32,
+    /// ARNs of layer versions, in their order.
+    pub layers: Vec<String>,
+    /// The digest of the code; empty where an emulator has none.
+    pub code_sha256: String,
     /// The variables; none where AWS can not show them (`Environment.Error`: the key is denied), and then nothing that
     /// would write them back may be done.
     pub environment: Option<EnvironmentVariables>,
@@ -64,6 +70,10 @@ pub struct FunctionConfiguration {
 pub struct FunctionUpdate {
     /// Whole seconds, 1 to 900.
     pub timeout_seconds: Option<u32>,
+    /// Megabytes, 128 to 10,240.
+    pub memory_mb: Option<u32>,
+    /// ARNs of layer versions, in their order; AWS replaces the whole list.
+    pub layers: Option<Vec<String>>,
     /// The whole map: AWS replaces it (UpdateFunctionConfiguration).
     pub environment: Option<EnvironmentVariables>,
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{AwsError, FunctionControl};
+use crate::aws::{Aws, AwsError};
 use crate::proxy::{AdminClient, AdminError};
 use crate::unit::{ProxyName, TargetId};
 
@@ -30,8 +29,8 @@ pub enum FaultTarget {
 /// Where faults work: the control planes and the targets' names.
 #[derive(Clone)]
 pub struct FaultEnvironment {
-    /// Lambda's control plane.
-    pub functions: Arc<dyn FunctionControl>,
+    /// The control planes of AWS.
+    pub aws: Aws,
     /// The fault proxy's admin API; none where no target needs it.
     pub proxy: Option<AdminClient>,
     /// The targets by their names in the scenario.

@@ -3,29 +3,31 @@
 //! AWS: an update while another is under way answers 409; a stale `RevisionId` answers 412, and the id changes again
 //! when an update is done, so it is always read after the update has settled.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use super::change::{FaultEnvironment, FaultError};
-use crate::aws::{FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
+use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
+use crate::unit::TargetId;
+
+/// Why variables that AWS does not show are never written. AWS: `Environment.Error`.
+const UNREADABLE: &str = "its environment variables cannot be read (is the KMS key denied?)";
 
 /// How long an update may be under way.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it is looked at.
 const SETTLE_POLL: Duration = Duration::from_millis(200);
 
-/// What is to be done about a configuration that was just read.
-pub(super) enum Decision {
-    /// It is as wanted.
-    Done,
-    /// This is to be written.
-    Write(FunctionUpdate),
-}
-
 /// Reads a function's configuration once no update of it is under way.
 async fn settled(environment: &FaultEnvironment, function: &str) -> Result<FunctionConfiguration, FaultError> {
     let deadline = tokio::time::Instant::now() + SETTLE_TIMEOUT;
     loop {
-        let configuration = environment.functions.configuration(function).await?;
+        let configuration = environment.aws.functions.configuration(function).await?;
         if configuration.progress != UpdateProgress::InProgress {
             return Ok(configuration);
         }
@@ -50,7 +52,7 @@ pub(super) async fn ready(environment: &FaultEnvironment, function: &str) -> Res
 pub fn obstacle(configuration: &FunctionConfiguration) -> Option<&'static str> {
     if configuration.environment.is_none() {
         // AWS: `Environment.Error`. Whatever is written back would wipe what cannot be read.
-        return Some("its environment variables cannot be read (is the KMS key denied?)");
+        return Some(UNREADABLE);
     }
     match (configuration.state, configuration.progress) {
         (FunctionState::Pending, _) => Some("it is being made (`State` is `Pending`)"),
@@ -64,34 +66,142 @@ pub fn obstacle(configuration: &FunctionConfiguration) -> Option<&'static str> {
     }
 }
 
-/// Reads, decides, writes under the revision that was read, waits, and reads again until there is nothing to write.
-/// An answer that was lost is settled by reading.
-pub(super) async fn converge(
-    environment: &FaultEnvironment,
-    function: &str,
-    mut decide: impl FnMut(&FunctionConfiguration) -> Result<Decision, FaultError>,
-) -> Result<(), FaultError> {
-    let configuration = settled(environment, function).await?;
-    let Decision::Write(update) = decide(&configuration)? else { return Ok(()) };
-    let revision = configuration.revision.as_deref();
-    environment.functions.update_configuration(function, &update, revision).await?;
-    let configuration = settled(environment, function).await?;
-    match decide(&configuration)? {
-        Decision::Done => Ok(()),
-        Decision::Write(_) => Err(FaultError::NotApplied {
-            target: function.to_owned(),
-            found: "reading back shows another value than the one written".to_owned(),
-        }),
+/// What the name of an environment variable's setting starts with.
+const VARIABLE: &str = "variable ";
+pub(super) const TIMEOUT: &str = "timeout";
+pub(super) const MEMORY: &str = "memory";
+pub(super) const LAYERS: &str = "layers";
+
+/// The name of an environment variable's setting.
+pub(super) fn variable(name: &str) -> String {
+    format!("{VARIABLE}{name}")
+}
+
+/// The configuration of a function's `$LATEST`. AWS: UpdateFunctionConfiguration replaces lists and maps as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    function: String,
+}
+
+impl Configuration {
+    pub(super) fn of(function: &str) -> Self {
+        Self { function: function.to_owned() }
+    }
+
+    /// A change to `injected`, from what a function that could be restored for certain is now.
+    pub(super) async fn prepare(
+        environment: &FaultEnvironment,
+        target: &TargetId,
+        injected: BTreeMap<String, Option<Value>>,
+    ) -> Result<SettingsChange<Self>, FaultError> {
+        let function = environment.function(target)?;
+        let found = settings(&ready(environment, function).await?);
+        Ok(SettingsChange::new(Self::of(function), &found, injected))
     }
 }
 
-/// What a revert came to: drift wins, since something is left that is not as before.
-pub(super) fn reverted(drift: Vec<String>, wrote: bool) -> super::Reverted {
-    match (drift.is_empty(), wrote) {
-        (false, _) => super::Reverted::Drift(drift),
-        (true, true) => super::Reverted::Restored,
-        (true, false) => super::Reverted::AsBefore,
+/// A configuration as settings.
+pub(super) fn settings(configuration: &FunctionConfiguration) -> Settings {
+    let mut settings = Settings::from([
+        (TIMEOUT.to_owned(), configuration.timeout_seconds.into()),
+        (MEMORY.to_owned(), configuration.memory_mb.into()),
+    ]);
+    if !configuration.layers.is_empty() {
+        settings.insert(LAYERS.to_owned(), configuration.layers.clone().into());
     }
+    for (name, value) in configuration.environment.iter().flat_map(|EnvironmentVariables(variables)| variables) {
+        settings.insert(variable(name), value.clone().into());
+    }
+    settings
+}
+
+/// What of a configuration differs from what is wanted.
+pub(super) fn update(found: &Settings, wanted: &Settings) -> FunctionUpdate {
+    let changed = |name: &str| found.get(name) != wanted.get(name);
+    let number = |name: &str| wanted.get(name).filter(|_| changed(name)).and_then(Value::as_u64);
+    let number = |name: &str| number(name).and_then(|number| u32::try_from(number).ok());
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let layers = wanted.get(LAYERS).and_then(Value::as_array);
+    let variables = |settings: &Settings| -> BTreeMap<String, String> {
+        let of = |(name, value): (&String, &Value)| Some((name.strip_prefix(VARIABLE)?.to_owned(), text(value)?));
+        settings.iter().filter_map(of).collect()
+    };
+    FunctionUpdate {
+        timeout_seconds: number(TIMEOUT),
+        memory_mb: number(MEMORY),
+        layers: changed(LAYERS).then(|| layers.into_iter().flatten().filter_map(text).collect()),
+        environment: Some(variables(wanted)).filter(|wanted| *wanted != variables(found)).map(EnvironmentVariables),
+    }
+}
+
+impl Resource for Configuration {
+    fn name(&self) -> &str {
+        &self.function
+    }
+
+    async fn read(&self, environment: &FaultEnvironment, names: &[&str]) -> Result<Found, FaultError> {
+        let found = settled(environment, &self.function).await?;
+        // Writing back a map that cannot be read would wipe it.
+        if found.environment.is_none() && names.iter().any(|name| name.starts_with(VARIABLE)) {
+            return Err(FaultError::Unsafe { function: self.function.clone(), why: UNREADABLE });
+        }
+        Ok(Found { settings: settings(&found), revision: found.revision })
+    }
+
+    async fn write(&self, environment: &FaultEnvironment, found: &Found, wanted: &Settings) -> Result<(), FaultError> {
+        let update = update(&found.settings, wanted);
+        let functions = &environment.aws.functions;
+        Ok(functions.update_configuration(&self.function, &update, found.revision.as_deref()).await?)
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        name.starts_with(VARIABLE)
+    }
+
+    fn show(&self, name: &str, value: &Value) -> String {
+        match (name, value) {
+            (TIMEOUT, value) => format!("{value} s"),
+            (MEMORY, value) => format!("{value} MB"),
+            (_, Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+            (_, value) => value.to_string(),
+        }
+    }
+
+    fn by_hand(&self, changes: &[SettingChange], undo: &Path) -> Vec<String> {
+        let function = &self.function;
+        let update = format!("aws lambda update-function-configuration --function-name {function}");
+        let command = |change: &SettingChange| match (change.name.as_str(), &change.before) {
+            (TIMEOUT, Some(before)) => Some(format!("{update} --timeout {before}")),
+            (MEMORY, Some(before)) => Some(format!("{update} --memory-size {before}")),
+            (LAYERS, before) => {
+                let layers = before.as_ref().and_then(Value::as_array);
+                let layers: Vec<&str> = layers.into_iter().flatten().filter_map(Value::as_str).collect();
+                Some(format!("{update} --layers {}", layers.join(" ")).trim_end().to_owned())
+            }
+            _ => None,
+        };
+        let mut commands: Vec<String> = changes.iter().filter_map(command).collect();
+        if changes.iter().any(|change| change.name.starts_with(VARIABLE)) {
+            commands.push(variables_by_hand(function, undo));
+        }
+        commands
+    }
+}
+
+/// The former values may be secrets: they go from the private undo file to AWS without being shown.
+fn variables_by_hand(function: &str, undo: &Path) -> String {
+    let undo = undo.display().to_string().replace('\'', r"'\''");
+    let is_ours = r#"select(.name | startswith("variable "))"#;
+    let restore = r#"($it.name | ltrimstr("variable ")) as $name | if $it.before == null then del(.[$name]) else .[$name] = $it.before end"#;
+    format!(
+        "(f=$(mktemp) && aws lambda get-function-configuration --function-name {function} \
+         --query Environment.Variables --output json \
+         | jq --slurpfile file '{undo}' '. as $now | reduce ($file[0].undo[].settings[] | {is_ours}) as $it \
+         ($now; {restore}) | {{Variables: .}}' > \"$f\" \
+         && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\"; \
+         rm -f \"$f\")"
+    )
 }
 
 #[cfg(test)]
@@ -107,7 +217,7 @@ mod tests {
     async fn an_update_that_does_not_end_is_an_error_after_its_time() {
         let fake = owed::checkout();
         fake.updates_take(Duration::from_secs(3_600));
-        let update = FunctionUpdate { timeout_seconds: Some(3), environment: None };
+        let update = FunctionUpdate { timeout_seconds: Some(3), ..FunctionUpdate::default() };
         fake.update_configuration("checkout", &update, None).await.unwrap();
         let start = tokio::time::Instant::now();
         let outcome = settled(&fake.environment(), "checkout").await;
@@ -118,19 +228,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_goes_under_the_revision_from_after_the_last_update() {
         let fake = owed::checkout();
-        let update = FunctionUpdate { timeout_seconds: Some(3), environment: None };
+        let update = FunctionUpdate { timeout_seconds: Some(3), ..FunctionUpdate::default() };
         let first = Arc::clone(&fake);
         first.update_configuration("checkout", &update, None).await.unwrap();
         // The update of somebody else is under way: it is waited for, so that neither 409 nor 412 comes of it.
         let calls = fake.changing_calls();
-        converge(&fake.environment(), "checkout", |found| {
-            Ok(match found.timeout_seconds {
-                4 => Decision::Done,
-                _ => Decision::Write(FunctionUpdate { timeout_seconds: Some(4), environment: None }),
-            })
-        })
-        .await
-        .unwrap();
+        let resource = Configuration::of("checkout");
+        let found = resource.read(&fake.environment(), &[TIMEOUT]).await.unwrap();
+        let wanted = [(TIMEOUT.to_owned(), 4.into())].into();
+        resource.write(&fake.environment(), &found, &wanted).await.unwrap();
         assert_eq!((fake.changing_calls() - calls, fake.state().timeout_seconds), (1, 4));
     }
 }

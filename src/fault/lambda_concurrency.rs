@@ -1,12 +1,15 @@
 //! `lambda_concurrency`: sets a function's reserved concurrency, so that Lambda throttles what is above it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
+use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
 use crate::unit::TargetId;
 
 /// Sets reserved concurrency. AWS: 0 stops all invocations (PutFunctionConcurrency); callers see 429.
@@ -20,7 +23,7 @@ pub struct LambdaConcurrency {
 }
 
 impl Fault for LambdaConcurrency {
-    type Change = LambdaConcurrencyChange;
+    type Change = SettingsChange<Reservation>;
     const CALLS: &'static [&'static str] = &[
         "lambda:DeleteFunctionConcurrency",
         "lambda:GetFunctionConcurrency",
@@ -28,11 +31,13 @@ impl Fault for LambdaConcurrency {
         "lambda:PutFunctionConcurrency",
     ];
 
-    async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaConcurrencyChange, FaultError> {
+    async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Reservation>, FaultError> {
         let function = environment.function(&self.target)?;
         ready(environment, function).await?;
-        let before = environment.functions.reserved_concurrency(function).await?;
-        Ok(LambdaConcurrencyChange { function: function.to_owned(), before, injected: self.reserved })
+        let resource = Reservation { function: function.to_owned() };
+        let found = resource.read(environment, &[RESERVED]).await?;
+        let injected = BTreeMap::from([(RESERVED.to_owned(), Some(self.reserved.into()))]);
+        Ok(SettingsChange::new(resource, &found.settings, injected))
     }
 
     fn text(&self) -> ChangeText {
@@ -43,89 +48,45 @@ impl Fault for LambdaConcurrency {
     }
 
     fn settings(&self) -> Vec<String> {
-        vec!["reserved concurrency".to_owned()]
+        vec![RESERVED.to_owned()]
     }
 }
 
-/// Reserved concurrency before and during the fault. None before is not 0: it means that nothing was reserved.
+const RESERVED: &str = "reserved concurrency";
+
+/// What is reserved for a function. AWS has no lock for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LambdaConcurrencyChange {
+pub struct Reservation {
     function: String,
-    before: Option<u32>,
-    injected: u32,
 }
 
-impl Revertible for LambdaConcurrencyChange {
-    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        // Lambda has no lock for it, so it is read right before: what others reserved meanwhile is not overwritten.
-        let found = environment.functions.reserved_concurrency(&self.function).await?;
-        if found == Some(self.injected) {
-            return Ok(());
-        }
-        if found != self.before {
-            return Err(FaultError::changed_meanwhile(&self.function));
-        }
-        environment.functions.reserve_concurrency(&self.function, Some(self.injected)).await?;
-        let found = environment.functions.reserved_concurrency(&self.function).await?;
-        self.expect(found, Some(self.injected))
+impl Resource for Reservation {
+    fn name(&self) -> &str {
+        &self.function
     }
 
-    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        let found = environment.functions.reserved_concurrency(&self.function).await?;
-        if found == self.before {
-            return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore });
-        }
-        if found != Some(self.injected) {
-            return Ok(Reverted::Drift(vec![format!(
-                "reserved concurrency of `{}` is {}; it was {} before and {} as injected",
-                self.function,
-                show(found),
-                show(self.before),
-                self.injected
-            )]));
-        }
-        *restoring = true;
-        environment.functions.reserve_concurrency(&self.function, self.before).await?;
-        let found = environment.functions.reserved_concurrency(&self.function).await?;
-        self.expect(found, self.before).map(|()| Reverted::Restored)
+    async fn read(&self, environment: &FaultEnvironment, _names: &[&str]) -> Result<Found, FaultError> {
+        let reserved = environment.aws.functions.reserved_concurrency(&self.function).await?;
+        let settings = reserved.map(|reserved| (RESERVED.to_owned(), reserved.into()));
+        Ok(Found { settings: settings.into_iter().collect(), revision: None })
     }
 
-    fn text(&self) -> ChangeText {
-        ChangeText {
-            change: format!("reserved concurrency of `{}`: {} → {}", self.function, show(self.before), self.injected),
-            undo: match self.before {
-                Some(before) => format!("put {before} back"),
-                None => "delete the reservation: there was none".to_owned(),
-            },
-        }
+    async fn write(&self, environment: &FaultEnvironment, _found: &Found, wanted: &Settings) -> Result<(), FaultError> {
+        let reserved = wanted.get(RESERVED).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+        Ok(environment.aws.functions.reserve_concurrency(&self.function, reserved).await?)
     }
 
-    fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        vec![match self.before {
+    fn by_hand(&self, changes: &[SettingChange], _undo: &Path) -> Vec<String> {
+        let command = |change: &SettingChange| match &change.before {
             Some(before) => format!(
                 "aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions {before}",
                 self.function
             ),
             None => format!("aws lambda delete-function-concurrency --function-name {}", self.function),
-        }]
+        };
+        changes.iter().map(command).collect()
     }
-}
-
-impl LambdaConcurrencyChange {
-    fn expect(&self, found: Option<u32>, wanted: Option<u32>) -> Result<(), FaultError> {
-        if found == wanted {
-            return Ok(());
-        }
-        Err(FaultError::NotApplied {
-            target: self.function.clone(),
-            found: format!("reserved concurrency is {} and not {}", show(found), show(wanted)),
-        })
-    }
-}
-
-fn show(reserved: Option<u32>) -> String {
-    reserved.map_or_else(|| "none".to_owned(), |reserved| reserved.to_string())
 }
 
 #[cfg(test)]
@@ -133,7 +94,7 @@ mod tests {
     use super::super::owed;
     use super::super::testing::{DELETE_CONCURRENCY, Field, PUT_CONCURRENCY, Trouble};
     use super::*;
-    use crate::fault::FaultKind;
+    use crate::fault::{FaultKind, Reverted};
 
     fn reserve(reserved: u32) -> FaultKind {
         FaultKind::LambdaConcurrency(LambdaConcurrency { target: "checkout".parse().unwrap(), reserved })
@@ -205,7 +166,10 @@ mod tests {
             let Reverted::Drift(lines) = undo.revert(&fake.environment()).await.unwrap() else { panic!("no drift") };
             assert_eq!(
                 lines,
-                [format!("reserved concurrency of `checkout` is {}; it was 50 before and 0 as injected", show(theirs))]
+                [format!(
+                    "reserved concurrency of `checkout` is {}; it was 50 before and 0 as injected",
+                    theirs.map_or("none".to_owned(), |it| it.to_string())
+                )]
             );
             assert_eq!((fake.changing_calls(), fake.state().reserved), (1, theirs));
         }

@@ -1,13 +1,13 @@
 //! `lambda_timeout`: shortens the time after which Lambda kills an invocation, for real timeouts.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
-use super::configuration::{Decision, converge, ready, reverted};
-use crate::aws::{FunctionConfiguration, FunctionUpdate};
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
+use super::configuration::{Configuration, TIMEOUT};
+use super::settings::SettingsChange;
 use crate::unit::{DurationText, TargetId};
 
 /// Sets a function's timeout. AWS: whole seconds, 1 to 900 (UpdateFunctionConfiguration).
@@ -33,17 +33,16 @@ impl LambdaTimeout {
 }
 
 impl Fault for LambdaTimeout {
-    type Change = LambdaTimeoutChange;
+    type Change = SettingsChange<Configuration>;
     const CALLS: &'static [&'static str] = &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
 
-    async fn prepare(&self, environment: &FaultEnvironment) -> Result<LambdaTimeoutChange, FaultError> {
-        let function = environment.function(&self.target)?;
-        let before_seconds = ready(environment, function).await?.timeout_seconds;
-        let injected_seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {
-            function: function.to_owned(),
+    async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
+        let seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {
+            function: self.target.to_string(),
             why: "the timeout of the fault is not in whole seconds from 1 to 900",
         })?;
-        Ok(LambdaTimeoutChange { function: function.to_owned(), before_seconds, injected_seconds })
+        let injected = BTreeMap::from([(TIMEOUT.to_owned(), Some(seconds.into()))]);
+        Configuration::prepare(environment, &self.target, injected).await
     }
 
     fn text(&self) -> ChangeText {
@@ -58,69 +57,6 @@ impl Fault for LambdaTimeout {
     }
 }
 
-/// A function's timeout before and during the fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LambdaTimeoutChange {
-    function: String,
-    before_seconds: u32,
-    injected_seconds: u32,
-}
-
-impl Revertible for LambdaTimeoutChange {
-    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        converge(environment, &self.function, |found| {
-            if found.timeout_seconds != self.before_seconds && found.timeout_seconds != self.injected_seconds {
-                return Err(FaultError::changed_meanwhile(&self.function));
-            }
-            Ok(self.towards(found, self.injected_seconds))
-        })
-        .await
-    }
-
-    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        let mut drift = Vec::new();
-        converge(environment, &self.function, |found| {
-            drift.clear();
-            if found.timeout_seconds == self.before_seconds || found.timeout_seconds == self.injected_seconds {
-                *restoring |= found.timeout_seconds != self.before_seconds;
-                return Ok(self.towards(found, self.before_seconds));
-            }
-            drift.push(format!(
-                "timeout of `{}` is {} s; it was {} s before and {} s as injected",
-                self.function, found.timeout_seconds, self.before_seconds, self.injected_seconds
-            ));
-            Ok(Decision::Done)
-        })
-        .await?;
-        Ok(reverted(drift, *restoring))
-    }
-
-    fn text(&self) -> ChangeText {
-        ChangeText {
-            change: format!("timeout of `{}`: {} s → {} s", self.function, self.before_seconds, self.injected_seconds),
-            undo: format!("put {} s back", self.before_seconds),
-        }
-    }
-
-    fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        vec![format!(
-            "aws lambda update-function-configuration --function-name {} --timeout {}",
-            self.function, self.before_seconds
-        )]
-    }
-}
-
-impl LambdaTimeoutChange {
-    fn towards(&self, found: &FunctionConfiguration, wanted_seconds: u32) -> Decision {
-        if found.timeout_seconds == wanted_seconds {
-            Decision::Done
-        } else {
-            Decision::Write(FunctionUpdate { timeout_seconds: Some(wanted_seconds), environment: None })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -128,7 +64,7 @@ mod tests {
     use super::super::owed;
     use super::super::testing::{Field, UPDATE_CONFIGURATION};
     use super::*;
-    use crate::fault::FaultKind;
+    use crate::fault::{FaultKind, Reverted};
 
     fn shorten(timeout: Duration) -> FaultKind {
         let timeout = DurationText(timeout);

@@ -13,6 +13,7 @@ mod owed;
 mod property;
 mod proxy_latency;
 mod proxy_timeout;
+mod settings;
 mod spec;
 #[cfg(test)]
 pub(crate) mod testing;

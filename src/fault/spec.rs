@@ -10,9 +10,9 @@ use super::change::{
     Backoff, ChangeText, Fault as _, FaultEnvironment, FaultError, INJECT_BUDGET, REVERT_BUDGET, Reverted,
     Revertible as _,
 };
-use super::lambda_concurrency::LambdaConcurrencyChange;
-use super::lambda_environment::LambdaEnvironmentChange;
-use super::lambda_timeout::LambdaTimeoutChange;
+use super::configuration::Configuration;
+use super::lambda_concurrency::Reservation;
+use super::settings::SettingsChange;
 use super::toxic::ToxicChange;
 use super::{LambdaConcurrency, LambdaEnvironment, LambdaTimeout, ProxyLatency, ProxyTimeout};
 use crate::event::Armed;
@@ -21,7 +21,7 @@ use crate::unit::{DurationText, TargetId};
 /// Declares the kinds of fault once, each with the data of its change: the enums, the one-key-a-kind fields that a file
 /// is read into, and the names.
 macro_rules! fault_kinds {
-    ($($(#[$doc:meta])* $key:ident: $kind:ident => $change:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $key:ident: $kind:ident => $change:ty),+ $(,)?) => {
         /// A fault of one kind with its parameters.
         #[derive(Debug, Clone, PartialEq)]
         pub enum FaultKind {
@@ -183,11 +183,11 @@ macro_rules! fault_kinds {
 
 fault_kinds! {
     /// Reserved concurrency of a function: 0 throttles every invocation.
-    lambda_concurrency: LambdaConcurrency => LambdaConcurrencyChange,
+    lambda_concurrency: LambdaConcurrency => SettingsChange<Reservation>,
     /// The time after which Lambda kills an invocation.
-    lambda_timeout: LambdaTimeout => LambdaTimeoutChange,
+    lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
     /// Environment variables of a function, set or taken away.
-    lambda_environment: LambdaEnvironment => LambdaEnvironmentChange,
+    lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
     /// Answers of a proxied dependency come late.
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::change::{FaultEnvironment, FaultTarget};
 use super::{FaultKind, Undo};
 use crate::aws::{
-    AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress,
+    Aws, AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress,
 };
 use crate::event::{Armed, EventLog, FaultIdentity};
 use crate::unit::Clock;
@@ -125,6 +125,8 @@ pub(crate) type Value = Option<String>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FunctionState {
     pub(crate) timeout_seconds: u32,
+    pub(crate) memory_mb: u32,
+    pub(crate) layers: Vec<String>,
     /// None: `Environment.Error`.
     pub(crate) environment: Option<BTreeMap<String, String>>,
     pub(crate) reserved: Option<u32>,
@@ -137,6 +139,8 @@ impl FunctionState {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
             timeout_seconds: 30,
+            memory_mb: 512,
+            layers: Vec::new(),
             environment: Some(variables.iter().map(owned).collect()),
             reserved: None,
             tags: BTreeMap::new(),
@@ -377,7 +381,7 @@ impl FakeFunctions {
         let target = |name: &String| (name.parse().unwrap(), FaultTarget::Function(name.clone()));
         FaultEnvironment {
             shell: String::new(),
-            functions: Arc::clone(self) as Arc<dyn FunctionControl>,
+            aws: Aws::made_up(Arc::clone(self) as Arc<dyn FunctionControl>),
             proxy: None,
             targets: self.plane().functions.keys().map(target).collect(),
             is_embedded: false,
@@ -480,6 +484,9 @@ impl FunctionControl for FakeFunctions {
                 state: crate::aws::FunctionState::Active,
                 arn: arn(function),
                 timeout_seconds: found.state.timeout_seconds,
+                memory_mb: found.state.memory_mb,
+                layers: found.state.layers.clone(),
+                code_sha256: String::new(),
                 environment: found.state.environment.clone().map(EnvironmentVariables),
                 revision: Some(found.revision.to_string()),
                 progress: if is_busy { UpdateProgress::InProgress } else { UpdateProgress::Successful },
@@ -505,6 +512,10 @@ impl FunctionControl for FakeFunctions {
             }
             if let Some(seconds) = update.timeout_seconds {
                 found.state.timeout_seconds = seconds;
+            }
+            found.state.memory_mb = update.memory_mb.unwrap_or(found.state.memory_mb);
+            if let Some(layers) = &update.layers {
+                found.state.layers.clone_from(layers);
             }
             if let Some(EnvironmentVariables(variables)) = &update.environment {
                 found.state.environment = Some(variables.clone());
@@ -568,7 +579,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_revision_changes_when_an_update_is_taken_and_again_when_it_is_done() {
         let fake = FakeFunctions::checkout(FunctionState::with(&[]));
-        let update = FunctionUpdate { timeout_seconds: Some(3), environment: None };
+        let update = FunctionUpdate { timeout_seconds: Some(3), ..FunctionUpdate::default() };
         let before = fake.configuration("checkout").await.unwrap();
         fake.update_configuration("checkout", &update, before.revision.as_deref()).await.unwrap();
         let during = fake.configuration("checkout").await.unwrap();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -260,7 +259,7 @@ async fn environment_of(
         }
     }
     Ok(FaultEnvironment {
-        functions: Arc::clone(&aws.functions),
+        aws: aws.clone(),
         proxy: address_of(ProcessKind::Proxy).map(|socket| proxy_client(&socket).with_failpoints(failpoints.clone())),
         targets: targets(plan),
         shell: connection.shell(),

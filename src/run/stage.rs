@@ -132,7 +132,7 @@ impl Stage {
         let aws = Aws::connect(&connection).await.with_failpoints(options.failpoints.clone());
         let mut stage = Self {
             faults: FaultEnvironment {
-                functions: Arc::clone(&aws.functions),
+                aws: aws.clone(),
                 proxy: None,
                 targets: targets(plan),
                 shell: connection.shell(),
@@ -183,7 +183,7 @@ impl Stage {
     async fn check_functions(&mut self, plan: &Plan, environment: &Environment) -> Result<(), StageError> {
         for (target, spec) in &plan.targets {
             let TargetPlan::Lambda { function, alias, url } = spec else { continue };
-            let functions = Arc::clone(&self.faults.functions);
+            let functions = Arc::clone(&self.faults.aws.functions);
             let fail = |source| StageError::Target { target: target.clone(), source: Box::new(source) };
             let configuration = functions.configuration(function).await.map_err(fail)?;
             if let Some(why) = obstacle(&configuration) {
@@ -214,7 +214,7 @@ impl Stage {
             return sandbox.function_url(&name);
         }
         // Not every function has a URL, and not every emulator knows the call: a text that needs one will say so.
-        self.faults.functions.url(function, alias).await.ok().flatten()
+        self.faults.aws.functions.url(function, alias).await.ok().flatten()
     }
 
     async fn start_proxies(

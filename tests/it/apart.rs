@@ -308,7 +308,7 @@ fn a_run_whose_load_worker_is_killed_undoes_everything_and_says_why() {
     kill_process(worker, Signal::KILL).expect("it lives");
     let output = run.wait();
     assert_eq!(output.code(), 6, "{output:#?}");
-    assert!(output.stdout.contains("load shoppers was lost"), "{output:#?}");
+    assert!(output.stderr.contains("load shoppers was lost"), "{output:#?}");
     assert_eq!(apart.state().abort, Some(AbortCause::LoadLost { load: "shoppers".parse().expect("an id") }));
     apart.assert_as_before(&before);
     apart.stop();

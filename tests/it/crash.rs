@@ -107,7 +107,7 @@ struct WreckedProxy {
 }
 
 impl Wreck {
-    fn signature(&self) -> Signature {
+    fn signature(&self, workspace: &Workspace) -> Signature {
         let read = read_log(&self.folder).expect("a log");
         let state = RunState::fold(&read.events);
         let outstanding = state.outstanding().map(|fault| (fault.identity.step.clone(), kind_of_state(fault.state)));
@@ -119,7 +119,14 @@ impl Wreck {
             processes: state.processes.iter().map(|(kind, ..)| *kind).collect(),
             is_tail_torn: read.whole_bytes < std::fs::metadata(self.folder.join("run.ndjson")).expect("a log").len(),
             is_over: state.is_over(),
-            functions: self.functions.clone(),
+            functions: self.functions.clone().map(|mut function| {
+                // Each arena has ports of its own.
+                for value in function.environment.values_mut() {
+                    *value = value.replace(&workspace.proxy_port.to_string(), "PROXY");
+                    *value = value.replace(&workspace.provider_port.to_string(), "PROVIDER");
+                }
+                function
+            }),
             has_toxic: self.proxy.as_ref().map(|proxy| proxy.toxic.is_some()),
         }
     }
@@ -341,7 +348,7 @@ fn a_run_that_is_killed_at_any_step_is_undone_also_when_its_recovery_is_killed_a
         arena.assert_no_effect_without_intent(&state(&folder), &format!("killed at {n}"));
         changed.fetch_add(usize::from(arena.functions() != arena.before), Ordering::SeqCst);
         let wreck = arena.wreck(folder);
-        let is_new = wrecks.lock().unwrap().insert(wreck.signature());
+        let is_new = wrecks.lock().unwrap().insert(wreck.signature(&arena.workspace));
         for k in if is_new { 1.. } else { NEVER.. } {
             let step = format!("killed at {n}, recovery killed at {k}");
             let first = arena.recover(&wreck.folder, &format!("kill:{k}"));

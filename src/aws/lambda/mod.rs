@@ -7,24 +7,38 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus, State};
 
+use super::failpoint::AroundCalls;
 use super::{
     AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate,
     UpdateProgress,
 };
+use crate::unit::Failpoints;
+
+mod alias;
+mod asynchronous;
+mod event_source;
+mod provisioned;
+mod url;
+
+pub use alias::{Alias, PublishedVersion};
+pub use asynchronous::InvokeConfiguration;
+pub use event_source::{EventSource, EventSourceUpdate};
+pub use provisioned::Provisioned;
 
 const SERVICE: &str = "lambda";
 /// Values shorter than this are no secrets, and stand in every other word.
 const SECRET_BYTES_MIN: usize = 4;
 
-/// The driver of [`FunctionControl`] that talks to a real endpoint.
+/// Lambda's control plane at a real endpoint. What every fault needs is behind the port [`FunctionControl`] as well.
 #[derive(Debug, Clone)]
-pub(super) struct Lambda {
+pub struct Lambda {
     client: Client,
 }
 
 impl Lambda {
-    pub(super) fn new(configuration: &aws_config::SdkConfig) -> Self {
-        Self { client: Client::new(configuration) }
+    pub(super) fn new(configuration: &aws_config::SdkConfig, failpoints: Failpoints) -> Self {
+        let builder = aws_sdk_lambda::config::Builder::from(configuration);
+        Self { client: Client::from_conf(builder.interceptor(AroundCalls(failpoints)).build()) }
     }
 }
 
@@ -75,6 +89,9 @@ fn read_configuration(output: &GetFunctionConfigurationOutput) -> Result<Functio
             .timeout()
             .ok_or_else(|| bad_answer(OPERATION, "the answer has no `Timeout`"))
             .and_then(|seconds| count(OPERATION, seconds))?,
+        memory_mb: output.memory_size().map_or(Ok(0), |memory| count(OPERATION, memory))?,
+        layers: output.layers().iter().filter_map(|layer| layer.arn()).map(str::to_owned).collect(),
+        code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
         environment,
         revision: output.revision_id().map(str::to_owned),
         state,
@@ -114,6 +131,7 @@ impl FunctionControl for Lambda {
     ) -> Result<(), AwsError> {
         const OPERATION: &str = "UpdateFunctionConfiguration";
         let timeout = update.timeout_seconds.map(|seconds| signed(OPERATION, seconds)).transpose()?;
+        let memory = update.memory_mb.map(|memory| signed(OPERATION, memory)).transpose()?;
         // "No variables" is an empty map: an absent one would leave the old variables in place.
         let environment = update.environment.as_ref().map(|EnvironmentVariables(variables)| {
             let variables: HashMap<String, String> = variables.clone().into_iter().collect();
@@ -123,6 +141,8 @@ impl FunctionControl for Lambda {
             .update_function_configuration()
             .function_name(function)
             .set_timeout(timeout)
+            .set_memory_size(memory)
+            .set_layers(update.layers.clone())
             .set_environment(environment)
             .set_revision_id(revision.map(str::to_owned))
             .send()
