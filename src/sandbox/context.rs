@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 
 use tokio_util::sync::CancellationToken;
 
+use super::cloudwatch::CloudWatch;
 use crate::unit::Clock;
 
 /// The sandbox as its functions see it.
@@ -25,6 +26,8 @@ pub(super) struct Context {
     pub stopping: CancellationToken,
     /// How many processes run.
     pub environments: Arc<AtomicUsize>,
+    /// Metrics and alarms.
+    pub cloudwatch: CloudWatch,
 }
 
 impl Context {
