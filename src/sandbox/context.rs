@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use tokio_util::sync::CancellationToken;
 
 use super::cloudwatch::CloudWatch;
+use super::fis::Fis;
 use crate::unit::Clock;
 
 /// The sandbox as its functions see it.
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub environments: Arc<AtomicUsize>,
     /// Metrics and alarms.
     pub cloudwatch: CloudWatch,
+    /// Experiments, and the faults that they put into invocations.
+    pub fis: Fis,
 }
 
 impl Context {

@@ -212,6 +212,7 @@ impl Function {
                 invoked_arn: invocation.invoked_arn.clone(),
                 timeout: environment.timeout(),
                 payload: invocation.payload.clone(),
+                fault: self.context.fis.fault(&invocation.invoked_arn),
             };
             match environment.invoke(delivery).await {
                 Invoked::Ended { ending: Ending { payload, failed, log, duration }, reusable } => {

@@ -1,6 +1,6 @@
 //! A local AWS Lambda: real child processes under the real Lambda Runtime API, driven by any AWS SDK.
 //!
-//! Owns: functions, their processes, the control API, function URLs, the demo shop, CloudWatch. Must not know: runs, faults, load.
+//! Owns: functions, their processes, the control API, function URLs, the demo shop, CloudWatch, FIS. Must not know: runs, faults, load.
 //! It is faithful where a fault can be told from the outside (throttles, timeouts, crashes, cold starts, the update window,
 //! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layers. It listens on 127.0.0.1 only.
 //!
@@ -18,6 +18,7 @@ mod control;
 pub mod demo;
 mod environment;
 mod error;
+mod fis;
 mod function;
 mod name;
 mod options;
@@ -42,12 +43,14 @@ use self::cloudwatch::CloudWatch;
 use self::concurrency::Concurrency;
 use self::context::Context;
 use self::demo::CardProvider;
+use self::fis::Fis;
 use self::function::Function;
 use self::program::Program;
 use self::server::{Bound, Server};
 use crate::unit::Clock;
 
 pub use error::SandboxError;
+pub use fis::FisSpec;
 pub use options::SandboxOptions;
 pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
@@ -90,6 +93,7 @@ impl Sandbox {
             stopping: CancellationToken::new(),
             environments: Arc::new(AtomicUsize::new(0)),
             cloudwatch: CloudWatch::new(&options.region, &options.account_id, clock),
+            fis: Fis::new(&options.region, &options.account_id, clock, spec.fis),
         });
         let concurrency = Concurrency::default();
         let mut functions = BTreeMap::new();

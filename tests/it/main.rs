@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod sandbox;
 mod sandbox_cloudwatch;
+mod sandbox_fis;
 mod support;
 mod template;
 mod watchdog;

@@ -12,6 +12,7 @@ import urllib.request
 from botocore.exceptions import ClientError
 
 import cloudwatch_checks
+import fis_checks
 from conformance import Checks, smallest, value_problems, header_problems
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
@@ -37,7 +38,11 @@ def main():
         cloudwatch = checks.client("cloudwatch", protocol)
         cloudwatch_checks.check(checks, cloudwatch)
         everything_else_is_refused(checks, cloudwatch)
-    counts = [f"{len(checks.operations(name))} operations of {name}" for name in ["lambda", "cloudwatch"]]
+    fis = checks.client("fis")
+    fis_checks.check(checks, fis, checks.client("cloudwatch"))
+    everything_else_is_refused(checks, fis)
+    services = ["lambda", "cloudwatch", "fis"]
+    counts = [f"{len(checks.operations(name))} operations of {name}" for name in services]
     print(f"{', '.join(counts)}, {checks.mismatches} mismatches")
     sys.exit(1 if checks.mismatches else 0)
 

@@ -72,7 +72,6 @@ impl CloudWatch {
     }
 
     /// The state of an alarm by its ARN. `None`: there is no such alarm.
-    #[expect(dead_code, reason = "for the stop conditions of experiments")]
     pub(in crate::sandbox) fn alarm_state(&self, arn: &str) -> Option<AlarmState> {
         self.data().alarms.state_of(arn)
     }

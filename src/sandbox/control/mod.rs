@@ -57,6 +57,7 @@ pub(super) fn router(account: Arc<Account>) -> Router {
         .route("/2016-08-19/account-settings", get(catalog::get_account_settings))
         .route("/2016-08-19/account-settings/", get(catalog::get_account_settings))
         .merge(super::cloudwatch::router())
+        .merge(super::fis::router())
         .fallback(unknown_operation)
         .method_not_allowed_fallback(unknown_operation)
         // The one large body is the payload of an invocation, which reads it with limits of its own.
