@@ -213,3 +213,31 @@ async fn a_long_invocation_is_concurrent_in_every_second() {
     assert!(busy >= 2, "{seconds:?}");
     tokio::time::timeout(Duration::from_secs(30), sandbox.stop()).await.expect("it ends");
 }
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_and_harms_nothing() {
+    let sandbox = start("functions: {}").await;
+    let http = reqwest::Client::new();
+    let cbor = format!("{}/service/GraniteServiceVersion20100801/operation/PutMetricData", sandbox.endpoint());
+    // The last nests a thousand lists.
+    for body in [b"{}".to_vec(), vec![0xff], vec![0xa1, 0x61], vec![0x9b; 9], vec![0x81; 1_000]] {
+        let answer = http.post(&cbor).header("smithy-protocol", "rpc-v2-cbor").body(body.clone()).send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), 400, "{body:?}");
+        let error = answer.headers().get("x-amzn-query-error").expect("an error's code").clone();
+        assert_eq!(error, "ValidationError;Sender");
+    }
+    let json = async |target: &str, body: &'static str| {
+        let answer = http.post(sandbox.endpoint()).header("x-amz-target", target).body(body).send().await;
+        answer.expect("an answer").status()
+    };
+    assert_eq!(json("GraniteServiceVersion20100801.DescribeAlarms", "[").await, 400);
+    assert_eq!(json("GraniteServiceVersion20100801.DescribeAlarms", "{}").await, 200);
+    assert_eq!(json("GraniteServiceVersion20100801.Sing", "{}").await, 501);
+    assert_eq!(json("AmazonSomething.Sing", "{}").await, 501);
+    let compressed = http.post(&cbor).header("content-encoding", "gzip").body("x").send().await.expect("an answer");
+    assert_eq!(compressed.status(), 400);
+    let page = http.post(&cbor).header("origin", "http://evil.example").send().await.expect("an answer");
+    assert_eq!(page.status(), 403, "a web page can reach no service of the sandbox");
+    sandbox.stop().await;
+}

@@ -117,7 +117,8 @@ def wait_for(fis, experiment, status):
 
 
 def experiments(checks, fis, cloudwatch, template):
-    start = {"clientToken": "experiment-1", "experimentTemplateId": template, "tags": {"run": "r-1"}}
+    # The token of the template: each operation has tokens of its own.
+    start = {"clientToken": TEMPLATE["clientToken"], "experimentTemplateId": template, "tags": {"run": "r-1"}}
     experiment = checks.answer("StartExperiment", fis.start_experiment, **start).get("experiment", {})
     again = checks.answer("StartExperiment with its token", fis.start_experiment, **start).get("experiment", {})
     checks.expect("one token makes one experiment", experiment.get("id") == again.get("id"), again)
@@ -228,5 +229,5 @@ def refusals(checks, fis, template):
         checks.refusal(f"{call.__name__} of nobody", "ResourceNotFoundException", call, **more)
     start = {"clientToken": "u", "experimentTemplateId": template, "experimentOptions": {"actionsMode": "some"}}
     checks.refusal("StartExperiment in no known way", "ValidationException", fis.start_experiment, **start)
-    start = {"clientToken": "experiment-1", "experimentTemplateId": template}
+    start = {"clientToken": TEMPLATE["clientToken"], "experimentTemplateId": template}
     checks.refusal("StartExperiment with a used token", "ConflictException", fis.start_experiment, **start)

@@ -35,9 +35,17 @@ const TOKENS_MAX: usize = 2_000;
 /// How many hexadecimal digits follow the three letters of an id.
 const ID_DIGITS: usize = 15;
 
+/// The operations that take a client token; each has tokens of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    CreateTemplate,
+    StartExperiment,
+}
+
 /// What a client token was used for: the request as it came, and the id of what it made.
 #[derive(Debug)]
 struct Used {
+    operation: Operation,
     token: String,
     request: Value,
     id: String,
@@ -111,19 +119,19 @@ impl State {
     }
 
     /// The id that the same request with the same token made before; a conflict when it was another request.
-    fn made_before(&self, token: &str, request: &Value) -> Result<Option<String>, FisError> {
-        match self.used.iter().find(|used| used.token == token) {
+    fn made_before(&self, operation: Operation, token: &str, request: &Value) -> Result<Option<String>, FisError> {
+        match self.used.iter().find(|used| used.operation == operation && used.token == token) {
             None => Ok(None),
             Some(used) if used.request == *request => Ok(Some(used.id.clone())),
             Some(_) => Err(FisError::Conflict(format!("The client token {token} was used for another request."))),
         }
     }
 
-    fn remember(&mut self, token: String, request: &Value, id: &str) {
+    fn remember(&mut self, operation: Operation, token: String, request: &Value, id: &str) {
         if self.used.len() >= TOKENS_MAX {
             self.used.remove(0);
         }
-        self.used.push(Used { token, request: request.clone(), id: id.to_owned() });
+        self.used.push(Used { operation, token, request: request.clone(), id: id.to_owned() });
     }
 
     fn forget_an_experiment(&mut self) {
@@ -214,7 +222,7 @@ impl Fis {
         let asked: Request = read(request)?;
         let token = token(asked.client_token.clone())?;
         let mut state = self.state();
-        if let Some(id) = state.made_before(&token, request)?
+        if let Some(id) = state.made_before(Operation::CreateTemplate, &token, request)?
             && let Ok(template) = state.template(&id)
         {
             return Ok(template.document(&self.arn_prefix));
@@ -225,7 +233,7 @@ impl Fis {
         if state.templates.len() >= TEMPLATES_MAX {
             return Err(FisError::QuotaExceeded(format!("there are at most {TEMPLATES_MAX} experiment templates")));
         }
-        state.remember(token, request, &template.id);
+        state.remember(Operation::CreateTemplate, token, request, &template.id);
         let document = template.document(&self.arn_prefix);
         state.templates.push(template);
         Ok(document)
@@ -251,7 +259,7 @@ impl Fis {
         let asked: StartRequest = read(request)?;
         let token = token(asked.client_token)?;
         let mut state = self.state();
-        if let Some(id) = state.made_before(&token, request)?
+        if let Some(id) = state.made_before(Operation::StartExperiment, &token, request)?
             && let Ok(experiment) = state.experiment(&id)
         {
             return Ok(experiment.document(&self.arn_prefix));
@@ -275,7 +283,7 @@ impl Fis {
         state.forget_an_experiment();
         let id = (new_id("EXP"), template_id.as_str());
         let experiment = Experiment::new(id, body, skips_all, asked.tags, self.clock.now());
-        state.remember(token, request, &experiment.id);
+        state.remember(Operation::StartExperiment, token, request, &experiment.id);
         let document = experiment.document(&self.arn_prefix);
         state.experiments.push(experiment);
         Ok(document)

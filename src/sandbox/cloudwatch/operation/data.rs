@@ -74,7 +74,7 @@ struct Found {
 pub(super) fn get(cloudwatch: &CloudWatch, request: serde_json::Value) -> Result<Value, CloudWatchError> {
     let asked: Request = read(request)?;
     let time = |seconds: f64| time_of(seconds).map(|at| at.timestamp()).ok_or_else(|| invalid("not a time"));
-    let range = (time(asked.start_time)?, time_of(asked.end_time.ceil()).map_or(0, |at| at.timestamp()));
+    let range = (time(asked.start_time)?, time(asked.end_time.ceil())?);
     if asked.start_time >= asked.end_time {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime"));
     }
