@@ -112,7 +112,11 @@ impl Account {
             return Err(InvokeError::Stopping);
         }
         let invocation = invocation(target, payload, REQUEST_BYTES_MAX)?;
-        let slot = self.concurrency.take(&target.function.name).map_err(InvokeError::Throttled)?;
+        let slot = self
+            .concurrency
+            .take(&target.function.name)
+            .inspect_err(|_| self.context.cloudwatch.throttled(&target.arn))
+            .map_err(InvokeError::Throttled)?;
         let function = Arc::clone(&target.function);
         let (sender, receiver) = oneshot::channel();
         self.spawn(async move {
@@ -134,7 +138,7 @@ impl Account {
         self.spawn(async move {
             let _place = place;
             for wait in EVENT_RETRY_WAITS.into_iter().map(Some).chain([None]) {
-                let Some(slot) = wait_for_slot(&concurrency, &function.name, &stopping).await else { return };
+                let Some(slot) = wait_for_slot(&concurrency, &function, &invocation, &stopping).await else { return };
                 let outcome = run(&function, &invocation, slot).await;
                 let has_failed = outcome.is_some_and(|outcome| outcome.failed);
                 let Some(wait) = wait.filter(|_| has_failed) else { return };
@@ -182,20 +186,24 @@ impl Account {
 
 /// The slot is given back before the caller hears the outcome, so that its next call can have it.
 async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option<Outcome> {
+    let measured = function.context.cloudwatch.begin(&invocation.invoked_arn);
     let outcome = function.handle(invocation).await;
+    measured.end(outcome.as_ref());
     drop(slot);
     outcome
 }
 
 async fn wait_for_slot(
     concurrency: &Concurrency,
-    function: &str,
+    function: &Function,
+    invocation: &Invocation,
     stopping: &tokio_util::sync::CancellationToken,
 ) -> Option<Slot> {
     for _ in 0..EVENT_THROTTLED_TRIES_MAX {
-        if let Ok(slot) = concurrency.take(function) {
+        if let Ok(slot) = concurrency.take(&function.name) {
             return Some(slot);
         }
+        function.context.cloudwatch.throttled(&invocation.invoked_arn);
         tokio::select! {
             () = stopping.cancelled() => return None,
             () = tokio::time::sleep(EVENT_THROTTLED_WAIT) => {}

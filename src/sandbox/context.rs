@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicUsize;
 
 use tokio_util::sync::CancellationToken;
 
+use super::cloudwatch::CloudWatch;
+use super::fis::Fis;
 use crate::unit::Clock;
 
 /// The sandbox as its functions see it.
@@ -25,6 +27,10 @@ pub(super) struct Context {
     pub stopping: CancellationToken,
     /// How many processes run.
     pub environments: Arc<AtomicUsize>,
+    /// Metrics and alarms.
+    pub cloudwatch: CloudWatch,
+    /// Experiments, and the faults that they put into invocations.
+    pub fis: Fis,
 }
 
 impl Context {

@@ -64,6 +64,8 @@ pub(super) struct Ending {
     /// Whether the payload is an error.
     pub failed: bool,
     pub log: Vec<u8>,
+    /// From delivery to answer, or to the timeout.
+    pub duration: Duration,
 }
 
 /// The end of an invocation, and the environment when it can serve another.
@@ -196,7 +198,7 @@ impl Environment {
         let duration = started.elapsed();
         let is_reusable = answered && self.is_waiting_again(deadline).await;
         self.report(&request_id, duration);
-        let ending = Ending { payload, failed, log: self.output.take() };
+        let ending = Ending { payload, failed, log: self.output.take(), duration };
         let reusable = if is_reusable {
             Some(Box::new(self))
         } else {

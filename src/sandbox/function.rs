@@ -39,6 +39,8 @@ pub(super) struct Outcome {
     pub failed: bool,
     /// The last 4 KB of output.
     pub log: Vec<u8>,
+    /// How long the handler had it; `None` when no process took it.
+    pub duration: Option<Duration>,
 }
 
 /// A published version: it never changes.
@@ -90,7 +92,7 @@ pub(super) struct Function {
     pub aliases: BTreeMap<String, (u32, String)>,
     update_window: Duration,
     cold_start: Duration,
-    context: Arc<Context>,
+    pub context: Arc<Context>,
     output: Arc<Tail>,
     state: Mutex<State>,
 }
@@ -210,13 +212,15 @@ impl Function {
                 invoked_arn: invocation.invoked_arn.clone(),
                 timeout: environment.timeout(),
                 payload: invocation.payload.clone(),
+                fault: self.context.fis.fault(&invocation.invoked_arn),
             };
             match environment.invoke(delivery).await {
-                Invoked::Ended { ending: Ending { payload, failed, log }, reusable } => {
+                Invoked::Ended { ending: Ending { payload, failed, log, duration }, reusable } => {
                     if let Some(environment) = reusable {
                         self.put_back(invocation.version, *environment);
                     }
-                    return Some(outcome(invocation, payload, failed, log));
+                    let outcome = outcome(invocation, payload, failed, log);
+                    return Some(Outcome { duration: Some(duration), ..outcome });
                 }
                 Invoked::Stopping => return None,
                 // A warm process that had died in the pool: the caller is not to know.
@@ -291,5 +295,12 @@ impl Function {
 }
 
 fn outcome(invocation: &Invocation, payload: Bytes, failed: bool, log: Vec<u8>) -> Outcome {
-    Outcome { request_id: invocation.request_id.clone(), version: invocation.version, payload, failed, log }
+    Outcome {
+        request_id: invocation.request_id.clone(),
+        version: invocation.version,
+        payload,
+        failed,
+        log,
+        duration: None,
+    }
 }

@@ -1,6 +1,6 @@
 //! A local AWS Lambda: real child processes under the real Lambda Runtime API, driven by any AWS SDK.
 //!
-//! Owns: functions, their processes, the control API, function URLs, the demo shop. Must not know: runs, faults, load.
+//! Owns: functions, their processes, the control API, function URLs, the demo shop, CloudWatch, FIS. Must not know: runs, faults, load.
 //! It is faithful where a fault can be told from the outside (throttles, timeouts, crashes, cold starts, the update window,
 //! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layers. It listens on 127.0.0.1 only.
 //!
@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod cloudwatch;
 mod concurrency;
 mod configuration;
 mod context;
@@ -17,6 +18,7 @@ mod control;
 pub mod demo;
 mod environment;
 mod error;
+mod fis;
 mod function;
 mod name;
 mod options;
@@ -25,6 +27,7 @@ mod program;
 mod runtime_api;
 mod server;
 mod spec;
+mod ticker;
 mod url;
 
 use std::collections::BTreeMap;
@@ -33,17 +36,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::account::Account;
+use self::cloudwatch::CloudWatch;
 use self::concurrency::Concurrency;
 use self::context::Context;
 use self::demo::CardProvider;
+use self::fis::Fis;
 use self::function::Function;
 use self::program::Program;
 use self::server::{Bound, Server};
 use crate::unit::Clock;
 
 pub use error::SandboxError;
+pub use fis::FisSpec;
 pub use options::SandboxOptions;
 pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
@@ -55,6 +62,8 @@ pub struct Sandbox {
     urls: Option<Server>,
     card_provider: Option<CardProvider>,
     control_address: SocketAddr,
+    /// Held for its drop.
+    _ticker: AbortOnDropHandle<()>,
 }
 
 impl Sandbox {
@@ -72,6 +81,7 @@ impl Sandbox {
         let options = options.made_absolute();
         let control = Bound::bind(options.control_port).await?;
         let urls = Bound::bind(options.url_port).await?;
+        let clock = Clock::start();
         let context = Arc::new(Context {
             account_id: options.account_id.clone(),
             region: options.region.clone(),
@@ -79,9 +89,11 @@ impl Sandbox {
             url_endpoint: format!("http://{}", urls.address()),
             gameday: options.gameday.clone(),
             search_path: options.search_path.clone(),
-            clock: Clock::start(),
+            clock,
             stopping: CancellationToken::new(),
             environments: Arc::new(AtomicUsize::new(0)),
+            cloudwatch: CloudWatch::new(&options.region, &options.account_id, clock),
+            fis: Fis::new(&options.region, &options.account_id, clock, spec.fis),
         });
         let concurrency = Concurrency::default();
         let mut functions = BTreeMap::new();
@@ -99,6 +111,7 @@ impl Sandbox {
         };
         let account = Arc::new(Account::new(context, functions, concurrency));
         Ok(Self {
+            _ticker: ticker::start(Arc::clone(&account)),
             control_address: control.address(),
             control: Some(control.serve(control::router(Arc::clone(&account)))),
             urls: Some(urls.serve(url::router(Arc::clone(&account)))),

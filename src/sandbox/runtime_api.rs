@@ -13,9 +13,11 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, body::Bytes};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::fis::{Fault, ResponseFault};
 use super::server::{BodyError, read_body};
 use crate::unit::Clock;
 
@@ -32,6 +34,8 @@ pub(super) struct Delivery {
     pub invoked_arn: String,
     pub timeout: Duration,
     pub payload: Bytes,
+    /// What an experiment does to it.
+    pub fault: Fault,
 }
 
 /// What a runtime did.
@@ -64,8 +68,8 @@ struct Runtime {
     clock: Clock,
     events: mpsc::Sender<RuntimeEvent>,
     work: tokio::sync::Mutex<mpsc::Receiver<Delivery>>,
-    /// The invocation that may be answered now.
-    current: std::sync::Mutex<Option<String>>,
+    /// The invocation that may be answered now, and the answer that replaces the runtime's.
+    current: std::sync::Mutex<Option<(String, Option<ResponseFault>)>>,
 }
 
 impl RuntimeApi {
@@ -98,14 +102,43 @@ impl Runtime {
         }
     }
 
-    fn current(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<(String, Option<ResponseFault>)>> {
         self.current.lock().expect("invariant: nobody panics while holding the current request")
     }
 
-    /// Whether `id` is the invocation under way; it can be answered once.
-    fn close(&self, id: &str) -> bool {
-        self.current().take_if(|current| current == id).is_some()
+    /// What replaces the answer to the invocation `id`; `None` when it is not under way. It can be answered once.
+    fn close(&self, id: &str) -> Option<Option<ResponseFault>> {
+        self.current().take_if(|(current, _)| current == id).map(|(_, fault)| fault)
     }
+
+    /// Waits for the next invocation that the runtime is to have. Those that an experiment keeps from it are answered here.
+    ///
+    /// `None`: the environment has gone. A delay is part of the function's time: it was told of the delivery before.
+    async fn take(&self) -> Option<(Delivery, DateTime<Utc>)> {
+        loop {
+            self.events.send(RuntimeEvent::Waiting).await.ok()?;
+            let delivery = self.work.lock().await.recv().await?;
+            *self.current() = Some((delivery.request_id.clone(), delivery.fault.response.clone()));
+            self.events.send(RuntimeEvent::Delivered).await.ok()?;
+            let deadline = self.clock.now() + delivery.timeout;
+            if !delivery.fault.delay.is_zero() {
+                tokio::time::sleep(delivery.fault.delay).await;
+            }
+            match delivery.fault.response.as_ref().filter(|response| response.is_prevented) {
+                None => return Some((delivery, deadline)),
+                Some(response) => {
+                    self.close(&delivery.request_id);
+                    self.events.send(replaced(response)).await.ok()?;
+                }
+            }
+        }
+    }
+}
+
+/// What an experiment has a runtime say.
+fn replaced(response: &ResponseFault) -> RuntimeEvent {
+    let payload = response.payload.clone();
+    if response.is_error { RuntimeEvent::Failed(payload) } else { RuntimeEvent::Answered(payload) }
 }
 
 fn ended() -> Response {
@@ -117,15 +150,7 @@ fn problem(status: StatusCode, message: &str, kind: &str) -> Response {
 }
 
 async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
-    if runtime.events.send(RuntimeEvent::Waiting).await.is_err() {
-        return ended();
-    }
-    let Some(delivery) = runtime.work.lock().await.recv().await else { return ended() };
-    *runtime.current() = Some(delivery.request_id.clone());
-    if runtime.events.send(RuntimeEvent::Delivered).await.is_err() {
-        return ended();
-    }
-    let deadline = runtime.clock.now() + delivery.timeout;
+    let Some((delivery, deadline)) = runtime.take().await else { return ended() };
     let trace = format!("Root=1-{:08x}-{}", deadline.timestamp(), trace_suffix(&delivery.request_id));
     let headers = [
         (HeaderName::from_static("lambda-runtime-aws-request-id"), delivery.request_id),
@@ -157,20 +182,21 @@ async fn error(
 }
 
 async fn answer(runtime: &Runtime, id: &str, body: Body, event: impl FnOnce(Bytes) -> RuntimeEvent) -> Response {
-    let body = read_body(body, RESPONSE_BYTES_MAX).await;
-    if body != Err(BodyError::Broken) && !runtime.close(id) {
-        return problem(StatusCode::BAD_REQUEST, "no such invocation is under way", "InvalidRequestID");
-    }
-    match body {
-        Ok(body) => runtime.tell(event(body)).await,
-        Err(BodyError::TooLarge) => {
-            runtime.tell(RuntimeEvent::TooLarge).await;
-            let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
-            problem(StatusCode::PAYLOAD_TOO_LARGE, &message, "RequestEntityTooLarge")
-        }
+    let body = match read_body(body, RESPONSE_BYTES_MAX).await {
+        Ok(body) => Some(body),
+        Err(BodyError::TooLarge) => None,
         // The runtime went away in mid answer; its process's end, or the timeout, will tell.
-        Err(BodyError::Broken) => StatusCode::BAD_REQUEST.into_response(),
-    }
+        Err(BodyError::Broken) => return StatusCode::BAD_REQUEST.into_response(),
+    };
+    let Some(fault) = runtime.close(id) else {
+        return problem(StatusCode::BAD_REQUEST, "no such invocation is under way", "InvalidRequestID");
+    };
+    let Some(body) = body else {
+        runtime.tell(RuntimeEvent::TooLarge).await;
+        let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, &message, "RequestEntityTooLarge");
+    };
+    runtime.tell(fault.as_ref().map_or_else(|| event(body), replaced)).await
 }
 
 async fn init_error(State(runtime): State<Arc<Runtime>>, headers: HeaderMap, request: Request) -> Response {

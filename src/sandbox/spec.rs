@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
 use super::configuration::{environment_problem, memory_problem, timeout_problem};
+use super::fis::FisSpec;
 use super::name::is_name;
 use crate::unit::DurationText;
 
@@ -223,6 +224,9 @@ pub struct SandboxSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub card_provider: Option<SocketAddrV4>,
+    /// How experiments of the Fault Injection Service go. Default: as in AWS, but with half a second of propagation.
+    #[serde(default, skip_serializing_if = "FisSpec::is_default")]
+    pub fis: FisSpec,
 }
 
 /// A value of a [`SandboxSpec`] that is out of its range.
@@ -242,7 +246,9 @@ impl SpecProblem {
 
 impl fmt::Display for SpecProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [_, function, ..] = self.path.as_slice() {
+        if let [first, function, ..] = self.path.as_slice()
+            && first == "functions"
+        {
             write!(formatter, "function `{function}`: ")?;
         }
         formatter.write_str(&self.text)
@@ -276,6 +282,9 @@ impl SandboxSpec {
         if let Some(address) = self.card_provider.filter(|address| !address.ip().is_loopback()) {
             let text = format!("`card_provider: {address}` is not on this machine; write `127.0.0.1:PORT`");
             problems.push(SpecProblem::new(&["card_provider"], text));
+        }
+        if let Some((key, text)) = self.fis.problem() {
+            problems.push(SpecProblem::new(&["fis", key], text));
         }
         problems
     }

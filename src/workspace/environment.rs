@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Window;
-use crate::sandbox::{FunctionSpec, SandboxSpec};
+use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::PersonId;
 
 /// An environment as `gameday.yaml` has it. Which keys it has decides its kind: `functions` a sandbox, `endpoint` an
@@ -22,6 +22,9 @@ pub struct EnvironmentSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub card_provider: Option<SocketAddrV4>,
+    /// How experiments of the sandbox's Fault Injection Service go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fis: Option<FisSpec>,
     /// A sandbox or an emulator that runs apart, on this machine: `http://127.0.0.1:4566`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
@@ -162,7 +165,11 @@ impl EnvironmentSpec {
     }
 
     fn resolve_kind(&self, problems: &mut Vec<EnvironmentProblem>) -> Option<EnvironmentKind> {
-        let sandbox = [("functions", !self.functions.is_empty()), ("card_provider", self.card_provider.is_some())];
+        let sandbox = [
+            ("functions", !self.functions.is_empty()),
+            ("card_provider", self.card_provider.is_some()),
+            ("fis", self.fis.is_some()),
+        ];
         let account = [
             ("account", self.account.is_some()),
             ("region", self.region.is_some()),
@@ -184,10 +191,16 @@ impl EnvironmentSpec {
         match (&self.endpoint, first(&account)) {
             (Some(endpoint), _) => self.resolve_endpoint(endpoint, problems),
             (None, Some(key)) => self.resolve_account(key, problems),
-            (None, None) => Some(EnvironmentKind::Sandbox(SandboxSpec {
-                functions: self.functions.clone(),
-                card_provider: self.card_provider,
-            })),
+            (None, None) => Some(EnvironmentKind::Sandbox(self.sandbox())),
+        }
+    }
+
+    /// What the embedded sandbox runs.
+    pub(super) fn sandbox(&self) -> SandboxSpec {
+        SandboxSpec {
+            functions: self.functions.clone(),
+            card_provider: self.card_provider,
+            fis: self.fis.unwrap_or_default(),
         }
     }
 

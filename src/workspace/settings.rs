@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Environment, EnvironmentSpec, Notify, ReportSpec, functions};
 use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
-use crate::sandbox::{FunctionSpec, SandboxSpec};
+use crate::sandbox::FunctionSpec;
 
 /// The version of the file format that this program reads.
 const FORMAT: u32 = 1;
@@ -72,7 +72,7 @@ pub(super) fn read(
                 }),
             ),
         }
-        let sandbox = SandboxSpec { functions: spec.functions.clone(), card_provider: spec.card_provider };
+        let sandbox = spec.sandbox();
         problems.extend(functions::check(place, &sandbox));
         if let Some(root) = root {
             problems.extend(functions::check_folders(place, &sandbox, root, "`gameday.yaml`"));

@@ -15,6 +15,8 @@ mod proxy;
 mod report;
 mod run;
 mod sandbox;
+mod sandbox_cloudwatch;
+mod sandbox_fis;
 mod support;
 mod template;
 mod watchdog;

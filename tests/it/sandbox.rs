@@ -28,12 +28,12 @@ fn options(directory: impl Into<PathBuf>) -> SandboxOptions {
     SandboxOptions::new(GAMEDAY, directory)
 }
 
-async fn start(functions: &str) -> Sandbox {
+pub(crate) async fn start(functions: &str) -> Sandbox {
     let spec = serde_yaml::from_str::<SandboxSpec>(functions).expect("a good file");
     Sandbox::start(spec, options(std::env::temp_dir())).await.expect("a sandbox")
 }
 
-async fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
+pub(crate) async fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
@@ -43,18 +43,18 @@ async fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
         .await
 }
 
-async fn client(sandbox: &Sandbox) -> aws_sdk_lambda::Client {
+pub(crate) async fn client(sandbox: &Sandbox) -> aws_sdk_lambda::Client {
     aws_sdk_lambda::Client::new(&aws_config(&sandbox.endpoint()).await)
 }
 
 /// What an invocation came to: the payload, and the function error where there is one.
 #[derive(Debug, PartialEq)]
-struct Invoked {
-    payload: Value,
-    error: Option<String>,
+pub(crate) struct Invoked {
+    pub(crate) payload: Value,
+    pub(crate) error: Option<String>,
 }
 
-async fn try_invoke(
+pub(crate) async fn try_invoke(
     client: &aws_sdk_lambda::Client,
     function: &str,
     event: Value,
@@ -65,7 +65,7 @@ async fn try_invoke(
 }
 
 /// The payload of an invocation that must go well.
-async fn invoke(client: &aws_sdk_lambda::Client, function: &str, event: Value) -> Value {
+pub(crate) async fn invoke(client: &aws_sdk_lambda::Client, function: &str, event: Value) -> Value {
     let invoked = try_invoke(client, function, event).await.expect("an invocation");
     assert_eq!(invoked.error, None, "{}", invoked.payload);
     invoked.payload
@@ -83,7 +83,7 @@ fn is_gone(process: u32) -> bool {
     stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')) && threads <= 1
 }
 
-async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < deadline, "still not so: {what}");

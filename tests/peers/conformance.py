@@ -4,12 +4,18 @@ botocore parses what it knows and is silent about the rest. Here the raw answer 
 model does not have, members that it requires, types, enumerations, patterns, lengths, status codes, error codes.
 """
 
+import copy
+import datetime
 import json
 import re
 
 import boto3
+import cbor2
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+# Errors that a service model leaves to the service's documentation, and their status.
+COMMON_ERRORS = {"ValidationError": 400}
 
 
 def value_problems(shape, value, where, known=()):
@@ -52,7 +58,8 @@ def value_problems(shape, value, where, known=()):
         "float": (int, float),
         "double": (int, float),
         "boolean": bool,
-        "timestamp": (int, float, str),
+        # The last is what cbor2 makes of a number with the tag of times.
+        "timestamp": (int, float, str, datetime.datetime),
         "blob": str,
     }
     if not isinstance(value, python_types[kind]) or (isinstance(value, bool) and kind != "boolean"):
@@ -107,12 +114,29 @@ class Checks:
     def __init__(self, endpoint, known=()):
         self.endpoint = endpoint
         self.known = known
-        self.operations = set()
+        self._operations = {}
         self.mismatches = 0
         self._raw = None
 
-    def client(self, service):
-        client = boto3.client(
+    def operations(self, service):
+        """The operations of a service that have answered a call as they should."""
+        return self._operations.setdefault(service, set())
+
+    def client(self, service, protocol=None):
+        """A client of a service; one of several protocols is forced where it is named."""
+        session = boto3.session.Session()
+        if protocol:
+            loader = session._session.get_component("data_loader")
+            load = loader.load_service_model
+
+            def load_with_protocol(service_name, type_name, *rest, **named):
+                model = copy.deepcopy(load(service_name, type_name, *rest, **named))
+                if (service_name, type_name) == (service, "service-2"):
+                    model["metadata"]["protocols"] = [protocol]
+                return model
+
+            loader.load_service_model = load_with_protocol
+        client = session.client(
             service,
             endpoint_url=self.endpoint,
             region_name="us-east-1",
@@ -149,8 +173,7 @@ class Checks:
 
     def _success_problems(self):
         operation, response = self._raw
-        if operation.service_model.service_name == "lambda":
-            self.operations.add(operation.name)
+        self.operations(operation.service_model.service_name).add(operation.name)
         shape, where = operation.output_shape, operation.name
         status = operation.http.get("responseCode", 200)
         problems = []
@@ -163,10 +186,12 @@ class Checks:
         if operation.has_streaming_output:
             return problems
         body = response["body"]
-        if operation.service_model.protocol == "query":
+        if operation.service_model.resolved_protocol == "query":
             return problems + query_problems(operation, body)
         if shape is None:
             return problems + ([f"{where}: a body where the model has none: {body!r}"] if body else [])
+        if operation.service_model.resolved_protocol == "smithy-rpc-v2-cbor":
+            return problems + value_problems(shape, cbor2.loads(body), where, self.known)
         return problems + value_problems(shape, json.loads(body), where, self.known)
 
     def refusal(self, name, code, call, **arguments):
@@ -184,14 +209,23 @@ class Checks:
     def _error_problems(self, code):
         operation, response = self._raw
         where = f"{operation.name} {code}"
-        shape = next((shape for shape in operation.error_shapes if shape.name == code), None)
+        codes = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in operation.error_shapes}
+        shape = codes.get(code)
+        if shape is None and code in COMMON_ERRORS:
+            status, text = response["status_code"], f"{where}: the status of a common error is {COMMON_ERRORS[code]}"
+            return [] if status == COMMON_ERRORS[code] else [f"{text}, not {status}"]
         if shape is None:
             return [f"{where}: the model has no such error for {operation.name}"]
         problems = []
         status = shape.metadata["error"]["httpStatusCode"]
         if response["status_code"] != status:
             problems.append(f"{where}: status {response['status_code']}, and the model says {status}")
-        body = json.loads(response["body"])
+        if operation.service_model.resolved_protocol == "smithy-rpc-v2-cbor":
+            body = cbor2.loads(response["body"])
+        else:
+            body = json.loads(response["body"])
+        # What tells the errors of an RPC protocol apart is no member of them.
+        body.pop("__type", None)
         if not (body.get("message") or body.get("Message")):
             problems.append(f"{where}: no text")
         # An operation's output headers are not those of its errors.

@@ -11,6 +11,8 @@ import urllib.request
 
 from botocore.exceptions import ClientError
 
+import cloudwatch_checks
+import fis_checks
 from conformance import Checks, smallest, value_problems, header_problems
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
@@ -32,7 +34,16 @@ def main():
     invocations(checks, lambda_)
     checks.answer("STS says who is calling", checks.client("sts").get_caller_identity)
     everything_else_is_refused(checks, lambda_)
-    print(f"{len(checks.operations)} operations of Lambda, {checks.mismatches} mismatches")
+    for protocol in ["json", "smithy-rpc-v2-cbor"]:
+        cloudwatch = checks.client("cloudwatch", protocol)
+        cloudwatch_checks.check(checks, cloudwatch)
+        everything_else_is_refused(checks, cloudwatch)
+    fis = checks.client("fis")
+    fis_checks.check(checks, fis, checks.client("cloudwatch"))
+    everything_else_is_refused(checks, fis)
+    services = ["lambda", "cloudwatch", "fis"]
+    counts = [f"{len(checks.operations(name))} operations of {name}" for name in services]
+    print(f"{', '.join(counts)}, {checks.mismatches} mismatches")
     sys.exit(1 if checks.mismatches else 0)
 
 
@@ -288,7 +299,7 @@ def everything_else_is_refused(checks, lambda_):
     problems = []
     names = {model_name: python_name for python_name, model_name in lambda_.meta.method_to_api_mapping.items()}
     for operation in model.operation_names:
-        if operation in checks.operations:
+        if operation in checks.operations(model.service_name):
             continue
         shape = model.operation_model(operation).input_shape
         try:
@@ -298,8 +309,8 @@ def everything_else_is_refused(checks, lambda_):
             code = error.response["Error"]["Code"]
             if code != "UnknownOperationException":
                 problems.append(f"{operation} is refused with {code}, as if it were served")
-    rest = len(model.operation_names) - len(checks.operations)
-    checks.tell(f"the other {rest} operations are refused as unknown", problems)
+    rest = len(model.operation_names) - len(checks.operations(model.service_name))
+    checks.tell(f"the other {rest} operations of {model.service_name} are refused as unknown", problems)
 
 
 if __name__ == "__main__":

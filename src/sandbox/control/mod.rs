@@ -8,6 +8,7 @@ mod concurrency;
 mod configuration;
 mod error;
 mod invoke;
+mod root;
 mod sts;
 mod url;
 
@@ -34,7 +35,7 @@ struct Qualifier {
 /// All operations.
 pub(super) fn router(account: Arc<Account>) -> Router {
     Router::new()
-        .route("/", post(sts::query))
+        .route("/", post(root::dispatch))
         .route("/2015-03-31/functions", get(catalog::list_functions))
         .route("/2015-03-31/functions/", get(catalog::list_functions))
         .route("/2015-03-31/functions/{name}", get(catalog::get_function))
@@ -55,6 +56,8 @@ pub(super) fn router(account: Arc<Account>) -> Router {
         .route("/2017-03-31/tags/{arn}", get(catalog::list_tags))
         .route("/2016-08-19/account-settings", get(catalog::get_account_settings))
         .route("/2016-08-19/account-settings/", get(catalog::get_account_settings))
+        .merge(super::cloudwatch::router())
+        .merge(super::fis::router())
         .fallback(unknown_operation)
         .method_not_allowed_fallback(unknown_operation)
         // The one large body is the payload of an invocation, which reads it with limits of its own.
