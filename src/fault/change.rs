@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::about::{About, Calls, Objection};
+use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
 use crate::proxy::{AdminClient, AdminError};
 use crate::unit::{ProxyName, TargetId};
@@ -16,15 +18,6 @@ pub(super) const REVERT_BUDGET: Duration = Duration::from_secs(60);
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
-
-/// What a change touches, resolved to what the environment calls it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultTarget {
-    /// A function by its name.
-    Function(String),
-    /// A proxied dependency by the proxy's name.
-    Proxy(ProxyName),
-}
 
 /// Where faults work: the control planes and the targets' names.
 #[derive(Clone)]
@@ -122,8 +115,17 @@ pub struct ChangeText {
 pub(super) trait Fault {
     /// What it becomes once the target was read.
     type Change: Revertible;
-    /// The API calls of the change and its undo, as IAM names them.
-    const CALLS: &'static [&'static str];
+    /// What it says of itself.
+    const ABOUT: About;
+    /// What kind of target it works on.
+    const TARGET: TargetNeed;
+    /// The API calls of the change and of its undo, as IAM names them.
+    const CALLS: Calls;
+
+    /// What of its parameters has no effect, or is something that AWS would not take.
+    fn objections(&self) -> Vec<Objection> {
+        Vec::new()
+    }
 
     /// Reads the target. Changes nothing.
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<Self::Change, FaultError>;
@@ -154,8 +156,25 @@ pub(super) trait Revertible {
 impl FaultEnvironment {
     pub(super) fn function(&self, target: &TargetId) -> Result<&str, FaultError> {
         match self.targets.get(target) {
-            Some(FaultTarget::Function(function)) => Ok(function),
-            Some(FaultTarget::Proxy(_)) | None => Err(FaultError::Target(target.clone())),
+            Some(FaultTarget::Function { name, .. }) => Ok(name),
+            Some(FaultTarget::Proxy(_) | FaultTarget::Resource(_)) | None => Err(FaultError::Target(target.clone())),
+        }
+    }
+
+    /// A function, and the alias through which its traffic comes.
+    pub(super) fn qualified(&self, target: &TargetId) -> Result<(&str, Option<&str>), FaultError> {
+        match self.targets.get(target) {
+            Some(FaultTarget::Function { name, alias }) => Ok((name, alias.as_deref())),
+            Some(FaultTarget::Proxy(_) | FaultTarget::Resource(_)) | None => Err(FaultError::Target(target.clone())),
+        }
+    }
+
+    pub(super) fn resource(&self, target: &TargetId) -> Result<&AwsResource, FaultError> {
+        match self.targets.get(target) {
+            Some(FaultTarget::Resource(resource)) => Ok(resource),
+            Some(FaultTarget::Proxy(_) | FaultTarget::Function { .. }) | None => {
+                Err(FaultError::Target(target.clone()))
+            }
         }
     }
 

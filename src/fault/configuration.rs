@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::about::Calls;
 use super::change::{FaultEnvironment, FaultError};
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
@@ -68,6 +69,11 @@ pub fn obstacle(configuration: &FunctionConfiguration) -> Option<&'static str> {
 
 /// What the name of an environment variable's setting starts with.
 const VARIABLE: &str = "variable ";
+/// The calls of every fault in a function's configuration.
+pub(super) const CALLS: Calls = Calls {
+    inject: &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"],
+    undo: &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"],
+};
 pub(super) const TIMEOUT: &str = "timeout";
 pub(super) const MEMORY: &str = "memory";
 pub(super) const LAYERS: &str = "layers";

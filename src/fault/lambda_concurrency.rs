@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use super::target::TargetNeed;
 use crate::unit::TargetId;
 
 /// Sets reserved concurrency. AWS: 0 stops all invocations (PutFunctionConcurrency); callers see 429.
@@ -24,12 +26,21 @@ pub struct LambdaConcurrency {
 
 impl Fault for LambdaConcurrency {
     type Change = SettingsChange<Reservation>;
-    const CALLS: &'static [&'static str] = &[
-        "lambda:DeleteFunctionConcurrency",
-        "lambda:GetFunctionConcurrency",
-        "lambda:GetFunctionConfiguration",
-        "lambda:PutFunctionConcurrency",
-    ];
+    const ABOUT: About = About {
+        effect: "callers of what is above the reservation see 429; queues and retries hold events back",
+        undo: "PutFunctionConcurrency with the former number, or DeleteFunctionConcurrency where there was none",
+        blast_radius: "the whole function, at once, with all its versions and aliases",
+    };
+    const TARGET: TargetNeed = TargetNeed::Function;
+    const CALLS: Calls = Calls {
+        inject: &[
+            "lambda:DeleteFunctionConcurrency",
+            "lambda:GetFunctionConcurrency",
+            "lambda:GetFunctionConfiguration",
+            "lambda:PutFunctionConcurrency",
+        ],
+        undo: &["lambda:DeleteFunctionConcurrency", "lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency"],
+    };
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Reservation>, FaultError> {
         let function = environment.function(&self.target)?;

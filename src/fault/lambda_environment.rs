@@ -6,10 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Variables;
+use super::about::{About, Calls, Objection, Step};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
-use super::configuration::{Configuration, variable};
+use super::configuration::{self, Configuration, variable};
 use super::settings::SettingsChange;
-use crate::unit::TargetId;
+use super::target::TargetNeed;
+use crate::unit::{LAMBDA_RESERVED_VARIABLES, TargetId};
 
 /// Changes single variables; all others stay as they are, although AWS replaces the whole map
 /// (UpdateFunctionConfiguration).
@@ -28,7 +30,17 @@ pub struct LambdaEnvironment {
 
 impl Fault for LambdaEnvironment {
     type Change = SettingsChange<Configuration>;
-    const CALLS: &'static [&'static str] = &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
+    const ABOUT: About = About {
+        effect: "the function's code reads other settings: a flag, a table, where a dependency is",
+        undo: "UpdateFunctionConfiguration with the former values of these variables alone",
+        blast_radius: "every invocation of `$LATEST`; new environments start cold, twice",
+    };
+    const TARGET: TargetNeed = TargetNeed::Latest;
+    const CALLS: Calls = configuration::CALLS;
+
+    fn objections(&self) -> Vec<Objection> {
+        variable_objections(&self.set, &self.unset)
+    }
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let set = self.set.iter().map(|(name, value)| (variable(name), Some(value.clone().into())));
@@ -47,6 +59,51 @@ impl Fault for LambdaEnvironment {
     fn settings(&self) -> Vec<String> {
         self.set.keys().chain(&self.unset).map(|name| variable(name)).collect()
     }
+}
+
+/// Variables that Lambda does not let anybody change, that are set and taken away at once, or that are none at all.
+pub(super) fn variable_objections(set: &Variables, unset: &BTreeSet<String>) -> Vec<Objection> {
+    if set.is_empty() && unset.is_empty() {
+        let nothing = Objection::nothing("add `set: {NAME: \"value\"}` or `unset: [NAME]`");
+        return vec![Objection {
+            message: "nothing is set or unset: the fault would change nothing".to_owned(),
+            ..nothing
+        }];
+    }
+    let objection = |path: [Step; 2], is_about_key, (code, message, help): (_, String, Option<&str>)| Objection {
+        path: path.into(),
+        is_about_key,
+        code,
+        message,
+        help: help.map(str::to_owned),
+    };
+    let named = |name: &String| {
+        let path = [Step::Key("set".to_owned()), Step::Key(name.clone())];
+        let both = unset.contains(name).then(|| ("contradiction", format!("`{name}` is set and unset at once"), None));
+        let wrong = variable_problem(name).map(|(code, message, help)| (code, message, Some(help)));
+        [wrong, both].into_iter().flatten().map(move |it| objection(path.clone(), true, it)).collect::<Vec<_>>()
+    };
+    let listed = |(index, name): (usize, &String)| {
+        let (code, message, help) = variable_problem(name)?;
+        let path = [Step::Key("unset".to_owned()), Step::Item(index)];
+        Some(objection(path, false, (code, message, Some(help))))
+    };
+    set.keys().flat_map(named).chain(unset.iter().enumerate().filter_map(listed)).collect()
+}
+
+/// Why Lambda does not let a variable be changed: a code, the problem, and what to do.
+#[must_use]
+pub fn variable_problem(name: &str) -> Option<(&'static str, String, &'static str)> {
+    if LAMBDA_RESERVED_VARIABLES.contains(&name) {
+        let message = format!("`{name}` is a variable of Lambda's own, which no configuration may change");
+        return Some(("reserved-variable", message, "choose a variable that the function's code reads"));
+    }
+    // AWS: UpdateFunctionConfiguration, `Environment`: [a-zA-Z]([a-zA-Z0-9_])+
+    let is_name = name.len() >= 2
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let message = format!("`{name}` is not an environment variable's name");
+    (!is_name).then_some(("invalid-value", message, "use a letter, then letters, digits and `_`"))
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
-use super::configuration::{Configuration, TIMEOUT};
+use super::configuration::{self, Configuration, TIMEOUT};
 use super::settings::SettingsChange;
+use super::target::TargetNeed;
 use crate::unit::{DurationText, TargetId};
 
 /// Sets a function's timeout. AWS: whole seconds, 1 to 900 (UpdateFunctionConfiguration).
@@ -34,7 +36,20 @@ impl LambdaTimeout {
 
 impl Fault for LambdaTimeout {
     type Change = SettingsChange<Configuration>;
-    const CALLS: &'static [&'static str] = &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"];
+    const ABOUT: About = About {
+        effect: "Lambda kills invocations that take longer, in the middle of their work",
+        undo: "UpdateFunctionConfiguration with the former timeout",
+        blast_radius: "every invocation of `$LATEST`; new environments start cold, twice",
+    };
+    const TARGET: TargetNeed = TargetNeed::Latest;
+    const CALLS: Calls = configuration::CALLS;
+
+    fn objections(&self) -> Vec<Objection> {
+        let message = format!("Lambda takes no timeout of `{}`", self.timeout);
+        let help = "write whole seconds from `1s` to `15m`";
+        let objection = Objection::value("timeout", "out-of-range", message, help);
+        self.seconds().is_none().then_some(objection).into_iter().collect()
+    }
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {

@@ -2,6 +2,7 @@
 //!
 //! Owns: the specs, [`Undo`] data, inject and revert. Must not know: phases, the timeline, hypotheses.
 
+mod about;
 mod change;
 mod configuration;
 mod lambda_concurrency;
@@ -15,15 +16,45 @@ mod proxy_latency;
 mod proxy_timeout;
 mod settings;
 mod spec;
+mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 mod toxic;
 
-pub use change::{ChangeText, FaultEnvironment, FaultError, FaultTarget, Reverted};
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
+use self::configuration::Configuration;
+use self::lambda_concurrency::Reservation;
+use self::settings::SettingsChange;
+use self::spec::fault_kinds;
+use self::toxic::ToxicChange;
+use crate::event::Armed;
+use crate::unit::{DurationText, TargetId};
+
+pub use about::{About, Calls, Objection, Step};
+pub use change::{ChangeText, FaultEnvironment, FaultError, Reverted};
 pub use configuration::obstacle;
 pub use lambda_concurrency::LambdaConcurrency;
-pub use lambda_environment::LambdaEnvironment;
+pub use lambda_environment::{LambdaEnvironment, variable_problem};
 pub use lambda_timeout::LambdaTimeout;
 pub use proxy_latency::ProxyLatency;
 pub use proxy_timeout::ProxyTimeout;
-pub use spec::{FaultKind, FaultSpec, Undo, Variables};
+pub use spec::{Entry, Variables};
+pub use target::{AwsResource, FaultTarget, TargetNeed};
+
+fault_kinds! {
+    /// Reserved concurrency of a function: 0 throttles every invocation.
+    lambda_concurrency: LambdaConcurrency => SettingsChange<Reservation>,
+    /// The time after which Lambda kills an invocation.
+    lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
+    /// Environment variables of a function, set or taken away.
+    lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
+    /// Answers of a proxied dependency come late.
+    proxy_latency: ProxyLatency => ToxicChange,
+    /// A proxied dependency goes silent: a black hole.
+    proxy_timeout: ProxyTimeout => ToxicChange,
+}

@@ -5,7 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
+use super::target::TargetNeed;
 use super::toxic::{self, ToxicChange};
 use crate::proxy::{Latency, Toxic};
 use crate::unit::{DurationText, TargetId};
@@ -25,7 +27,29 @@ pub struct ProxyLatency {
 
 impl Fault for ProxyLatency {
     type Change = ToxicChange;
-    const CALLS: &'static [&'static str] = toxic::CALLS;
+    const ABOUT: About = About {
+        effect: "answers of the dependency come late",
+        undo: "the toxic is taken away; the proxy drops it by itself when the run dies",
+        blast_radius: "what goes through the proxy, old and new connections",
+    };
+    const TARGET: TargetNeed = TargetNeed::Proxy;
+    const CALLS: Calls = toxic::CALLS;
+
+    fn objections(&self) -> Vec<Objection> {
+        let value = |key, message: &str, help: Option<&str>| Objection {
+            help: help.map(str::to_owned),
+            ..Objection::value(key, "out-of-range", message.to_owned(), "")
+        };
+        let mut objections = Vec::new();
+        if self.latency.is_zero() && self.jitter.is_none_or(|jitter| jitter.is_zero()) {
+            objections.push(value("latency", "a delay of nothing is no fault", None));
+        }
+        if self.jitter.is_some_and(|jitter| jitter.0 > self.latency.0) {
+            let help = "an answer can not come before it is there: raise `latency` or lower `jitter`";
+            objections.push(value("jitter", "the jitter is larger than the latency", Some(help)));
+        }
+        objections
+    }
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<ToxicChange, FaultError> {
         let jitter = self.jitter.map_or(Duration::ZERO, |jitter| jitter.0);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
+use super::target::TargetNeed;
 use super::toxic::{self, ToxicChange};
 use crate::proxy::{Timeout, Toxic};
 use crate::unit::{DurationText, TargetId};
@@ -23,7 +25,13 @@ pub struct ProxyTimeout {
 
 impl Fault for ProxyTimeout {
     type Change = ToxicChange;
-    const CALLS: &'static [&'static str] = toxic::CALLS;
+    const ABOUT: About = About {
+        effect: "connections to the dependency stay open, and nothing comes back",
+        undo: "the toxic is taken away; the proxy drops it by itself when the run dies",
+        blast_radius: "what goes through the proxy, old and new connections",
+    };
+    const TARGET: TargetNeed = TargetNeed::Proxy;
+    const CALLS: Calls = toxic::CALLS;
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<ToxicChange, FaultError> {
         let timeout = self.timeout.map_or(Duration::ZERO, |timeout| timeout.0);

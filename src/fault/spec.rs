@@ -1,22 +1,22 @@
 //! What a scenario says of a fault: its kind and that kind's parameters.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::about::{About, Calls};
+use super::target::TargetNeed;
 
-use super::change::{
-    Backoff, ChangeText, Fault as _, FaultEnvironment, FaultError, INJECT_BUDGET, REVERT_BUDGET, Reverted,
-    Revertible as _,
-};
-use super::configuration::Configuration;
-use super::lambda_concurrency::Reservation;
-use super::settings::SettingsChange;
-use super::toxic::ToxicChange;
-use super::{LambdaConcurrency, LambdaEnvironment, LambdaTimeout, ProxyLatency, ProxyTimeout};
-use crate::event::Armed;
-use crate::unit::{DurationText, TargetId};
+/// A kind of fault in the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The key that names it in a file.
+    pub key: &'static str,
+    /// What kind of target it works on.
+    pub need: TargetNeed,
+    /// What it says of itself.
+    pub about: About,
+    /// The API calls that it needs.
+    pub calls: Calls,
+}
 
 /// Declares the kinds of fault once, each with the data of its change: the enums, the one-key-a-kind fields that a file
 /// is read into, and the names.
@@ -44,6 +44,17 @@ macro_rules! fault_kinds {
         impl FaultSpec {
             /// The keys that name a kind, as files write them.
             pub const KINDS: &[&str] = &[$(stringify!($key)),+];
+
+            /// What each kind says of itself, in the order of [`Self::KINDS`].
+            #[must_use]
+            pub fn catalogue() -> Vec<Entry> {
+                vec![$(Entry {
+                    key: stringify!($key),
+                    need: <$kind as self::change::Fault>::TARGET,
+                    about: <$kind as self::change::Fault>::ABOUT,
+                    calls: <$kind as self::change::Fault>::CALLS,
+                }),+]
+            }
 
             /// The one kind.
             ///
@@ -154,11 +165,27 @@ macro_rules! fault_kinds {
                 }
             }
 
-            /// The API calls that it and its undo need, as IAM names them; sorted, each once.
+            /// The API calls that it and its undo need, as IAM names them.
             #[must_use]
-            pub fn calls(&self) -> &'static [&'static str] {
+            pub fn calls(&self) -> Calls {
                 match self {
-                    $(Self::$kind(_) => <$kind as super::change::Fault>::CALLS,)+
+                    $(Self::$kind(_) => <$kind as self::change::Fault>::CALLS,)+
+                }
+            }
+
+            /// What kind of target it works on.
+            #[must_use]
+            pub fn need(&self) -> TargetNeed {
+                match self {
+                    $(Self::$kind(_) => <$kind as self::change::Fault>::TARGET,)+
+                }
+            }
+
+            /// What of its parameters has no effect, or is something that AWS would not take.
+            #[must_use]
+            pub fn objections(&self) -> Vec<Objection> {
+                match self {
+                    $(Self::$kind(fault) => fault.objections(),)+
                 }
             }
 
@@ -181,18 +208,7 @@ macro_rules! fault_kinds {
     };
 }
 
-fault_kinds! {
-    /// Reserved concurrency of a function: 0 throttles every invocation.
-    lambda_concurrency: LambdaConcurrency => SettingsChange<Reservation>,
-    /// The time after which Lambda kills an invocation.
-    lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
-    /// Environment variables of a function, set or taken away.
-    lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
-    /// Answers of a proxied dependency come late.
-    proxy_latency: ProxyLatency => ToxicChange,
-    /// A proxied dependency goes silent: a black hole.
-    proxy_timeout: ProxyTimeout => ToxicChange,
-}
-
 /// Environment variables by name.
 pub type Variables = BTreeMap<String, String>;
+
+pub(super) use fault_kinds;

@@ -16,8 +16,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
-use super::change::{FaultEnvironment, FaultTarget};
-use super::{FaultKind, Undo};
+use super::change::FaultEnvironment;
+use super::{FaultKind, FaultTarget, Undo};
 use crate::aws::{
     Aws, AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress,
 };
@@ -378,7 +378,7 @@ impl FakeFunctions {
 
     /// Where faults work: each function is a target of its own name.
     pub(crate) fn environment(self: &Arc<Self>) -> FaultEnvironment {
-        let target = |name: &String| (name.parse().unwrap(), FaultTarget::Function(name.clone()));
+        let target = |name: &String| (name.parse().unwrap(), FaultTarget::Function { name: name.clone(), alias: None });
         FaultEnvironment {
             shell: String::new(),
             aws: Aws::made_up(Arc::clone(self) as Arc<dyn FunctionControl>),

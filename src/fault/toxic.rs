@@ -4,12 +4,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::Calls;
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
 use crate::proxy::{AdminClient, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{ProxyName, TargetId};
 
 /// The admin calls of every proxy fault.
-pub(super) const CALLS: &[&str] = &["proxy:DeleteToxic", "proxy:GetToxic", "proxy:PostToxic"];
+pub(super) const CALLS: Calls = Calls {
+    inject: &["proxy:DeleteToxic", "proxy:GetToxic", "proxy:PostToxic"],
+    undo: &["proxy:DeleteToxic", "proxy:GetToxic"],
+};
 
 /// A toxic that is put on a proxy; before the fault there was none of its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -100,6 +100,7 @@ fn plan_target(target: &crate::scenario::TargetSpec) -> Option<TargetPlan> {
             url: lambda.url.clone(),
         },
         TargetKind::Proxy(proxy) => TargetPlan::Proxy(proxy.spec()),
+        other => TargetPlan::Resource(other.resource()?),
     })
 }
 
@@ -169,7 +170,7 @@ fn change(fault: FaultId, spec: &FaultSpec, effect_if: Option<Expectation>) -> O
         target: kind.target().clone(),
         change: text.change,
         undo: text.undo,
-        calls: kind.calls().iter().map(|call| (*call).to_owned()).collect(),
+        calls: kind.calls().inject.iter().map(|call| (*call).to_owned()).collect(),
         effect_if,
     })
 }

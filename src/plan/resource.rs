@@ -9,6 +9,7 @@ impl Plan {
     pub fn resource(&self, target: &TargetId) -> String {
         match self.targets.get(target) {
             Some(TargetPlan::Lambda { function, .. }) => format!("function `{function}`"),
+            Some(TargetPlan::Resource(resource)) => resource.to_string(),
             Some(TargetPlan::Proxy(_)) | None => format!("proxy `{target}`"),
         }
     }

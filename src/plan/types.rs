@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::FaultSpec;
+use crate::fault::{AwsResource, FaultSpec};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
 use crate::proxy::ProxySpec;
@@ -132,6 +132,8 @@ pub enum TargetPlan {
     },
     /// A dependency behind the fault proxy.
     Proxy(ProxySpec),
+    /// Something else in the account.
+    Resource(AwsResource),
 }
 
 /// A change to a target, with everything that a reader wants to know before it is made.

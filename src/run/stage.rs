@@ -228,7 +228,7 @@ impl Stage {
             .iter()
             .filter_map(|(target, spec)| match spec {
                 TargetPlan::Proxy(spec) => Some((target, spec)),
-                TargetPlan::Lambda { .. } => None,
+                TargetPlan::Lambda { .. } | TargetPlan::Resource(_) => None,
             })
             .collect();
         if proxies.is_empty() {
@@ -303,7 +303,10 @@ fn proxy_name(target: &TargetId) -> ProxyName {
 pub(super) fn targets(plan: &Plan) -> BTreeMap<TargetId, FaultTarget> {
     let of = |(target, spec): (&TargetId, &TargetPlan)| {
         let fault_target = match spec {
-            TargetPlan::Lambda { function, .. } => FaultTarget::Function(function.clone()),
+            TargetPlan::Lambda { function, alias, .. } => {
+                FaultTarget::Function { name: function.clone(), alias: alias.clone() }
+            }
+            TargetPlan::Resource(resource) => FaultTarget::Resource(resource.clone()),
             TargetPlan::Proxy(_) => FaultTarget::Proxy(proxy_name(target)),
         };
         (target.clone(), fault_target)

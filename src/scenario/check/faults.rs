@@ -2,12 +2,9 @@
 
 use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
-use crate::fault::{FaultKind, FaultSpec, LambdaEnvironment, LambdaTimeout, ProxyLatency};
+use crate::fault::{FaultKind, FaultSpec, Step, TargetNeed, variable_problem};
 use crate::scenario::schema::{LambdaTarget, Mode, TargetKind};
-use crate::unit::{FaultId, LAMBDA_RESERVED_VARIABLES, TargetId};
-
-/// AWS: UpdateFunctionConfiguration, `Timeout`.
-const TIMEOUT_SECONDS_MAX: u64 = 900;
+use crate::unit::{FaultId, TargetId};
 
 /// Why a change of configuration does not reach an alias.
 pub(super) const LATEST_ONLY: &str =
@@ -49,25 +46,60 @@ pub(super) fn check(checker: &mut Checker<'_>) {
 }
 
 fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
-    match kind {
-        FaultKind::LambdaConcurrency(fault) => {
-            lambda(checker, place, kind, &fault.target);
+    let name = kind.target();
+    if let Some(target) = target(checker, place, name) {
+        check_target(checker, place, kind, target);
+    }
+    for objection in kind.objections() {
+        let at = objection.path.iter().fold(place, |place, step| match step {
+            Step::Key(key) => place.key(key),
+            Step::Item(index) => place.item(*index),
+        });
+        // What seems to be missing may be there and could not be read.
+        let is_whole = objection.path.is_empty();
+        if is_whole && (place.has_problems() || place.all_items().any(Place::has_problems)) {
+            continue;
         }
-        FaultKind::LambdaTimeout(fault) => {
-            let target = lambda(checker, place, kind, &fault.target);
-            latest_only(checker, place, kind, target);
-            check_timeout(checker, place, fault);
+        let problem = if objection.is_about_key {
+            at.name_error(objection.code, objection.message)
+        } else {
+            at.error(objection.code, objection.message)
+        };
+        checker.tell(problem.with_help_if(objection.help));
+    }
+}
+
+/// Whether the target is of a kind that the fault works on, and whether its traffic would feel the fault.
+fn check_target(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, target: TargetKind<'_>) {
+    let (need, name) = (kind.need(), kind.target());
+    let is_right = need == TargetNeed::Any || need.key() == target.key();
+    if !is_right {
+        let message = format!("`{}` works on {}, and `{name}` is a {}", kind.key(), need.things(), target.thing());
+        let problem = place.key("target").error("wrong-target", message);
+        let help = match need {
+            TargetNeed::Proxy => "name a `proxy` target: the dependency that the function calls".to_owned(),
+            need => format!("name a `{}` target", need.key()),
+        };
+        checker.tell(problem.with_help(help));
+        return;
+    }
+    let TargetKind::Lambda(LambdaTarget { alias, function, .. }) = target else { return };
+    match (need, alias) {
+        (TargetNeed::Latest, Some(alias)) => {
+            let message =
+                format!("`{}` would have no effect: traffic uses the alias `{alias}` of `{function}`", kind.key());
+            let problem = place.key("target").error("alias-fault", message).with_note(LATEST_ONLY);
+            checker.tell(problem.with_help(
+                "use `lambda_canary` (a faulty version for a share of the alias's traffic), `lambda_concurrency` (it \
+                 holds for the whole function), a `proxy_*` fault, or a target without `alias`",
+            ));
         }
-        FaultKind::LambdaEnvironment(fault) => {
-            let target = lambda(checker, place, kind, &fault.target);
-            latest_only(checker, place, kind, target);
-            check_environment(checker, place, fault);
+        (TargetNeed::Alias, None) => {
+            let message = format!("`{}` needs an alias, and `{name}` names none", kind.key());
+            let problem = place.key("target").error("missing-alias", message);
+            checker.tell(problem.with_help("add `alias: NAME` to the target: the alias through which traffic comes"));
         }
-        FaultKind::ProxyLatency(fault) => {
-            proxy(checker, place, kind, &fault.target);
-            check_latency(checker, place, fault);
-        }
-        FaultKind::ProxyTimeout(fault) => proxy(checker, place, kind, &fault.target),
+        _ => {}
     }
 }
 
@@ -78,100 +110,8 @@ fn target<'c>(checker: &mut Checker<'c>, place: Place<'_>, name: &TargetId) -> O
     checker.scenario.targets.get(name)?.kind().ok()
 }
 
-fn lambda<'c>(
-    checker: &mut Checker<'c>,
-    place: Place<'_>,
-    kind: &FaultKind,
-    name: &TargetId,
-) -> Option<&'c LambdaTarget> {
-    match target(checker, place, name)? {
-        TargetKind::Lambda(lambda) => Some(lambda),
-        TargetKind::Proxy(_) => {
-            let message = format!("`{}` works on functions, and `{name}` is a proxy", kind.key());
-            checker.tell(place.key("target").error("wrong-target", message).with_help("name a `lambda` target"));
-            None
-        }
-    }
-}
-
-fn proxy(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, name: &TargetId) {
-    match target(checker, place, name) {
-        Some(TargetKind::Lambda(_)) => {
-            let message = format!("`{}` works on proxied dependencies, and `{name}` is a function", kind.key());
-            let problem = place.key("target").error("wrong-target", message);
-            checker.tell(problem.with_help("name a `proxy` target: the dependency that the function calls"));
-        }
-        Some(TargetKind::Proxy(_)) | None => {}
-    }
-}
-
-fn latest_only(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, target: Option<&LambdaTarget>) {
-    let Some(LambdaTarget { alias: Some(alias), function, .. }) = target else { return };
-    let message = format!("`{}` would have no effect: traffic uses the alias `{alias}` of `{function}`", kind.key());
-    let problem = place.key("target").error("alias-fault", message).with_note(LATEST_ONLY);
-    checker.tell(problem.with_help(
-        "use `lambda_concurrency` (it holds for the whole function), a `proxy_*` fault, or a target without `alias`",
-    ));
-}
-
-fn check_timeout(checker: &mut Checker<'_>, place: Place<'_>, fault: &LambdaTimeout) {
-    if fault.timeout.subsec_nanos() != 0 || !(1..=TIMEOUT_SECONDS_MAX).contains(&fault.timeout.as_secs()) {
-        let message = format!("Lambda takes no timeout of `{}`", fault.timeout);
-        let problem = place.key("timeout").error("out-of-range", message);
-        checker.tell(problem.with_help("write whole seconds from `1s` to `15m`"));
-    }
-}
-
-fn check_environment(checker: &mut Checker<'_>, place: Place<'_>, fault: &LambdaEnvironment) {
-    if fault.set.is_empty() && fault.unset.is_empty() {
-        if !place.has_problems() && !place.key("set").has_problems() {
-            let problem = place.name_error("missing-key", "nothing is set or unset: the fault would change nothing");
-            checker.tell(problem.with_help("add `set: {NAME: \"value\"}` or `unset: [NAME]`"));
-        }
-        return;
-    }
-    for name in fault.set.keys() {
-        let entry = place.key("set").key(name);
-        checker.problems.extend(check_variable(entry, name, true));
-        if fault.unset.contains(name) {
-            checker.tell(entry.name_error("contradiction", format!("`{name}` is set and unset at once")));
-        }
-    }
-    for item in place.key("unset").items() {
-        checker.problems.extend(check_variable(item, item.text().unwrap_or_default(), false));
-    }
-}
-
-/// Whether Lambda lets the variable be changed. It is named by a key or by a value.
-pub(super) fn check_variable(place: Place<'_>, name: &str, is_key: bool) -> Option<Diagnostic> {
-    let told = |code, message: String, help: &str| {
-        let problem = if is_key { place.name_error(code, message) } else { place.error(code, message) };
-        Some(problem.with_help(help))
-    };
-    if LAMBDA_RESERVED_VARIABLES.contains(&name) {
-        let message = format!("`{name}` is a variable of Lambda's own, which no configuration may change");
-        return told("reserved-variable", message, "choose a variable that the function's code reads");
-    }
-    let is_name = name.len() >= 2
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_name {
-        return None;
-    }
-    // AWS: UpdateFunctionConfiguration, `Environment`: [a-zA-Z]([a-zA-Z0-9_])+
-    told(
-        "invalid-value",
-        format!("`{name}` is not an environment variable's name"),
-        "use a letter, then letters, digits and `_`",
-    )
-}
-
-fn check_latency(checker: &mut Checker<'_>, place: Place<'_>, fault: &ProxyLatency) {
-    if fault.latency.is_zero() && fault.jitter.is_none_or(|jitter| jitter.is_zero()) {
-        checker.tell(place.key("latency").error("out-of-range", "a delay of nothing is no fault"));
-    }
-    if fault.jitter.is_some_and(|jitter| jitter.0 > fault.latency.0) {
-        let problem = place.key("jitter").error("out-of-range", "the jitter is larger than the latency");
-        checker.tell(problem.with_help("an answer can not come before it is there: raise `latency` or lower `jitter`"));
-    }
+/// Whether Lambda lets the variable be changed.
+pub(super) fn check_variable(place: Place<'_>, name: &str) -> Option<Diagnostic> {
+    let (code, message, help) = variable_problem(name)?;
+    Some(place.error(code, message).with_help(help))
 }

@@ -20,6 +20,16 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         match target.kind() {
             Err(given) => checker.problems.extend(exactly_one(place, "a target", &given, TargetSpec::KINDS)),
             Ok(TargetKind::Lambda(lambda)) => check_lambda(checker, place.key("lambda"), lambda),
+            Ok(
+                kind @ (TargetKind::Role(_)
+                | TargetKind::Queue(_)
+                | TargetKind::Table(_)
+                | TargetKind::Rule(_)
+                | TargetKind::Parameter(_)
+                | TargetKind::Other(_)),
+            ) => {
+                check_resource(checker, place.key(kind.key()), kind);
+            }
             Ok(TargetKind::Proxy(proxy)) => {
                 let place = place.key("proxy");
                 check_proxy(checker, place, proxy);
@@ -74,6 +84,29 @@ fn check_lambda(checker: &mut Checker<'_>, place: Place<'_>, lambda: &LambdaTarg
     }
 }
 
+/// A thing in the account has a name there, and no scenario chooses the account.
+fn check_resource(checker: &mut Checker<'_>, place: Place<'_>, kind: TargetKind<'_>) {
+    let Some(name) = place.key("name").text() else { return };
+    let place = place.key("name");
+    // A thing of another kind is named in words, and a parameter may stand in a path.
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_good = match kind {
+        TargetKind::Other(_) => !name.trim().is_empty(),
+        TargetKind::Parameter(_) => !name.is_empty() && name.chars().all(|c| is_word(c) || c == '/'),
+        TargetKind::Role(_) => {
+            !name.is_empty() && name.chars().all(|c| is_word(c) || matches!(c, '+' | '=' | ',' | '@'))
+        }
+        _ => !name.is_empty() && name.chars().all(is_word),
+    };
+    if name.starts_with("arn:") {
+        let problem = place.error("account-in-scenario", format!("`{name}` is more than a name"));
+        checker.tell(problem.with_help("write the name alone: account and Region are bound in `gameday.yaml`"));
+    } else if !is_good {
+        let problem = place.error("invalid-value", format!("`{name}` is not the name of a {}", kind.thing()));
+        checker.tell(problem.with_help("use letters, digits, `-`, `_` and `.`"));
+    }
+}
+
 fn check_proxy(checker: &mut Checker<'_>, place: Place<'_>, proxy: &ProxyTarget) {
     if !proxy.listen.0.ip().is_loopback() {
         let message = format!("`{}` can be reached from other machines", proxy.listen);
@@ -102,16 +135,16 @@ fn check_proxy(checker: &mut Checker<'_>, place: Place<'_>, proxy: &ProxyTarget)
                         "use a target without `alias`, or let the published version point at `listen` already",
                     ));
                 }
-                Some(TargetKind::Proxy(_)) => {
-                    let message = format!("`{target}` is a proxy, and has no environment variables");
+                Some(TargetKind::Lambda(_)) | None => {}
+                Some(other) => {
+                    let message = format!("`{target}` is a {}, and has no environment variables", other.thing());
                     checker.tell(entry.name_error("wrong-target", message).with_help("name a `lambda` target"));
                 }
-                Some(TargetKind::Lambda(_)) | None => {}
             }
         } else {
             let problem = super::unknown_name(entry, "target", target.as_str(), known.iter().copied());
             checker.tell(crate::document::Diagnostic { span: entry.name_span(), ..problem });
         }
-        checker.problems.extend(check_variable(entry, variable, false));
+        checker.problems.extend(check_variable(entry, variable));
     }
 }
