@@ -10,7 +10,8 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::interruptible::Interruptible;
 use super::lambda::Lambda;
-use super::{AwsError, FunctionControl, sts};
+use super::signed::Signed;
+use super::{AwsError, DynamoDb, Events, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
 use crate::unit::Failpoints;
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
@@ -55,6 +56,21 @@ impl Connection {
 pub struct Aws {
     /// Lambda's control plane, with retries.
     pub functions: Arc<dyn FunctionControl>,
+    /// DynamoDB's tables.
+    pub dynamodb: DynamoDb,
+    /// EventBridge's rules.
+    pub events: Events,
+    /// Roles and policies.
+    pub iam: Iam,
+    /// One-time schedules.
+    pub scheduler: Scheduler,
+    /// Queues.
+    pub sqs: Sqs,
+    /// Systems Manager's parameters.
+    pub ssm: Ssm,
+    /// Resources by their tags.
+    pub tagging: Tagging,
+    signed: Signed,
     configuration: SdkConfig,
 }
 
@@ -88,13 +104,29 @@ impl Aws {
             }
         };
         let configuration = loader.load().await;
-        Self { functions: Arc::new(Lambda::new(&configuration)), configuration }
+        Self::over(Arc::new(Lambda::new(&configuration)), Signed::new(&configuration), configuration)
+    }
+
+    fn over(functions: Arc<dyn FunctionControl>, signed: Signed, configuration: SdkConfig) -> Self {
+        Self {
+            functions,
+            dynamodb: DynamoDb::new(&signed),
+            events: Events::new(&signed),
+            iam: Iam::new(&signed),
+            scheduler: Scheduler::new(&signed),
+            sqs: Sqs::new(&signed),
+            ssm: Ssm::new(&signed),
+            tagging: Tagging::new(&signed),
+            signed,
+            configuration,
+        }
     }
 
     /// The same clients, with a point at which a crash test can end the process before and after each call.
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
-        Self { functions: Arc::new(Interruptible { functions: self.functions, failpoints }), ..self }
+        let signed = self.signed.with_failpoints(failpoints.clone());
+        Self::over(Arc::new(Interruptible { functions: self.functions, failpoints }), signed, self.configuration)
     }
 
     /// The caller's account, twelve digits.
@@ -103,6 +135,14 @@ impl Aws {
     /// The call failed.
     pub async fn caller_account(&self) -> Result<String, AwsError> {
         sts::caller_account(&self.configuration).await
+    }
+
+    /// What time it is for AWS, next to our own clock. Also an answer that refuses tells the time.
+    ///
+    /// # Errors
+    /// There was no answer, or it has no `Date`.
+    pub async fn service_time(&self) -> Result<ServiceTime, AwsError> {
+        ServiceTime::ask(&self.signed).await
     }
 }
 
