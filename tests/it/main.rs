@@ -15,6 +15,7 @@ mod proxy;
 mod report;
 mod run;
 mod sandbox;
+mod signed;
 mod support;
 mod template;
 mod watchdog;
