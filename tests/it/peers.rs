@@ -92,6 +92,13 @@ pub(crate) fn start_ministack(python: &mut Command, workspace: &Workspace, port:
     ministack
 }
 
+/// Starts moto, and waits until it listens.
+pub(crate) fn start_moto(python: &mut Command, workspace: &Workspace, port: u16) -> Run {
+    let moto = workspace.start_command(python.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]));
+    wait_for("moto to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    moto
+}
+
 fn create_functions(workspace: &Workspace, endpoint: &str) {
     let mut python = python("creating functions").expect("there is one");
     let output = workspace.start_command(python.arg(script("create_functions.py")).arg(endpoint)).wait();

@@ -10,7 +10,7 @@ use gameday::aws::{
 use gameday::unit::Secret;
 use serde_json::{Value, json};
 
-use crate::peers::{python, script, start_ministack, stop};
+use crate::peers::{python, script, start_ministack, start_moto, stop};
 use crate::support::{Workspace, free_port};
 
 const SERVICES: &str = "dynamodb,events,iam,scheduler,sqs,ssm,sts,tagging";
@@ -39,8 +39,26 @@ fn every_signed_call_does_on_ministack_what_it_says() {
     let endpoint = format!("http://127.0.0.1:{port}");
     let ministack = start_ministack(&mut python, &workspace, port, SERVICES);
     create_surroundings(&workspace, &endpoint);
-    block_on(async { exercise(&Aws::connect(&Connection::Endpoint(endpoint)).await).await });
+    block_on(async {
+        let aws = Aws::connect(&Connection::Endpoint(endpoint)).await;
+        exercise(&aws).await;
+        exercise_simulation(&aws).await;
+        exercise_maximum(&aws).await;
+    });
     stop(ministack);
+}
+
+/// moto 5.2.5 has no SimulatePrincipalPolicy, and does not hear of a table's maximum.
+#[test]
+fn every_signed_call_does_on_moto_what_it_says() {
+    let Some(mut python) = python("signed calls on moto") else { return };
+    let workspace = Workspace::empty();
+    let port = free_port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let moto = start_moto(&mut python, &workspace, port);
+    create_surroundings(&workspace, &endpoint);
+    block_on(async { exercise(&Aws::connect(&Connection::Endpoint(endpoint)).await).await });
+    stop(moto);
 }
 
 /// With `AUTH=true` MiniStack verifies the signatures of users, though not of the key `test`, and looks at their policies.
@@ -92,6 +110,8 @@ fn a_user_of_the_environment() {
         let aws = Aws::connect(&connection).await;
         if which == "right" {
             exercise(&aws).await;
+            exercise_simulation(&aws).await;
+            exercise_maximum(&aws).await;
         } else {
             assert_refused(&aws).await;
         }
@@ -136,38 +156,46 @@ fn as_json(text: Option<String>) -> Option<Value> {
     text.map(|text| serde_json::from_str(&text).expect("a JSON document"))
 }
 
-async fn exercise_iam(aws: &Aws) {
-    let iam = &aws.iam;
-    let with_path = iam.role_arn("courier").await.expect("a role");
-    assert!(with_path.starts_with("arn:aws:iam::") && with_path.ends_with(":role/team/courier"), "{with_path}");
-    let arn = iam.role_arn("shop").await.expect("a role");
-    assert!(iam.role_arn("nobody").await.expect_err("no role").is_not_found());
-
-    let deny = json!({
+/// A policy that forbids sending, and forgets itself in 2099.
+fn deny() -> Value {
+    json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Sid": "gameday", "Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "*",
             "Condition": {"DateLessThan": {"aws:CurrentTime": "2099-01-01T00:00:00Z"}},
         }],
-    });
-    assert_eq!(iam.role_policy("shop", "gameday r+1").await, Ok(None));
-    let simulate = async || {
-        let actions = ["sqs:SendMessage", "sqs:PurgeQueue"];
-        iam.simulate(&arn, &actions, &["arn:aws:sqs:us-east-1:000000000000:orders"]).await.expect("a simulation")
-    };
-    let decisions = |simulated: Vec<Simulated>| -> Vec<(String, Decision)> {
-        simulated.into_iter().map(|Simulated { action, decision, .. }| (action, decision)).collect()
-    };
-    let purge = ("sqs:PurgeQueue".to_owned(), Decision::ImplicitDeny);
-    let send = |decision| ("sqs:SendMessage".to_owned(), decision);
-    assert_eq!(decisions(simulate().await), [send(Decision::Allowed), purge.clone()]);
-    iam.put_role_policy("shop", "gameday+r-1", &deny.to_string()).await.expect("a policy");
-    assert_eq!(as_json(iam.role_policy("shop", "gameday+r-1").await.expect("an answer")), Some(deny));
-    assert_eq!(decisions(simulate().await), [send(Decision::ExplicitDeny), purge]);
+    })
+}
+
+async fn exercise_iam(aws: &Aws) {
+    let iam = &aws.iam;
+    let with_path = iam.role_arn("courier").await.expect("a role");
+    assert!(with_path.starts_with("arn:aws:iam::") && with_path.ends_with(":role/team/courier"), "{with_path}");
+    assert!(iam.role_arn("nobody").await.expect_err("no role").is_not_found());
+
+    assert_eq!(iam.role_policy("shop", "gameday+r-1").await, Ok(None));
+    iam.put_role_policy("shop", "gameday+r-1", &deny().to_string()).await.expect("a policy");
+    assert_eq!(as_json(iam.role_policy("shop", "gameday+r-1").await.expect("an answer")), Some(deny()));
     for _ in 0..2 {
         iam.delete_role_policy("shop", "gameday+r-1").await.expect("an answer");
         assert_eq!(iam.role_policy("shop", "gameday+r-1").await, Ok(None));
     }
+}
+
+async fn exercise_simulation(aws: &Aws) {
+    let iam = &aws.iam;
+    let arn = iam.role_arn("shop").await.expect("a role");
+    let queue = "arn:aws:sqs:us-east-1:000000000000:orders";
+    let simulate = async || {
+        let simulated = iam.simulate(&arn, &["sqs:SendMessage", "sqs:PurgeQueue"], &[queue]).await;
+        simulated.expect("a simulation")
+    };
+    let of = |action: &str, decision| Simulated { action: action.to_owned(), resource: queue.to_owned(), decision };
+    let purge = of("sqs:PurgeQueue", Decision::ImplicitDeny);
+    assert_eq!(simulate().await, [of("sqs:SendMessage", Decision::Allowed), purge.clone()]);
+    iam.put_role_policy("shop", "gameday", &deny().to_string()).await.expect("a policy");
+    assert_eq!(simulate().await, [of("sqs:SendMessage", Decision::ExplicitDeny), purge]);
+    iam.delete_role_policy("shop", "gameday").await.expect("an answer");
 }
 
 async fn exercise_sqs(aws: &Aws) {
@@ -189,19 +217,21 @@ async fn exercise_sqs(aws: &Aws) {
 }
 
 async fn exercise_dynamodb(aws: &Aws) {
+    let table = aws.dynamodb.table("orders").await.expect("a table");
+    assert!(table.arn.ends_with(":table/orders"), "{table:?}");
+    assert_eq!((table.status, table.on_demand), (TableStatus::Active, true));
+    assert_eq!((table.max_read, table.max_write), (None, None));
+    assert!(aws.dynamodb.table("nobodys").await.expect_err("no table").is_not_found());
+}
+
+async fn exercise_maximum(aws: &Aws) {
     let dynamodb = &aws.dynamodb;
     let before = dynamodb.table("orders").await.expect("a table");
-    assert!(before.arn.ends_with(":table/orders"), "{before:?}");
-    assert_eq!(
-        (before.status, before.on_demand, before.max_read, before.max_write),
-        (TableStatus::Active, true, None, None)
-    );
     dynamodb.set_on_demand_maximum("orders", Some(1), Some(2)).await.expect("a maximum");
     let limited = dynamodb.table("orders").await.expect("a table");
     assert_eq!((limited.max_read, limited.max_write), (Some(1), Some(2)));
     dynamodb.set_on_demand_maximum("orders", None, None).await.expect("no maximum");
     assert_eq!(dynamodb.table("orders").await, Ok(before));
-    assert!(dynamodb.table("nobodys").await.expect_err("no table").is_not_found());
 }
 
 async fn exercise_events(aws: &Aws) {

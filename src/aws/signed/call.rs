@@ -131,7 +131,10 @@ impl Signed {
         self.failpoints.reach();
         let answer = tokio::time::timeout(limit, self.exchange_at_leisure(call, prepared)).await;
         self.failpoints.reach();
-        answer.unwrap_or_else(|_| Err(failed(call, "Timeout", "no answer in time".to_owned(), true)))
+        match answer {
+            Ok(answer) => answer,
+            Err(_) => Err(failed(call, "Timeout", "no answer in time".to_owned(), true)),
+        }
     }
 
     async fn exchange_at_leisure(&self, call: &Call<'_>, prepared: &Prepared) -> Result<Answer, Failure> {
