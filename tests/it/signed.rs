@@ -27,8 +27,10 @@ fn create_surroundings(workspace: &Workspace, endpoint: &str) -> (String, String
     (text("id"), text("secret"))
 }
 
-fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(future);
+/// Runs a future as a task of its own, as the program does with its calls.
+fn block_on(future: impl Future<Output = ()> + Send + 'static) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async { tokio::spawn(future).await.expect("no panic") });
 }
 
 #[test]
@@ -39,7 +41,7 @@ fn every_signed_call_does_on_ministack_what_it_says() {
     let endpoint = format!("http://127.0.0.1:{port}");
     let ministack = start_ministack(&mut python, &workspace, port, SERVICES);
     create_surroundings(&workspace, &endpoint);
-    block_on(async {
+    block_on(async move {
         let aws = Aws::connect(&Connection::Endpoint(endpoint)).await;
         exercise(&aws).await;
         exercise_simulation(&aws).await;
@@ -57,7 +59,7 @@ fn every_signed_call_does_on_moto_what_it_says() {
     let endpoint = format!("http://127.0.0.1:{port}");
     let moto = start_moto(&mut python, &workspace, port);
     create_surroundings(&workspace, &endpoint);
-    block_on(async { exercise(&Aws::connect(&Connection::Endpoint(endpoint)).await).await });
+    block_on(async move { exercise(&Aws::connect(&Connection::Endpoint(endpoint)).await).await });
     stop(moto);
 }
 
@@ -106,7 +108,7 @@ fn ministack_verifies_the_signature_of_every_signed_call() {
 fn a_user_of_the_environment() {
     let Ok(which) = std::env::var(SECRET_VARIABLE) else { return };
     let connection = Connection::Account { region: "us-east-1".to_owned(), profile: None };
-    block_on(async {
+    block_on(async move {
         let aws = Aws::connect(&connection).await;
         if which == "right" {
             exercise(&aws).await;

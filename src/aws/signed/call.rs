@@ -155,10 +155,12 @@ impl Signed {
         Ok(Answer { service: call.service, operation: call.operation, status, headers, body })
     }
 
-    /// Follows no redirect: a signature is good for one place, and goes nowhere else.
+    /// Follows no redirect: a signature is good for one place, and goes nowhere else. Uses no proxy, as the SDK's clients do
+    /// not either.
     fn connector(&self) -> Result<reqwest::Client, reqwest::Error> {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
             .user_agent(concat!("gameday/", env!("CARGO_PKG_VERSION")));
         let timeouts = self.shared.configuration.timeout_config();
         match timeouts.and_then(|limits| limits.connect_timeout()) {
@@ -316,6 +318,48 @@ mod tests {
         assert!(names.iter().all(|name| sent.header(name).is_some()), "{authorization}");
         let shown = format!("{signed:?}");
         assert!([SECRET_KEY, "AKIDEXAMPLE", "the-token"].iter().all(|secret| !shown.contains(secret)), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn credentials_that_were_refused_as_expired_are_fetched_anew_for_the_next_call() {
+        #[derive(Debug, Default)]
+        struct Renewing(std::sync::atomic::AtomicU32);
+
+        impl aws_credential_types::provider::ProvideCredentials for Renewing {
+            fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+            where
+                Self: 'a,
+            {
+                let number = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let credentials =
+                    aws_credential_types::Credentials::new(format!("KEY{number}"), "s", None, None, "test");
+                aws_credential_types::provider::future::ProvideCredentials::ready(Ok(credentials))
+            }
+        }
+
+        let server = Server::start([ok(), json_error(400, "ExpiredTokenException"), ok()]).await;
+        let provider = aws_credential_types::provider::SharedCredentialsProvider::new(Renewing::default());
+        let configuration = server.signed().shared.configuration.clone();
+        let signed = Signed::new(&configuration.into_builder().credentials_provider(provider).build());
+        assert!(get(&signed).await.is_ok());
+        assert_eq!(get(&signed).await.unwrap_err().code, "ExpiredTokenException");
+        assert!(get(&signed).await.is_ok());
+        let key = |recorded: &crate::aws::signed::testing::Recorded| {
+            let (_, rest) = recorded.header("authorization").unwrap().split_once("Credential=").unwrap();
+            rest.split('/').next().unwrap().to_owned()
+        };
+        assert_eq!(server.recorded().iter().map(key).collect::<Vec<_>>(), ["KEY0", "KEY0", "KEY1"]);
+    }
+
+    #[tokio::test]
+    async fn a_crash_test_can_stop_before_a_request_and_after_its_answer() {
+        for (script, requests) in [("panic:1", 0), ("panic:2", 1), ("panic:3", 1)] {
+            let server = Server::start([ok()]).await;
+            let signed = server.signed().with_failpoints(Failpoints::scripted(script));
+            let call = tokio::spawn(async move { get(&signed).await });
+            assert_eq!(call.await.is_err(), script != "panic:3", "{script}");
+            assert_eq!(server.recorded().len(), requests, "{script}");
+        }
     }
 
     #[tokio::test]
