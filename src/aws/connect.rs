@@ -9,7 +9,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
-use super::{AwsError, FunctionControl, sts};
+use super::signed::Signed;
+use super::{AwsError, DynamoDb, Events, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
 use crate::unit::Failpoints;
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
@@ -56,6 +57,21 @@ pub struct Aws {
     pub functions: Arc<dyn FunctionControl>,
     /// All of Lambda's control plane.
     pub lambda: Lambda,
+    /// DynamoDB's tables.
+    pub dynamodb: DynamoDb,
+    /// EventBridge's rules.
+    pub events: Events,
+    /// Roles and policies.
+    pub iam: Iam,
+    /// One-time schedules.
+    pub scheduler: Scheduler,
+    /// Queues.
+    pub sqs: Sqs,
+    /// Systems Manager's parameters.
+    pub ssm: Ssm,
+    /// Resources by their tags.
+    pub tagging: Tagging,
+    signed: Signed,
     configuration: SdkConfig,
 }
 
@@ -92,8 +108,21 @@ impl Aws {
     }
 
     fn with(configuration: SdkConfig, failpoints: Failpoints) -> Self {
-        let lambda = Lambda::new(&configuration, failpoints);
-        Self { functions: Arc::new(lambda.clone()), lambda, configuration }
+        let lambda = Lambda::new(&configuration, failpoints.clone());
+        let signed = Signed::new(&configuration).with_failpoints(failpoints);
+        Self {
+            functions: Arc::new(lambda.clone()),
+            lambda,
+            dynamodb: DynamoDb::new(&signed),
+            events: Events::new(&signed),
+            iam: Iam::new(&signed),
+            scheduler: Scheduler::new(&signed),
+            sqs: Sqs::new(&signed),
+            ssm: Ssm::new(&signed),
+            tagging: Tagging::new(&signed),
+            signed,
+            configuration,
+        }
     }
 
     /// Clients that reach nobody, but for functions that a test makes up.
@@ -115,6 +144,14 @@ impl Aws {
     /// The call failed.
     pub async fn caller_account(&self) -> Result<String, AwsError> {
         sts::caller_account(&self.configuration).await
+    }
+
+    /// What time it is for AWS, next to our own clock. Also an answer that refuses tells the time.
+    ///
+    /// # Errors
+    /// There was no answer, or it has no `Date`.
+    pub async fn service_time(&self) -> Result<ServiceTime, AwsError> {
+        ServiceTime::ask(&self.signed).await
     }
 }
 

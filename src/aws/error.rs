@@ -23,23 +23,36 @@ pub struct AwsError {
 }
 
 /// Codes of answers that mean "later": throttling, conflicts with an update under way, failures of the service.
-const RETRYABLE_CODES: &[&str] = &[
+pub(super) const RETRYABLE_CODES: &[&str] = &[
+    "ConcurrentModification",
+    "ConcurrentModificationException",
     "ResourceConflictException",
+    "ResourceInUseException",
     "ResourceNotReadyException",
     "ServiceException",
     "ServiceUnavailableException",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TooManyUpdates",
+];
+
+/// Codes of answers that say that there is no such thing: most services, IAM, SSM, SQS in JSON, and SQS as it was before.
+const NOT_FOUND_CODES: &[&str] = &[
+    "ResourceNotFoundException",
+    "NoSuchEntity",
+    "ParameterNotFound",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
 ];
 
 /// The least HTTP status that blames the server.
-const SERVER_ERROR_STATUS_MIN: u16 = 500;
+pub(super) const SERVER_ERROR_STATUS_MIN: u16 = 500;
 
 impl AwsError {
     /// The thing that the call is about does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.code == "ResourceNotFoundException"
+        NOT_FOUND_CODES.contains(&self.code.as_str())
     }
 
     /// Somebody changed the thing since it was read (HTTP 412).
@@ -96,7 +109,7 @@ impl AwsError {
 }
 
 /// The text of the innermost cause, which says what really happened.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

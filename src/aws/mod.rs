@@ -3,15 +3,32 @@
 //! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
 
 mod connect;
+mod dynamodb;
 mod error;
+mod events;
 mod failpoint;
+mod iam;
 mod lambda;
 mod ports;
+mod scheduler;
+mod service_time;
+mod signed;
+mod sqs;
+mod ssm;
 mod sts;
+mod tagging;
 
 pub use connect::{Aws, Connection};
+pub use dynamodb::{DynamoDb, Table, TableStatus};
 pub use error::AwsError;
+pub use events::{Events, Rule};
+pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
 };
+pub use scheduler::{Schedule, Scheduled, Scheduler};
+pub use service_time::ServiceTime;
+pub use sqs::Sqs;
+pub use ssm::{Parameter, ParameterKind, Ssm};
+pub use tagging::{Tagged, Tagging};

@@ -51,6 +51,12 @@ impl Failpoints {
         Self(script.map(Self::counters))
     }
 
+    /// What `script` asks for, for a test in this process.
+    #[cfg(test)]
+    pub(crate) fn scripted(script: &str) -> Self {
+        Self(Some(Self::counters(script.parse().expect("a script"))))
+    }
+
     fn counters(script: Script) -> Arc<Counters> {
         Arc::new(Counters { script, points: AtomicU64::new(0), writes: AtomicU64::new(0) })
     }
@@ -128,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_nth_write_fails_half_done_and_the_others_do_not() {
-        let failpoints = Failpoints(Some(Failpoints::counters("enospc:2".parse().unwrap())));
+        let failpoints = Failpoints::scripted("enospc:2");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let mut file = File::create(&path).unwrap();

@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod sandbox_cloudwatch;
 mod sandbox_fis;
+mod signed;
 mod support;
 mod template;
 mod watchdog;

@@ -13,7 +13,7 @@ use crate::support::{Run, Workspace, free_port, repository, tell_skipped, wait_f
 
 /// A command of the Python that has the peers, with nothing of the caller's AWS or proxy configuration; none, and a loud
 /// line, where there is no such Python.
-fn python(test: &str) -> Option<Command> {
+pub(crate) fn python(test: &str) -> Option<Command> {
     let Some(python) = std::env::var_os("GAMEDAY_TEST_PYTHON") else {
         tell_skipped(test);
         return None;
@@ -28,12 +28,12 @@ fn python(test: &str) -> Option<Command> {
     Some(command)
 }
 
-fn script(name: &str) -> std::path::PathBuf {
+pub(crate) fn script(name: &str) -> std::path::PathBuf {
     repository().join("tests/peers").join(name)
 }
 
 /// Ends a server as its user would.
-fn stop(server: Run) {
+pub(crate) fn stop(server: Run) {
     server.signal(Signal::TERM);
     server.wait();
 }
@@ -77,16 +77,26 @@ timeline:
     do: [{at: 0s, fault: throttled}, {at: 0s, fault: impatient}, {at: 1s, fault: coloured}]
 "#;
 
-fn start_ministack(python: &mut Command, workspace: &Workspace, port: u16) -> Run {
+/// Starts MiniStack with the `services` named, and waits until it listens.
+pub(crate) fn start_ministack(python: &mut Command, workspace: &Workspace, port: u16, services: &str) -> Run {
     let command = python
         .args(["-m", "ministack"])
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port.to_string())
-        .env("SERVICES", "lambda,iam,logs,sts")
+        .env("SERVICES", services)
         .env("LOG_LEVEL", "ERROR")
         // Whatever it unpacks goes away with the workspace.
         .env("TMPDIR", workspace.path());
-    workspace.start_command(command)
+    let ministack = workspace.start_command(command);
+    wait_for("MiniStack to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    ministack
+}
+
+/// Starts moto, and waits until it listens.
+pub(crate) fn start_moto(python: &mut Command, workspace: &Workspace, port: u16) -> Run {
+    let moto = workspace.start_command(python.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]));
+    wait_for("moto to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    moto
 }
 
 fn create_functions(workspace: &Workspace, endpoint: &str) {
@@ -101,8 +111,7 @@ fn faults_work_on_ministack_and_leave_its_functions_as_they_were() {
     let workspace = Workspace::new();
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");
-    let ministack = start_ministack(&mut python, &workspace, port);
-    wait_for("MiniStack to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    let ministack = start_ministack(&mut python, &workspace, port, "lambda,iam,logs,sts");
     create_functions(&workspace, &endpoint);
     let environment = format!("gameday: 1\nenvironments: {{emulator: {{endpoint: \"{endpoint}\"}}}}\n");
     workspace.write("gameday.yaml", &environment);

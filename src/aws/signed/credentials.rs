@@ -1,0 +1,116 @@
+//! The credentials of signed requests: fetched when first needed, kept until shortly before they expire.
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
+
+/// How long before they expire credentials are fetched anew; the SDK's clients do so 10 s before.
+const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(10);
+/// How long credentials are kept that do not say when they expire, as the SDK's clients do.
+const KEPT_WITHOUT_EXPIRY: TimeDelta = TimeDelta::minutes(15);
+
+/// Credentials, and until when they are used.
+struct Kept {
+    credentials: Credentials,
+    until: DateTime<Utc>,
+}
+
+/// A chain of credentials with a memory. It has no `Debug`: nothing of it is to be seen.
+pub(super) struct CredentialCache {
+    provider: Option<SharedCredentialsProvider>,
+    kept: Mutex<Option<Kept>>,
+}
+
+impl CredentialCache {
+    pub(super) fn new(provider: Option<SharedCredentialsProvider>) -> Self {
+        Self { provider, kept: Mutex::new(None) }
+    }
+
+    /// Credentials that are good at `now`.
+    ///
+    /// # Errors
+    /// Says why there are none: no chain, or the text of its innermost failure.
+    pub(super) async fn at(&self, now: DateTime<Utc>) -> Result<Credentials, String> {
+        let mut kept = self.kept.lock().await;
+        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
+            return Ok(kept.credentials.clone());
+        }
+        let provider = self.provider.as_ref().ok_or("there are no credentials")?;
+        let credentials = provider.provide_credentials().await.map_err(|error| crate::aws::error::innermost(&error))?;
+        let until = match credentials.expiry() {
+            Some(expiry) => DateTime::from(expiry) - EXPIRY_MARGIN,
+            None => now + KEPT_WITHOUT_EXPIRY,
+        };
+        *kept = Some(Kept { credentials: credentials.clone(), until });
+        Ok(credentials)
+    }
+
+    /// Forgets what is kept: a service said that it is no longer good.
+    pub(super) async fn forget(&self) {
+        *self.kept.lock().await = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use aws_credential_types::provider::{ProvideCredentials, future};
+
+    use super::*;
+
+    /// Counts how often it is asked, and says so in the key's id.
+    #[derive(Debug, Clone)]
+    struct Counting {
+        asked: Arc<AtomicU32>,
+        expiry: Option<SystemTime>,
+    }
+
+    impl ProvideCredentials for Counting {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let id = self.asked.fetch_add(1, Ordering::SeqCst).to_string();
+            future::ProvideCredentials::ready(Ok(Credentials::new(id, "secret", None, self.expiry, "test")))
+        }
+    }
+
+    fn cache(expiry: Option<SystemTime>) -> CredentialCache {
+        CredentialCache::new(Some(SharedCredentialsProvider::new(Counting { asked: Arc::default(), expiry })))
+    }
+
+    async fn id_at(cache: &CredentialCache, seconds: i64) -> String {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        cache.at(now).await.unwrap().access_key_id().to_owned()
+    }
+
+    #[tokio::test]
+    async fn credentials_are_kept_until_shortly_before_they_expire() {
+        let cache = cache(Some(SystemTime::UNIX_EPOCH + Duration::from_secs(100)));
+        assert_eq!(
+            (id_at(&cache, 0).await, id_at(&cache, 89).await, id_at(&cache, 90).await),
+            ("0".into(), "0".into(), "1".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn credentials_without_an_end_are_asked_for_again_now_and_then_and_when_they_were_refused() {
+        let cache = cache(None);
+        assert_eq!(
+            (id_at(&cache, 0).await, id_at(&cache, 899).await, id_at(&cache, 900).await),
+            ("0".into(), "0".into(), "1".into())
+        );
+        cache.forget().await;
+        assert_eq!(id_at(&cache, 901).await, "2");
+    }
+
+    #[tokio::test]
+    async fn no_chain_is_told() {
+        let error = CredentialCache::new(None).at(DateTime::UNIX_EPOCH).await.unwrap_err();
+        assert_eq!(error, "there are no credentials");
+    }
+}

@@ -1,0 +1,24 @@
+//! Signed requests: calls of services whose SDK crates are too large to link, with the official signer.
+//!
+//! Owns: where a service is, credentials, the three wire protocols, attempts and their limits, errors. Must not know: what
+//! any one service means by its answers.
+
+mod answer;
+mod call;
+mod credentials;
+mod encoding;
+mod request;
+mod retry;
+mod service;
+#[cfg(test)]
+mod testing;
+mod xml;
+
+pub(crate) use answer::Answer;
+pub(crate) use call::Signed;
+pub(crate) use encoding::percent_decode;
+pub(crate) use request::{Call, Input, JsonVersion, Method};
+pub(crate) use service::Service;
+#[cfg(test)]
+pub(crate) use testing::{Reply, Server};
+pub(crate) use xml::Element;
