@@ -32,6 +32,24 @@ pub struct FaultEnvironment {
     pub shell: String,
     /// Whether the control plane lives in the run's own process: nobody home then means that it is gone for good.
     pub is_embedded: bool,
+    /// Which change of which run is made.
+    pub occasion: Occasion,
+}
+
+/// What makes a change one of its own, for faults that put something of a name into the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occasion {
+    /// A name that no other change has: `gameday-2026-11-10-1000-shop-002-deny`.
+    pub token: String,
+    /// How long the change will last at most; what expires by itself expires some minutes later.
+    pub lasts: Duration,
+}
+
+impl Default for Occasion {
+    /// For looks and undos, which name nothing.
+    fn default() -> Self {
+        Self { token: "gameday".to_owned(), lasts: Duration::from_secs(3_600) }
+    }
 }
 
 /// Why a fault could not be prepared, injected or undone.

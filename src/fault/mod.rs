@@ -36,7 +36,7 @@ use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
 
 pub use about::{About, Calls, Objection, Step};
-pub use change::{ChangeText, FaultEnvironment, FaultError, Reverted};
+pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};

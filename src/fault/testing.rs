@@ -16,7 +16,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
-use super::change::FaultEnvironment;
+use super::change::{FaultEnvironment, Occasion};
 use super::{FaultKind, FaultTarget, Undo};
 use crate::aws::{
     Aws, AwsError, EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionUpdate, UpdateProgress,
@@ -385,6 +385,7 @@ impl FakeFunctions {
             proxy: None,
             targets: self.plane().functions.keys().map(target).collect(),
             is_embedded: false,
+            occasion: Occasion::default(),
         }
     }
 

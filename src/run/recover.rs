@@ -14,7 +14,7 @@ use crate::event::{
     EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
     RunState, undo_path, undo_steps, was_cut,
 };
-use crate::fault::{FaultEnvironment, Undo};
+use crate::fault::{FaultEnvironment, Occasion, Undo};
 use crate::plan::{EnvironmentKind, Plan, change_id};
 use crate::unit::{Failpoints, TargetId, error_chain};
 
@@ -264,6 +264,7 @@ async fn environment_of(
         targets: targets(plan),
         shell: connection.shell(),
         is_embedded: plan.environment.kind == EnvironmentKind::Sandbox,
+        occasion: Occasion::default(),
     })
 }
 

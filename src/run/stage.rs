@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::ProcessKind;
-use crate::fault::{FaultEnvironment, FaultTarget, obstacle};
+use crate::fault::{FaultEnvironment, FaultTarget, Occasion, obstacle};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
@@ -137,6 +137,7 @@ impl Stage {
                 targets: targets(plan),
                 shell: connection.shell(),
                 is_embedded: sandbox.is_some(),
+                occasion: Occasion::default(),
             },
             urls: BTreeMap::new(),
             checks: Vec::new(),

@@ -1,18 +1,19 @@
 //! Injections and undos, each a task of its own: one that panics stops neither the run nor the others.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::super::core::Input;
 use super::super::ledger;
 use super::Drive;
 use crate::event::FaultIdentity;
-use crate::fault::{FaultKind, Undo};
+use crate::fault::{FaultKind, Occasion, Undo};
 use crate::plan::change_id;
 
 impl Drive {
     pub(super) fn inject(&mut self, identity: FaultIdentity) {
         let sender = self.inputs.0.clone();
-        let Some(kind) = self.kind(&identity) else {
+        let Some((kind, ttl)) = self.kind(&identity) else {
             // The plan names only faults that it has; one that it has not could not be undone either.
             sender.send(Input::Injected { identity, ok: false }).ok();
             return;
@@ -23,8 +24,11 @@ impl Drive {
             sender.send(Input::Injected { identity, ok: false }).ok();
             return;
         }
-        let (recorder, environment, undos) =
+        let (recorder, mut environment, undos) =
             (self.recorder.clone(), self.stage.faults.clone(), Arc::clone(&self.undos));
+        let run = self.recorder.recording().state().run.clone();
+        let lasts = ttl.unwrap_or_else(|| self.plan.phases.iter().map(|phase| phase.length.0).sum());
+        environment.occasion = Occasion { token: format!("gameday-{run}-{}", identity.step), lasts };
         let tried = identity.clone();
         let injection = self.tasks.spawn(async move {
             let keep = |undo: Undo| {
@@ -39,7 +43,8 @@ impl Drive {
         });
     }
 
-    fn kind(&self, identity: &FaultIdentity) -> Option<FaultKind> {
+    /// What is injected, and how long it may last at most.
+    fn kind(&self, identity: &FaultIdentity) -> Option<(FaultKind, Option<Duration>)> {
         let change = match identity.is_route() {
             // By its number: the names of two routes may be cut to the same.
             true => {
@@ -48,7 +53,7 @@ impl Drive {
             }
             false => self.plan.changes.get(&identity.fault)?,
         };
-        change.spec.kind().ok()
+        Some((change.spec.kind().ok()?, change.spec.ttl.map(|ttl| ttl.0)))
     }
 
     pub(super) fn undo(&self, identity: FaultIdentity) {
