@@ -10,7 +10,7 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
 use super::signed::Signed;
-use super::{AwsError, DynamoDb, Events, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
+use super::{AwsError, DynamoDb, Events, Fis, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
 use crate::unit::Failpoints;
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
@@ -61,6 +61,8 @@ pub struct Aws {
     pub dynamodb: DynamoDb,
     /// EventBridge's rules.
     pub events: Events,
+    /// Experiments of the Fault Injection Service.
+    pub fis: Fis,
     /// Roles and policies.
     pub iam: Iam,
     /// One-time schedules.
@@ -109,12 +111,14 @@ impl Aws {
 
     fn with(configuration: SdkConfig, failpoints: Failpoints) -> Self {
         let lambda = Lambda::new(&configuration, failpoints.clone());
+        let fis = Fis::new(&configuration, failpoints.clone());
         let signed = Signed::new(&configuration).with_failpoints(failpoints);
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
             dynamodb: DynamoDb::new(&signed),
             events: Events::new(&signed),
+            fis,
             iam: Iam::new(&signed),
             scheduler: Scheduler::new(&signed),
             sqs: Sqs::new(&signed),

@@ -7,6 +7,7 @@ mod dynamodb;
 mod error;
 mod events;
 mod failpoint;
+mod fis;
 mod iam;
 mod lambda;
 mod ports;
@@ -22,6 +23,7 @@ pub use connect::{Aws, Connection};
 pub use dynamodb::{DynamoDb, Table, TableStatus};
 pub use error::AwsError;
 pub use events::{Events, Rule};
+pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, ResolvedTarget, TemplateTarget};
 pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use ports::{
