@@ -5,6 +5,8 @@
 mod about;
 mod change;
 mod configuration;
+mod fis_action;
+mod fis_experiment;
 mod lambda_concurrency;
 mod lambda_environment;
 mod lambda_timeout;
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
+use self::fis_experiment::ExperimentChange;
 use self::lambda_concurrency::Reservation;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
@@ -38,6 +41,7 @@ use crate::unit::{DurationText, TargetId};
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
+pub use fis_experiment::{FisAction, FisExperiment};
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
 pub use lambda_timeout::LambdaTimeout;
@@ -57,4 +61,6 @@ fault_kinds! {
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.
     proxy_timeout: ProxyTimeout => ToxicChange,
+    /// An experiment of AWS FIS: a template of yours, or a single action.
+    fis_experiment: FisExperiment => ExperimentChange,
 }
