@@ -5,6 +5,7 @@
 mod apart;
 mod check;
 mod crash;
+mod fis;
 mod hostile;
 mod lambda;
 mod layering;
