@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::about::Calls;
 use super::change::{FaultEnvironment, FaultError};
-use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling, number};
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
 use crate::unit::TargetId;
 
@@ -21,21 +21,16 @@ const UNREADABLE: &str = "its environment variables cannot be read (is the KMS k
 
 /// How long an update may be under way.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often it is looked at.
-const SETTLE_POLL: Duration = Duration::from_millis(200);
 
 /// Reads a function's configuration once no update of it is under way.
 async fn settled(environment: &FaultEnvironment, function: &str) -> Result<FunctionConfiguration, FaultError> {
-    let deadline = tokio::time::Instant::now() + SETTLE_TIMEOUT;
+    let settling = Settling::within(function, SETTLE_TIMEOUT);
     loop {
         let configuration = environment.aws.functions.configuration(function).await?;
         if configuration.progress != UpdateProgress::InProgress {
             return Ok(configuration);
         }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(FaultError::StillUpdating { function: function.to_owned(), waited: SETTLE_TIMEOUT });
-        }
-        tokio::time::sleep(SETTLE_POLL).await;
+        settling.wait().await?;
     }
 }
 
@@ -125,8 +120,6 @@ pub(super) fn settings(configuration: &FunctionConfiguration) -> Settings {
 /// What of a configuration differs from what is wanted.
 pub(super) fn update(found: &Settings, wanted: &Settings) -> FunctionUpdate {
     let changed = |name: &str| found.get(name) != wanted.get(name);
-    let number = |name: &str| wanted.get(name).filter(|_| changed(name)).and_then(Value::as_u64);
-    let number = |name: &str| number(name).and_then(|number| u32::try_from(number).ok());
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let layers = wanted.get(LAYERS).and_then(Value::as_array);
     let variables = |settings: &Settings| -> BTreeMap<String, String> {
@@ -134,8 +127,8 @@ pub(super) fn update(found: &Settings, wanted: &Settings) -> FunctionUpdate {
         settings.iter().filter_map(of).collect()
     };
     FunctionUpdate {
-        timeout_seconds: number(TIMEOUT),
-        memory_mb: number(MEMORY),
+        timeout_seconds: number(wanted, TIMEOUT).filter(|_| changed(TIMEOUT)),
+        memory_mb: number(wanted, MEMORY).filter(|_| changed(MEMORY)),
         layers: changed(LAYERS).then(|| layers.into_iter().flatten().filter_map(text).collect()),
         environment: Some(variables(wanted)).filter(|wanted| *wanted != variables(found)).map(EnvironmentVariables),
     }
@@ -228,7 +221,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         let outcome = settled(&fake.environment(), "checkout").await;
         assert!(matches!(outcome, Err(FaultError::StillUpdating { waited: SETTLE_TIMEOUT, .. })), "{outcome:?}");
-        assert!(start.elapsed() <= REVERT_BUDGET + SETTLE_POLL);
+        assert!(start.elapsed() <= REVERT_BUDGET + Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,8 +5,14 @@
 mod about;
 mod change;
 mod configuration;
+mod lambda_async;
 mod lambda_concurrency;
 mod lambda_environment;
+mod lambda_event_source;
+mod lambda_function_url;
+mod lambda_layer;
+mod lambda_memory;
+mod lambda_provisioned_concurrency;
 mod lambda_timeout;
 #[cfg(test)]
 mod owed;
@@ -28,7 +34,11 @@ use serde::{Deserialize, Serialize};
 
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
+use self::lambda_async::Asynchronous;
 use self::lambda_concurrency::Reservation;
+use self::lambda_event_source::Mapping;
+use self::lambda_function_url::FunctionUrl;
+use self::lambda_provisioned_concurrency::Warm;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
 use self::toxic::ToxicChange;
@@ -38,8 +48,14 @@ use crate::unit::{DurationText, TargetId};
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
+pub use lambda_async::{LambdaAsync, OnFailureChange};
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
+pub use lambda_event_source::LambdaEventSource;
+pub use lambda_function_url::{LambdaFunctionUrl, UrlAuth};
+pub use lambda_layer::LambdaLayer;
+pub use lambda_memory::LambdaMemory;
+pub use lambda_provisioned_concurrency::LambdaProvisionedConcurrency;
 pub use lambda_timeout::LambdaTimeout;
 pub use proxy_latency::ProxyLatency;
 pub use proxy_timeout::ProxyTimeout;
@@ -53,6 +69,18 @@ fault_kinds! {
     lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
     /// Environment variables of a function, set or taken away.
     lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
+    /// The memory of a function, and with it its share of a CPU.
+    lambda_memory: LambdaMemory => SettingsChange<Configuration>,
+    /// A layer of a function, added or taken away.
+    lambda_layer: LambdaLayer => SettingsChange<Configuration>,
+    /// An event source of a function, paused or slowed down.
+    lambda_event_source: LambdaEventSource => SettingsChange<Mapping>,
+    /// What becomes of asynchronous events that fail.
+    lambda_async: LambdaAsync => SettingsChange<Asynchronous>,
+    /// Environments of an alias that are kept warm.
+    lambda_provisioned_concurrency: LambdaProvisionedConcurrency => SettingsChange<Warm>,
+    /// Who may call a function URL.
+    lambda_function_url: LambdaFunctionUrl => SettingsChange<FunctionUrl>,
     /// Answers of a proxied dependency come late.
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
 
@@ -27,6 +29,40 @@ pub(super) struct Found {
     pub(super) settings: Settings,
     /// What a write must name, so that it cannot overwrite what somebody else wrote meanwhile; none where AWS has no lock.
     pub(super) revision: Option<String>,
+}
+
+/// How often a change that is under way is looked at.
+const SETTLE_POLL: Duration = Duration::from_millis(200);
+
+/// A setting as a whole number; none where it is not there.
+pub(super) fn number(settings: &Settings, name: &str) -> Option<u32> {
+    settings.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok())
+}
+
+/// The pauses between looks at a change that is under way, until its time is over.
+pub(super) struct Settling<'n> {
+    name: &'n str,
+    timeout: Duration,
+    deadline: Instant,
+}
+
+impl<'n> Settling<'n> {
+    /// A change of the thing `name`, from now on.
+    pub(super) fn within(name: &'n str, timeout: Duration) -> Self {
+        Self { name, timeout, deadline: Instant::now() + timeout }
+    }
+
+    /// Waits for the next look.
+    ///
+    /// # Errors
+    /// The time is over.
+    pub(super) async fn wait(&self) -> Result<(), FaultError> {
+        if Instant::now() >= self.deadline {
+            return Err(FaultError::StillUpdating { function: self.name.to_owned(), waited: self.timeout });
+        }
+        tokio::time::sleep(SETTLE_POLL).await;
+        Ok(())
+    }
 }
 
 /// A thing whose settings can be read and written.
