@@ -148,8 +148,8 @@ impl Account {
     }
 
     /// Says whether an invocation would be let in, without making one.
-    pub(super) fn would_invoke(&self, target: &Target, payload: &Bytes) -> Result<(), InvokeError> {
-        invocation(target, payload.clone(), REQUEST_BYTES_MAX).map(|_| ())
+    pub(super) fn would_invoke(&self, payload: &Bytes) -> Result<(), InvokeError> {
+        check_payload(payload, REQUEST_BYTES_MAX)
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -204,17 +204,23 @@ async fn wait_for_slot(
     None
 }
 
-fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
+fn check_payload(payload: &Bytes, bytes_max: usize) -> Result<(), InvokeError> {
     if payload.len() > bytes_max {
         return Err(InvokeError::TooLarge(bytes_max));
     }
-    let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
-    serde_json::from_slice::<serde::de::IgnoredAny>(&payload)
-        .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    if !payload.is_empty() {
+        serde_json::from_slice::<serde::de::IgnoredAny>(payload)
+            .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
+    check_payload(&payload, bytes_max)?;
     Ok(Invocation {
         request_id: Uuid::new_v4().to_string(),
-        version: target.version,
+        version: target.function.route(target.qualifier.as_deref()).unwrap_or(target.version),
         invoked_arn: target.arn.clone(),
-        payload,
+        payload: if payload.is_empty() { Bytes::from_static(b"{}") } else { payload },
     })
 }

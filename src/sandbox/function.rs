@@ -3,6 +3,7 @@
 //! Owns: which environment serves an invocation, and when one is too old to. Must not know: HTTP, the account's limits.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::time::Instant;
 
+use super::alias::{Alias, AliasChange, AliasError, Aliases};
 use super::concurrency::ACCOUNT_LIMIT;
-use super::configuration::{Change, Configuration, Latest, UpdateError, new_revision};
+use super::configuration::{Change, Configuration, Latest, UpdateError};
 use super::context::Context;
 use super::environment::{Ending, Environment, Invoked, Start, StartError};
 use super::name::Version;
@@ -19,6 +21,7 @@ use super::output::Tail;
 use super::program::Program;
 use super::runtime_api::Delivery;
 use super::spec::FunctionSpec;
+use super::version::{DeleteError, Versions};
 
 /// What is asked of a function.
 #[derive(Debug, Clone)]
@@ -41,13 +44,6 @@ pub(super) struct Outcome {
     pub log: Vec<u8>,
 }
 
-/// A published version: it never changes.
-#[derive(Debug)]
-struct Published {
-    configuration: Configuration,
-    revision: String,
-}
-
 /// A version as the control API shows it.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
@@ -60,7 +56,8 @@ pub(super) struct Shown {
 #[derive(Debug)]
 struct State {
     latest: Latest,
-    published: BTreeMap<u32, Published>,
+    versions: Versions,
+    aliases: Aliases,
     idle: BTreeMap<Version, Vec<Environment>>,
 }
 
@@ -72,11 +69,23 @@ impl State {
         }
     }
 
-    fn generation(&self, version: Version) -> u64 {
+    /// What a version runs with, and the generation of that. `None`: there is no such version.
+    fn serving(&self, version: Version) -> Option<(&Configuration, u64)> {
         match version {
-            Version::Latest => self.latest.generation(),
-            Version::Published(_) => 0,
+            Version::Latest => Some((self.latest.serving(), self.latest.generation())),
+            Version::Published(number) => self.versions.get(number).map(|published| (&published.configuration, 0)),
         }
+    }
+
+    fn shown(&self, version: Version) -> Option<Shown> {
+        let (configuration, revision, is_updating) = match version {
+            Version::Latest => (self.latest.shown(), self.latest.revision(), self.latest.is_updating()),
+            Version::Published(number) => {
+                let published = self.versions.get(number)?;
+                (&published.configuration, published.revision.as_str(), false)
+            }
+        };
+        Some(Shown { version, configuration: configuration.clone(), revision: revision.to_owned(), is_updating })
     }
 }
 
@@ -86,8 +95,6 @@ pub(super) struct Function {
     pub name: String,
     pub program: Program,
     pub tags: BTreeMap<String, String>,
-    /// Name → version, and a revision each.
-    pub aliases: BTreeMap<String, (u32, String)>,
     update_window: Duration,
     cold_start: Duration,
     context: Arc<Context>,
@@ -104,12 +111,12 @@ impl Function {
             timeout_seconds: spec.timeout_seconds(),
             memory_mb: spec.memory,
             environment: spec.environment.clone(),
+            layers: spec.layers.clone(),
             modified: context.clock.origin(),
         };
-        let publish =
-            |number: &u32| (*number, Published { configuration: configuration.clone(), revision: new_revision() });
         let state = State {
-            published: spec.aliases.values().map(publish).collect(),
+            versions: Versions::new(spec.aliases.values().copied(), &configuration),
+            aliases: Aliases::new(context.function_arn(name), &spec.aliases),
             latest: Latest::new(configuration),
             idle: BTreeMap::new(),
         };
@@ -117,7 +124,6 @@ impl Function {
             name: name.to_owned(),
             program,
             tags: spec.tags.clone(),
-            aliases: spec.aliases.iter().map(|(alias, version)| (alias.clone(), (*version, new_revision()))).collect(),
             update_window: Duration::from_millis(spec.update_ms),
             cold_start: Duration::from_millis(spec.cold_start_ms),
             context,
@@ -138,48 +144,93 @@ impl Function {
     }
 
     /// The version that a qualifier names: a number, `$LATEST` or an alias. `None`: there is none.
+    ///
+    /// Of an alias that leads to two versions it is the main one; see [`Function::route`].
     pub(super) fn version(&self, qualifier: Option<&str>) -> Option<Version> {
-        match qualifier {
-            None | Some("$LATEST") => Some(Version::Latest),
-            Some(text) => {
-                let number = match self.aliases.get(text) {
-                    Some((number, _)) => *number,
-                    None => text.parse().ok()?,
-                };
-                self.state().published.contains_key(&number).then_some(Version::Published(number))
-            }
-        }
+        let Some(text) = qualifier.filter(|text| *text != "$LATEST") else { return Some(Version::Latest) };
+        let state = self.state();
+        let version = match state.aliases.get(text) {
+            Some(alias) => alias.version,
+            None => Version::Published(text.parse().ok()?),
+        };
+        state.serving(version).is_some().then_some(version)
+    }
+
+    /// The version that the next invocation with this qualifier gets; an alias with weights decides each time anew.
+    pub(super) fn route(&self, qualifier: Option<&str>) -> Option<Version> {
+        let routed = qualifier.and_then(|qualifier| self.state().aliases.route(qualifier));
+        routed.or_else(|| self.version(qualifier))
     }
 
     /// Every version, `$LATEST` first.
     pub(super) fn versions(&self) -> Vec<Version> {
-        let published: Vec<u32> = self.state().published.keys().copied().collect();
-        std::iter::once(Version::Latest).chain(published.into_iter().map(Version::Published)).collect()
+        let state = self.state();
+        std::iter::once(Version::Latest).chain(state.versions.numbers().map(Version::Published)).collect()
     }
 
     /// A version as the control API shows it. `None`: there is none.
     pub(super) fn shown(&self, version: Version) -> Option<Shown> {
-        let state = self.state();
-        let (configuration, revision, is_updating) = match version {
-            Version::Latest => (state.latest.shown(), state.latest.revision(), state.latest.is_updating()),
-            Version::Published(number) => {
-                let published = state.published.get(&number)?;
-                (&published.configuration, published.revision.as_str(), false)
-            }
-        };
-        Some(Shown { version, configuration: configuration.clone(), revision: revision.to_owned(), is_updating })
+        self.state().shown(version)
+    }
+
+    /// Publishes `$LATEST`; the answer shows the version.
+    pub(super) fn publish(&self, description: Option<String>, revision: Option<&str>) -> Result<Shown, UpdateError> {
+        let mut state = self.state();
+        if state.latest.is_updating() {
+            return Err(UpdateError::InProgress(self.arn()));
+        }
+        if revision.is_some_and(|revision| revision != state.latest.revision()) {
+            return Err(UpdateError::StaleRevision);
+        }
+        let State { versions, latest, .. } = &mut *state;
+        let number = versions.publish(latest.serving(), description);
+        Ok(state.shown(Version::Published(number)).expect("invariant: a version that was published is there"))
+    }
+
+    /// Deletes a published version that no alias leads to. Its idle environments end here, by being dropped.
+    pub(super) fn delete_version(&self, number: u32) -> Result<(), DeleteError> {
+        let mut state = self.state();
+        let aliases = state.aliases.that_reference(number);
+        if !aliases.is_empty() {
+            return Err(DeleteError::Referenced(aliases));
+        }
+        state.idle.remove(&Version::Published(number));
+        if state.versions.remove(number) {
+            Ok(())
+        } else {
+            Err(DeleteError::Missing(format!("{}:{number}", self.arn())))
+        }
+    }
+
+    /// An alias. `None`: there is none of this name.
+    pub(super) fn alias(&self, name: &str) -> Option<Alias> {
+        self.state().aliases.get(name).cloned()
+    }
+
+    /// All aliases, by name.
+    pub(super) fn aliases(&self) -> Vec<(String, Alias)> {
+        self.state().aliases.iter().map(|(name, alias)| (name.to_owned(), alias.clone())).collect()
+    }
+
+    pub(super) fn create_alias(&self, name: &str, change: AliasChange) -> Result<Alias, AliasError> {
+        let State { aliases, versions, .. } = &mut *self.state();
+        aliases.create(name, change, versions)
+    }
+
+    pub(super) fn update_alias(&self, name: &str, change: AliasChange) -> Result<Alias, AliasError> {
+        let State { aliases, versions, .. } = &mut *self.state();
+        aliases.update(name, change, versions)
+    }
+
+    pub(super) fn delete_alias(&self, name: &str) {
+        self.state().aliases.delete(name);
     }
 
     /// Changes the configuration of `$LATEST`, which takes effect after the update window; the answer shows it under way.
     pub(super) fn update(&self, change: Change) -> Result<Shown, UpdateError> {
         let mut state = self.state();
         state.latest.update(change, &self.arn(), Instant::now(), self.update_window, self.context.clock.now())?;
-        Ok(Shown {
-            version: Version::Latest,
-            configuration: state.latest.shown().clone(),
-            revision: state.latest.revision().to_owned(),
-            is_updating: true,
-        })
+        Ok(state.shown(Version::Latest).expect("invariant: $LATEST is always there"))
     }
 
     /// The last 4 KB that the function's processes wrote.
@@ -239,7 +290,8 @@ impl Function {
 
     fn put_back(&self, version: Version, environment: Environment) {
         let mut state = self.state();
-        let is_current = environment.generation == state.generation(version);
+        let generation = state.serving(version).map(|(_, generation)| generation);
+        let is_current = generation == Some(environment.generation);
         let processes = self.context.environments.load(Ordering::Relaxed);
         let limit = usize::try_from(ACCOUNT_LIMIT).unwrap_or(usize::MAX);
         if is_current && processes <= limit && !self.context.stopping.is_cancelled() {
@@ -253,13 +305,11 @@ impl Function {
             () = tokio::time::sleep(self.cold_start) => {}
             () = self.context.stopping.cancelled() => return Err(StartError::Stopping),
         }
-        let (configuration, generation) = {
-            let state = self.state();
-            let configuration = match invocation.version {
-                Version::Published(number) => state.published.get(&number).map(|published| &published.configuration),
-                Version::Latest => None,
-            };
-            (configuration.unwrap_or(state.latest.serving()).clone(), state.generation(invocation.version))
+        let serving =
+            self.state().serving(invocation.version).map(|(serving, generation)| (serving.clone(), generation));
+        let Some((configuration, generation)) = serving else {
+            let text = format!("version {} was deleted", invocation.version);
+            return Err(StartError::System(io::Error::other(text)));
         };
         let start = Start {
             function: &self.name,

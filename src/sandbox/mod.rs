@@ -2,7 +2,7 @@
 //!
 //! Owns: functions, their processes, the control API, function URLs, the demo shop. Must not know: runs, faults, load.
 //! It is faithful where a fault can be told from the outside (throttles, timeouts, crashes, cold starts, the update window,
-//! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layers. It listens on 127.0.0.1 only.
+//! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layer's files. It listens on 127.0.0.1 only.
 //!
 //! ```text
 //! control/  url/ ──▶ account ──▶ function ──▶ environment ──▶ child process
@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod alias;
 mod concurrency;
 mod configuration;
 mod context;
@@ -26,6 +27,7 @@ mod runtime_api;
 mod server;
 mod spec;
 mod url;
+mod version;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

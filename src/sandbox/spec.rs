@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
-use super::configuration::{environment_problem, memory_problem, timeout_problem};
-use super::name::is_name;
+use super::configuration::{environment_problem, layers_problem, memory_problem, timeout_problem};
+use super::name::{is_alias_name, is_name};
 use crate::unit::DurationText;
 
 /// More functions than this are a mistake in the file.
@@ -79,6 +79,9 @@ pub struct FunctionSpec {
     /// Reserved concurrency; 0 stops every invocation. Default: none, the account's pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<u32>,
+    /// ARNs of layer versions, at most five, in their order. They are told and can be changed; the sandbox mounts none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
     /// Aliases: name → number of a published version. Each such version has the configuration of this entry, for ever.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, u32>,
@@ -189,11 +192,14 @@ impl FunctionSpec {
         if let Some(text) = environment_problem(&self.environment) {
             tell(&["environment"], text);
         }
+        if let Some(text) = layers_problem(&self.layers) {
+            tell(&["layers"], text);
+        }
         if let Some(reserved) = self.reserved.filter(|reserved| *reserved > ACCOUNT_LIMIT - UNRESERVED_MIN) {
             tell(&["reserved"], format!("`reserved: {reserved}` is more than {}", ACCOUNT_LIMIT - UNRESERVED_MIN));
         }
         for (name, version) in &self.aliases {
-            if !is_name(name) || name.chars().all(|c| c.is_ascii_digit()) {
+            if !is_alias_name(name) {
                 let text = format!("`{name}` is not an alias; use letters, digits, `-` and `_`, not digits alone");
                 tell(&["aliases", name], text);
             }
@@ -338,6 +344,7 @@ mod tests {
             ("{demo: probe, memory: 64}", "`memory: 64`"),
             ("{demo: probe, reserved: 901}", "`reserved: 901`"),
             ("{demo: probe, environment: {AWS_REGION: x}}", "AWS_REGION"),
+            ("{demo: probe, layers: [x]}", "Value 'x' at 'layers'"),
             ("{demo: probe, aliases: {live: 0}}", "alias `live`"),
             ("{demo: probe, aliases: {'1': 1}}", "`1` is not an alias"),
             ("{demo: probe, update_ms: 600001}", "`update_ms: 600001`"),

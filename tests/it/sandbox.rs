@@ -28,7 +28,7 @@ fn options(directory: impl Into<PathBuf>) -> SandboxOptions {
     SandboxOptions::new(GAMEDAY, directory)
 }
 
-async fn start(functions: &str) -> Sandbox {
+pub(crate) async fn start(functions: &str) -> Sandbox {
     let spec = serde_yaml::from_str::<SandboxSpec>(functions).expect("a good file");
     Sandbox::start(spec, options(std::env::temp_dir())).await.expect("a sandbox")
 }
@@ -43,18 +43,18 @@ async fn aws_config(endpoint: &str) -> aws_config::SdkConfig {
         .await
 }
 
-async fn client(sandbox: &Sandbox) -> aws_sdk_lambda::Client {
+pub(crate) async fn client(sandbox: &Sandbox) -> aws_sdk_lambda::Client {
     aws_sdk_lambda::Client::new(&aws_config(&sandbox.endpoint()).await)
 }
 
 /// What an invocation came to: the payload, and the function error where there is one.
 #[derive(Debug, PartialEq)]
-struct Invoked {
-    payload: Value,
-    error: Option<String>,
+pub(crate) struct Invoked {
+    pub(crate) payload: Value,
+    pub(crate) error: Option<String>,
 }
 
-async fn try_invoke(
+pub(crate) async fn try_invoke(
     client: &aws_sdk_lambda::Client,
     function: &str,
     event: Value,
@@ -65,25 +65,25 @@ async fn try_invoke(
 }
 
 /// The payload of an invocation that must go well.
-async fn invoke(client: &aws_sdk_lambda::Client, function: &str, event: Value) -> Value {
+pub(crate) async fn invoke(client: &aws_sdk_lambda::Client, function: &str, event: Value) -> Value {
     let invoked = try_invoke(client, function, event).await.expect("an invocation");
     assert_eq!(invoked.error, None, "{}", invoked.payload);
     invoked.payload
 }
 
-async fn process_id(client: &aws_sdk_lambda::Client, function: &str) -> u32 {
+pub(crate) async fn process_id(client: &aws_sdk_lambda::Client, function: &str) -> u32 {
     let payload = invoke(client, function, json!({"do": "pid"})).await;
     u32::try_from(payload["pid"].as_u64().expect("a process id")).expect("a process id")
 }
 
 /// A process is gone when it does not exist, or is dead with all its threads and only waits for its parent to notice.
-fn is_gone(process: u32) -> bool {
+pub(crate) fn is_gone(process: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
     stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')) && threads <= 1
 }
 
-async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < deadline, "still not so: {what}");
@@ -101,7 +101,7 @@ fn throttle_reason(result: Result<Invoked, SdkError<InvokeError>>) -> Option<Thr
     }
 }
 
-fn variables(pairs: &[(&str, &str)]) -> Environment {
+pub(crate) fn variables(pairs: &[(&str, &str)]) -> Environment {
     let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Environment::builder().set_variables(Some(pairs)).build()
 }

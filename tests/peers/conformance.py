@@ -167,6 +167,9 @@ class Checks:
             return problems + query_problems(operation, body)
         if shape is None:
             return problems + ([f"{where}: a body where the model has none: {body!r}"] if body else [])
+        # A shape whose members are all in the status and the headers leaves no body.
+        if not body and all("location" in member.serialization for member in shape.members.values()):
+            return problems
         return problems + value_problems(shape, json.loads(body), where, self.known)
 
     def refusal(self, name, code, call, **arguments):

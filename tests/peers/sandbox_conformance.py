@@ -12,6 +12,7 @@ import urllib.request
 from botocore.exceptions import ClientError
 
 from conformance import Checks, smallest, value_problems, header_problems
+from sandbox_versions import layers, versions
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
 KNOWN = [("GetFunctionUrlConfig.FunctionUrl", "min")]
@@ -29,6 +30,8 @@ def main():
     concurrency(checks, lambda_)
     configuration(checks, lambda_)
     update_window(checks, lambda_)
+    layers(checks, lambda_)
+    versions(checks, lambda_)
     invocations(checks, lambda_)
     checks.answer("STS says who is calling", checks.client("sts").get_caller_identity)
     everything_else_is_refused(checks, lambda_)
@@ -62,7 +65,7 @@ def check_the_checks(checks, lambda_):
 def catalog(checks, lambda_):
     functions = checks.answer("ListFunctions", lambda_.list_functions).get("Functions", [])
     names = [function["FunctionName"] for function in functions]
-    checks.expect("all functions are listed", names == ["checkout-fn", "probe", "slow-update"], names)
+    checks.expect("all functions are listed", names == ["checkout-fn", "probe", "shifted", "slow-update"], names)
     pages = [page["Functions"] for page in lambda_.get_paginator("list_functions").paginate()]
     checks.expect("ListFunctions ends when it is asked page by page", len(pages) == 1, len(pages))
 
@@ -200,7 +203,7 @@ def configuration(checks, lambda_):
         ("too little memory", {"MemorySize": 1}),
         ("a variable of Lambda's own", {"Environment": {"Variables": {"AWS_REGION": "x"}}}),
         ("variables over 4 KB", {"Environment": {"Variables": {"BIG": "x" * 5000}}}),
-        ("what the sandbox can not change", {"Layers": ["x"]}),
+        ("what the sandbox can not change", {"Role": "arn:aws:iam::000000000000:role/other"}),
     ]:
         checks.refusal(
             f"UpdateFunctionConfiguration with {text}",

@@ -7,9 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::sandbox::account::{FindError, InvokeError};
+use crate::sandbox::alias::AliasError;
 use crate::sandbox::concurrency::{Throttle, TooMuchReserved};
 use crate::sandbox::configuration::UpdateError;
 use crate::sandbox::name::NameError;
+use crate::sandbox::version::DeleteError;
 
 /// The header that names the error's kind, from which an SDK makes its typed error.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -111,6 +113,28 @@ impl From<UpdateError> for ApiError {
         match error {
             UpdateError::InProgress(_) => Self::Conflict(error.to_string()),
             UpdateError::StaleRevision => Self::Precondition(error.to_string()),
+        }
+    }
+}
+
+impl From<AliasError> for ApiError {
+    fn from(error: AliasError) -> Self {
+        let text = error.to_string();
+        match error {
+            AliasError::Exists(_) => Self::Conflict(text),
+            AliasError::Missing(_) | AliasError::VersionMissing(_) => Self::NotFound(text),
+            AliasError::Invalid(_) => Self::InvalidParameter(text),
+            AliasError::StaleRevision => Self::Precondition(text),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        let text = error.to_string();
+        match error {
+            DeleteError::Referenced(_) => Self::Conflict(text),
+            DeleteError::Missing(_) => Self::NotFound(text),
         }
     }
 }

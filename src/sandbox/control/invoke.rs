@@ -41,7 +41,7 @@ pub(super) async fn invoke(
             Ok((StatusCode::ACCEPTED, [(REQUEST_ID, request_id)]).into_response())
         }
         Some("DryRun") => {
-            account.would_invoke(&target, &payload)?;
+            account.would_invoke(&payload)?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Some(other) => Err(ApiError::InvalidParameter(format!(

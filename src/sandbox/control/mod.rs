@@ -3,6 +3,7 @@
 //! Owns: paths, status codes, error shapes. Must not know: processes. Shapes are those of the AWS service models
 //! (`lambda` 2015-03-31, rest-json; `sts` 2011-06-15, query). Signatures are accepted and not checked.
 
+mod alias;
 mod catalog;
 mod concurrency;
 mod configuration;
@@ -10,6 +11,7 @@ mod error;
 mod invoke;
 mod sts;
 mod url;
+mod version;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use axum::routing::{get, post, put};
 
 pub(super) use self::error::ApiError;
 use super::account::Account;
+use super::function::Function;
 
 /// The `Qualifier` of a request.
 #[derive(Debug, serde::Deserialize)]
@@ -37,15 +40,18 @@ pub(super) fn router(account: Arc<Account>) -> Router {
         .route("/", post(sts::query))
         .route("/2015-03-31/functions", get(catalog::list_functions))
         .route("/2015-03-31/functions/", get(catalog::list_functions))
-        .route("/2015-03-31/functions/{name}", get(catalog::get_function))
+        .route("/2015-03-31/functions/{name}", get(catalog::get_function).delete(version::delete_version))
         .route("/2015-03-31/functions/{name}/invocations", post(invoke::invoke))
         .route(
             "/2015-03-31/functions/{name}/configuration",
             get(configuration::get_configuration).put(configuration::update_configuration),
         )
-        .route("/2015-03-31/functions/{name}/versions", get(catalog::list_versions))
-        .route("/2015-03-31/functions/{name}/aliases", get(catalog::list_aliases))
-        .route("/2015-03-31/functions/{name}/aliases/{alias}", get(catalog::get_alias))
+        .route("/2015-03-31/functions/{name}/versions", get(version::list_versions).post(version::publish_version))
+        .route("/2015-03-31/functions/{name}/aliases", get(alias::list_aliases).post(alias::create_alias))
+        .route(
+            "/2015-03-31/functions/{name}/aliases/{alias}",
+            get(alias::get_alias).put(alias::update_alias).delete(alias::delete_alias),
+        )
         .route(
             "/2017-10-31/functions/{name}/concurrency",
             put(concurrency::put_concurrency).delete(concurrency::delete_concurrency),
@@ -61,6 +67,28 @@ pub(super) fn router(account: Arc<Account>) -> Router {
         .layer(DefaultBodyLimit::max(super::account::EVENT_BYTES_MAX))
         .layer(from_fn(only_from_here))
         .with_state(account)
+}
+
+/// Reads a body whose members are all known. Another member is refused by name: to accept and ignore it would have a
+/// fault believe that it took hold.
+fn read_members<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            ApiError::InvalidParameter(error.to_string())
+        } else {
+            ApiError::InvalidContent(error.to_string())
+        }
+    })
+}
+
+/// A function that is named without a qualifier, because what is asked belongs to the function as a whole.
+fn function_alone(account: &Account, name: &str) -> Result<Arc<Function>, ApiError> {
+    let target = account.find(name, None)?;
+    if target.qualifier.is_some() {
+        let text = "this belongs to the function as a whole; name it without a qualifier";
+        return Err(ApiError::InvalidParameter(text.to_owned()));
+    }
+    Ok(target.function)
 }
 
 async fn unknown_operation(method: Method, uri: Uri) -> ApiError {

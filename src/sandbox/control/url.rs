@@ -21,7 +21,7 @@ pub(super) async fn get_url(
     let function = &target.function;
     let public_name = match target.qualifier.as_deref() {
         None => function.name.clone(),
-        Some(alias) if function.aliases.contains_key(alias) => format!("{}:{alias}", function.name),
+        Some(alias) if function.alias(alias).is_some() => format!("{}:{alias}", function.name),
         Some(other) => {
             let text =
                 format!("Value '{other}' at 'qualifier' failed to satisfy constraint: a URL belongs to an alias");
