@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use super::concurrency::{Concurrency, Slot, Throttle};
 use super::context::Context;
+use super::event_source::EventSource;
 use super::function::{Function, Invocation, Outcome};
 use super::name::{FunctionReference, NameError, Version};
+use super::queue::Queues;
 
 /// The largest request of a synchronous invocation, in bytes. Source: AWS Lambda quotas (6 MB).
 pub(super) const REQUEST_BYTES_MAX: usize = 6_291_456;
@@ -66,6 +68,8 @@ pub(super) struct Account {
     pub context: Arc<Context>,
     pub functions: BTreeMap<String, Arc<Function>>,
     pub concurrency: Concurrency,
+    pub queues: Queues,
+    pub event_sources: Vec<Arc<EventSource>>,
     events: Arc<Semaphore>,
     /// Dropped or aborted, the invocations drop their environments, which kills them.
     work: Mutex<JoinSet<()>>,
@@ -76,9 +80,11 @@ impl Account {
         context: Arc<Context>,
         functions: BTreeMap<String, Arc<Function>>,
         concurrency: Concurrency,
+        queues: Queues,
+        event_sources: Vec<Arc<EventSource>>,
     ) -> Self {
         let events = Arc::new(Semaphore::new(EVENTS_MAX));
-        Self { context, functions, concurrency, events, work: Mutex::default() }
+        Self { context, functions, concurrency, queues, event_sources, events, work: Mutex::default() }
     }
 
     /// Finds what a request's function name and `Qualifier` mean.
@@ -152,7 +158,8 @@ impl Account {
         check_payload(payload, REQUEST_BYTES_MAX)
     }
 
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Runs work that ends with the sandbox, apart from whoever asked for it.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut set = self.work.lock().expect("invariant: nobody panics while holding the work");
         while set.try_join_next().is_some() {}
         set.spawn(work);

@@ -33,8 +33,38 @@ impl Context {
         format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account_id)
     }
 
+    /// A queue's ARN.
+    pub(super) fn queue_arn(&self, name: &str) -> String {
+        format!("arn:aws:sqs:{}:{}:{name}", self.region, self.account_id)
+    }
+
+    /// A queue's URL.
+    pub(super) fn queue_url(&self, name: &str) -> String {
+        format!("{}/{}/{name}", self.endpoint, self.account_id)
+    }
+
     /// A function's URL, for a name with or without a qualifier; no slash at its end.
     pub(super) fn function_url(&self, name: &str) -> String {
         format!("{}/{name}", self.url_endpoint)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A sandbox that runs nothing.
+    pub(in crate::sandbox) fn context() -> Context {
+        Context {
+            account_id: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: "http://127.0.0.1:4000".to_owned(),
+            url_endpoint: "http://127.0.0.1:4001".to_owned(),
+            gameday: PathBuf::new(),
+            search_path: OsString::new(),
+            clock: Clock::start(),
+            stopping: CancellationToken::new(),
+            environments: Arc::default(),
+        }
     }
 }

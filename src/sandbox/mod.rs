@@ -18,11 +18,15 @@ mod control;
 pub mod demo;
 mod environment;
 mod error;
+mod event_source;
+mod event_spec;
 mod function;
 mod name;
 mod options;
 mod output;
+mod poller;
 mod program;
+mod queue;
 mod runtime_api;
 mod server;
 mod spec;
@@ -33,6 +37,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -40,12 +45,15 @@ use self::account::Account;
 use self::concurrency::Concurrency;
 use self::context::Context;
 use self::demo::CardProvider;
+use self::event_source::EventSource;
 use self::function::Function;
 use self::program::Program;
+use self::queue::Queues;
 use self::server::{Bound, Server};
 use crate::unit::Clock;
 
 pub use error::SandboxError;
+pub use event_spec::EventSourceSpec;
 pub use options::SandboxOptions;
 pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
@@ -95,11 +103,16 @@ impl Sandbox {
             let function = Function::new(name, function, program, Arc::clone(&context));
             functions.insert(name.clone(), Arc::new(function));
         }
+        let queues = Queues::new(Arc::clone(&context));
+        let event_sources = event_sources(&spec, &queues, &context)?;
         let card_provider = match spec.card_provider {
             Some(address) => Some(CardProvider::start(address.port()).await?),
             None => None,
         };
-        let account = Arc::new(Account::new(context, functions, concurrency));
+        let account = Arc::new(Account::new(context, functions, concurrency, queues, event_sources));
+        for source in &account.event_sources {
+            account.spawn(poller::poll(Arc::clone(&account), Arc::clone(source)));
+        }
         Ok(Self {
             control_address: control.address(),
             control: Some(control.serve(control::router(Arc::clone(&account)))),
@@ -157,6 +170,24 @@ impl Sandbox {
         // An invocation that came in between may have left one.
         self.account.stop().await;
     }
+}
+
+/// The mappings of a specification, and their queues.
+fn event_sources(
+    spec: &SandboxSpec,
+    queues: &Queues,
+    context: &Context,
+) -> Result<Vec<Arc<EventSource>>, SandboxError> {
+    let mut sources = Vec::new();
+    for (name, function) in &spec.functions {
+        for source in &function.event_sources {
+            let problem = |error: queue::Full| SandboxError::Invalid { problems: vec![error.to_string()] };
+            let queue = queues.make(&source.queue).map_err(problem)?;
+            let window = Duration::from_millis(function.update_ms);
+            sources.push(Arc::new(EventSource::new(name, source, queue, window, context.clock.origin())));
+        }
+    }
+    Ok(sources)
 }
 
 impl Drop for Sandbox {

@@ -2,7 +2,7 @@
 //!
 //! Owns: the shape of the file and the ranges of its values. Must not know: how a function is run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
 use super::configuration::{environment_problem, layers_problem, memory_problem, timeout_problem};
+use super::event_spec::EventSourceSpec;
 use super::name::{is_alias_name, is_name};
 use crate::unit::DurationText;
 
@@ -85,7 +86,11 @@ pub struct FunctionSpec {
     /// Aliases: name → number of a published version. Each such version has the configuration of this entry, for ever.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, u32>,
-    /// How long a configuration update stays `InProgress`, in milliseconds, 0 to 600000. Default: 0.
+    /// Queues that feed the function, each named once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_sources: Vec<EventSourceSpec>,
+    /// How long an update of the configuration stays `InProgress`, and one of an event source `Updating`, in
+    /// milliseconds, 0 to 600000. Default: 0.
     #[serde(default)]
     pub update_ms: u64,
     /// Time added to each cold start, in milliseconds, 0 to 60000. Default: 0.
@@ -206,6 +211,13 @@ impl FunctionSpec {
             if *version == 0 {
                 tell(&["aliases", name], format!("alias `{name}` names version 0; published versions start at 1"));
             }
+        }
+        for text in self.event_sources.iter().flat_map(EventSourceSpec::problems) {
+            tell(&["event_sources"], text);
+        }
+        let queues: BTreeSet<&str> = self.event_sources.iter().map(|source| source.queue.as_str()).collect();
+        if queues.len() < self.event_sources.len() {
+            tell(&["event_sources"], "a queue is named twice; one event source a queue is enough".to_owned());
         }
         for (key, value, most) in
             [("update_ms", self.update_ms, UPDATE_MS_MAX), ("cold_start_ms", self.cold_start_ms, COLD_START_MS_MAX)]
@@ -347,6 +359,10 @@ mod tests {
             ("{demo: probe, layers: [x]}", "Value 'x' at 'layers'"),
             ("{demo: probe, aliases: {live: 0}}", "alias `live`"),
             ("{demo: probe, aliases: {'1': 1}}", "`1` is not an alias"),
+            ("{demo: probe, event_sources: [{queue: a b}]}", "`a b` is not a queue's name"),
+            ("{demo: probe, event_sources: [{queue: a, batch_size: 11}]}", "`batch_size: 11`"),
+            ("{demo: probe, event_sources: [{queue: a, maximum_concurrency: 1}]}", "`maximum_concurrency: 1`"),
+            ("{demo: probe, event_sources: [{queue: a}, {queue: a}]}", "a queue is named twice"),
             ("{demo: probe, update_ms: 600001}", "`update_ms: 600001`"),
             ("{demo: probe, cold_start_ms: 60001}", "`cold_start_ms: 60001`"),
         ] {

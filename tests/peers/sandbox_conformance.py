@@ -12,6 +12,7 @@ import urllib.request
 from botocore.exceptions import ClientError
 
 from conformance import Checks, smallest, value_problems, header_problems
+from sandbox_event_sources import event_sources, queues
 from sandbox_versions import layers, versions
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
@@ -32,6 +33,8 @@ def main():
     update_window(checks, lambda_)
     layers(checks, lambda_)
     versions(checks, lambda_)
+    event_sources(checks, lambda_)
+    queues(checks, checks.client("sqs"))
     invocations(checks, lambda_)
     checks.answer("STS says who is calling", checks.client("sts").get_caller_identity)
     everything_else_is_refused(checks, lambda_)
@@ -65,7 +68,7 @@ def check_the_checks(checks, lambda_):
 def catalog(checks, lambda_):
     functions = checks.answer("ListFunctions", lambda_.list_functions).get("Functions", [])
     names = [function["FunctionName"] for function in functions]
-    checks.expect("all functions are listed", names == ["checkout-fn", "probe", "shifted", "slow-update"], names)
+    checks.expect("all functions are listed", names == ["checkout-fn", "fed", "probe", "shifted", "slow-update"], names)
     pages = [page["Functions"] for page in lambda_.get_paginator("list_functions").paginate()]
     checks.expect("ListFunctions ends when it is asked page by page", len(pages) == 1, len(pages))
 

@@ -10,6 +10,7 @@ use crate::sandbox::account::{FindError, InvokeError};
 use crate::sandbox::alias::AliasError;
 use crate::sandbox::concurrency::{Throttle, TooMuchReserved};
 use crate::sandbox::configuration::UpdateError;
+use crate::sandbox::event_source::SourceError;
 use crate::sandbox::name::NameError;
 use crate::sandbox::version::DeleteError;
 
@@ -34,6 +35,8 @@ pub(in crate::sandbox) enum ApiError {
     Conflict(String),
     #[error("{0}")]
     Precondition(String),
+    #[error("{0}")]
+    InUse(String),
     #[error("Rate Exceeded.")]
     Throttled(Throttle),
     #[error("the sandbox does not implement the operation `{0}`")]
@@ -55,6 +58,7 @@ impl ApiError {
             Self::RequestTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "ResourceConflictException"),
             Self::Precondition(_) => (StatusCode::PRECONDITION_FAILED, "PreconditionFailedException"),
+            Self::InUse(_) => (StatusCode::BAD_REQUEST, "ResourceInUseException"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             // Not a 500 or 503, which an SDK would try again.
             Self::UnknownOperation(_) => (StatusCode::NOT_IMPLEMENTED, "UnknownOperationException"),
@@ -68,8 +72,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, kind) = self.status_and_kind();
         let side = if status.is_server_error() { "Service" } else { "User" };
-        // The service model has `Message` in these two and `message` in the others.
-        let key = if matches!(kind, "ResourceNotFoundException" | "ServiceException") { "Message" } else { "message" };
+        // The service model has `Message` in these and `message` in the others.
+        let is_upper = matches!(kind, "ResourceNotFoundException" | "ResourceInUseException" | "ServiceException");
+        let key = if is_upper { "Message" } else { "message" };
         let mut body = json!({"Type": side, key: self.to_string()});
         if let Self::Throttled(throttle) = self {
             body["Reason"] = throttle.reason().into();
@@ -135,6 +140,15 @@ impl From<DeleteError> for ApiError {
         match error {
             DeleteError::Referenced(_) => Self::Conflict(text),
             DeleteError::Missing(_) => Self::NotFound(text),
+        }
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::InUse => Self::InUse(error.to_string()),
+            SourceError::Invalid(text) => Self::InvalidParameter(text),
         }
     }
 }

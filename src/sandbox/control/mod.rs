@@ -1,14 +1,17 @@
-//! The control API: the part of AWS Lambda's and STS's HTTP that game days use, for any AWS SDK.
+//! The control API: the part of AWS Lambda's, SQS's and STS's HTTP that game days use, for any AWS SDK.
 //!
 //! Owns: paths, status codes, error shapes. Must not know: processes. Shapes are those of the AWS service models
-//! (`lambda` 2015-03-31, rest-json; `sts` 2011-06-15, query). Signatures are accepted and not checked.
+//! (`lambda` 2015-03-31, rest-json; `sqs` 2012-11-05, JSON; `sts` 2011-06-15, query). Signatures are accepted and not checked.
 
 mod alias;
 mod catalog;
 mod concurrency;
 mod configuration;
 mod error;
+mod event_source;
 mod invoke;
+mod root;
+mod sqs;
 mod sts;
 mod url;
 mod version;
@@ -37,7 +40,7 @@ struct Qualifier {
 /// All operations.
 pub(super) fn router(account: Arc<Account>) -> Router {
     Router::new()
-        .route("/", post(sts::query))
+        .route("/", post(root::call))
         .route("/2015-03-31/functions", get(catalog::list_functions))
         .route("/2015-03-31/functions/", get(catalog::list_functions))
         .route("/2015-03-31/functions/{name}", get(catalog::get_function).delete(version::delete_version))
@@ -57,6 +60,9 @@ pub(super) fn router(account: Arc<Account>) -> Router {
             put(concurrency::put_concurrency).delete(concurrency::delete_concurrency),
         )
         .route("/2019-09-30/functions/{name}/concurrency", get(concurrency::get_concurrency))
+        .route("/2015-03-31/event-source-mappings", get(event_source::list))
+        .route("/2015-03-31/event-source-mappings/", get(event_source::list))
+        .route("/2015-03-31/event-source-mappings/{uuid}", get(event_source::get).put(event_source::update))
         .route("/2021-10-31/functions/{name}/url", get(url::get_url))
         .route("/2017-03-31/tags/{arn}", get(catalog::list_tags))
         .route("/2016-08-19/account-settings", get(catalog::get_account_settings))
@@ -89,6 +95,12 @@ fn function_alone(account: &Account, name: &str) -> Result<Arc<Function>, ApiErr
         return Err(ApiError::InvalidParameter(text.to_owned()));
     }
     Ok(target.function)
+}
+
+/// How Lambda's JSON writes a timestamp: seconds since 1970, with a fraction.
+fn epoch_seconds(time: chrono::DateTime<chrono::Utc>) -> serde_json::Value {
+    let text = format!("{}.{:03}", time.timestamp(), time.timestamp_subsec_millis());
+    text.parse::<f64>().unwrap_or_default().into()
 }
 
 async fn unknown_operation(method: Method, uri: Uri) -> ApiError {
