@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::asynchronous::EVENTS_MAX;
 use super::concurrency::{Concurrency, Slot, Throttle};
 use super::context::Context;
 use super::event_source::EventSource;
@@ -20,17 +20,6 @@ use super::queue::Queues;
 
 /// The largest request of a synchronous invocation, in bytes. Source: AWS Lambda quotas (6 MB).
 pub(super) const REQUEST_BYTES_MAX: usize = 6_291_456;
-/// The largest asynchronous event, in bytes. Source: AWS Lambda quotas (1 MB).
-pub(super) const EVENT_BYTES_MAX: usize = 1_048_576;
-/// How many asynchronous events may wait or run.
-const EVENTS_MAX: usize = 1_000;
-/// The waits before the two retries of an asynchronous event that failed. AWS waits one and two minutes.
-const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
-/// How often a throttled asynchronous event is tried again, and how long after. AWS tries for up to six hours.
-const EVENT_THROTTLED_TRIES_MAX: u32 = 120;
-/// See [`EVENT_THROTTLED_TRIES_MAX`].
-const EVENT_THROTTLED_WAIT: Duration = Duration::from_millis(500);
-
 /// Why a request led to no function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FindError {
@@ -70,7 +59,8 @@ pub(super) struct Account {
     pub concurrency: Concurrency,
     pub queues: Queues,
     pub event_sources: Vec<Arc<EventSource>>,
-    events: Arc<Semaphore>,
+    /// Places for asynchronous events.
+    pub events: Arc<Semaphore>,
     /// Dropped or aborted, the invocations drop their environments, which kills them.
     work: Mutex<JoinSet<()>>,
 }
@@ -129,30 +119,6 @@ impl Account {
         receiver.await.ok().flatten().ok_or(InvokeError::Stopping)
     }
 
-    /// Takes an event for later and returns its request id. An event that fails is tried twice more.
-    pub(super) fn invoke_later(&self, target: &Target, payload: Bytes) -> Result<String, InvokeError> {
-        let invocation = invocation(target, payload, EVENT_BYTES_MAX)?;
-        let request_id = invocation.request_id.clone();
-        let place =
-            Arc::clone(&self.events).try_acquire_owned().map_err(|_| InvokeError::Throttled(Throttle::EventQueue))?;
-        let (function, concurrency) = (Arc::clone(&target.function), self.concurrency.clone());
-        let stopping = self.context.stopping.clone();
-        self.spawn(async move {
-            let _place = place;
-            for wait in EVENT_RETRY_WAITS.into_iter().map(Some).chain([None]) {
-                let Some(slot) = wait_for_slot(&concurrency, &function.name, &stopping).await else { return };
-                let outcome = run(&function, &invocation, slot).await;
-                let has_failed = outcome.is_some_and(|outcome| outcome.failed);
-                let Some(wait) = wait.filter(|_| has_failed) else { return };
-                tokio::select! {
-                    () = stopping.cancelled() => return,
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-        });
-        Ok(request_id)
-    }
-
     /// Says whether an invocation would be let in, without making one.
     pub(super) fn would_invoke(&self, payload: &Bytes) -> Result<(), InvokeError> {
         check_payload(payload, REQUEST_BYTES_MAX)
@@ -188,27 +154,10 @@ impl Account {
 }
 
 /// The slot is given back before the caller hears the outcome, so that its next call can have it.
-async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option<Outcome> {
+pub(super) async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option<Outcome> {
     let outcome = function.handle(invocation).await;
     drop(slot);
     outcome
-}
-
-async fn wait_for_slot(
-    concurrency: &Concurrency,
-    function: &str,
-    stopping: &tokio_util::sync::CancellationToken,
-) -> Option<Slot> {
-    for _ in 0..EVENT_THROTTLED_TRIES_MAX {
-        if let Ok(slot) = concurrency.take(function) {
-            return Some(slot);
-        }
-        tokio::select! {
-            () = stopping.cancelled() => return None,
-            () = tokio::time::sleep(EVENT_THROTTLED_WAIT) => {}
-        }
-    }
-    None
 }
 
 fn check_payload(payload: &Bytes, bytes_max: usize) -> Result<(), InvokeError> {
@@ -222,7 +171,8 @@ fn check_payload(payload: &Bytes, bytes_max: usize) -> Result<(), InvokeError> {
     Ok(())
 }
 
-fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
+/// What a function is asked, by the version that is due; a payload that Lambda would refuse is refused.
+pub(super) fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
     check_payload(&payload, bytes_max)?;
     Ok(Invocation {
         request_id: Uuid::new_v4().to_string(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event_invoke::{Destinations, EventInvoke, RETRIES_MAX, age_problem, retries_problem};
 use super::event_source::{BATCH_SIZE_MAX, CONCURRENCY_MAX, CONCURRENCY_MIN, batch_size_problem, concurrency_problem};
 use super::queue::is_queue_name;
 use crate::unit::DurationText;
@@ -54,6 +55,54 @@ impl EventSourceSpec {
             problems.push(format!(
                 "`maximum_concurrency: {concurrency}` is not between {CONCURRENCY_MIN} and {CONCURRENCY_MAX}"
             ));
+        }
+        problems
+    }
+}
+
+/// What becomes of a function's asynchronous events, those of `$LATEST`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventInvokeSpec {
+    /// How often an event that failed is tried again, 0 to 2. Default: 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// How old an event may get before it is given up: whole seconds from 60s to 6h. Default: 6h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_age: Option<DurationText>,
+    /// The queue that gets a record of each event that went well. The sandbox makes the queue. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_success: Option<String>,
+    /// The queue that gets a record of each event that was given up. The sandbox makes the queue. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<String>,
+}
+
+impl EventInvokeSpec {
+    /// The queues that it names.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &String> {
+        self.on_success.iter().chain(&self.on_failure)
+    }
+
+    /// The same with ARNs in the place of names.
+    pub(super) fn event_invoke(&self, queue_arn: impl Fn(&str) -> String) -> EventInvoke {
+        let arn = |queue: &Option<String>| queue.as_deref().map(&queue_arn);
+        EventInvoke {
+            retries_max: self.retries,
+            age_seconds_max: self.maximum_age.map(|age| age.as_secs()),
+            destinations: Some(Destinations { on_success: arn(&self.on_success), on_failure: arn(&self.on_failure) }),
+        }
+    }
+
+    /// Every value that is out of its range, as texts for a person.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.queues().filter_map(|queue| queue_problem(queue)).collect();
+        if let Some(retries) = self.retries.filter(|retries| retries_problem(*retries).is_some()) {
+            problems.push(format!("`retries: {retries}` is not between 0 and {RETRIES_MAX}"));
+        }
+        let is_wrong = |age: &DurationText| age.subsec_nanos() != 0 || age_problem(age.as_secs()).is_some();
+        if let Some(age) = self.maximum_age.filter(is_wrong) {
+            problems.push(format!("`maximum_age: {age}` is not whole seconds between 60s and 6h"));
         }
         problems
     }

@@ -12,10 +12,12 @@ use axum::body::Bytes;
 use tokio::time::Instant;
 
 use super::alias::{Alias, AliasChange, AliasError, Aliases};
+use super::asynchronous::UNQUALIFIED;
 use super::concurrency::ACCOUNT_LIMIT;
 use super::configuration::{Change, Configuration, Latest, UpdateError};
 use super::context::Context;
 use super::environment::{Ending, Environment, Invoked, Start, StartError};
+use super::event_invoke::EventInvokes;
 use super::name::Version;
 use super::output::Tail;
 use super::program::Program;
@@ -95,6 +97,7 @@ pub(super) struct Function {
     pub name: String,
     pub program: Program,
     pub tags: BTreeMap<String, String>,
+    pub event_invokes: EventInvokes,
     update_window: Duration,
     cold_start: Duration,
     context: Arc<Context>,
@@ -120,10 +123,16 @@ impl Function {
             latest: Latest::new(configuration),
             idle: BTreeMap::new(),
         };
+        let event_invokes = EventInvokes::default();
+        if let Some(spec) = &spec.event_invoke {
+            let event_invoke = spec.event_invoke(|queue| context.queue_arn(queue));
+            event_invokes.put(UNQUALIFIED, event_invoke, context.clock.origin());
+        }
         Self {
             name: name.to_owned(),
             program,
             tags: spec.tags.clone(),
+            event_invokes,
             update_window: Duration::from_millis(spec.update_ms),
             cold_start: Duration::from_millis(spec.cold_start_ms),
             context,
@@ -195,6 +204,7 @@ impl Function {
             return Err(DeleteError::Referenced(aliases));
         }
         state.idle.remove(&Version::Published(number));
+        self.event_invokes.delete(&number.to_string());
         if state.versions.remove(number) {
             Ok(())
         } else {
@@ -224,6 +234,7 @@ impl Function {
 
     pub(super) fn delete_alias(&self, name: &str) {
         self.state().aliases.delete(name);
+        self.event_invokes.delete(name);
     }
 
     /// Changes the configuration of `$LATEST`, which takes effect after the update window; the answer shows it under way.

@@ -11,6 +11,7 @@
 
 mod account;
 mod alias;
+mod asynchronous;
 mod concurrency;
 mod configuration;
 mod context;
@@ -18,6 +19,7 @@ mod control;
 pub mod demo;
 mod environment;
 mod error;
+mod event_invoke;
 mod event_source;
 mod event_spec;
 mod function;
@@ -53,7 +55,7 @@ use self::server::{Bound, Server};
 use crate::unit::Clock;
 
 pub use error::SandboxError;
-pub use event_spec::EventSourceSpec;
+pub use event_spec::{EventInvokeSpec, EventSourceSpec};
 pub use options::SandboxOptions;
 pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
@@ -172,16 +174,19 @@ impl Sandbox {
     }
 }
 
-/// The mappings of a specification, and their queues.
+/// The mappings of a specification; all queues that it names are made.
 fn event_sources(
     spec: &SandboxSpec,
     queues: &Queues,
     context: &Context,
 ) -> Result<Vec<Arc<EventSource>>, SandboxError> {
     let mut sources = Vec::new();
+    let problem = |error: queue::Full| SandboxError::Invalid { problems: vec![error.to_string()] };
     for (name, function) in &spec.functions {
+        for queue in function.event_invoke.iter().flat_map(EventInvokeSpec::queues) {
+            queues.make(queue).map_err(problem)?;
+        }
         for source in &function.event_sources {
-            let problem = |error: queue::Full| SandboxError::Invalid { problems: vec![error.to_string()] };
             let queue = queues.make(&source.queue).map_err(problem)?;
             let window = Duration::from_millis(function.update_ms);
             sources.push(Arc::new(EventSource::new(name, source, queue, window, context.clock.origin())));

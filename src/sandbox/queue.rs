@@ -251,6 +251,12 @@ impl Queues {
         self.queues().get(name).cloned()
     }
 
+    /// The queue that an ARN names. `None`: it is not one of this account.
+    pub(super) fn find_arn(&self, arn: &str) -> Option<Arc<Queue>> {
+        let (_, name) = arn.rsplit_once(':')?;
+        self.find(name).filter(|_| self.context.queue_arn(name) == arn)
+    }
+
     /// All names.
     pub(super) fn names(&self) -> Vec<String> {
         self.queues().keys().cloned().collect()
@@ -309,5 +315,16 @@ mod tests {
     fn a_digest_is_the_one_that_sdks_make() {
         assert_eq!(md5_hex(""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(md5_hex("abc"), "900150983cd24fb0d6963f7d28e17f72");
+    }
+
+    #[test]
+    fn a_queue_is_found_by_the_arn_of_its_own_account_only() {
+        let queues = Queues::new(Arc::new(context()));
+        let queue = queues.make("orders").expect("room");
+        assert_eq!(queue.arn(), "arn:aws:sqs:us-east-1:000000000000:orders");
+        assert!(queues.find_arn(&queue.arn()).is_some());
+        for arn in ["arn:aws:sqs:eu-west-1:000000000000:orders", "arn:aws:sqs:us-east-1:000000000000:other", "orders"] {
+            assert!(queues.find_arn(arn).is_none(), "{arn}");
+        }
     }
 }

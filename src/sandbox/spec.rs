@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
 use super::configuration::{environment_problem, layers_problem, memory_problem, timeout_problem};
-use super::event_spec::EventSourceSpec;
+use super::event_spec::{EventInvokeSpec, EventSourceSpec};
 use super::name::{is_alias_name, is_name};
 use crate::unit::DurationText;
 
@@ -89,6 +89,9 @@ pub struct FunctionSpec {
     /// Queues that feed the function, each named once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_sources: Vec<EventSourceSpec>,
+    /// What becomes of asynchronous events. Default: Lambda's, two retries, six hours, no destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_invoke: Option<EventInvokeSpec>,
     /// How long an update of the configuration stays `InProgress`, and one of an event source `Updating`, in
     /// milliseconds, 0 to 600000. Default: 0.
     #[serde(default)]
@@ -214,6 +217,9 @@ impl FunctionSpec {
         }
         for text in self.event_sources.iter().flat_map(EventSourceSpec::problems) {
             tell(&["event_sources"], text);
+        }
+        for text in self.event_invoke.iter().flat_map(EventInvokeSpec::problems) {
+            tell(&["event_invoke"], text);
         }
         let queues: BTreeSet<&str> = self.event_sources.iter().map(|source| source.queue.as_str()).collect();
         if queues.len() < self.event_sources.len() {
@@ -363,6 +369,9 @@ mod tests {
             ("{demo: probe, event_sources: [{queue: a, batch_size: 11}]}", "`batch_size: 11`"),
             ("{demo: probe, event_sources: [{queue: a, maximum_concurrency: 1}]}", "`maximum_concurrency: 1`"),
             ("{demo: probe, event_sources: [{queue: a}, {queue: a}]}", "a queue is named twice"),
+            ("{demo: probe, event_invoke: {retries: 3}}", "`retries: 3`"),
+            ("{demo: probe, event_invoke: {maximum_age: 59s}}", "`maximum_age: 59s`"),
+            ("{demo: probe, event_invoke: {on_failure: a b}}", "`a b` is not a queue's name"),
             ("{demo: probe, update_ms: 600001}", "`update_ms: 600001`"),
             ("{demo: probe, cold_start_ms: 60001}", "`cold_start_ms: 60001`"),
         ] {

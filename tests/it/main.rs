@@ -15,6 +15,7 @@ mod proxy;
 mod report;
 mod run;
 mod sandbox;
+mod sandbox_asynchronous;
 mod sandbox_event_source;
 mod sandbox_versions;
 mod support;

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from conformance import Checks, smallest, value_problems, header_problems
 from sandbox_event_sources import event_sources, queues
+from sandbox_events import event_invokes
 from sandbox_versions import layers, versions
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
@@ -33,6 +34,7 @@ def main():
     update_window(checks, lambda_)
     layers(checks, lambda_)
     versions(checks, lambda_)
+    event_invokes(checks, lambda_)
     event_sources(checks, lambda_)
     queues(checks, checks.client("sqs"))
     invocations(checks, lambda_)

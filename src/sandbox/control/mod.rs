@@ -8,6 +8,7 @@ mod catalog;
 mod concurrency;
 mod configuration;
 mod error;
+mod event_invoke;
 mod event_source;
 mod invoke;
 mod root;
@@ -19,6 +20,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, Uri};
@@ -60,6 +62,11 @@ pub(super) fn router(account: Arc<Account>) -> Router {
             put(concurrency::put_concurrency).delete(concurrency::delete_concurrency),
         )
         .route("/2019-09-30/functions/{name}/concurrency", get(concurrency::get_concurrency))
+        .route(
+            "/2019-09-25/functions/{name}/event-invoke-config",
+            get(event_invoke::get).put(event_invoke::put).post(event_invoke::update).delete(event_invoke::delete),
+        )
+        .route("/2019-09-25/functions/{name}/event-invoke-config/list", get(event_invoke::list))
         .route("/2015-03-31/event-source-mappings", get(event_source::list))
         .route("/2015-03-31/event-source-mappings/", get(event_source::list))
         .route("/2015-03-31/event-source-mappings/{uuid}", get(event_source::get).put(event_source::update))
@@ -70,7 +77,7 @@ pub(super) fn router(account: Arc<Account>) -> Router {
         .fallback(unknown_operation)
         .method_not_allowed_fallback(unknown_operation)
         // The one large body is the payload of an invocation, which reads it with limits of its own.
-        .layer(DefaultBodyLimit::max(super::account::EVENT_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(super::asynchronous::EVENT_BYTES_MAX))
         .layer(from_fn(only_from_here))
         .with_state(account)
 }
@@ -103,7 +110,8 @@ fn epoch_seconds(time: chrono::DateTime<chrono::Utc>) -> serde_json::Value {
     text.parse::<f64>().unwrap_or_default().into()
 }
 
-async fn unknown_operation(method: Method, uri: Uri) -> ApiError {
+/// The body is read, though nobody wants it: a connection with an unread body is closed under the next request on it.
+async fn unknown_operation(method: Method, uri: Uri, _body: Bytes) -> ApiError {
     ApiError::UnknownOperation(format!("{method} {}", uri.path()))
 }
 
