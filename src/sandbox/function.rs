@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::alias::{Alias, AliasChange, AliasError, Aliases};
 use super::asynchronous::UNQUALIFIED;
@@ -21,8 +22,10 @@ use super::event_invoke::EventInvokes;
 use super::name::Version;
 use super::output::Tail;
 use super::program::Program;
+use super::provisioned::ProvisionedConfigs;
 use super::runtime_api::Delivery;
 use super::spec::FunctionSpec;
+use super::url_config::UrlConfigs;
 use super::version::{DeleteError, Versions};
 
 /// What is asked of a function.
@@ -98,6 +101,8 @@ pub(super) struct Function {
     pub program: Program,
     pub tags: BTreeMap<String, String>,
     pub event_invokes: EventInvokes,
+    pub provisioned: ProvisionedConfigs,
+    pub urls: UrlConfigs,
     update_window: Duration,
     cold_start: Duration,
     context: Arc<Context>,
@@ -133,6 +138,8 @@ impl Function {
             program,
             tags: spec.tags.clone(),
             event_invokes,
+            provisioned: ProvisionedConfigs::default(),
+            urls: UrlConfigs::default(),
             update_window: Duration::from_millis(spec.update_ms),
             cold_start: Duration::from_millis(spec.cold_start_ms),
             context,
@@ -235,6 +242,7 @@ impl Function {
     pub(super) fn delete_alias(&self, name: &str) {
         self.state().aliases.delete(name);
         self.event_invokes.delete(name);
+        self.urls.forget(name);
     }
 
     /// Changes the configuration of `$LATEST`, which takes effect after the update window; the answer shows it under way.
@@ -256,7 +264,7 @@ impl Function {
         loop {
             let (environment, is_fresh) = match self.take_idle(invocation.version) {
                 Some(environment) => (environment, false),
-                None => match self.start(invocation).await {
+                None => match self.start(invocation.version, &invocation.request_id).await {
                     Ok(environment) => (environment, true),
                     Err(StartError::Stopping) => return None,
                     Err(StartError::Init { payload, log }) => return Some(outcome(invocation, payload, true, log)),
@@ -311,27 +319,62 @@ impl Function {
         // Otherwise it is dropped, which kills it.
     }
 
-    async fn start(&self, invocation: &Invocation) -> Result<Environment, StartError> {
+    async fn start(&self, version: Version, request_id: &str) -> Result<Environment, StartError> {
         tokio::select! {
             () = tokio::time::sleep(self.cold_start) => {}
             () = self.context.stopping.cancelled() => return Err(StartError::Stopping),
         }
-        let serving =
-            self.state().serving(invocation.version).map(|(serving, generation)| (serving.clone(), generation));
+        let serving = self.state().serving(version).map(|(serving, generation)| (serving.clone(), generation));
         let Some((configuration, generation)) = serving else {
-            let text = format!("version {} was deleted", invocation.version);
+            let text = format!("version {version} was deleted");
             return Err(StartError::System(io::Error::other(text)));
         };
         let start = Start {
             function: &self.name,
-            version: invocation.version.to_string(),
+            version: version.to_string(),
             program: &self.program,
             configuration: &configuration,
             generation,
             output: Arc::clone(&self.output),
-            request_id: &invocation.request_id,
+            request_id,
         };
         Environment::start(&self.context, start).await
+    }
+
+    /// Waits as long as an update takes; says whether the sandbox still runs then.
+    pub(super) async fn wait_for_window(&self) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(self.update_window) => true,
+            () = self.context.stopping.cancelled() => false,
+        }
+    }
+
+    /// Starts an environment that waits in the pool.
+    ///
+    /// # Errors
+    /// Why there is none, as a text for a person.
+    pub(super) async fn start_idle(&self, version: Version) -> Result<(), String> {
+        match self.start(version, &Uuid::new_v4().to_string()).await {
+            Ok(environment) => {
+                self.put_back(version, environment);
+                Ok(())
+            }
+            Err(StartError::Init { payload, .. }) => Err(String::from_utf8_lossy(&payload).into_owned()),
+            Err(StartError::System(error)) => Err(error.to_string()),
+            Err(StartError::Stopping) => Err("the sandbox stops".to_owned()),
+        }
+    }
+
+    /// How many environments of a version wait in the pool.
+    pub(super) fn idle_count(&self, version: Version) -> usize {
+        self.state().idle.get(&version).map_or(0, Vec::len)
+    }
+
+    /// Ends idle environments of a version until only `count` are left, by dropping them.
+    pub(super) fn cool(&self, version: Version, count: u32) {
+        if let Some(idle) = self.state().idle.get_mut(&version) {
+            idle.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        }
     }
 
     /// Ends all idle environments and waits until their processes are gone.

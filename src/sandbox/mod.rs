@@ -28,11 +28,13 @@ mod options;
 mod output;
 mod poller;
 mod program;
+mod provisioned;
 mod queue;
 mod runtime_api;
 mod server;
 mod spec;
 mod url;
+mod url_config;
 mod version;
 
 use std::collections::BTreeMap;

@@ -92,8 +92,8 @@ pub struct FunctionSpec {
     /// What becomes of asynchronous events. Default: Lambda's, two retries, six hours, no destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_invoke: Option<EventInvokeSpec>,
-    /// How long an update of the configuration stays `InProgress`, and one of an event source `Updating`, in
-    /// milliseconds, 0 to 600000. Default: 0.
+    /// How long an update of the configuration stays `InProgress`, one of an event source `Updating`, and
+    /// provisioned concurrency `IN_PROGRESS`, in milliseconds, 0 to 600000. Default: 0.
     #[serde(default)]
     pub update_ms: u64,
     /// Time added to each cold start, in milliseconds, 0 to 60000. Default: 0.

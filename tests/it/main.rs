@@ -17,6 +17,8 @@ mod run;
 mod sandbox;
 mod sandbox_asynchronous;
 mod sandbox_event_source;
+mod sandbox_provisioned;
+mod sandbox_url;
 mod sandbox_versions;
 mod support;
 mod template;

@@ -14,10 +14,11 @@ from botocore.exceptions import ClientError
 from conformance import Checks, smallest, value_problems, header_problems
 from sandbox_event_sources import event_sources, queues
 from sandbox_events import event_invokes
+from sandbox_provisioned import provisioned, url_changes
 from sandbox_versions import layers, versions
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
-KNOWN = [("GetFunctionUrlConfig.FunctionUrl", "min")]
+KNOWN = [("FunctionUrlConfig.FunctionUrl", "min")]
 
 # How long a condition may take to come true on a slow machine.
 PATIENCE_SECONDS = 60
@@ -34,6 +35,8 @@ def main():
     update_window(checks, lambda_)
     layers(checks, lambda_)
     versions(checks, lambda_)
+    provisioned(checks, lambda_)
+    url_changes(checks, lambda_)
     event_invokes(checks, lambda_)
     event_sources(checks, lambda_)
     queues(checks, checks.client("sqs"))

@@ -14,6 +14,7 @@ use super::{ApiError, function_alone, read_members};
 use crate::sandbox::account::Account;
 use crate::sandbox::alias::{Alias, AliasChange, AliasError};
 use crate::sandbox::function::Function;
+use crate::sandbox::provisioned::release;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OfVersion {
@@ -101,7 +102,9 @@ pub(super) async fn delete_alias(
     State(account): State<Arc<Account>>,
     Path((name, alias)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    function_alone(&account, &name)?.delete_alias(&alias);
+    let function = function_alone(&account, &name)?;
+    release(&account, &function, &alias);
+    function.delete_alias(&alias);
     Ok(StatusCode::NO_CONTENT)
 }
 

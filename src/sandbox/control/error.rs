@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::sandbox::account::{FindError, InvokeError};
 use crate::sandbox::alias::AliasError;
-use crate::sandbox::concurrency::{Throttle, TooMuchReserved};
+use crate::sandbox::concurrency::{ConcurrencyError, Throttle};
 use crate::sandbox::configuration::UpdateError;
 use crate::sandbox::event_source::SourceError;
 use crate::sandbox::name::NameError;
@@ -37,6 +37,8 @@ pub(in crate::sandbox) enum ApiError {
     Precondition(String),
     #[error("{0}")]
     InUse(String),
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NotProvisioned,
     #[error("Rate Exceeded.")]
     Throttled(Throttle),
     #[error("the sandbox does not implement the operation `{0}`")]
@@ -58,6 +60,7 @@ impl ApiError {
             Self::RequestTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "ResourceConflictException"),
             Self::Precondition(_) => (StatusCode::PRECONDITION_FAILED, "PreconditionFailedException"),
+            Self::NotProvisioned => (StatusCode::NOT_FOUND, "ProvisionedConcurrencyConfigNotFoundException"),
             Self::InUse(_) => (StatusCode::BAD_REQUEST, "ResourceInUseException"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             // Not a 500 or 503, which an SDK would try again.
@@ -153,8 +156,8 @@ impl From<SourceError> for ApiError {
     }
 }
 
-impl From<TooMuchReserved> for ApiError {
-    fn from(error: TooMuchReserved) -> Self {
+impl From<ConcurrencyError> for ApiError {
+    fn from(error: ConcurrencyError) -> Self {
         Self::InvalidParameter(error.to_string())
     }
 }

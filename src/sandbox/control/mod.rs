@@ -11,6 +11,7 @@ mod error;
 mod event_invoke;
 mod event_source;
 mod invoke;
+mod provisioned;
 mod root;
 mod sqs;
 mod sts;
@@ -70,7 +71,11 @@ pub(super) fn router(account: Arc<Account>) -> Router {
         .route("/2015-03-31/event-source-mappings", get(event_source::list))
         .route("/2015-03-31/event-source-mappings/", get(event_source::list))
         .route("/2015-03-31/event-source-mappings/{uuid}", get(event_source::get).put(event_source::update))
-        .route("/2021-10-31/functions/{name}/url", get(url::get_url))
+        .route(
+            "/2019-09-30/functions/{name}/provisioned-concurrency",
+            get(provisioned::get_or_list).put(provisioned::put).delete(provisioned::delete),
+        )
+        .route("/2021-10-31/functions/{name}/url", get(url::get_url).put(url::update_url))
         .route("/2017-03-31/tags/{arn}", get(catalog::list_tags))
         .route("/2016-08-19/account-settings", get(catalog::get_account_settings))
         .route("/2016-08-19/account-settings/", get(catalog::get_account_settings))

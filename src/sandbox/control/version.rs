@@ -14,6 +14,7 @@ use super::{ApiError, Qualifier, function_alone, read_members};
 use crate::sandbox::account::Account;
 use crate::sandbox::configuration::DESCRIPTION_BYTES_MAX;
 use crate::sandbox::name::FunctionReference;
+use crate::sandbox::provisioned::release;
 
 /// Versions, `$LATEST` first; there is one page.
 pub(super) async fn list_versions(
@@ -77,7 +78,9 @@ pub(super) async fn delete_version(
             Ok(number) => {
                 // An ARN of another account names nothing here, with or without the version.
                 let plain = name.strip_suffix(&format!(":{text}")).unwrap_or(&name);
-                account.find(plain, None)?.function.delete_version(number)?;
+                let function = account.find(plain, None)?.function;
+                function.delete_version(number)?;
+                release(&account, &function, text);
                 return Ok(StatusCode::NO_CONTENT);
             }
             Err(_) => "an alias is deleted with DeleteAlias; name a version",
