@@ -172,3 +172,59 @@ impl Event {
         record
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::sandbox::concurrency::Concurrency;
+    use crate::sandbox::context::testing::context;
+    use crate::sandbox::function::Function;
+    use crate::sandbox::program::Program;
+    use crate::sandbox::queue::Queues;
+    use crate::sandbox::spec::FunctionSpec;
+
+    fn program() -> Program {
+        Program {
+            path: "/nowhere".into(),
+            arguments: Vec::new(),
+            takes_handler: false,
+            directory: "/".into(),
+            runtime: "provided.al2023".to_owned(),
+            handler: "bootstrap".to_owned(),
+            identity: "test".to_owned(),
+            environment: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_finds_no_slot_is_given_up_when_it_is_too_old() {
+        let spec: FunctionSpec =
+            serde_yaml::from_str("{demo: probe, event_invoke: {maximum_age: 60s, on_failure: failed}}")
+                .expect("a spec");
+        let context = Arc::new(context());
+        let function = Arc::new(Function::new("pay", &spec, program(), Arc::clone(&context)));
+        let queues = Queues::new(Arc::clone(&context));
+        let failed = queues.make("failed").expect("room");
+        let concurrency = Concurrency::default();
+        assert_eq!(concurrency.reserve("pay", Some(1)), Ok(()));
+        let functions = BTreeMap::from([("pay".to_owned(), function)]);
+        let account = Arc::new(Account::new(context, functions, concurrency.clone(), queues, Vec::new()));
+
+        let _slot = concurrency.take("pay").expect("the only slot");
+        let mut changes = failed.changes();
+        let before = Instant::now();
+        let target = account.find("pay", None).expect("the function");
+        assert!(invoke_later(&account, &target, Bytes::from_static(b"{}")).is_ok());
+        changes.changed().await.expect("a record");
+        assert!(before.elapsed() >= Duration::from_secs(60));
+        let record = failed.receive(1, usize::MAX, Duration::ZERO).pop().expect("a record").body;
+        let record: Value = serde_json::from_str(&record).expect("JSON");
+        let context = &record["requestContext"];
+        assert_eq!(
+            (&context["condition"], &context["approximateInvokeCount"]),
+            (&json!("EventAgeExceeded"), &json!(0))
+        );
+    }
+}

@@ -94,15 +94,18 @@ impl EventInvokeSpec {
         }
     }
 
-    /// Every value that is out of its range, as texts for a person.
-    pub(super) fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = self.queues().filter_map(|queue| queue_problem(queue)).collect();
+    /// Every value that is out of its range: its key, and a text for a person.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
         if let Some(retries) = self.retries.filter(|retries| retries_problem(*retries).is_some()) {
-            problems.push(format!("`retries: {retries}` is not between 0 and {RETRIES_MAX}"));
+            problems.push(("retries", format!("`retries: {retries}` is not between 0 and {RETRIES_MAX}")));
         }
         let is_wrong = |age: &DurationText| age.subsec_nanos() != 0 || age_problem(age.as_secs()).is_some();
         if let Some(age) = self.maximum_age.filter(is_wrong) {
-            problems.push(format!("`maximum_age: {age}` is not whole seconds between 60s and 6h"));
+            problems.push(("maximum_age", format!("`maximum_age: {age}` is not whole seconds between 60s and 6h")));
+        }
+        for (key, queue) in [("on_success", &self.on_success), ("on_failure", &self.on_failure)] {
+            problems.extend(queue.as_deref().and_then(queue_problem).map(|text| (key, text)));
         }
         problems
     }

@@ -1,12 +1,14 @@
 //! A local AWS Lambda: real child processes under the real Lambda Runtime API, driven by any AWS SDK.
 //!
-//! Owns: functions, their processes, the control API, function URLs, the demo shop. Must not know: runs, faults, load.
+//! Owns: functions, their processes, the control API, function URLs, queues, the demo shop. Must not know: runs, faults, load.
 //! It is faithful where a fault can be told from the outside (throttles, timeouts, crashes, cold starts, the update window,
 //! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layer's files. It listens on 127.0.0.1 only.
 //!
 //! ```text
 //! control/  url/ ──▶ account ──▶ function ──▶ environment ──▶ child process
 //!  (SDK)   (HTTP)    slots       pools         one at a time   ⇅ runtime_api
+//! asynchronous ──▶    ▲         versions
+//! queue ──▶ poller ───┘         aliases
 //! ```
 
 mod account;

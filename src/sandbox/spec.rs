@@ -218,8 +218,8 @@ impl FunctionSpec {
         for text in self.event_sources.iter().flat_map(EventSourceSpec::problems) {
             tell(&["event_sources"], text);
         }
-        for text in self.event_invoke.iter().flat_map(EventInvokeSpec::problems) {
-            tell(&["event_invoke"], text);
+        for (key, text) in self.event_invoke.iter().flat_map(EventInvokeSpec::problems) {
+            tell(&["event_invoke", key], text);
         }
         let queues: BTreeSet<&str> = self.event_sources.iter().map(|source| source.queue.as_str()).collect();
         if queues.len() < self.event_sources.len() {
