@@ -14,7 +14,7 @@ use super::target::TargetNeed;
 use crate::unit::TargetId;
 
 /// AWS: the least and the most memory of a function, in MB (UpdateFunctionConfiguration).
-const MEGABYTES: RangeInclusive<u32> = 128..=10_240;
+pub(super) const MEGABYTES: RangeInclusive<u32> = 128..=10_240;
 
 /// Sets a function's memory. AWS gives it a share of a CPU in proportion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ mod about;
 mod change;
 mod configuration;
 mod lambda_async;
+mod lambda_canary;
 mod lambda_concurrency;
 mod lambda_environment;
 mod lambda_event_source;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
 use self::lambda_async::Asynchronous;
+use self::lambda_canary::CanaryChange;
 use self::lambda_concurrency::Reservation;
 use self::lambda_event_source::Mapping;
 use self::lambda_function_url::FunctionUrl;
@@ -49,6 +51,7 @@ pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
 pub use lambda_async::{LambdaAsync, OnFailureChange};
+pub use lambda_canary::{FaultyConfiguration, LambdaCanary};
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
 pub use lambda_event_source::LambdaEventSource;
@@ -69,6 +72,8 @@ fault_kinds! {
     lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
     /// Environment variables of a function, set or taken away.
     lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
+    /// A faulty version for a share of an alias's traffic.
+    lambda_canary: LambdaCanary => CanaryChange,
     /// The memory of a function, and with it its share of a CPU.
     lambda_memory: LambdaMemory => SettingsChange<Configuration>,
     /// A layer of a function, added or taken away.
