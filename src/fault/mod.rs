@@ -5,16 +5,19 @@
 mod about;
 mod change;
 mod configuration;
+mod iam_deny;
 mod lambda_concurrency;
 mod lambda_environment;
 mod lambda_timeout;
 #[cfg(test)]
 mod owed;
+mod policy;
 #[cfg(test)]
 mod property;
 mod proxy_latency;
 mod proxy_timeout;
 mod settings;
+mod shell;
 mod spec;
 mod target;
 #[cfg(test)]
@@ -28,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
+use self::iam_deny::InlinePolicy;
 use self::lambda_concurrency::Reservation;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
@@ -38,6 +42,7 @@ use crate::unit::{DurationText, TargetId};
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
+pub use iam_deny::IamDeny;
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
 pub use lambda_timeout::LambdaTimeout;
@@ -53,6 +58,8 @@ fault_kinds! {
     lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
     /// Environment variables of a function, set or taken away.
     lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
+    /// Actions that a role is denied.
+    iam_deny: IamDeny => SettingsChange<InlinePolicy>,
     /// Answers of a proxied dependency come late.
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.

@@ -99,7 +99,7 @@ pub(crate) fn start_moto(python: &mut Command, workspace: &Workspace, port: u16)
     moto
 }
 
-fn create_functions(workspace: &Workspace, endpoint: &str) {
+pub(crate) fn create_functions(workspace: &Workspace, endpoint: &str) {
     let mut python = python("creating functions").expect("there is one");
     let output = workspace.start_command(python.arg(script("create_functions.py")).arg(endpoint)).wait();
     assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);

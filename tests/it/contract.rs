@@ -1,0 +1,264 @@
+//! What every fault owes, whatever its kind and whoever plays AWS: the same checks for each, on each.
+//!
+//! A kind joins by a row in one of the lists, and by a line in [`state_of`] where it changes what is not read there yet.
+
+use std::time::Duration;
+
+use gameday::aws::{Aws, Connection};
+use gameday::event::{Armed, EventLog, FaultIdentity};
+use gameday::fault::{
+    AwsResource, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
+};
+use gameday::unit::{Clock, TargetId};
+use serde_json::{Value, json};
+
+use crate::peers::{create_functions, python, start_ministack, start_moto, stop};
+use crate::signed::create_surroundings;
+use crate::support::{Workspace, free_port};
+
+const SERVICES: &str = "dynamodb,events,iam,lambda,logs,sqs,ssm,sts";
+/// The only target of every row.
+const TARGET: &str = "it";
+/// Which change each fault of this test is.
+const TOKEN: &str = "gameday-contract-001-it";
+
+/// One fault, and what somebody else makes of the same settings.
+struct Row {
+    on: FaultTarget,
+    kind: &'static str,
+    fault: Value,
+    /// The parameters of a fault that stands for somebody else; none where the settings have no third value.
+    other: Option<Value>,
+}
+
+/// A row whose settings somebody else can give a third value.
+fn row(on: FaultTarget, kind: &'static str, fault: Value, other: Value) -> Row {
+    Row { on, kind, fault, other: Some(other) }
+}
+
+fn function(name: &str) -> FaultTarget {
+    FaultTarget::Function { name: name.to_owned(), alias: None }
+}
+
+fn resource(of: impl FnOnce(String) -> AwsResource, name: &str) -> FaultTarget {
+    FaultTarget::Resource(of(name.to_owned()))
+}
+
+/// Faults on functions that every emulator has.
+fn function_rows(name: &str) -> Vec<Row> {
+    let on = || function(name);
+    vec![
+        row(on(), "lambda_concurrency", json!({"reserved": 0}), json!({"reserved": 1})),
+        row(on(), "lambda_timeout", json!({"timeout": "2s"}), json!({"timeout": "3s"})),
+        row(
+            on(),
+            "lambda_environment",
+            json!({"set": {"COLOUR": "blue", "ADDED": ""}, "unset": ["OTHER"]}),
+            json!({"set": {"COLOUR": "grey", "ADDED": "1", "OTHER": "theirs"}}),
+        ),
+    ]
+}
+
+/// Faults on what surrounds functions, as far as every emulator has it.
+fn surrounding_rows() -> Vec<Row> {
+    let role = || resource(AwsResource::Role, "courier");
+    vec![row(
+        role(),
+        "iam_deny",
+        json!({"actions": ["sqs:SendMessage", "s3:*"]}),
+        json!({"actions": ["sqs:PurgeQueue"]}),
+    )]
+}
+
+/// A fault from its parameters, as a file has it.
+fn kind(row: &Row, parameters: &Value) -> FaultKind {
+    let mut parameters = parameters.clone();
+    parameters["target"] = TARGET.into();
+    let spec: FaultSpec = serde_json::from_value(json!({row.kind: parameters})).expect("a fault");
+    let kind = spec.kind().expect("one kind");
+    assert_eq!(kind.objections(), [], "{}", row.kind);
+    kind
+}
+
+fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
+    let target: TargetId = TARGET.parse().expect("a name");
+    FaultEnvironment {
+        aws: aws.clone(),
+        proxy: None,
+        targets: [(target, on.clone())].into(),
+        shell: String::new(),
+        is_embedded: false,
+        occasion: Occasion { token: TOKEN.to_owned(), lasts: Duration::from_secs(600) },
+    }
+}
+
+/// What of a target a fault could change.
+async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
+    match target {
+        FaultTarget::Function { name, .. } => {
+            let found = aws.functions.configuration(name).await.expect("a configuration");
+            let reserved = aws.functions.reserved_concurrency(name).await.expect("an answer");
+            json!({
+                "timeout": found.timeout_seconds,
+                "memory": found.memory_mb,
+                "layers": found.layers,
+                "variables": found.environment.expect("variables").0,
+                "reserved": reserved,
+            })
+        }
+        FaultTarget::Resource(AwsResource::Role(name)) => {
+            let policy = async |policy| aws.iam.role_policy(name, policy).await.expect("an answer");
+            json!({"theirs": policy("send").await, "ours": policy(TOKEN).await})
+        }
+        FaultTarget::Resource(AwsResource::Queue(name)) => {
+            let url = aws.sqs.queue_url(name).await.expect("a queue");
+            let policy = aws.sqs.policy(&url).await.expect("an answer");
+            policy.map_or(Value::Null, |policy| serde_json::from_str(&policy).expect("JSON"))
+        }
+        FaultTarget::Resource(AwsResource::Table(name)) => {
+            format!("{:?}", aws.dynamodb.table(name).await.expect("a table")).into()
+        }
+        FaultTarget::Resource(AwsResource::Rule { name, bus }) => {
+            format!("{:?}", aws.events.rule(name, bus.as_deref()).await.expect("a rule")).into()
+        }
+        FaultTarget::Resource(AwsResource::Parameter(name)) => {
+            let parameter = aws.ssm.parameter(name).await.expect("an answer").expect("a parameter");
+            json!([parameter.value.reveal(), parameter.kind.as_str()])
+        }
+        FaultTarget::Proxy(_) | FaultTarget::Resource(AwsResource::Other(_)) => {
+            panic!("no fault of this test: {target:?}")
+        }
+    }
+}
+
+/// The undo is on disk: what an injection asks for.
+fn armed(undo: &Undo) -> Armed {
+    let directory = tempfile::tempdir().expect("a folder");
+    let log = EventLog::create(directory.path(), Clock::start()).expect("a log");
+    let identity = FaultIdentity { step: "001-it".to_owned(), fault: "it".parse().expect("a name") };
+    log.arm(&identity, &serde_json::to_vec(undo).expect("JSON")).expect("on disk").0
+}
+
+/// Somebody who finds what `undo` injected, and makes of it what `other` injects.
+fn foreign(undo: &Undo, other: &Undo) -> Undo {
+    let [mut foreign, other] = [undo, other].map(|undo| serde_json::to_value(undo).expect("JSON"));
+    let settings = |undo: &Value| -> Vec<Value> {
+        let change = undo.as_object().expect("a map").values().next().expect("one kind").clone();
+        change["settings"].as_array().expect("a change of settings").clone()
+    };
+    let theirs = settings(&other);
+    let change = foreign.as_object_mut().expect("a map").values_mut().next().expect("one kind");
+    for setting in change["settings"].as_array_mut().expect("a change of settings") {
+        let name = setting["name"].clone();
+        let wanted = theirs.iter().find(|it| it["name"] == name).map(|it| it["injected"].clone());
+        setting["before"] = setting["injected"].take();
+        setting["injected"] = wanted.unwrap_or_else(|| setting["before"].clone());
+    }
+    serde_json::from_value(foreign).expect("an undo")
+}
+
+/// The contract of one fault; `state` reads what its target is.
+async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -> Value) {
+    let what = row.kind;
+    let prepare = async |parameters| kind(row, parameters).prepare(environment).await.expect(what);
+    let inject = async |undo: &Undo| undo.inject(environment, &armed(undo)).await;
+    let revert = async |undo: &Undo| undo.revert(environment).await.expect(what);
+
+    let before = state().await;
+    let undo = prepare(&row.fault).await;
+    assert_eq!(state().await, before, "{what}: a look changes nothing");
+    assert_eq!(revert(&undo).await, Reverted::AsBefore, "{what}: nothing was changed yet");
+    inject(&undo).await.expect(what);
+    let during = state().await;
+    assert_ne!(during, before, "{what}: it is seen");
+    inject(&undo).await.expect(what);
+    assert_eq!(state().await, during, "{what}: a second injection changes nothing");
+    assert_eq!(revert(&undo).await, Reverted::Restored, "{what}");
+    assert_eq!(state().await, before, "{what}: all is as before");
+    assert_eq!(revert(&undo).await, Reverted::AsBefore, "{what}: a second undo");
+    assert_eq!(state().await, before, "{what}: a second undo changes nothing");
+
+    let undo = prepare(&row.fault).await;
+    inject(&undo).await.expect(what);
+    let file = serde_json::to_string(&undo).expect("JSON");
+    let read: Undo = serde_json::from_str(&file).expect("an undo");
+    assert_eq!(read, undo, "{what}");
+    assert_eq!(revert(&read).await, Reverted::Restored, "{what}: from the file alone");
+    assert_eq!(state().await, before, "{what}: from the file alone");
+
+    let Some(other) = &row.other else { return };
+    let (undo, theirs) = (prepare(&row.fault).await, prepare(other).await);
+    let foreign = foreign(&undo, &theirs);
+    inject(&undo).await.expect(what);
+    inject(&foreign).await.expect(what);
+    let changed = state().await;
+    for _ in 0..2 {
+        let outcome = revert(&undo).await;
+        assert!(matches!(&outcome, Reverted::Drift(lines) if !lines.is_empty()), "{what}: {outcome:?}");
+        assert_eq!(state().await, changed, "{what}: what somebody else wrote is left alone");
+    }
+    assert_eq!(revert(&foreign).await, Reverted::Restored, "{what}: they take it back");
+    assert_eq!(revert(&undo).await, Reverted::Restored, "{what}: and so do we");
+    assert_eq!(state().await, before, "{what}: all is as before");
+
+    let (undo, theirs) = (prepare(&row.fault).await, prepare(other).await);
+    inject(&theirs).await.expect(what);
+    let changed = state().await;
+    let outcome = inject(&undo).await;
+    assert!(matches!(outcome, Err(FaultError::Unsafe { .. })), "{what}: changed since it was read: {outcome:?}");
+    assert_eq!(state().await, changed, "{what}: what somebody else wrote is not overwritten");
+    assert_eq!(revert(&theirs).await, Reverted::Restored, "{what}");
+    assert_eq!(state().await, before, "{what}: all is as before");
+}
+
+/// The contract of each row, one after the other.
+async fn keep_all(aws: &Aws, rows: &[Row]) {
+    for row in rows {
+        keep(&environment(aws, &row.on), row, async || state_of(aws, &row.on).await).await;
+    }
+}
+
+#[tokio::test]
+async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
+    let functions =
+        "functions: {probe: {demo: probe, timeout: 7s, environment: {COLOUR: red, OTHER: secret}, update_ms: 50}}";
+    let sandbox = crate::sandbox::start(functions).await;
+    let aws = Aws::connect(&Connection::Endpoint(sandbox.endpoint())).await;
+    keep_all(&aws, &function_rows("probe")).await;
+    sandbox.stop().await;
+}
+
+/// Makes what the rows are about on an emulator that somebody else wrote, and keeps the contract there.
+fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
+    create_surroundings(workspace, endpoint);
+    create_functions(workspace, endpoint);
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let aws = Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await;
+        keep_all(&aws, rows).await;
+    });
+}
+
+/// `orders` has no reservation, and `payments` has one.
+fn all_rows() -> Vec<Row> {
+    let rows = [function_rows("orders"), function_rows("payments"), surrounding_rows()];
+    rows.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_fault_keeps_the_contract_on_ministack() {
+    let Some(mut python) = python("the contract of faults on MiniStack") else { return };
+    let (workspace, port) = (Workspace::empty(), free_port());
+    let ministack = start_ministack(&mut python, &workspace, port, SERVICES);
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &all_rows());
+    stop(ministack);
+}
+
+/// moto 5.2.5 has no revisions of functions, and does not hear of a table's maximum.
+#[test]
+fn every_fault_keeps_the_contract_on_moto() {
+    let Some(mut python) = python("the contract of faults on moto") else { return };
+    let (workspace, port) = (Workspace::empty(), free_port());
+    let moto = start_moto(&mut python, &workspace, port);
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &all_rows());
+    stop(moto);
+}
