@@ -168,10 +168,11 @@ impl Resource for InlinePolicy {
 
     async fn write(&self, environment: &FaultEnvironment, _found: &Found, wanted: &Settings) -> Result<(), FaultError> {
         let iam = &environment.aws.iam;
-        Ok(match wanted.get(&self.setting()) {
+        match wanted.get(&self.setting()) {
             Some(document) => iam.put_role_policy(&self.role, &self.policy, &document.to_string()).await?,
             None => iam.delete_role_policy(&self.role, &self.policy).await?,
-        })
+        }
+        Ok(())
     }
 
     fn show(&self, _name: &str, value: &Value) -> String {

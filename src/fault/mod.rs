@@ -5,6 +5,8 @@
 mod about;
 mod change;
 mod configuration;
+mod dynamodb_throttle;
+mod event_rule;
 mod iam_deny;
 mod lambda_concurrency;
 mod lambda_environment;
@@ -19,6 +21,8 @@ mod proxy_timeout;
 mod settings;
 mod shell;
 mod spec;
+mod sqs_deny;
+mod ssm_parameter;
 mod target;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,10 +35,14 @@ use serde::{Deserialize, Serialize};
 
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
+use self::dynamodb_throttle::OnDemandMaximum;
+use self::event_rule::RuleState;
 use self::iam_deny::InlinePolicy;
 use self::lambda_concurrency::Reservation;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
+use self::sqs_deny::QueueStatement;
+use self::ssm_parameter::ParameterValue;
 use self::toxic::ToxicChange;
 use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
@@ -42,6 +50,8 @@ use crate::unit::{DurationText, TargetId};
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
+pub use dynamodb_throttle::DynamodbThrottle;
+pub use event_rule::EventRule;
 pub use iam_deny::IamDeny;
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
@@ -49,6 +59,8 @@ pub use lambda_timeout::LambdaTimeout;
 pub use proxy_latency::ProxyLatency;
 pub use proxy_timeout::ProxyTimeout;
 pub use spec::{Entry, Variables};
+pub use sqs_deny::{QueueAction, SqsDeny};
+pub use ssm_parameter::SsmParameter;
 pub use target::{AwsResource, FaultTarget, TargetNeed};
 
 fault_kinds! {
@@ -60,6 +72,14 @@ fault_kinds! {
     lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
     /// Actions that a role is denied.
     iam_deny: IamDeny => SettingsChange<InlinePolicy>,
+    /// The use of a queue, denied.
+    sqs_deny: SqsDeny => SettingsChange<QueueStatement>,
+    /// A maximum of what an on-demand table takes in a second.
+    dynamodb_throttle: DynamodbThrottle => SettingsChange<OnDemandMaximum>,
+    /// An EventBridge rule, disabled.
+    event_rule: EventRule => SettingsChange<RuleState>,
+    /// Another value of a Systems Manager parameter.
+    ssm_parameter: SsmParameter => SettingsChange<ParameterValue>,
     /// Answers of a proxied dependency come late.
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.

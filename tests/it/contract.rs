@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use gameday::aws::{Aws, Connection};
+use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
     AwsResource, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
 };
-use gameday::unit::{Clock, TargetId};
+use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
 
 use crate::peers::{create_functions, python, start_ministack, start_moto, stop};
@@ -62,12 +62,37 @@ fn function_rows(name: &str) -> Vec<Row> {
 /// Faults on what surrounds functions, as far as every emulator has it.
 fn surrounding_rows() -> Vec<Row> {
     let role = || resource(AwsResource::Role, "courier");
-    vec![row(
-        role(),
-        "iam_deny",
-        json!({"actions": ["sqs:SendMessage", "s3:*"]}),
-        json!({"actions": ["sqs:PurgeQueue"]}),
-    )]
+    let queue = |name| resource(AwsResource::Queue, name);
+    let parameter = |name| resource(AwsResource::Parameter, name);
+    let rule = |name: &str, bus: Option<&str>| {
+        let on = AwsResource::Rule { name: name.to_owned(), bus: bus.map(str::to_owned) };
+        Row { on: FaultTarget::Resource(on), kind: "event_rule", fault: json!({"enabled": false}), other: None }
+    };
+    let sending = || json!({"actions": ["SendMessage"]});
+    let couriers = json!({"actions": ["ReceiveMessage", "DeleteMessage"], "principal": "team/courier"});
+    vec![
+        row(
+            role(),
+            "iam_deny",
+            json!({"actions": ["sqs:SendMessage", "s3:*"]}),
+            json!({"actions": ["sqs:PurgeQueue"]}),
+        ),
+        row(queue("orders"), "sqs_deny", json!({}), sending()),
+        row(queue("payments"), "sqs_deny", couriers, sending()),
+        rule("nightly", None),
+        rule("paid", Some("shop")),
+        row(parameter("/shop/mode"), "ssm_parameter", json!({"value": "panic"}), json!({"value": "theirs"})),
+        row(parameter("/shop/modes"), "ssm_parameter", json!({"value": "x,y"}), json!({"value": "theirs"})),
+    ]
+}
+
+/// Faults on a table, which has a maximum on MiniStack alone.
+fn table_rows() -> Vec<Row> {
+    let table = || resource(AwsResource::Table, "orders");
+    vec![
+        row(table(), "dynamodb_throttle", json!({"read": 1}), json!({"read": 7})),
+        row(table(), "dynamodb_throttle", json!({"read": 1, "write": 1}), json!({"read": 5, "write": 6})),
+    ]
 }
 
 /// A fault from its parameters, as a file has it.
@@ -228,17 +253,38 @@ async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
     sandbox.stop().await;
 }
 
+/// A parameter of each kind that can be restored, and one that is refused.
+async fn create_parameters(aws: &Aws) {
+    for (name, value, kind) in [
+        ("/shop/mode", "calm", ParameterKind::String),
+        ("/shop/modes", "a,b ü", ParameterKind::StringList),
+        ("/shop/key", "secret", ParameterKind::SecureString),
+    ] {
+        aws.ssm.put_parameter(name, &Secret::new(value), kind, false).await.expect("a parameter");
+    }
+}
+
+/// What could not be restored for certain is refused before anything is changed.
+async fn refuse(aws: &Aws) {
+    let key = resource(AwsResource::Parameter, "/shop/key");
+    let row = row(key, "ssm_parameter", json!({"value": "panic"}), json!({}));
+    let outcome = kind(&row, &row.fault).prepare(&environment(aws, &row.on)).await;
+    assert!(matches!(outcome, Err(FaultError::Unsafe { .. })), "{outcome:?}");
+}
+
 /// Makes what the rows are about on an emulator that somebody else wrote, and keeps the contract there.
 fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
     create_surroundings(workspace, endpoint);
     create_functions(workspace, endpoint);
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let aws = Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await;
+        create_parameters(&aws).await;
+        refuse(&aws).await;
         keep_all(&aws, rows).await;
     });
 }
 
-/// `orders` has no reservation, and `payments` has one.
+/// `orders` has no reservation and no policy, and `payments` has one.
 fn all_rows() -> Vec<Row> {
     let rows = [function_rows("orders"), function_rows("payments"), surrounding_rows()];
     rows.into_iter().flatten().collect()
@@ -249,7 +295,8 @@ fn every_fault_keeps_the_contract_on_ministack() {
     let Some(mut python) = python("the contract of faults on MiniStack") else { return };
     let (workspace, port) = (Workspace::empty(), free_port());
     let ministack = start_ministack(&mut python, &workspace, port, SERVICES);
-    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &all_rows());
+    let rows: Vec<Row> = all_rows().into_iter().chain(table_rows()).collect();
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows);
     stop(ministack);
 }
 
