@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::about::Calls;
 use super::change::{FaultEnvironment, FaultError};
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling, number};
+use super::shell::quoted;
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
 use crate::unit::TargetId;
 
@@ -39,7 +40,7 @@ pub(super) async fn ready(environment: &FaultEnvironment, function: &str) -> Res
     let configuration = settled(environment, function).await?;
     match obstacle(&configuration) {
         None => Ok(configuration),
-        Some(why) => Err(FaultError::Unsafe { function: function.to_owned(), why }),
+        Some(why) => Err(FaultError::Unsafe { target: function.to_owned(), why }),
     }
 }
 
@@ -143,7 +144,7 @@ impl Resource for Configuration {
         let found = settled(environment, &self.function).await?;
         // Writing back a map that cannot be read would wipe it.
         if found.environment.is_none() && names.iter().any(|name| name.starts_with(VARIABLE)) {
-            return Err(FaultError::Unsafe { function: self.function.clone(), why: UNREADABLE });
+            return Err(FaultError::Unsafe { target: self.function.clone(), why: UNREADABLE });
         }
         Ok(Found { settings: settings(&found), revision: found.revision })
     }
@@ -190,13 +191,13 @@ impl Resource for Configuration {
 
 /// The former values may be secrets: they go from the private undo file to AWS without being shown.
 fn variables_by_hand(function: &str, undo: &Path) -> String {
-    let undo = undo.display().to_string().replace('\'', r"'\''");
+    let undo = quoted(&undo.display().to_string());
     let is_ours = r#"select(.name | startswith("variable "))"#;
     let restore = r#"($it.name | ltrimstr("variable ")) as $name | if $it.before == null then del(.[$name]) else .[$name] = $it.before end"#;
     format!(
         "(f=$(mktemp) && aws lambda get-function-configuration --function-name {function} \
          --query Environment.Variables --output json \
-         | jq --slurpfile file '{undo}' '. as $now | reduce ($file[0].undo[].settings[] | {is_ours}) as $it \
+         | jq --slurpfile file {undo} '. as $now | reduce ($file[0].undo[].settings[] | {is_ours}) as $it \
          ($now; {restore}) | {{Variables: .}}' > \"$f\" \
          && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\"; \
          rm -f \"$f\")"

@@ -129,7 +129,7 @@ impl Fault for LambdaCanary {
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<CanaryChange, FaultError> {
         let (function, alias_name) = environment.qualified(&self.target)?;
         let alias_name = alias_name.ok_or_else(|| FaultError::Target(self.target.clone()))?;
-        let refuse = |why| FaultError::Unsafe { function: function.to_owned(), why };
+        let refuse = |why| FaultError::Unsafe { target: function.to_owned(), why };
         let latest = ready(environment, function).await?;
         let alias = environment.aws.lambda.alias(function, alias_name).await?;
         if !alias.weights.is_empty() {

@@ -79,7 +79,7 @@ impl Fault for LambdaLayer {
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let function = environment.function(&self.target)?;
         let found = ready(environment, function).await?.layers;
-        let layers = self.changed(&found).map_err(|why| FaultError::Unsafe { function: function.to_owned(), why })?;
+        let layers = self.changed(&found).map_err(|why| FaultError::Unsafe { target: function.to_owned(), why })?;
         let injected = (!layers.is_empty()).then(|| layers.into());
         Configuration::prepare(environment, &self.target, BTreeMap::from([(LAYERS.to_owned(), injected)])).await
     }

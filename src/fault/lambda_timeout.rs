@@ -53,7 +53,7 @@ impl Fault for LambdaTimeout {
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {
-            function: self.target.to_string(),
+            target: self.target.to_string(),
             why: "the timeout of the fault is not in whole seconds from 1 to 900",
         })?;
         let injected = BTreeMap::from([(TIMEOUT.to_owned(), Some(seconds.into()))]);

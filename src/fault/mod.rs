@@ -5,6 +5,9 @@
 mod about;
 mod change;
 mod configuration;
+mod dynamodb_throttle;
+mod event_rule;
+mod iam_deny;
 mod lambda_async;
 mod lambda_canary;
 mod lambda_concurrency;
@@ -17,12 +20,16 @@ mod lambda_provisioned_concurrency;
 mod lambda_timeout;
 #[cfg(test)]
 mod owed;
+mod policy;
 #[cfg(test)]
 mod property;
 mod proxy_latency;
 mod proxy_timeout;
 mod settings;
+mod shell;
 mod spec;
+mod sqs_deny;
+mod ssm_parameter;
 mod target;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,6 +42,9 @@ use serde::{Deserialize, Serialize};
 
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
+use self::dynamodb_throttle::OnDemandMaximum;
+use self::event_rule::RuleState;
+use self::iam_deny::InlinePolicy;
 use self::lambda_async::Asynchronous;
 use self::lambda_canary::CanaryChange;
 use self::lambda_concurrency::Reservation;
@@ -43,6 +53,8 @@ use self::lambda_function_url::FunctionUrl;
 use self::lambda_provisioned_concurrency::Warm;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
+use self::sqs_deny::QueueStatement;
+use self::ssm_parameter::ParameterValue;
 use self::toxic::ToxicChange;
 use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
@@ -50,6 +62,9 @@ use crate::unit::{DurationText, TargetId};
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
+pub use dynamodb_throttle::DynamodbThrottle;
+pub use event_rule::EventRule;
+pub use iam_deny::IamDeny;
 pub use lambda_async::{LambdaAsync, OnFailureChange};
 pub use lambda_canary::{FaultyConfiguration, LambdaCanary};
 pub use lambda_concurrency::LambdaConcurrency;
@@ -63,6 +78,8 @@ pub use lambda_timeout::LambdaTimeout;
 pub use proxy_latency::ProxyLatency;
 pub use proxy_timeout::ProxyTimeout;
 pub use spec::{Entry, Variables};
+pub use sqs_deny::{QueueAction, SqsDeny};
+pub use ssm_parameter::SsmParameter;
 pub use target::{AwsResource, FaultTarget, TargetNeed};
 
 fault_kinds! {
@@ -86,6 +103,16 @@ fault_kinds! {
     lambda_provisioned_concurrency: LambdaProvisionedConcurrency => SettingsChange<Warm>,
     /// Who may call a function URL.
     lambda_function_url: LambdaFunctionUrl => SettingsChange<FunctionUrl>,
+    /// Actions that a role is denied.
+    iam_deny: IamDeny => SettingsChange<InlinePolicy>,
+    /// The use of a queue, denied.
+    sqs_deny: SqsDeny => SettingsChange<QueueStatement>,
+    /// A maximum of what an on-demand table takes in a second.
+    dynamodb_throttle: DynamodbThrottle => SettingsChange<OnDemandMaximum>,
+    /// An EventBridge rule, disabled.
+    event_rule: EventRule => SettingsChange<RuleState>,
+    /// Another value of a Systems Manager parameter.
+    ssm_parameter: SsmParameter => SettingsChange<ParameterValue>,
     /// Answers of a proxied dependency come late.
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.

@@ -58,7 +58,7 @@ impl<'n> Settling<'n> {
     /// The time is over.
     pub(super) async fn wait(&self) -> Result<(), FaultError> {
         if Instant::now() >= self.deadline {
-            return Err(FaultError::StillUpdating { function: self.name.to_owned(), waited: self.timeout });
+            return Err(FaultError::StillUpdating { target: self.name.to_owned(), waited: self.timeout });
         }
         tokio::time::sleep(SETTLE_POLL).await;
         Ok(())

@@ -4,6 +4,7 @@
 
 mod apart;
 mod check;
+mod contract;
 mod crash;
 mod hostile;
 mod lambda;
