@@ -195,12 +195,11 @@ fn variables_by_hand(function: &str, undo: &Path) -> String {
     let is_ours = r#"select(.name | startswith("variable "))"#;
     let restore = r#"($it.name | ltrimstr("variable ")) as $name | if $it.before == null then del(.[$name]) else .[$name] = $it.before end"#;
     format!(
-        "(f=$(mktemp) && aws lambda get-function-configuration --function-name {function} \
+        "(f=$(mktemp) && trap 'rm -f \"$f\"' EXIT && aws lambda get-function-configuration --function-name {function} \
          --query Environment.Variables --output json \
          | jq --slurpfile file {undo} '. as $now | reduce ($file[0].undo[].settings[] | {is_ours}) as $it \
          ($now; {restore}) | {{Variables: .}}' > \"$f\" \
-         && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\"; \
-         rm -f \"$f\")"
+         && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\")"
     )
 }
 

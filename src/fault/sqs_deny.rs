@@ -223,11 +223,12 @@ impl Resource for QueueStatement {
     fn by_hand(&self, _changes: &[SettingChange], _undo: &Path) -> Vec<String> {
         let (queue, sid) = (word(&self.queue), &self.sid);
         vec![format!(
-            "(f=$(mktemp) && u=$(aws sqs get-queue-url --queue-name {queue} --query QueueUrl --output text) \
+            "(f=$(mktemp) && trap 'rm -f \"$f\"' EXIT \
+             && u=$(aws sqs get-queue-url --queue-name {queue} --query QueueUrl --output text) \
              && aws sqs get-queue-attributes --queue-url \"$u\" --attribute-names Policy --query Attributes.Policy \
              --output text | jq '.Statement |= ([.] | flatten | map(select(.Sid != \"{sid}\"))) \
              | {{Policy: (if .Statement == [] then \"\" else tojson end)}}' > \"$f\" \
-             && aws sqs set-queue-attributes --queue-url \"$u\" --attributes \"file://$f\"; rm -f \"$f\")"
+             && aws sqs set-queue-attributes --queue-url \"$u\" --attributes \"file://$f\")"
         )]
     }
 }

@@ -152,9 +152,10 @@ impl Resource for ParameterValue {
         let (name, kind) = (&self.parameter, self.kind.kind().as_str());
         let (name, undo) = (quoted(name), quoted(&undo.display().to_string()));
         vec![format!(
-            "(f=$(mktemp) && jq --arg name {name} '.undo[].settings[] | select(.name == \"{VALUE}\") \
+            "(f=$(mktemp) && trap 'rm -f \"$f\"' EXIT \
+             && jq --arg name {name} '.undo[].settings[] | select(.name == \"{VALUE}\") \
              | {{Name: $name, Type: \"{kind}\", Value: .before, Overwrite: true}}' {undo} > \"$f\" \
-             && aws ssm put-parameter --cli-input-json \"file://$f\"; rm -f \"$f\")"
+             && aws ssm put-parameter --cli-input-json \"file://$f\")"
         )]
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A kind joins by a row in one of the lists, and by a line in [`state_of`] where it changes what is not read there yet.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gameday::aws::{Aws, Connection, ParameterKind};
@@ -302,6 +303,37 @@ async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
     sandbox.stop().await;
 }
 
+/// The commands for a stuck undo do the same with AWS's own command line, which `GAMEDAY_TEST_AWS_CLI` names.
+async fn undo_by_hand(aws: &Aws, endpoint: &str, rows: &[Row]) {
+    let Some(cli) = std::env::var_os("GAMEDAY_TEST_AWS_CLI") else { return };
+    let directory = tempfile::tempdir().expect("a folder");
+    let file = directory.path().join("it's the undo.json");
+    for row in rows {
+        let (what, environment) = (row.kind, environment(aws, &row.on));
+        let before = state_of(aws, &row.on).await;
+        let undo = kind(row, &row.fault).prepare(&environment).await.expect(what);
+        undo.inject(&environment, &armed(&undo)).await.expect(what);
+        std::fs::write(&file, json!({"format": 1, "undo": undo}).to_string()).expect("a file");
+        for command in undo.by_hand(&file) {
+            // Version 1 of the command line does not look for SQS where `AWS_ENDPOINT_URL` says.
+            let mut shell = Command::new("sh");
+            shell
+                .arg("-c")
+                .arg(format!("aws() {{ \"$AWS_CLI\" --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }}\n{command}"))
+                .env("AWS_CLI", &cli);
+            shell
+                .env("AWS_ENDPOINT_URL", endpoint)
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_DEFAULT_REGION", "us-east-1");
+            shell.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+            let output = shell.stdin(Stdio::null()).output().expect("a shell");
+            assert!(output.status.success(), "{what}: {command}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert_eq!(state_of(aws, &row.on).await, before, "{what}: all is as before");
+        assert_eq!(undo.revert(&environment).await.expect(what), Reverted::AsBefore, "{what}");
+    }
+}
+
 /// A parameter of each kind that can be restored, and one that is refused.
 async fn create_parameters(aws: &Aws) {
     for (name, value, kind) in [
@@ -330,6 +362,7 @@ fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
         create_parameters(&aws).await;
         refuse(&aws).await;
         keep_all(&aws, rows).await;
+        undo_by_hand(&aws, endpoint, rows).await;
     });
 }
 
