@@ -57,7 +57,7 @@ fn function_rows(name: &str) -> Vec<Row> {
             json!({"set": {"COLOUR": "blue", "ADDED": ""}, "unset": ["OTHER"]}),
             json!({"set": {"COLOUR": "grey", "ADDED": "1", "OTHER": "theirs"}}),
         ),
-        row(on(), "lambda_memory", json!({"mb": 256}), json!({"mb": 512})),
+        row(on(), "lambda_memory", json!({"mb": 192}), json!({"mb": 320})),
         row(on(), "lambda_async", json!({"retries": 0, "max_age": "1m"}), json!({"retries": 1, "max_age": "2m"})),
     ]
 }
