@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
-use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling};
 use super::shell::word;
 use super::target::{AwsResource, TargetNeed};
 use crate::aws::{Table, TableStatus};
@@ -18,8 +18,6 @@ use crate::unit::TargetId;
 
 /// How long an update of a table may be under way.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often it is looked at.
-const SETTLE_POLL: Duration = Duration::from_millis(500);
 /// What DynamoDB writes for "no maximum" (OnDemandThroughput).
 const NO_MAXIMUM: i64 = -1;
 
@@ -104,16 +102,13 @@ impl Fault for DynamodbThrottle {
 
 /// Reads a table once no update of it is under way.
 async fn settled(environment: &FaultEnvironment, table: &str) -> Result<Table, FaultError> {
-    let deadline = tokio::time::Instant::now() + SETTLE_TIMEOUT;
+    let settling = Settling::within(table, SETTLE_TIMEOUT);
     loop {
         let found = environment.aws.dynamodb.table(table).await?;
         if found.status != TableStatus::Updating {
             return Ok(found);
         }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(FaultError::StillUpdating { target: table.to_owned(), waited: SETTLE_TIMEOUT });
-        }
-        tokio::time::sleep(SETTLE_POLL).await;
+        settling.wait().await?;
     }
 }
 

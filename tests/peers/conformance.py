@@ -203,9 +203,10 @@ class Checks:
             call(**arguments)
         except ClientError as error:
             # A service with an older protocol tells that one's name as well, and botocore takes that for the code.
-            found = error.response["Error"].get("QueryErrorCode") or error.response["Error"]["Code"]
+            answer = error.response["Error"]
+            found = {answer["Code"], answer.get("QueryErrorCode", answer["Code"])}
             problems = self._error_problems(code)
-            self.tell(name, problems if found == code else [f"refused with {found} and not {code}: {error}"])
+            self.tell(name, problems if code in found else [f"refused with {found} and not {code}: {error}"])
             return error.response
         self.tell(name, [f"not refused; expected {code}"])
         return {}
