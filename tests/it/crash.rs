@@ -260,10 +260,10 @@ impl Arena {
             let client = AdminClient::unix(&socket);
             self.lambda.runtime.block_on(async {
                 let name = "provider".parse().expect("a name");
-                // A run that had ended but for its last record has ended its proxy as well.
+                // A run that had ended but for its last record has ended its proxy as well, or it is ending this moment.
                 let spec = client.get_proxy(&name).await.ok()?;
                 let toxic = client.get_toxic(&name, &"gameday-timeout".parse().expect("a name")).await;
-                Some(WreckedProxy { socket: socket.into(), spec, toxic: toxic.expect("an answer") })
+                Some(WreckedProxy { socket: socket.into(), spec, toxic: toxic.ok()? })
             })
         });
         let proxy = proxy.flatten();
@@ -282,20 +282,18 @@ impl Arena {
         }
         // A proxy without a toxic is nothing that a recovery would have to undo.
         let Some(proxy) = wreck.proxy.as_ref().filter(|proxy| proxy.toxic.is_some()) else { return };
+        let client = AdminClient::unix(&proxy.socket);
+        // The last recovery has told it to end, which takes a moment.
+        wait_for("the last proxy to end", || self.lambda.runtime.block_on(client.version()).is_err().then_some(()));
         self.lambda.runtime.block_on(async {
-            let client = AdminClient::unix(&proxy.socket);
             let name = "provider".parse().expect("a name");
-            if client.version().await.is_err() {
-                let program = Path::new(env!("CARGO_BIN_EXE_gameday"));
-                let limit = Some(std::time::Duration::from_secs(60));
-                ProxyProcess::spawn(program, &proxy.socket, 1, limit).await.expect("a proxy");
-                if let Some(spec) = &proxy.spec {
-                    client.create_proxy(&name, spec).await.expect("a proxy");
-                }
+            let program = Path::new(env!("CARGO_BIN_EXE_gameday"));
+            let limit = Some(std::time::Duration::from_secs(60));
+            ProxyProcess::spawn(program, &proxy.socket, 1, limit).await.expect("a proxy");
+            if let Some(spec) = &proxy.spec {
+                client.create_proxy(&name, spec).await.expect("a proxy");
             }
-            if let Some(toxic) = &proxy.toxic
-                && client.get_toxic(&name, &toxic.name).await.expect("an answer").is_none()
-            {
+            if let Some(toxic) = &proxy.toxic {
                 client.lease(std::time::Duration::from_secs(60), None).await.expect("a lease");
                 client.add_toxic(&name, toxic).await.expect("a toxic");
             }
