@@ -81,15 +81,21 @@ impl Ssm {
     /// # Errors
     /// The call failed.
     pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>, AwsError> {
-        let body = json!({"Name": name, "WithDecryption": true});
-        match self.call("GetParameter", body, &[]).await {
-            Ok(answer) => {
-                let ParameterAnswer { value, kind, version } = answer.json::<GetParameterAnswer>()?.parameter;
-                Ok(Some(Parameter { value: Secret::new(value), kind, version }))
-            }
+        match self.existing_parameter(name).await {
+            Ok(parameter) => Ok(Some(parameter)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A parameter that should be there, by its name or ARN, decrypted. It needs what [`Self::parameter`] needs.
+    ///
+    /// # Errors
+    /// The call failed, also where there is no such parameter.
+    pub async fn existing_parameter(&self, name: &str) -> Result<Parameter, AwsError> {
+        let answer = self.call("GetParameter", json!({"Name": name, "WithDecryption": true}), &[]).await?;
+        let ParameterAnswer { value, kind, version } = answer.json::<GetParameterAnswer>()?.parameter;
+        Ok(Parameter { value: Secret::new(value), kind, version })
     }
 
     /// Sets a parameter and gives back its new version. Without `overwrite` one that exists is an error

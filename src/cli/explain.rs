@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Exit, Failure, out, schema};
+use crate::fault::FaultSpec;
 use crate::unit::nearest;
 
 /// How wide the column of names is.
@@ -166,6 +167,26 @@ fn describe(root: &Value, topic: &Topic) -> String {
     }
     for (word, note) in words(entry) {
         row(&mut text, word, note);
+    }
+    let of_kind = topic.path.strip_prefix("faults.");
+    for kind in FaultSpec::catalogue() {
+        if topic.path == "faults" {
+            text.push_str(&format!("\n{}\n", kind.key));
+        } else if of_kind != Some(kind.key) {
+            continue;
+        } else {
+            text.push('\n');
+        }
+        row(&mut text, "works on", kind.need.things());
+        row(&mut text, "effect", kind.about.effect);
+        row(&mut text, "undo", kind.about.undo);
+        row(&mut text, "blast radius", kind.about.blast_radius);
+        row(&mut text, "calls", &kind.calls.inject.join(", "));
+    }
+    if topic.path == "faults" {
+        text.push_str(
+            "\nThe best control of the blast radius in Lambda is `lambda_canary`: a share of one alias's traffic.\n",
+        );
     }
     text
 }

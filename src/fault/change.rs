@@ -65,26 +65,26 @@ pub enum FaultError {
     #[error("target `{0}` is not one that this fault can work on")]
     Target(TargetId),
     /// An undo would not be certain.
-    #[error("`{function}` is not in a state that can be restored for certain: {why}")]
+    #[error("`{target}` is not in a state that can be restored for certain: {why}")]
     Unsafe {
-        /// The function.
-        function: String,
+        /// The function, or what else the fault works on.
+        target: String,
         /// What is in the way.
         why: &'static str,
     },
     /// The change was made, and reading back shows something else.
     #[error("`{target}` does not show the change: {found}")]
     NotApplied {
-        /// The function or the proxy.
+        /// The function, the proxy, or what else the fault works on.
         target: String,
         /// What was found.
         found: String,
     },
-    /// An update of the function does not end.
-    #[error("an update of `{function}` is still under way after {}", crate::unit::format_duration(*waited))]
+    /// An update does not end.
+    #[error("an update of `{target}` is still under way after {}", crate::unit::format_duration(*waited))]
     StillUpdating {
-        /// The function.
-        function: String,
+        /// The function or the table.
+        target: String,
         /// How long it was waited for.
         waited: Duration,
     },
@@ -92,8 +92,13 @@ pub enum FaultError {
 
 impl FaultError {
     /// What the fault is about to change is not what was read: the undo would put a value back that nobody wants any more.
-    pub(super) fn changed_meanwhile(function: &str) -> Self {
-        Self::Unsafe { function: function.to_owned(), why: "somebody else changed it since it was read" }
+    pub(super) fn changed_meanwhile(target: &str) -> Self {
+        Self::not_safe(target, "somebody else changed it since it was read")
+    }
+
+    /// The target is in a state from which it could not be restored for certain.
+    pub(super) fn not_safe(target: &str, why: &'static str) -> Self {
+        Self::Unsafe { target: target.to_owned(), why }
     }
 
     /// Whether the same step may go through later.
@@ -185,6 +190,13 @@ impl FaultEnvironment {
             Some(FaultTarget::Function { name, alias }) => Ok((name, alias.as_deref())),
             Some(FaultTarget::Proxy(_) | FaultTarget::Resource(_)) | None => Err(FaultError::Target(target.clone())),
         }
+    }
+
+    /// Asks for a function, or its alias, so that one that is gone is an error that says so.
+    pub(super) async fn exists(&self, function: &str, qualifier: Option<&str>) -> Result<(), FaultError> {
+        let name = qualifier.map_or_else(|| function.to_owned(), |qualifier| format!("{function}:{qualifier}"));
+        self.aws.functions.configuration(&name).await?;
+        Ok(())
     }
 
     pub(super) fn resource(&self, target: &TargetId) -> Result<&AwsResource, FaultError> {

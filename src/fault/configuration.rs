@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::about::Calls;
 use super::change::{FaultEnvironment, FaultError};
-use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling, number};
+use super::shell::quoted;
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
 use crate::unit::TargetId;
 
@@ -21,21 +22,16 @@ const UNREADABLE: &str = "its environment variables cannot be read (is the KMS k
 
 /// How long an update may be under way.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often it is looked at.
-const SETTLE_POLL: Duration = Duration::from_millis(200);
 
 /// Reads a function's configuration once no update of it is under way.
 async fn settled(environment: &FaultEnvironment, function: &str) -> Result<FunctionConfiguration, FaultError> {
-    let deadline = tokio::time::Instant::now() + SETTLE_TIMEOUT;
+    let settling = Settling::within(function, SETTLE_TIMEOUT);
     loop {
         let configuration = environment.aws.functions.configuration(function).await?;
         if configuration.progress != UpdateProgress::InProgress {
             return Ok(configuration);
         }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(FaultError::StillUpdating { function: function.to_owned(), waited: SETTLE_TIMEOUT });
-        }
-        tokio::time::sleep(SETTLE_POLL).await;
+        settling.wait().await?;
     }
 }
 
@@ -44,7 +40,7 @@ pub(super) async fn ready(environment: &FaultEnvironment, function: &str) -> Res
     let configuration = settled(environment, function).await?;
     match obstacle(&configuration) {
         None => Ok(configuration),
-        Some(why) => Err(FaultError::Unsafe { function: function.to_owned(), why }),
+        Some(why) => Err(FaultError::Unsafe { target: function.to_owned(), why }),
     }
 }
 
@@ -125,8 +121,6 @@ pub(super) fn settings(configuration: &FunctionConfiguration) -> Settings {
 /// What of a configuration differs from what is wanted.
 pub(super) fn update(found: &Settings, wanted: &Settings) -> FunctionUpdate {
     let changed = |name: &str| found.get(name) != wanted.get(name);
-    let number = |name: &str| wanted.get(name).filter(|_| changed(name)).and_then(Value::as_u64);
-    let number = |name: &str| number(name).and_then(|number| u32::try_from(number).ok());
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let layers = wanted.get(LAYERS).and_then(Value::as_array);
     let variables = |settings: &Settings| -> BTreeMap<String, String> {
@@ -134,8 +128,8 @@ pub(super) fn update(found: &Settings, wanted: &Settings) -> FunctionUpdate {
         settings.iter().filter_map(of).collect()
     };
     FunctionUpdate {
-        timeout_seconds: number(TIMEOUT),
-        memory_mb: number(MEMORY),
+        timeout_seconds: number(wanted, TIMEOUT).filter(|_| changed(TIMEOUT)),
+        memory_mb: number(wanted, MEMORY).filter(|_| changed(MEMORY)),
         layers: changed(LAYERS).then(|| layers.into_iter().flatten().filter_map(text).collect()),
         environment: Some(variables(wanted)).filter(|wanted| *wanted != variables(found)).map(EnvironmentVariables),
     }
@@ -150,9 +144,10 @@ impl Resource for Configuration {
         let found = settled(environment, &self.function).await?;
         // Writing back a map that cannot be read would wipe it.
         if found.environment.is_none() && names.iter().any(|name| name.starts_with(VARIABLE)) {
-            return Err(FaultError::Unsafe { function: self.function.clone(), why: UNREADABLE });
+            return Err(FaultError::Unsafe { target: self.function.clone(), why: UNREADABLE });
         }
-        Ok(Found { settings: settings(&found), revision: found.revision })
+        let is_failed = found.progress == UpdateProgress::Failed;
+        Ok(Found { settings: settings(&found), revision: found.revision, is_failed })
     }
 
     async fn write(&self, environment: &FaultEnvironment, found: &Found, wanted: &Settings) -> Result<(), FaultError> {
@@ -197,16 +192,15 @@ impl Resource for Configuration {
 
 /// The former values may be secrets: they go from the private undo file to AWS without being shown.
 fn variables_by_hand(function: &str, undo: &Path) -> String {
-    let undo = undo.display().to_string().replace('\'', r"'\''");
+    let undo = quoted(&undo.display().to_string());
     let is_ours = r#"select(.name | startswith("variable "))"#;
     let restore = r#"($it.name | ltrimstr("variable ")) as $name | if $it.before == null then del(.[$name]) else .[$name] = $it.before end"#;
     format!(
-        "(f=$(mktemp) && aws lambda get-function-configuration --function-name {function} \
+        "(f=$(mktemp) && trap 'rm -f \"$f\"' EXIT && aws lambda get-function-configuration --function-name {function} \
          --query Environment.Variables --output json \
-         | jq --slurpfile file '{undo}' '. as $now | reduce ($file[0].undo[].settings[] | {is_ours}) as $it \
+         | jq --slurpfile file {undo} '. as $now | reduce ($file[0].undo[] | (.latest // .) | .settings[] | {is_ours}) as $it \
          ($now; {restore}) | {{Variables: .}}' > \"$f\" \
-         && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\"; \
-         rm -f \"$f\")"
+         && aws lambda update-function-configuration --function-name {function} --environment \"file://$f\")"
     )
 }
 
@@ -228,7 +222,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         let outcome = settled(&fake.environment(), "checkout").await;
         assert!(matches!(outcome, Err(FaultError::StillUpdating { waited: SETTLE_TIMEOUT, .. })), "{outcome:?}");
-        assert!(start.elapsed() <= REVERT_BUDGET + SETTLE_POLL);
+        assert!(start.elapsed() <= REVERT_BUDGET + Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -179,7 +179,7 @@ impl FisExperiment {
         environment: &FaultEnvironment,
         action: &FisAction,
     ) -> Result<NewTemplate, FaultError> {
-        let refuse = |why| FaultError::Unsafe { function: self.target.to_string(), why };
+        let refuse = |why| FaultError::Unsafe { target: self.target.to_string(), why };
         let info = ActionInfo::find(&action.id).ok_or_else(|| refuse("the experiment's action is not known"))?;
         let role = self.role.as_deref().ok_or_else(|| refuse("the experiment has no role"))?;
         let target = self.template_target(environment, info).await?;
@@ -252,7 +252,7 @@ impl Fault for FisExperiment {
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<ExperimentChange, FaultError> {
         let fis = &environment.aws.fis;
-        let refuse = |why| FaultError::Unsafe { function: self.target.to_string(), why };
+        let refuse = |why| FaultError::Unsafe { target: self.target.to_string(), why };
         let on = match environment.targets.get(&self.target) {
             None => return Err(FaultError::Target(self.target.clone())),
             Some(FaultTarget::Function { name, .. }) => {

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
-use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, number};
 use super::target::TargetNeed;
 use crate::unit::TargetId;
 
@@ -80,11 +79,11 @@ impl Resource for Reservation {
     async fn read(&self, environment: &FaultEnvironment, _names: &[&str]) -> Result<Found, FaultError> {
         let reserved = environment.aws.functions.reserved_concurrency(&self.function).await?;
         let settings = reserved.map(|reserved| (RESERVED.to_owned(), reserved.into()));
-        Ok(Found { settings: settings.into_iter().collect(), revision: None })
+        Ok(Found { settings: settings.into_iter().collect(), revision: None, is_failed: false })
     }
 
     async fn write(&self, environment: &FaultEnvironment, _found: &Found, wanted: &Settings) -> Result<(), FaultError> {
-        let reserved = wanted.get(RESERVED).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+        let reserved = number(wanted, RESERVED);
         Ok(environment.aws.functions.reserve_concurrency(&self.function, reserved).await?)
     }
 
@@ -116,33 +115,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn its_own_settings_change_and_go_back_and_a_second_undo_changes_nothing() {
-        owed::its_own_settings_change_and_go_back_once(&fault(), &[Field::Concurrency]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lost_answer_counts_as_applied_and_is_settled_by_reading() {
-        owed::a_lost_answer_is_settled_by_reading(&fault()).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn throttling_conflicts_and_failures_are_waited_for() {
-        owed::what_passes_is_waited_for(&fault()).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn throttling_that_never_ends_is_an_error_within_the_budget() {
-        owed::what_never_passes_is_an_error_in_its_time(&fault()).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn foreign_changes_of_other_settings_are_kept() {
-        owed::foreign_changes_of_other_settings_are_kept(&fault(), &[Field::Concurrency]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_function_that_is_gone_has_nothing_to_undo() {
-        owed::a_function_that_is_gone_has_nothing_to_undo(&fault()).await;
+    async fn it_owes_what_every_fault_on_a_function_owes() {
+        owed::all(&fault(), &[Field::Concurrency]).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ impl Fault for LambdaTimeout {
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {
-            function: self.target.to_string(),
+            target: self.target.to_string(),
             why: "the timeout of the fault is not in whole seconds from 1 to 900",
         })?;
         let injected = BTreeMap::from([(TIMEOUT.to_owned(), Some(seconds.into()))]);
@@ -91,33 +91,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn its_own_settings_change_and_go_back_and_a_second_undo_changes_nothing() {
-        owed::its_own_settings_change_and_go_back_once(&fault(), &[Field::Timeout]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lost_answer_counts_as_applied_and_is_settled_by_reading() {
-        owed::a_lost_answer_is_settled_by_reading(&fault()).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn throttling_conflicts_and_failures_are_waited_for() {
-        owed::what_passes_is_waited_for(&fault()).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn throttling_that_never_ends_is_an_error_within_the_budget() {
-        owed::what_never_passes_is_an_error_in_its_time(&fault()).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn foreign_changes_of_other_settings_are_kept() {
-        owed::foreign_changes_of_other_settings_are_kept(&fault(), &[Field::Timeout]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_function_that_is_gone_has_nothing_to_undo() {
-        owed::a_function_that_is_gone_has_nothing_to_undo(&fault()).await;
+    async fn it_owes_what_every_fault_on_a_function_owes() {
+        owed::all(&fault(), &[Field::Timeout]).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,19 +5,33 @@
 mod about;
 mod change;
 mod configuration;
+mod dynamodb_throttle;
+mod event_rule;
 mod fis_action;
 mod fis_experiment;
+mod iam_deny;
+mod lambda_async;
+mod lambda_canary;
 mod lambda_concurrency;
 mod lambda_environment;
+mod lambda_event_source;
+mod lambda_function_url;
+mod lambda_layer;
+mod lambda_memory;
+mod lambda_provisioned_concurrency;
 mod lambda_timeout;
 #[cfg(test)]
 mod owed;
+mod policy;
 #[cfg(test)]
 mod property;
 mod proxy_latency;
 mod proxy_timeout;
 mod settings;
+mod shell;
 mod spec;
+mod sqs_deny;
+mod ssm_parameter;
 mod target;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,10 +44,20 @@ use serde::{Deserialize, Serialize};
 
 use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible as _};
 use self::configuration::Configuration;
+use self::dynamodb_throttle::OnDemandMaximum;
+use self::event_rule::RuleState;
 use self::fis_experiment::ExperimentChange;
+use self::iam_deny::InlinePolicy;
+use self::lambda_async::Asynchronous;
+use self::lambda_canary::CanaryChange;
 use self::lambda_concurrency::Reservation;
+use self::lambda_event_source::Mapping;
+use self::lambda_function_url::FunctionUrl;
+use self::lambda_provisioned_concurrency::Warm;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
+use self::sqs_deny::QueueStatement;
+use self::ssm_parameter::ParameterValue;
 use self::toxic::ToxicChange;
 use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
@@ -41,13 +65,25 @@ use crate::unit::{DurationText, TargetId};
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use configuration::obstacle;
+pub use dynamodb_throttle::DynamodbThrottle;
+pub use event_rule::EventRule;
 pub use fis_experiment::{FisAction, FisExperiment};
+pub use iam_deny::IamDeny;
+pub use lambda_async::{LambdaAsync, OnFailureChange};
+pub use lambda_canary::{FaultyConfiguration, LambdaCanary};
 pub use lambda_concurrency::LambdaConcurrency;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
+pub use lambda_event_source::LambdaEventSource;
+pub use lambda_function_url::{LambdaFunctionUrl, UrlAuth};
+pub use lambda_layer::LambdaLayer;
+pub use lambda_memory::LambdaMemory;
+pub use lambda_provisioned_concurrency::LambdaProvisionedConcurrency;
 pub use lambda_timeout::LambdaTimeout;
 pub use proxy_latency::ProxyLatency;
 pub use proxy_timeout::ProxyTimeout;
 pub use spec::{Entry, Variables};
+pub use sqs_deny::{QueueAction, SqsDeny};
+pub use ssm_parameter::SsmParameter;
 pub use target::{AwsResource, FaultTarget, TargetNeed};
 
 fault_kinds! {
@@ -57,6 +93,30 @@ fault_kinds! {
     lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
     /// Environment variables of a function, set or taken away.
     lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
+    /// A faulty version for a share of an alias's traffic.
+    lambda_canary: LambdaCanary => CanaryChange,
+    /// The memory of a function, and with it its share of a CPU.
+    lambda_memory: LambdaMemory => SettingsChange<Configuration>,
+    /// A layer of a function, added or taken away.
+    lambda_layer: LambdaLayer => SettingsChange<Configuration>,
+    /// An event source of a function, paused or slowed down.
+    lambda_event_source: LambdaEventSource => SettingsChange<Mapping>,
+    /// What becomes of asynchronous events that fail.
+    lambda_async: LambdaAsync => SettingsChange<Asynchronous>,
+    /// Environments of an alias that are kept warm.
+    lambda_provisioned_concurrency: LambdaProvisionedConcurrency => SettingsChange<Warm>,
+    /// Who may call a function URL.
+    lambda_function_url: LambdaFunctionUrl => SettingsChange<FunctionUrl>,
+    /// Actions that a role is denied.
+    iam_deny: IamDeny => SettingsChange<InlinePolicy>,
+    /// The use of a queue, denied.
+    sqs_deny: SqsDeny => SettingsChange<QueueStatement>,
+    /// A maximum of what an on-demand table takes in a second.
+    dynamodb_throttle: DynamodbThrottle => SettingsChange<OnDemandMaximum>,
+    /// An EventBridge rule, disabled.
+    event_rule: EventRule => SettingsChange<RuleState>,
+    /// Another value of a Systems Manager parameter.
+    ssm_parameter: SsmParameter => SettingsChange<ParameterValue>,
     /// Answers of a proxied dependency come late.
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.

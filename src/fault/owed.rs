@@ -22,9 +22,19 @@ pub(super) fn checkout() -> Arc<FakeFunctions> {
     FakeFunctions::checkout(FunctionState::with(&[("KEY", "secret-1"), ("OWNER", "secret-2")]))
 }
 
+/// Everything below, for a fault that changes the settings `own`.
+pub(super) async fn all(kind: &FaultKind, own: &[Field]) {
+    its_own_settings_change_and_go_back_once(kind, own).await;
+    a_lost_answer_is_settled_by_reading(kind).await;
+    what_passes_is_waited_for(kind).await;
+    what_never_passes_is_an_error_in_its_time(kind).await;
+    foreign_changes_of_other_settings_are_kept(kind, own).await;
+    a_function_that_is_gone_has_nothing_to_undo(kind).await;
+}
+
 /// Nothing is changed by preparing; a fault changes its own settings and no other; its undo puts them back, and a second
 /// undo does nothing at all.
-pub(super) async fn its_own_settings_change_and_go_back_once(kind: &FaultKind, own: &[Field]) {
+async fn its_own_settings_change_and_go_back_once(kind: &FaultKind, own: &[Field]) {
     let fake = checkout();
     let environment = fake.environment();
     let before = fake.state();
@@ -33,7 +43,7 @@ pub(super) async fn its_own_settings_change_and_go_back_once(kind: &FaultKind, o
     undo.inject(&environment, &armed()).await.unwrap();
     let during = fake.state();
     let variables = ["KEY", "OWNER", "URL"].map(|name| Field::Variable(name.to_owned()));
-    for field in [Field::Timeout, Field::Concurrency].iter().chain(&variables) {
+    for field in [Field::Timeout, Field::Memory, Field::Layers, Field::Concurrency].iter().chain(&variables) {
         assert_eq!(during.value(field) != before.value(field), own.contains(field), "{field:?}");
     }
     assert_eq!(undo.revert(&environment).await.unwrap(), Reverted::Restored);
@@ -43,7 +53,7 @@ pub(super) async fn its_own_settings_change_and_go_back_once(kind: &FaultKind, o
 }
 
 /// Each way in which the answer to a change that was made can be lost: it counts as applied, and is not made again.
-pub(super) async fn a_lost_answer_is_settled_by_reading(kind: &FaultKind) {
+async fn a_lost_answer_is_settled_by_reading(kind: &FaultKind) {
     for trouble in [Trouble::LostAnswer, Trouble::LateAnswer, Trouble::CutAnswer, Trouble::StaleAfterSuccess] {
         let fake = checkout();
         let environment = fake.environment();
@@ -63,7 +73,7 @@ pub(super) async fn a_lost_answer_is_settled_by_reading(kind: &FaultKind) {
 }
 
 /// Throttling, conflicts, failures of the service and slow answers, on every call of the injection and of the undo.
-pub(super) async fn what_passes_is_waited_for(kind: &FaultKind) {
+async fn what_passes_is_waited_for(kind: &FaultKind) {
     let slow = Trouble::Slow(Duration::from_secs(2));
     let troubles = [Trouble::Throttled, Trouble::Conflict, Trouble::ServiceFailure, Trouble::NotReached, slow];
     let fake = checkout();
@@ -83,7 +93,7 @@ pub(super) async fn what_passes_is_waited_for(kind: &FaultKind) {
 }
 
 /// What never passes ends in an error in its time, and what can not pass at once; a later undo still does its work.
-pub(super) async fn what_never_passes_is_an_error_in_its_time(kind: &FaultKind) {
+async fn what_never_passes_is_an_error_in_its_time(kind: &FaultKind) {
     let passing = [Trouble::Throttled, Trouble::Conflict, Trouble::ServiceFailure, Trouble::NotReached];
     for trouble in passing.into_iter().chain([Trouble::Denied]) {
         let fake = checkout();
@@ -114,7 +124,7 @@ pub(super) async fn what_never_passes_is_an_error_in_its_time(kind: &FaultKind) 
 
 /// Somebody writes every other setting before each of our calls: a stale revision makes us read again, and nothing of
 /// theirs is lost.
-pub(super) async fn foreign_changes_of_other_settings_are_kept(kind: &FaultKind, own: &[Field]) {
+async fn foreign_changes_of_other_settings_are_kept(kind: &FaultKind, own: &[Field]) {
     let fake = checkout();
     fake.updates_take(Duration::ZERO);
     let environment = fake.environment();
@@ -141,7 +151,8 @@ pub(super) async fn foreign_changes_of_other_settings_are_kept(kind: &FaultKind,
     let is_locked = !own.contains(&Field::Concurrency);
     assert!(!is_locked || fake.changing_calls() > 2, "412 leads to another reading, and another writing");
     let (after, written) = (fake.state(), fake.written());
-    assert_eq!(written.len(), if own.iter().any(|field| matches!(field, Field::Variable(_))) { 4 } else { 3 });
+    let is_kept_from_writer = |field: &&Field| matches!(field, Field::Timeout | Field::Concurrency);
+    assert_eq!(written.len(), 4 - own.iter().filter(is_kept_from_writer).count());
     for ((_, field), value) in &written {
         assert_eq!(&after.value(field), value, "{field:?}");
     }
@@ -172,7 +183,7 @@ pub(super) async fn what_was_changed_since_it_was_read_is_not_overwritten(
 }
 
 /// A function that was deleted has nothing to undo, and nobody waits for it.
-pub(super) async fn a_function_that_is_gone_has_nothing_to_undo(kind: &FaultKind) {
+async fn a_function_that_is_gone_has_nothing_to_undo(kind: &FaultKind) {
     let fake = checkout();
     let environment = fake.environment();
     let undo = fake.injected(kind).await;

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
 
@@ -27,6 +29,42 @@ pub(super) struct Found {
     pub(super) settings: Settings,
     /// What a write must name, so that it cannot overwrite what somebody else wrote meanwhile; none where AWS has no lock.
     pub(super) revision: Option<String>,
+    /// Whether AWS took the last change and could not carry it out: what is read is not what serves then.
+    pub(super) is_failed: bool,
+}
+
+/// How often a change that is under way is looked at.
+const SETTLE_POLL: Duration = Duration::from_millis(200);
+
+/// A setting as a whole number; none where it is not there.
+pub(super) fn number(settings: &Settings, name: &str) -> Option<u32> {
+    settings.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok())
+}
+
+/// The pauses between looks at a change that is under way, until its time is over.
+pub(super) struct Settling<'n> {
+    name: &'n str,
+    timeout: Duration,
+    deadline: Instant,
+}
+
+impl<'n> Settling<'n> {
+    /// A change of the thing `name`, from now on.
+    pub(super) fn within(name: &'n str, timeout: Duration) -> Self {
+        Self { name, timeout, deadline: Instant::now() + timeout }
+    }
+
+    /// Waits for the next look.
+    ///
+    /// # Errors
+    /// The time is over.
+    pub(super) async fn wait(&self) -> Result<(), FaultError> {
+        if Instant::now() >= self.deadline {
+            return Err(FaultError::StillUpdating { target: self.name.to_owned(), waited: self.timeout });
+        }
+        tokio::time::sleep(SETTLE_POLL).await;
+        Ok(())
+    }
 }
 
 /// A thing whose settings can be read and written.
@@ -132,6 +170,15 @@ impl<R: Resource> SettingsChange<R> {
         wanted
     }
 
+    /// AWS: `LastUpdateStatus` of `Failed`. What serves is something else than what is read.
+    fn carried_out(&self, found: &Found) -> Result<(), FaultError> {
+        if !found.is_failed {
+            return Ok(());
+        }
+        let found = "AWS could not carry out its last update (`LastUpdateStatus` is `Failed`)".to_owned();
+        Err(FaultError::NotApplied { target: self.resource.name().to_owned(), found })
+    }
+
     /// Writes, reads back, and answers what was read.
     async fn settle(
         &self,
@@ -142,6 +189,7 @@ impl<R: Resource> SettingsChange<R> {
     ) -> Result<Settings, FaultError> {
         self.resource.write(environment, found, wanted).await?;
         let found = self.resource.read(environment, &self.names()).await?;
+        self.carried_out(&found)?;
         match self.settings.iter().find(|setting| !is_done(setting, found.settings.get(&setting.name))) {
             None => Ok(found.settings),
             Some(setting) => Err(FaultError::NotApplied {
@@ -162,7 +210,7 @@ impl<R: Resource> Revertible for SettingsChange<R> {
         let changes = self.settings.iter().map(|setting| (setting.name.as_str(), &setting.injected));
         let wanted = Self::wanted(&found.settings, changes);
         if wanted == found.settings {
-            return Ok(());
+            return self.carried_out(&found);
         }
         self.settle(environment, &found, &wanted, |setting, value| value == setting.injected.as_ref()).await?;
         Ok(())
@@ -182,6 +230,8 @@ impl<R: Resource> Revertible for SettingsChange<R> {
             };
             // What somebody wrote while we did is told as well.
             drift = self.drift(&self.settle(environment, &found, &wanted, is_back).await?);
+        } else if drift.is_empty() {
+            self.carried_out(&found)?;
         }
         Ok(match (drift.is_empty(), *restoring) {
             (false, _) => Reverted::Drift(drift),

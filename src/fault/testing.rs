@@ -114,6 +114,8 @@ impl Trouble {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Field {
     Timeout,
+    Memory,
+    Layers,
     Concurrency,
     Variable(String),
 }
@@ -150,6 +152,8 @@ impl FunctionState {
     pub(crate) fn value(&self, field: &Field) -> Value {
         match field {
             Field::Timeout => Some(self.timeout_seconds.to_string()),
+            Field::Memory => Some(self.memory_mb.to_string()),
+            Field::Layers => Some(self.layers.join(" ")),
             Field::Concurrency => self.reserved.map(|reserved| reserved.to_string()),
             Field::Variable(name) => self.environment.as_ref()?.get(name).cloned(),
         }

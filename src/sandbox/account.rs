@@ -4,31 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::asynchronous::EVENTS_MAX;
 use super::concurrency::{Concurrency, Slot, Throttle};
 use super::context::Context;
+use super::event_source::EventSource;
 use super::function::{Function, Invocation, Outcome};
 use super::name::{FunctionReference, NameError, Version};
+use super::queue::Queues;
 
 /// The largest request of a synchronous invocation, in bytes. Source: AWS Lambda quotas (6 MB).
 pub(super) const REQUEST_BYTES_MAX: usize = 6_291_456;
-/// The largest asynchronous event, in bytes. Source: AWS Lambda quotas (1 MB).
-pub(super) const EVENT_BYTES_MAX: usize = 1_048_576;
-/// How many asynchronous events may wait or run.
-const EVENTS_MAX: usize = 1_000;
-/// The waits before the two retries of an asynchronous event that failed. AWS waits one and two minutes.
-const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
-/// How often a throttled asynchronous event is tried again, and how long after. AWS tries for up to six hours.
-const EVENT_THROTTLED_TRIES_MAX: u32 = 120;
-/// See [`EVENT_THROTTLED_TRIES_MAX`].
-const EVENT_THROTTLED_WAIT: Duration = Duration::from_millis(500);
-
 /// Why a request led to no function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FindError {
@@ -66,7 +57,10 @@ pub(super) struct Account {
     pub context: Arc<Context>,
     pub functions: BTreeMap<String, Arc<Function>>,
     pub concurrency: Concurrency,
-    events: Arc<Semaphore>,
+    pub queues: Queues,
+    pub event_sources: Vec<Arc<EventSource>>,
+    /// Places for asynchronous events.
+    pub events: Arc<Semaphore>,
     /// Dropped or aborted, the invocations drop their environments, which kills them.
     work: Mutex<JoinSet<()>>,
 }
@@ -76,9 +70,11 @@ impl Account {
         context: Arc<Context>,
         functions: BTreeMap<String, Arc<Function>>,
         concurrency: Concurrency,
+        queues: Queues,
+        event_sources: Vec<Arc<EventSource>>,
     ) -> Self {
         let events = Arc::new(Semaphore::new(EVENTS_MAX));
-        Self { context, functions, concurrency, events, work: Mutex::default() }
+        Self { context, functions, concurrency, queues, event_sources, events, work: Mutex::default() }
     }
 
     /// Finds what a request's function name and `Qualifier` mean.
@@ -127,36 +123,13 @@ impl Account {
         receiver.await.ok().flatten().ok_or(InvokeError::Stopping)
     }
 
-    /// Takes an event for later and returns its request id. An event that fails is tried twice more.
-    pub(super) fn invoke_later(&self, target: &Target, payload: Bytes) -> Result<String, InvokeError> {
-        let invocation = invocation(target, payload, EVENT_BYTES_MAX)?;
-        let request_id = invocation.request_id.clone();
-        let place =
-            Arc::clone(&self.events).try_acquire_owned().map_err(|_| InvokeError::Throttled(Throttle::EventQueue))?;
-        let (function, concurrency) = (Arc::clone(&target.function), self.concurrency.clone());
-        let stopping = self.context.stopping.clone();
-        self.spawn(async move {
-            let _place = place;
-            for wait in EVENT_RETRY_WAITS.into_iter().map(Some).chain([None]) {
-                let Some(slot) = wait_for_slot(&concurrency, &function, &invocation, &stopping).await else { return };
-                let outcome = run(&function, &invocation, slot).await;
-                let has_failed = outcome.is_some_and(|outcome| outcome.failed);
-                let Some(wait) = wait.filter(|_| has_failed) else { return };
-                tokio::select! {
-                    () = stopping.cancelled() => return,
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-        });
-        Ok(request_id)
-    }
-
     /// Says whether an invocation would be let in, without making one.
-    pub(super) fn would_invoke(&self, target: &Target, payload: &Bytes) -> Result<(), InvokeError> {
-        invocation(target, payload.clone(), REQUEST_BYTES_MAX).map(|_| ())
+    pub(super) fn would_invoke(&self, payload: &Bytes) -> Result<(), InvokeError> {
+        check_payload(payload, REQUEST_BYTES_MAX)
     }
 
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Runs work that ends with the sandbox, apart from whoever asked for it.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut set = self.work.lock().expect("invariant: nobody panics while holding the work");
         while set.try_join_next().is_some() {}
         set.spawn(work);
@@ -185,7 +158,7 @@ impl Account {
 }
 
 /// The slot is given back before the caller hears the outcome, so that its next call can have it.
-async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option<Outcome> {
+pub(super) async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option<Outcome> {
     let measured = function.context.cloudwatch.begin(&invocation.invoked_arn);
     let outcome = function.handle(invocation).await;
     measured.end(outcome.as_ref());
@@ -193,36 +166,24 @@ async fn run(function: &Function, invocation: &Invocation, slot: Slot) -> Option
     outcome
 }
 
-async fn wait_for_slot(
-    concurrency: &Concurrency,
-    function: &Function,
-    invocation: &Invocation,
-    stopping: &tokio_util::sync::CancellationToken,
-) -> Option<Slot> {
-    for _ in 0..EVENT_THROTTLED_TRIES_MAX {
-        if let Ok(slot) = concurrency.take(&function.name) {
-            return Some(slot);
-        }
-        function.context.cloudwatch.throttled(&invocation.invoked_arn);
-        tokio::select! {
-            () = stopping.cancelled() => return None,
-            () = tokio::time::sleep(EVENT_THROTTLED_WAIT) => {}
-        }
-    }
-    None
-}
-
-fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
+fn check_payload(payload: &Bytes, bytes_max: usize) -> Result<(), InvokeError> {
     if payload.len() > bytes_max {
         return Err(InvokeError::TooLarge(bytes_max));
     }
-    let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
-    serde_json::from_slice::<serde::de::IgnoredAny>(&payload)
-        .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    if !payload.is_empty() {
+        serde_json::from_slice::<serde::de::IgnoredAny>(payload)
+            .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// What a function is asked, by the version that is due; a payload that Lambda would refuse is refused.
+pub(super) fn invocation(target: &Target, payload: Bytes, bytes_max: usize) -> Result<Invocation, InvokeError> {
+    check_payload(&payload, bytes_max)?;
     Ok(Invocation {
         request_id: Uuid::new_v4().to_string(),
-        version: target.version,
+        version: target.function.route(target.qualifier.as_deref()).unwrap_or(target.version),
         invoked_arn: target.arn.clone(),
-        payload,
+        payload: if payload.is_empty() { Bytes::from_static(b"{}") } else { payload },
     })
 }

@@ -35,18 +35,49 @@ impl Throttle {
     }
 }
 
-/// A reservation that would leave too little to the other functions.
+/// A reservation or provisioned concurrency that does not fit. The texts are AWS's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
-     minimum value of [{UNRESERVED_MIN}]."
-)]
-pub(super) struct TooMuchReserved;
+pub(super) enum ConcurrencyError {
+    /// It would leave too little to the other functions.
+    #[error(
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
+         minimum value of [{UNRESERVED_MIN}]."
+    )]
+    TooMuchReserved,
+    /// The same of provisioned concurrency.
+    #[error(
+        "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum \
+         value of [{UNRESERVED_MIN}]."
+    )]
+    TooMuchProvisioned,
+    /// What is provisioned is taken out of the function's own reservation.
+    #[error(
+        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function"
+    )]
+    MoreThanReserved,
+    /// The other way round.
+    #[error("ReservedConcurrentExecutions should not be lower than the function's total provisioned concurrency")]
+    LessThanProvisioned,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
     reserved: Option<u32>,
+    /// Of all versions and aliases together.
+    provisioned: u32,
     busy: u32,
+}
+
+impl Count {
+    /// What the function takes out of the account's pool, used or not.
+    fn claimed(&self) -> u32 {
+        self.reserved.unwrap_or(self.provisioned)
+    }
+
+    /// What it uses of the account's pool.
+    fn unreserved_busy(&self) -> u32 {
+        self.reserved.map_or(self.busy.saturating_sub(self.provisioned), |_| 0)
+    }
 }
 
 /// The account's counts. Cloning gives another handle to the same counts.
@@ -67,8 +98,9 @@ impl Concurrency {
         match own.reserved {
             Some(reserved) if own.busy >= reserved => return Err(Throttle::Reserved),
             Some(_) => {}
+            None if own.busy < own.provisioned => {}
             None => {
-                let busy: u32 = counts.values().filter(|count| count.reserved.is_none()).map(|count| count.busy).sum();
+                let busy: u32 = counts.values().map(Count::unreserved_busy).sum();
                 if busy >= unreserved(&counts) {
                     return Err(Throttle::Account);
                 }
@@ -79,14 +111,32 @@ impl Concurrency {
     }
 
     /// Sets or (with `None`) removes a function's reservation.
-    pub(super) fn reserve(&self, function: &str, reserved: Option<u32>) -> Result<(), TooMuchReserved> {
+    pub(super) fn reserve(&self, function: &str, reserved: Option<u32>) -> Result<(), ConcurrencyError> {
         let mut counts = self.counts();
-        let others: u32 =
-            counts.iter().filter(|(name, _)| *name != function).filter_map(|(_, count)| count.reserved).sum();
-        if others.saturating_add(reserved.unwrap_or(0)) > ACCOUNT_LIMIT - UNRESERVED_MIN {
-            return Err(TooMuchReserved);
+        let own = counts.get(function).copied().unwrap_or_default();
+        if reserved.is_some_and(|reserved| reserved < own.provisioned) {
+            return Err(ConcurrencyError::LessThanProvisioned);
         }
-        counts.entry(function.to_owned()).or_default().reserved = reserved;
+        let changed = Count { reserved, ..own };
+        if !fits(&counts, function, changed) {
+            return Err(ConcurrencyError::TooMuchReserved);
+        }
+        counts.insert(function.to_owned(), changed);
+        Ok(())
+    }
+
+    /// Sets what is provisioned for all versions and aliases of a function together.
+    pub(super) fn provision(&self, function: &str, provisioned: u32) -> Result<(), ConcurrencyError> {
+        let mut counts = self.counts();
+        let own = counts.get(function).copied().unwrap_or_default();
+        if own.reserved.is_some_and(|reserved| provisioned > reserved) {
+            return Err(ConcurrencyError::MoreThanReserved);
+        }
+        let changed = Count { provisioned, ..own };
+        if !fits(&counts, function, changed) {
+            return Err(ConcurrencyError::TooMuchProvisioned);
+        }
+        counts.insert(function.to_owned(), changed);
         Ok(())
     }
 
@@ -95,14 +145,21 @@ impl Concurrency {
         self.counts().get(function).and_then(|count| count.reserved)
     }
 
-    /// What is left of the account's limit for functions without a reservation.
+    /// What is left of the account's limit for functions without a reservation, beyond what they have provisioned.
     pub(super) fn unreserved(&self) -> u32 {
         unreserved(&self.counts())
     }
 }
 
 fn unreserved(counts: &BTreeMap<String, Count>) -> u32 {
-    ACCOUNT_LIMIT.saturating_sub(counts.values().filter_map(|count| count.reserved).sum())
+    ACCOUNT_LIMIT.saturating_sub(counts.values().map(Count::claimed).sum())
+}
+
+/// Whether enough stays unreserved when a function's count is this. Taking no more than before always fits.
+fn fits(counts: &BTreeMap<String, Count>, function: &str, changed: Count) -> bool {
+    let others: u32 = counts.iter().filter(|(name, _)| *name != function).map(|(_, count)| count.claimed()).sum();
+    let before = counts.get(function).map_or(0, Count::claimed);
+    changed.claimed() <= before || others.saturating_add(changed.claimed()) <= ACCOUNT_LIMIT - UNRESERVED_MIN
 }
 
 /// One concurrent invocation; given back when dropped, however the invocation ends.
@@ -158,10 +215,25 @@ mod tests {
     #[test]
     fn a_hundred_must_stay_unreserved() {
         let concurrency = Concurrency::default();
-        assert_eq!(concurrency.reserve("pay", Some(901)), Err(TooMuchReserved));
+        assert_eq!(concurrency.reserve("pay", Some(901)), Err(ConcurrencyError::TooMuchReserved));
         assert_eq!(concurrency.reserve("pay", Some(500)), Ok(()));
-        assert_eq!(concurrency.reserve("other", Some(401)), Err(TooMuchReserved));
+        assert_eq!(concurrency.reserve("other", Some(401)), Err(ConcurrencyError::TooMuchReserved));
         assert_eq!(concurrency.reserve("pay", Some(900)), Ok(()), "a function's own old reservation does not count");
-        assert_eq!(concurrency.reserve("other", Some(u32::MAX)), Err(TooMuchReserved));
+        assert_eq!(concurrency.reserve("other", Some(u32::MAX)), Err(ConcurrencyError::TooMuchReserved));
+    }
+
+    #[test]
+    fn what_is_provisioned_is_taken_out_of_the_pool_or_the_reservation() {
+        let concurrency = Concurrency::default();
+        assert_eq!(concurrency.provision("pay", 890), Ok(()));
+        assert_eq!(concurrency.unreserved(), 110);
+        assert_eq!(concurrency.provision("other", 11), Err(ConcurrencyError::TooMuchProvisioned));
+        let slots: Vec<Slot> = (0..110).filter_map(|_| concurrency.take("other").ok()).collect();
+        assert_eq!((slots.len(), concurrency.take("other").err()), (110, Some(Throttle::Account)));
+        assert!(concurrency.take("pay").is_ok(), "the pool is used up, and what is provisioned is there");
+        assert_eq!(concurrency.reserve("pay", Some(889)), Err(ConcurrencyError::LessThanProvisioned));
+        assert_eq!(concurrency.reserve("pay", Some(900)), Ok(()));
+        assert_eq!(concurrency.provision("pay", 901), Err(ConcurrencyError::MoreThanReserved));
+        assert_eq!((concurrency.provision("pay", 0), concurrency.unreserved()), (Ok(()), 100));
     }
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::name::is_name;
 use crate::unit::LAMBDA_RESERVED_VARIABLES;
 
 /// The longest timeout of an ordinary function, in seconds. Source: AWS Lambda quotas.
@@ -21,8 +22,11 @@ pub(super) const MEMORY_MB_MIN: u32 = 128;
 pub(super) const MEMORY_MB_MAX: u32 = 10_240;
 /// All environment variables together, names and values. Source: AWS Lambda quotas.
 const ENVIRONMENT_BYTES_MAX: usize = 4_096;
-const DESCRIPTION_BYTES_MAX: usize = 256;
+/// The longest description of a function, a version or an alias. Source: AWS Lambda's service model.
+pub(super) const DESCRIPTION_BYTES_MAX: usize = 256;
 const HANDLER_BYTES_MAX: usize = 128;
+/// Source: AWS Lambda quotas.
+const LAYERS_MAX: usize = 5;
 
 /// What a version of a function runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(super) struct Configuration {
     pub timeout_seconds: u64,
     pub memory_mb: u32,
     pub environment: BTreeMap<String, String>,
+    /// ARNs of layer versions, in the order in which Lambda lays them on one another.
+    pub layers: Vec<String>,
     pub modified: DateTime<Utc>,
 }
 
@@ -42,7 +48,7 @@ impl Configuration {
     }
 }
 
-/// One `UpdateFunctionConfiguration`: `None` leaves a member as it is; `environment` replaces the whole map.
+/// One `UpdateFunctionConfiguration`: `None` leaves a member as it is; `environment` and `layers` replace all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Change {
     pub description: Option<String>,
@@ -50,6 +56,7 @@ pub(super) struct Change {
     pub timeout_seconds: Option<u64>,
     pub memory_mb: Option<u32>,
     pub environment: Option<BTreeMap<String, String>>,
+    pub layers: Option<Vec<String>>,
     /// The revision that the caller believes to change.
     pub revision: Option<String>,
 }
@@ -60,22 +67,25 @@ impl Change {
         let timeout = self.timeout_seconds.and_then(timeout_problem);
         let memory = self.memory_mb.and_then(memory_problem);
         let environment = self.environment.as_ref().and_then(environment_problem);
+        let layers = self.layers.as_deref().and_then(layers_problem);
         let handler = self.handler.as_ref().filter(|text| text.len() > HANDLER_BYTES_MAX || text.contains(' '));
         let description = self.description.as_ref().filter(|text| text.len() > DESCRIPTION_BYTES_MAX);
         timeout
             .or(memory)
             .or(environment)
+            .or(layers)
             .or_else(|| handler.map(|text| format!("Value '{text}' at 'handler' failed to satisfy constraint")))
             .or_else(|| description.map(|_| "Value at 'description' is longer than 256 characters".to_owned()))
     }
 
     fn apply(self, configuration: &mut Configuration) {
-        let Self { description, handler, timeout_seconds, memory_mb, environment, revision: _ } = self;
+        let Self { description, handler, timeout_seconds, memory_mb, environment, layers, revision: _ } = self;
         configuration.description = description.unwrap_or_else(|| std::mem::take(&mut configuration.description));
         configuration.handler = handler.unwrap_or_else(|| std::mem::take(&mut configuration.handler));
         configuration.timeout_seconds = timeout_seconds.unwrap_or(configuration.timeout_seconds);
         configuration.memory_mb = memory_mb.unwrap_or(configuration.memory_mb);
         configuration.environment = environment.unwrap_or_else(|| std::mem::take(&mut configuration.environment));
+        configuration.layers = layers.unwrap_or_else(|| std::mem::take(&mut configuration.layers));
     }
 }
 
@@ -123,6 +133,34 @@ pub(super) fn environment_problem(environment: &BTreeMap<String, String>) -> Opt
     }
     let bytes: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     (bytes > ENVIRONMENT_BYTES_MAX).then(|| format!("{UNABLE} exceeded the 4KB limit."))
+}
+
+/// Why Lambda refuses these layers.
+pub(super) fn layers_problem(layers: &[String]) -> Option<String> {
+    if layers.len() > LAYERS_MAX {
+        return Some(format!("You cannot reference more than {LAYERS_MAX} layers."));
+    }
+    if let Some(layer) = layers.iter().find(|layer| layer_of(layer).is_none()) {
+        return Some(format!(
+            "Value '{layer}' at 'layers' failed to satisfy constraint: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION"
+        ));
+    }
+    let of = |layer: &String| layer_of(layer).map(str::to_owned);
+    let is_twice =
+        layers.iter().enumerate().any(|(index, layer)| layers.iter().take(index).any(|o| of(o) == of(layer)));
+    is_twice.then(|| {
+        "Two different versions of the same layer are not allowed to be referenced in the same function.".to_owned()
+    })
+}
+
+/// The layer's ARN without its version.
+fn layer_of(version_arn: &str) -> Option<&str> {
+    let (layer, version) = version_arn.rsplit_once(':')?;
+    let is_version = !version.is_empty() && version.chars().all(|c| c.is_ascii_digit());
+    let parts: Vec<&str> = layer.split(':').collect();
+    let ["arn", partition, "lambda", region, account_id, "layer", name] = parts.as_slice() else { return None };
+    let is_account = account_id.len() == 12 && account_id.chars().all(|c| c.is_ascii_digit());
+    (is_version && is_account && partition.starts_with("aws") && !region.is_empty() && is_name(name)).then_some(layer)
 }
 
 /// Why an update was refused. The texts are AWS's.
@@ -230,16 +268,17 @@ pub(super) fn new_revision() -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn configuration() -> Configuration {
+    pub(in crate::sandbox) fn configuration() -> Configuration {
         Configuration {
             description: String::new(),
             handler: "app.handler".to_owned(),
             timeout_seconds: 3,
             memory_mb: 128,
             environment: BTreeMap::new(),
+            layers: Vec::new(),
             modified: DateTime::UNIX_EPOCH,
         }
     }
@@ -299,6 +338,20 @@ mod tests {
         let environment = BTreeMap::from([("NEW".to_owned(), "2".to_owned())]);
         Change { environment: Some(environment.clone()), ..Change::default() }.apply(&mut changed);
         assert_eq!(changed, Configuration { environment, ..configuration() });
+    }
+
+    #[test]
+    fn at_most_five_layers_are_kept_each_once() {
+        let layer = |name: &str, version: u32| format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:{version}");
+        let six: Vec<String> = ["a", "b", "c", "d", "e", "f"].iter().map(|name| layer(name, 1)).collect();
+        assert_eq!(layers_problem(six.get(..5).expect("five")), None);
+        assert!(layers_problem(&six).is_some_and(|text| text.contains("more than 5")));
+        assert!(layers_problem(&[layer("a", 1), layer("a", 2)]).is_some_and(|text| text.starts_with("Two different")));
+        for wrong in
+            ["x", "arn:aws:lambda:us-east-1:000000000000:layer:a", "arn:aws:s3:us-east-1:000000000000:layer:a:1"]
+        {
+            assert!(layers_problem(&[wrong.to_owned()]).is_some(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,22 +3,30 @@
 //! Owns: which environment serves an invocation, and when one is too old to. Must not know: HTTP, the account's limits.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::time::Instant;
+use uuid::Uuid;
 
+use super::alias::{Alias, AliasChange, AliasError, Aliases};
+use super::asynchronous::UNQUALIFIED;
 use super::concurrency::ACCOUNT_LIMIT;
-use super::configuration::{Change, Configuration, Latest, UpdateError, new_revision};
+use super::configuration::{Change, Configuration, Latest, UpdateError};
 use super::context::Context;
 use super::environment::{Ending, Environment, Invoked, Start, StartError};
+use super::event_invoke::EventInvokes;
 use super::name::Version;
 use super::output::Tail;
 use super::program::Program;
+use super::provisioned::ProvisionedConfigs;
 use super::runtime_api::Delivery;
 use super::spec::FunctionSpec;
+use super::url_config::UrlConfigs;
+use super::version::{DeleteError, Versions};
 
 /// What is asked of a function.
 #[derive(Debug, Clone)]
@@ -43,13 +51,6 @@ pub(super) struct Outcome {
     pub duration: Option<Duration>,
 }
 
-/// A published version: it never changes.
-#[derive(Debug)]
-struct Published {
-    configuration: Configuration,
-    revision: String,
-}
-
 /// A version as the control API shows it.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
@@ -62,7 +63,8 @@ pub(super) struct Shown {
 #[derive(Debug)]
 struct State {
     latest: Latest,
-    published: BTreeMap<u32, Published>,
+    versions: Versions,
+    aliases: Aliases,
     idle: BTreeMap<Version, Vec<Environment>>,
 }
 
@@ -74,11 +76,23 @@ impl State {
         }
     }
 
-    fn generation(&self, version: Version) -> u64 {
+    /// What a version runs with, and the generation of that. `None`: there is no such version.
+    fn serving(&self, version: Version) -> Option<(&Configuration, u64)> {
         match version {
-            Version::Latest => self.latest.generation(),
-            Version::Published(_) => 0,
+            Version::Latest => Some((self.latest.serving(), self.latest.generation())),
+            Version::Published(number) => self.versions.get(number).map(|published| (&published.configuration, 0)),
         }
+    }
+
+    fn shown(&self, version: Version) -> Option<Shown> {
+        let (configuration, revision, is_updating) = match version {
+            Version::Latest => (self.latest.shown(), self.latest.revision(), self.latest.is_updating()),
+            Version::Published(number) => {
+                let published = self.versions.get(number)?;
+                (&published.configuration, published.revision.as_str(), false)
+            }
+        };
+        Some(Shown { version, configuration: configuration.clone(), revision: revision.to_owned(), is_updating })
     }
 }
 
@@ -88,8 +102,9 @@ pub(super) struct Function {
     pub name: String,
     pub program: Program,
     pub tags: BTreeMap<String, String>,
-    /// Name → version, and a revision each.
-    pub aliases: BTreeMap<String, (u32, String)>,
+    pub event_invokes: EventInvokes,
+    pub provisioned: ProvisionedConfigs,
+    pub urls: UrlConfigs,
     update_window: Duration,
     cold_start: Duration,
     pub context: Arc<Context>,
@@ -106,20 +121,27 @@ impl Function {
             timeout_seconds: spec.timeout_seconds(),
             memory_mb: spec.memory,
             environment: spec.environment.clone(),
+            layers: spec.layers.clone(),
             modified: context.clock.origin(),
         };
-        let publish =
-            |number: &u32| (*number, Published { configuration: configuration.clone(), revision: new_revision() });
         let state = State {
-            published: spec.aliases.values().map(publish).collect(),
+            versions: Versions::new(spec.aliases.values().copied(), &configuration),
+            aliases: Aliases::new(context.function_arn(name), &spec.aliases),
             latest: Latest::new(configuration),
             idle: BTreeMap::new(),
         };
+        let event_invokes = EventInvokes::default();
+        if let Some(spec) = &spec.event_invoke {
+            let event_invoke = spec.event_invoke(|queue| context.queue_arn(queue));
+            event_invokes.put(UNQUALIFIED, event_invoke, context.clock.origin());
+        }
         Self {
             name: name.to_owned(),
             program,
             tags: spec.tags.clone(),
-            aliases: spec.aliases.iter().map(|(alias, version)| (alias.clone(), (*version, new_revision()))).collect(),
+            event_invokes,
+            provisioned: ProvisionedConfigs::default(),
+            urls: UrlConfigs::default(),
             update_window: Duration::from_millis(spec.update_ms),
             cold_start: Duration::from_millis(spec.cold_start_ms),
             context,
@@ -140,48 +162,96 @@ impl Function {
     }
 
     /// The version that a qualifier names: a number, `$LATEST` or an alias. `None`: there is none.
+    ///
+    /// Of an alias that leads to two versions it is the main one; see [`Function::route`].
     pub(super) fn version(&self, qualifier: Option<&str>) -> Option<Version> {
-        match qualifier {
-            None | Some("$LATEST") => Some(Version::Latest),
-            Some(text) => {
-                let number = match self.aliases.get(text) {
-                    Some((number, _)) => *number,
-                    None => text.parse().ok()?,
-                };
-                self.state().published.contains_key(&number).then_some(Version::Published(number))
-            }
-        }
+        let Some(text) = qualifier.filter(|text| *text != "$LATEST") else { return Some(Version::Latest) };
+        let state = self.state();
+        let version = match state.aliases.get(text) {
+            Some(alias) => alias.version,
+            None => Version::Published(text.parse().ok()?),
+        };
+        state.serving(version).is_some().then_some(version)
+    }
+
+    /// The version that the next invocation with this qualifier gets; an alias with weights decides each time anew.
+    pub(super) fn route(&self, qualifier: Option<&str>) -> Option<Version> {
+        let routed = qualifier.and_then(|qualifier| self.state().aliases.route(qualifier));
+        routed.or_else(|| self.version(qualifier))
     }
 
     /// Every version, `$LATEST` first.
     pub(super) fn versions(&self) -> Vec<Version> {
-        let published: Vec<u32> = self.state().published.keys().copied().collect();
-        std::iter::once(Version::Latest).chain(published.into_iter().map(Version::Published)).collect()
+        let state = self.state();
+        std::iter::once(Version::Latest).chain(state.versions.numbers().map(Version::Published)).collect()
     }
 
     /// A version as the control API shows it. `None`: there is none.
     pub(super) fn shown(&self, version: Version) -> Option<Shown> {
-        let state = self.state();
-        let (configuration, revision, is_updating) = match version {
-            Version::Latest => (state.latest.shown(), state.latest.revision(), state.latest.is_updating()),
-            Version::Published(number) => {
-                let published = state.published.get(&number)?;
-                (&published.configuration, published.revision.as_str(), false)
-            }
-        };
-        Some(Shown { version, configuration: configuration.clone(), revision: revision.to_owned(), is_updating })
+        self.state().shown(version)
+    }
+
+    /// Publishes `$LATEST`; the answer shows the version.
+    pub(super) fn publish(&self, description: Option<String>, revision: Option<&str>) -> Result<Shown, UpdateError> {
+        let mut state = self.state();
+        if state.latest.is_updating() {
+            return Err(UpdateError::InProgress(self.arn()));
+        }
+        if revision.is_some_and(|revision| revision != state.latest.revision()) {
+            return Err(UpdateError::StaleRevision);
+        }
+        let State { versions, latest, .. } = &mut *state;
+        let number = versions.publish(latest.serving(), description);
+        Ok(state.shown(Version::Published(number)).expect("invariant: a version that was published is there"))
+    }
+
+    /// Deletes a published version that no alias leads to. Its idle environments end here, by being dropped.
+    pub(super) fn delete_version(&self, number: u32) -> Result<(), DeleteError> {
+        let mut state = self.state();
+        let aliases = state.aliases.that_reference(number);
+        if !aliases.is_empty() {
+            return Err(DeleteError::Referenced(aliases));
+        }
+        state.idle.remove(&Version::Published(number));
+        self.event_invokes.delete(&number.to_string());
+        if state.versions.remove(number) {
+            Ok(())
+        } else {
+            Err(DeleteError::Missing(format!("{}:{number}", self.arn())))
+        }
+    }
+
+    /// An alias. `None`: there is none of this name.
+    pub(super) fn alias(&self, name: &str) -> Option<Alias> {
+        self.state().aliases.get(name).cloned()
+    }
+
+    /// All aliases, by name.
+    pub(super) fn aliases(&self) -> Vec<(String, Alias)> {
+        self.state().aliases.iter().map(|(name, alias)| (name.to_owned(), alias.clone())).collect()
+    }
+
+    pub(super) fn create_alias(&self, name: &str, change: AliasChange) -> Result<Alias, AliasError> {
+        let State { aliases, versions, .. } = &mut *self.state();
+        aliases.create(name, change, versions)
+    }
+
+    pub(super) fn update_alias(&self, name: &str, change: AliasChange) -> Result<Alias, AliasError> {
+        let State { aliases, versions, .. } = &mut *self.state();
+        aliases.update(name, change, versions)
+    }
+
+    pub(super) fn delete_alias(&self, name: &str) {
+        self.state().aliases.delete(name);
+        self.event_invokes.delete(name);
+        self.urls.forget(name);
     }
 
     /// Changes the configuration of `$LATEST`, which takes effect after the update window; the answer shows it under way.
     pub(super) fn update(&self, change: Change) -> Result<Shown, UpdateError> {
         let mut state = self.state();
         state.latest.update(change, &self.arn(), Instant::now(), self.update_window, self.context.clock.now())?;
-        Ok(Shown {
-            version: Version::Latest,
-            configuration: state.latest.shown().clone(),
-            revision: state.latest.revision().to_owned(),
-            is_updating: true,
-        })
+        Ok(state.shown(Version::Latest).expect("invariant: $LATEST is always there"))
     }
 
     /// The last 4 KB that the function's processes wrote.
@@ -196,7 +266,7 @@ impl Function {
         loop {
             let (environment, is_fresh) = match self.take_idle(invocation.version) {
                 Some(environment) => (environment, false),
-                None => match self.start(invocation).await {
+                None => match self.start(invocation.version, &invocation.request_id).await {
                     Ok(environment) => (environment, true),
                     Err(StartError::Stopping) => return None,
                     Err(StartError::Init { payload, log }) => return Some(outcome(invocation, payload, true, log)),
@@ -243,7 +313,8 @@ impl Function {
 
     fn put_back(&self, version: Version, environment: Environment) {
         let mut state = self.state();
-        let is_current = environment.generation == state.generation(version);
+        let generation = state.serving(version).map(|(_, generation)| generation);
+        let is_current = generation == Some(environment.generation);
         let processes = self.context.environments.load(Ordering::Relaxed);
         let limit = usize::try_from(ACCOUNT_LIMIT).unwrap_or(usize::MAX);
         if is_current && processes <= limit && !self.context.stopping.is_cancelled() {
@@ -252,29 +323,62 @@ impl Function {
         // Otherwise it is dropped, which kills it.
     }
 
-    async fn start(&self, invocation: &Invocation) -> Result<Environment, StartError> {
+    async fn start(&self, version: Version, request_id: &str) -> Result<Environment, StartError> {
         tokio::select! {
             () = tokio::time::sleep(self.cold_start) => {}
             () = self.context.stopping.cancelled() => return Err(StartError::Stopping),
         }
-        let (configuration, generation) = {
-            let state = self.state();
-            let configuration = match invocation.version {
-                Version::Published(number) => state.published.get(&number).map(|published| &published.configuration),
-                Version::Latest => None,
-            };
-            (configuration.unwrap_or(state.latest.serving()).clone(), state.generation(invocation.version))
+        let serving = self.state().serving(version).map(|(serving, generation)| (serving.clone(), generation));
+        let Some((configuration, generation)) = serving else {
+            let text = format!("version {version} was deleted");
+            return Err(StartError::System(io::Error::other(text)));
         };
         let start = Start {
             function: &self.name,
-            version: invocation.version.to_string(),
+            version: version.to_string(),
             program: &self.program,
             configuration: &configuration,
             generation,
             output: Arc::clone(&self.output),
-            request_id: &invocation.request_id,
+            request_id,
         };
         Environment::start(&self.context, start).await
+    }
+
+    /// Waits as long as an update takes; says whether the sandbox still runs then.
+    pub(super) async fn wait_for_window(&self) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(self.update_window) => true,
+            () = self.context.stopping.cancelled() => false,
+        }
+    }
+
+    /// Starts an environment that waits in the pool.
+    ///
+    /// # Errors
+    /// Why there is none, as a text for a person.
+    pub(super) async fn start_idle(&self, version: Version) -> Result<(), String> {
+        match self.start(version, &Uuid::new_v4().to_string()).await {
+            Ok(environment) => {
+                self.put_back(version, environment);
+                Ok(())
+            }
+            Err(StartError::Init { payload, .. }) => Err(String::from_utf8_lossy(&payload).into_owned()),
+            Err(StartError::System(error)) => Err(error.to_string()),
+            Err(StartError::Stopping) => Err("the sandbox stops".to_owned()),
+        }
+    }
+
+    /// How many environments of a version wait in the pool.
+    pub(super) fn idle_count(&self, version: Version) -> usize {
+        self.state().idle.get(&version).map_or(0, Vec::len)
+    }
+
+    /// Ends idle environments of a version until only `count` are left, by dropping them.
+    pub(super) fn cool(&self, version: Version, count: u32) {
+        if let Some(idle) = self.state().idle.get_mut(&version) {
+            idle.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        }
     }
 
     /// Ends all idle environments and waits until their processes are gone.

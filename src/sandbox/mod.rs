@@ -1,15 +1,20 @@
 //! A local AWS Lambda: real child processes under the real Lambda Runtime API, driven by any AWS SDK.
 //!
-//! Owns: functions, their processes, the control API, function URLs, the demo shop, CloudWatch, FIS. Must not know: runs, faults, load.
+//! Owns: functions, their processes, the control API, function URLs, queues, the demo shop, CloudWatch, FIS. Must not know:
+//! runs, faults, load.
 //! It is faithful where a fault can be told from the outside (throttles, timeouts, crashes, cold starts, the update window,
-//! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layers. It listens on 127.0.0.1 only.
+//! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layer's files. It listens on 127.0.0.1 only.
 //!
 //! ```text
 //! control/  url/ ──▶ account ──▶ function ──▶ environment ──▶ child process
 //!  (SDK)   (HTTP)    slots       pools         one at a time   ⇅ runtime_api
+//! asynchronous ──▶    ▲         versions
+//! queue ──▶ poller ───┘         aliases
 //! ```
 
 mod account;
+mod alias;
+mod asynchronous;
 mod cloudwatch;
 mod concurrency;
 mod configuration;
@@ -18,22 +23,31 @@ mod control;
 pub mod demo;
 mod environment;
 mod error;
+mod event_invoke;
+mod event_source;
+mod event_spec;
 mod fis;
 mod function;
 mod name;
 mod options;
 mod output;
+mod poller;
 mod program;
+mod provisioned;
+mod queue;
 mod runtime_api;
 mod server;
 mod spec;
 mod ticker;
 mod url;
+mod url_config;
+mod version;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -43,13 +57,16 @@ use self::cloudwatch::CloudWatch;
 use self::concurrency::Concurrency;
 use self::context::Context;
 use self::demo::CardProvider;
+use self::event_source::EventSource;
 use self::fis::Fis;
 use self::function::Function;
 use self::program::Program;
+use self::queue::Queues;
 use self::server::{Bound, Server};
 use crate::unit::Clock;
 
 pub use error::SandboxError;
+pub use event_spec::{EventInvokeSpec, EventSourceSpec};
 pub use fis::FisSpec;
 pub use options::SandboxOptions;
 pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
@@ -105,11 +122,16 @@ impl Sandbox {
             let function = Function::new(name, function, program, Arc::clone(&context));
             functions.insert(name.clone(), Arc::new(function));
         }
+        let queues = Queues::new(Arc::clone(&context));
+        let event_sources = event_sources(&spec, &queues, &context)?;
         let card_provider = match spec.card_provider {
             Some(address) => Some(CardProvider::start(address.port()).await?),
             None => None,
         };
-        let account = Arc::new(Account::new(context, functions, concurrency));
+        let account = Arc::new(Account::new(context, functions, concurrency, queues, event_sources));
+        for source in &account.event_sources {
+            account.spawn(poller::poll(Arc::clone(&account), Arc::clone(source)));
+        }
         Ok(Self {
             _ticker: ticker::start(Arc::clone(&account)),
             control_address: control.address(),
@@ -168,6 +190,27 @@ impl Sandbox {
         // An invocation that came in between may have left one.
         self.account.stop().await;
     }
+}
+
+/// The mappings of a specification; all queues that it names are made.
+fn event_sources(
+    spec: &SandboxSpec,
+    queues: &Queues,
+    context: &Context,
+) -> Result<Vec<Arc<EventSource>>, SandboxError> {
+    let mut sources = Vec::new();
+    let problem = |error: queue::Full| SandboxError::Invalid { problems: vec![error.to_string()] };
+    for (name, function) in &spec.functions {
+        for queue in function.event_invoke.iter().flat_map(EventInvokeSpec::queues) {
+            queues.make(queue).map_err(problem)?;
+        }
+        for source in &function.event_sources {
+            let queue = queues.make(&source.queue).map_err(problem)?;
+            let window = Duration::from_millis(function.update_ms);
+            sources.push(Arc::new(EventSource::new(name, source, queue, window, context.clock.origin())));
+        }
+    }
+    Ok(sources)
 }
 
 impl Drop for Sandbox {

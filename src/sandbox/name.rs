@@ -13,6 +13,11 @@ pub(super) fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.chars().all(allowed)
 }
 
+/// Whether `text` can be an alias's name, which is no number: numbers are versions.
+pub(super) fn is_alias_name(text: &str) -> bool {
+    is_name(text) && !text.chars().all(|c| c.is_ascii_digit())
+}
+
 /// A version of a function: the one that changes, or a published one that never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Version {

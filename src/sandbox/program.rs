@@ -7,6 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest as _, Sha256};
+
 use super::spec::{FunctionKind, FunctionSpec};
 use super::{SandboxError, SandboxOptions};
 
@@ -81,6 +85,11 @@ impl Program {
                 })
             }
         }
+    }
+
+    /// `CodeSha256`: the same as long as the code is said to be the same.
+    pub(super) fn code_sha256(&self) -> String {
+        BASE64_STANDARD.encode(Sha256::digest(self.identity.as_bytes()))
     }
 
     fn plain(path: PathBuf, directory: PathBuf) -> Self {

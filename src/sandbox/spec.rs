@@ -2,7 +2,7 @@
 //!
 //! Owns: the shape of the file and the ranges of its values. Must not know: how a function is run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
-use super::configuration::{environment_problem, memory_problem, timeout_problem};
+use super::configuration::{environment_problem, layers_problem, memory_problem, timeout_problem};
+use super::event_spec::{EventInvokeSpec, EventSourceSpec};
 use super::fis::FisSpec;
-use super::name::is_name;
+use super::name::{is_alias_name, is_name};
 use crate::unit::DurationText;
 
 /// More functions than this are a mistake in the file.
@@ -80,10 +81,20 @@ pub struct FunctionSpec {
     /// Reserved concurrency; 0 stops every invocation. Default: none, the account's pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<u32>,
+    /// ARNs of layer versions, at most five, in their order. They are told and can be changed; the sandbox mounts none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
     /// Aliases: name → number of a published version. Each such version has the configuration of this entry, for ever.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, u32>,
-    /// How long a configuration update stays `InProgress`, in milliseconds, 0 to 600000. Default: 0.
+    /// Queues that feed the function, each named once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_sources: Vec<EventSourceSpec>,
+    /// What becomes of asynchronous events. Default: Lambda's, two retries, six hours, no destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_invoke: Option<EventInvokeSpec>,
+    /// How long an update of the configuration stays `InProgress`, one of an event source `Updating`, and
+    /// provisioned concurrency `IN_PROGRESS`, in milliseconds, 0 to 600000. Default: 0.
     #[serde(default)]
     pub update_ms: u64,
     /// Time added to each cold start, in milliseconds, 0 to 60000. Default: 0.
@@ -190,17 +201,30 @@ impl FunctionSpec {
         if let Some(text) = environment_problem(&self.environment) {
             tell(&["environment"], text);
         }
+        if let Some(text) = layers_problem(&self.layers) {
+            tell(&["layers"], text);
+        }
         if let Some(reserved) = self.reserved.filter(|reserved| *reserved > ACCOUNT_LIMIT - UNRESERVED_MIN) {
             tell(&["reserved"], format!("`reserved: {reserved}` is more than {}", ACCOUNT_LIMIT - UNRESERVED_MIN));
         }
         for (name, version) in &self.aliases {
-            if !is_name(name) || name.chars().all(|c| c.is_ascii_digit()) {
+            if !is_alias_name(name) {
                 let text = format!("`{name}` is not an alias; use letters, digits, `-` and `_`, not digits alone");
                 tell(&["aliases", name], text);
             }
             if *version == 0 {
                 tell(&["aliases", name], format!("alias `{name}` names version 0; published versions start at 1"));
             }
+        }
+        for text in self.event_sources.iter().flat_map(EventSourceSpec::problems) {
+            tell(&["event_sources"], text);
+        }
+        for (key, text) in self.event_invoke.iter().flat_map(EventInvokeSpec::problems) {
+            tell(&["event_invoke", key], text);
+        }
+        let queues: BTreeSet<&str> = self.event_sources.iter().map(|source| source.queue.as_str()).collect();
+        if queues.len() < self.event_sources.len() {
+            tell(&["event_sources"], "a queue is named twice; one event source a queue is enough".to_owned());
         }
         for (key, value, most) in
             [("update_ms", self.update_ms, UPDATE_MS_MAX), ("cold_start_ms", self.cold_start_ms, COLD_START_MS_MAX)]
@@ -347,8 +371,16 @@ mod tests {
             ("{demo: probe, memory: 64}", "`memory: 64`"),
             ("{demo: probe, reserved: 901}", "`reserved: 901`"),
             ("{demo: probe, environment: {AWS_REGION: x}}", "AWS_REGION"),
+            ("{demo: probe, layers: [x]}", "Value 'x' at 'layers'"),
             ("{demo: probe, aliases: {live: 0}}", "alias `live`"),
             ("{demo: probe, aliases: {'1': 1}}", "`1` is not an alias"),
+            ("{demo: probe, event_sources: [{queue: a b}]}", "`a b` is not a queue's name"),
+            ("{demo: probe, event_sources: [{queue: a, batch_size: 11}]}", "`batch_size: 11`"),
+            ("{demo: probe, event_sources: [{queue: a, maximum_concurrency: 1}]}", "`maximum_concurrency: 1`"),
+            ("{demo: probe, event_sources: [{queue: a}, {queue: a}]}", "a queue is named twice"),
+            ("{demo: probe, event_invoke: {retries: 3}}", "`retries: 3`"),
+            ("{demo: probe, event_invoke: {maximum_age: 59s}}", "`maximum_age: 59s`"),
+            ("{demo: probe, event_invoke: {on_failure: a b}}", "`a b` is not a queue's name"),
             ("{demo: probe, update_ms: 600001}", "`update_ms: 600001`"),
             ("{demo: probe, cold_start_ms: 60001}", "`cold_start_ms: 60001`"),
         ] {

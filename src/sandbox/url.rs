@@ -9,7 +9,9 @@ use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE, TRANSFER_ENCODING, USER_AGENT};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, SET_COOKIE, TRANSFER_ENCODING, USER_AGENT,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -23,6 +25,7 @@ use uuid::Uuid;
 use super::account::{Account, InvokeError, REQUEST_BYTES_MAX};
 use super::control::{ApiError, names_this_machine};
 use super::server::read_body;
+use super::url_config::AuthType;
 
 /// How `requestContext.time` is written.
 const TIME_FORMAT: &str = "%d/%b/%Y:%H:%M:%S %z";
@@ -42,6 +45,10 @@ async fn serve(State(account): State<Arc<Account>>, request: Request) -> Respons
         Ok(target) => target,
         Err(error) => return ApiError::from(error).into_response(),
     };
+    let (auth_type, _) = target.function.urls.get(target.qualifier.as_deref());
+    if auth_type == AuthType::Iam && !is_signed(&parts) {
+        return forbidden();
+    }
     let Ok(body) = read_body(body, REQUEST_BYTES_MAX).await else {
         return ApiError::RequestTooLarge(REQUEST_BYTES_MAX).into_response();
     };
@@ -63,6 +70,18 @@ fn split_path(path: &str) -> (&str, &str) {
 
 fn bad_gateway() -> Response {
     (StatusCode::BAD_GATEWAY, Json(json!({"message": "Internal Server Error"}))).into_response()
+}
+
+/// What AWS answers to a request that is not signed.
+fn forbidden() -> Response {
+    (StatusCode::FORBIDDEN, Json(json!({"Message": "Forbidden"}))).into_response()
+}
+
+/// Whether there is a signature, in the headers or in the query. It is not checked.
+fn is_signed(parts: &Parts) -> bool {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut query = parts.uri.query().unwrap_or_default().split('&');
+    header.starts_with("AWS4-HMAC-SHA256") || query.any(|pair| pair.starts_with("X-Amz-Signature="))
 }
 
 struct Caller<'a> {

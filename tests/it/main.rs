@@ -4,6 +4,7 @@
 
 mod apart;
 mod check;
+mod contract;
 mod crash;
 mod fis;
 mod hostile;
@@ -16,8 +17,13 @@ mod proxy;
 mod report;
 mod run;
 mod sandbox;
+mod sandbox_asynchronous;
 mod sandbox_cloudwatch;
+mod sandbox_event_source;
 mod sandbox_fis;
+mod sandbox_provisioned;
+mod sandbox_url;
+mod sandbox_versions;
 mod signed;
 mod support;
 mod template;

@@ -92,14 +92,17 @@ pub(crate) fn start_ministack(python: &mut Command, workspace: &Workspace, port:
     ministack
 }
 
+/// moto without a line for each request: nobody reads them, and it would stop once the pipe is full.
+const MOTO: &str = "import logging, moto.server; logging.getLogger('werkzeug').setLevel('ERROR'); moto.server.main()";
+
 /// Starts moto, and waits until it listens.
 pub(crate) fn start_moto(python: &mut Command, workspace: &Workspace, port: u16) -> Run {
-    let moto = workspace.start_command(python.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]));
+    let moto = workspace.start_command(python.args(["-c", MOTO, "-H", "127.0.0.1", "-p", &port.to_string()]));
     wait_for("moto to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     moto
 }
 
-fn create_functions(workspace: &Workspace, endpoint: &str) {
+pub(crate) fn create_functions(workspace: &Workspace, endpoint: &str) {
     let mut python = python("creating functions").expect("there is one");
     let output = workspace.start_command(python.arg(script("create_functions.py")).arg(endpoint)).wait();
     assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);

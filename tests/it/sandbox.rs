@@ -71,13 +71,13 @@ pub(crate) async fn invoke(client: &aws_sdk_lambda::Client, function: &str, even
     invoked.payload
 }
 
-async fn process_id(client: &aws_sdk_lambda::Client, function: &str) -> u32 {
+pub(crate) async fn process_id(client: &aws_sdk_lambda::Client, function: &str) -> u32 {
     let payload = invoke(client, function, json!({"do": "pid"})).await;
     u32::try_from(payload["pid"].as_u64().expect("a process id")).expect("a process id")
 }
 
 /// A process is gone when it does not exist, or is dead with all its threads and only waits for its parent to notice.
-fn is_gone(process: u32) -> bool {
+pub(crate) fn is_gone(process: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
     stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')) && threads <= 1
@@ -101,7 +101,7 @@ fn throttle_reason(result: Result<Invoked, SdkError<InvokeError>>) -> Option<Thr
     }
 }
 
-fn variables(pairs: &[(&str, &str)]) -> Environment {
+pub(crate) fn variables(pairs: &[(&str, &str)]) -> Environment {
     let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Environment::builder().set_variables(Some(pairs)).build()
 }

@@ -18,7 +18,7 @@ const SERVICES: &str = "dynamodb,events,iam,scheduler,sqs,ssm,sts,tagging";
 const SECRET_VARIABLE: &str = "GAMEDAY_TEST_SECRET";
 
 /// Makes what the calls are about, and a user; the id and the secret of its key.
-fn create_surroundings(workspace: &Workspace, endpoint: &str) -> (String, String) {
+pub(crate) fn create_surroundings(workspace: &Workspace, endpoint: &str) -> (String, String) {
     let mut python = python("creating roles, a queue, a table and rules").expect("there is one");
     let output = workspace.start_command(python.arg(script("create_surroundings.py")).arg(endpoint)).wait();
     assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);

@@ -190,6 +190,9 @@ class Checks:
             return problems + query_problems(operation, body)
         if shape is None:
             return problems + ([f"{where}: a body where the model has none: {body!r}"] if body else [])
+        # A shape whose members are all in the status and the headers leaves no body.
+        if not body and all("location" in member.serialization for member in shape.members.values()):
+            return problems
         if operation.service_model.resolved_protocol == "smithy-rpc-v2-cbor":
             return problems + value_problems(shape, cbor2.loads(body), where, self.known)
         return problems + value_problems(shape, json.loads(body), where, self.known)
@@ -199,9 +202,11 @@ class Checks:
         try:
             call(**arguments)
         except ClientError as error:
-            found = error.response["Error"]["Code"]
+            # A service with an older protocol tells that one's name as well, and botocore takes that for the code.
+            answer = error.response["Error"]
+            found = {answer["Code"], answer.get("QueryErrorCode", answer["Code"])}
             problems = self._error_problems(code)
-            self.tell(name, problems if found == code else [f"refused with {found} and not {code}: {error}"])
+            self.tell(name, problems if code in found else [f"refused with {found} and not {code}: {error}"])
             return error.response
         self.tell(name, [f"not refused; expected {code}"])
         return {}
@@ -217,6 +222,14 @@ class Checks:
         if shape is None:
             return [f"{where}: the model has no such error for {operation.name}"]
         problems = []
+        if operation.service_model.protocol == "json":
+            status, body = 400, json.loads(response["body"])
+            kind = body.pop("__type", "")
+            if kind.rpartition("#")[2] != code:
+                problems.append(f"{where}: the body names {kind!r}")
+            body.pop("message", None)
+            problems += value_problems(shape, body, where, self.known)
+            return problems + ([] if response["status_code"] == status else [f"{where}: {response['status_code']}"])
         status = shape.metadata["error"]["httpStatusCode"]
         if response["status_code"] != status:
             problems.append(f"{where}: status {response['status_code']}, and the model says {status}")

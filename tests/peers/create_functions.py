@@ -15,13 +15,17 @@ def handler(event, context):
 
 
 def main():
-    lambda_ = boto3.client(
-        "lambda",
-        endpoint_url=sys.argv[1],
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    def client(service):
+        return boto3.client(
+            service,
+            endpoint_url=sys.argv[1],
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    lambda_ = client("lambda")
+    account = client("sts").get_caller_identity()["Account"]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("app.py", CODE)
@@ -29,7 +33,7 @@ def main():
         lambda_.create_function(
             FunctionName=name,
             Runtime="python3.11",
-            Role="arn:aws:iam::000000000000:role/shop",
+            Role=f"arn:aws:iam::{account}:role/shop",
             Handler="app.handler",
             Code={"ZipFile": archive.getvalue()},
             Timeout=7,

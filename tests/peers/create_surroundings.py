@@ -1,4 +1,4 @@
-"""Creates two roles, a queue, a table, a rule and a user with an access key at the endpoint that it is called with.
+"""Creates two roles, two queues, one with a policy, a table, a rule and a user with an access key at the endpoint that it is called with.
 
 Prints the key as one JSON object: {"id": …, "secret": …}.
 """
@@ -32,7 +32,13 @@ def main():
     for name, path in [("shop", "/"), ("courier", "/team/")]:
         iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST))
     iam.put_role_policy(RoleName="shop", PolicyName="send", PolicyDocument=json.dumps(SEND))
-    client("sqs").create_queue(QueueName="orders", tags={"game-day": "yes"})
+    sqs = client("sqs")
+    sqs.create_queue(QueueName="orders", tags={"game-day": "yes"})
+    url = sqs.create_queue(QueueName="payments")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Sid": "theirs", "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = {"Version": "2012-10-17", "Id": "shop", "Statement": [allow]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
     client("dynamodb").create_table(
         TableName="orders",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],

@@ -14,9 +14,13 @@ from botocore.exceptions import ClientError
 import cloudwatch_checks
 import fis_checks
 from conformance import Checks, smallest, value_problems, header_problems
+from sandbox_event_sources import event_sources, queues
+from sandbox_events import event_invokes
+from sandbox_provisioned import provisioned, url_changes
+from sandbox_versions import layers, versions
 
 # A URL of the sandbox is shorter than those of AWS; no SDK looks at that.
-KNOWN = [("GetFunctionUrlConfig.FunctionUrl", "min")]
+KNOWN = [("FunctionUrlConfig.FunctionUrl", "min")]
 
 # How long a condition may take to come true on a slow machine.
 PATIENCE_SECONDS = 60
@@ -31,6 +35,13 @@ def main():
     concurrency(checks, lambda_)
     configuration(checks, lambda_)
     update_window(checks, lambda_)
+    layers(checks, lambda_)
+    versions(checks, lambda_)
+    provisioned(checks, lambda_)
+    url_changes(checks, lambda_)
+    event_invokes(checks, lambda_)
+    event_sources(checks, lambda_)
+    queues(checks, checks.client("sqs"))
     invocations(checks, lambda_)
     checks.answer("STS says who is calling", checks.client("sts").get_caller_identity)
     everything_else_is_refused(checks, lambda_)
@@ -73,7 +84,7 @@ def check_the_checks(checks, lambda_):
 def catalog(checks, lambda_):
     functions = checks.answer("ListFunctions", lambda_.list_functions).get("Functions", [])
     names = [function["FunctionName"] for function in functions]
-    checks.expect("all functions are listed", names == ["checkout-fn", "probe", "slow-update"], names)
+    checks.expect("all functions are listed", names == ["checkout-fn", "fed", "probe", "shifted", "slow-update"], names)
     pages = [page["Functions"] for page in lambda_.get_paginator("list_functions").paginate()]
     checks.expect("ListFunctions ends when it is asked page by page", len(pages) == 1, len(pages))
 
@@ -211,7 +222,7 @@ def configuration(checks, lambda_):
         ("too little memory", {"MemorySize": 1}),
         ("a variable of Lambda's own", {"Environment": {"Variables": {"AWS_REGION": "x"}}}),
         ("variables over 4 KB", {"Environment": {"Variables": {"BIG": "x" * 5000}}}),
-        ("what the sandbox can not change", {"Layers": ["x"]}),
+        ("what the sandbox can not change", {"Role": "arn:aws:iam::000000000000:role/other"}),
     ]:
         checks.refusal(
             f"UpdateFunctionConfiguration with {text}",

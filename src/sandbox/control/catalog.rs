@@ -1,4 +1,4 @@
-//! What there is: functions, versions, aliases, tags, the account's settings.
+//! What there is: functions, tags, the account's settings.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use super::configuration::document;
 use super::{ApiError, Qualifier};
 use crate::sandbox::account::Account;
 use crate::sandbox::concurrency::ACCOUNT_LIMIT;
-use crate::sandbox::function::Function;
 use crate::sandbox::name::Version;
 
 /// The code quota that `GetAccountSettings` answers: 75 GB.
@@ -46,63 +45,6 @@ pub(super) async fn get_function(
         answer["Concurrency"] = json!({"ReservedConcurrentExecutions": reserved});
     }
     Ok(Json(answer))
-}
-
-pub(super) async fn list_versions(
-    State(account): State<Arc<Account>>,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    let function = account.find(&name, None)?.function;
-    let versions: Vec<Value> = function
-        .versions()
-        .into_iter()
-        .filter_map(|version| {
-            let shown = function.shown(version)?;
-            Some(document(&account, &function, &shown, &format!("{}:{version}", function.arn())))
-        })
-        .collect();
-    Ok(Json(json!({"Versions": versions})))
-}
-
-#[derive(Debug, serde::Deserialize)]
-pub(super) struct OfVersion {
-    #[serde(rename = "FunctionVersion")]
-    version: Option<String>,
-}
-
-pub(super) async fn list_aliases(
-    State(account): State<Arc<Account>>,
-    Path(name): Path<String>,
-    Query(OfVersion { version }): Query<OfVersion>,
-) -> Result<Json<Value>, ApiError> {
-    let function = account.find(&name, None)?.function;
-    let aliases: Vec<Value> = function
-        .aliases
-        .keys()
-        .filter_map(|alias| alias_document(&function, alias))
-        .filter(|alias| version.as_ref().is_none_or(|version| alias["FunctionVersion"] == version.as_str()))
-        .collect();
-    Ok(Json(json!({"Aliases": aliases})))
-}
-
-pub(super) async fn get_alias(
-    State(account): State<Arc<Account>>,
-    Path((name, alias)): Path<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    let function = account.find(&name, None)?.function;
-    let missing = || ApiError::NotFound(format!("Cannot find alias arn: {}:{alias}", function.arn()));
-    alias_document(&function, &alias).map(Json).ok_or_else(missing)
-}
-
-fn alias_document(function: &Function, alias: &str) -> Option<Value> {
-    let (version, revision) = function.aliases.get(alias)?;
-    Some(json!({
-        "AliasArn": format!("{}:{alias}", function.arn()),
-        "Name": alias,
-        "FunctionVersion": version.to_string(),
-        "Description": "",
-        "RevisionId": revision,
-    }))
 }
 
 pub(super) async fn list_tags(

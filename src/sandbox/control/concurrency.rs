@@ -9,24 +9,13 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ApiError;
+use super::{ApiError, function_alone};
 use crate::sandbox::account::Account;
-use crate::sandbox::name::Version;
 
 #[derive(Debug, Deserialize)]
 struct Put {
     #[serde(rename = "ReservedConcurrentExecutions")]
     reserved: u32,
-}
-
-/// The function's name; a reservation is the function's, never a version's.
-fn function_name(account: &Account, name: &str) -> Result<String, ApiError> {
-    let target = account.find(name, None)?;
-    if target.version != Version::Latest || target.qualifier.is_some() {
-        let text = "reserved concurrency belongs to the function; name it without a qualifier";
-        return Err(ApiError::InvalidParameter(text.to_owned()));
-    }
-    Ok(target.function.name.clone())
 }
 
 pub(super) async fn put_concurrency(
@@ -35,7 +24,7 @@ pub(super) async fn put_concurrency(
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let put: Put = serde_json::from_slice(&body).map_err(|error| ApiError::InvalidParameter(error.to_string()))?;
-    account.concurrency.reserve(&function_name(&account, &name)?, Some(put.reserved))?;
+    account.concurrency.reserve(&function_alone(&account, &name)?.name, Some(put.reserved))?;
     Ok(Json(json!({"ReservedConcurrentExecutions": put.reserved})))
 }
 
@@ -43,7 +32,7 @@ pub(super) async fn get_concurrency(
     State(account): State<Arc<Account>>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let reserved = account.concurrency.reserved(&function_name(&account, &name)?);
+    let reserved = account.concurrency.reserved(&function_alone(&account, &name)?.name);
     // Lambda leaves the member out when nothing is reserved, which is not the same as 0.
     Ok(Json(reserved.map_or_else(|| json!({}), |reserved| json!({"ReservedConcurrentExecutions": reserved}))))
 }
@@ -52,6 +41,6 @@ pub(super) async fn delete_concurrency(
     State(account): State<Arc<Account>>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    account.concurrency.reserve(&function_name(&account, &name)?, None)?;
+    account.concurrency.reserve(&function_alone(&account, &name)?.name, None)?;
     Ok(StatusCode::NO_CONTENT)
 }

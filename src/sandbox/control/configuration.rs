@@ -5,17 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{ApiError, Qualifier};
 use crate::sandbox::account::Account;
 use crate::sandbox::configuration::Change;
 use crate::sandbox::function::{Function, Shown};
-use crate::sandbox::name::Version;
 
 /// How Lambda writes `LastModified`.
 const MODIFIED_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f+0000";
@@ -37,7 +33,7 @@ pub(super) async fn update_configuration(
 ) -> Result<Json<Value>, ApiError> {
     let change = read_change(&body)?;
     let target = account.find(&name, None)?;
-    if target.version != Version::Latest {
+    if target.qualifier.as_deref().is_some_and(|qualifier| qualifier != "$LATEST") {
         let text = "UpdateFunctionConfiguration changes $LATEST only; published versions are immutable";
         return Err(ApiError::InvalidParameter(text.to_owned()));
     }
@@ -60,6 +56,7 @@ fn read_change(body: &[u8]) -> Result<Change, ApiError> {
             "MemorySize" => change.memory_mb = Some(member(&name, value)?),
             "Description" => change.description = Some(member(&name, value)?),
             "Handler" => change.handler = Some(member(&name, value)?),
+            "Layers" => change.layers = Some(member(&name, value)?),
             "RevisionId" => change.revision = Some(member(&name, value)?),
             "Environment" => {
                 let environment: Environment = member(&name, value)?;
@@ -99,7 +96,7 @@ pub(super) fn document(account: &Account, function: &Function, shown: &Shown, ar
         "Timeout": configuration.timeout_seconds,
         "MemorySize": configuration.memory_mb,
         "LastModified": configuration.modified.format(MODIFIED_FORMAT).to_string(),
-        "CodeSha256": BASE64_STANDARD.encode(Sha256::digest(function.program.identity.as_bytes())),
+        "CodeSha256": function.program.code_sha256(),
         "Version": version.to_string(),
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": revision,
@@ -111,7 +108,11 @@ pub(super) fn document(account: &Account, function: &Function, shown: &Shown, ar
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{}", function.name)},
     });
-    // Lambda leaves the member out when there are no variables.
+    // Lambda leaves these members out when they would be empty.
+    if !configuration.layers.is_empty() {
+        let layers: Vec<Value> = configuration.layers.iter().map(|arn| json!({"Arn": arn, "CodeSize": 0})).collect();
+        document["Layers"] = layers.into();
+    }
     if !configuration.environment.is_empty() {
         document["Environment"] = json!({"Variables": configuration.environment});
     }
@@ -124,11 +125,12 @@ mod tests {
 
     #[test]
     fn only_what_the_sandbox_can_change_is_accepted() {
-        let change = read_change(br#"{"Timeout": 9, "Environment": {"Variables": {"A1": "b"}}, "Layers": null}"#);
+        let change =
+            read_change(br#"{"Timeout": 9, "Environment": {"Variables": {"A1": "b"}}, "Layers": null, "Role": null}"#);
         let change = change.expect("a good change");
         assert_eq!(change.timeout_seconds, Some(9));
         assert_eq!(change.environment.map(|environment| environment.len()), Some(1));
-        assert!(matches!(read_change(br#"{"Layers": []}"#), Err(ApiError::InvalidParameter(_))));
+        assert!(matches!(read_change(br#"{"Role": "x"}"#), Err(ApiError::InvalidParameter(_))));
         assert!(matches!(read_change(br#"{"Timeout": "9"}"#), Err(ApiError::InvalidParameter(_))));
         assert!(matches!(read_change(b"Timeout=9"), Err(ApiError::InvalidContent(_))));
     }

@@ -7,9 +7,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::sandbox::account::{FindError, InvokeError};
-use crate::sandbox::concurrency::{Throttle, TooMuchReserved};
+use crate::sandbox::alias::AliasError;
+use crate::sandbox::concurrency::{ConcurrencyError, Throttle};
 use crate::sandbox::configuration::UpdateError;
+use crate::sandbox::event_source::SourceError;
 use crate::sandbox::name::NameError;
+use crate::sandbox::version::DeleteError;
 
 /// The header that names the error's kind, from which an SDK makes its typed error.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -32,6 +35,10 @@ pub(in crate::sandbox) enum ApiError {
     Conflict(String),
     #[error("{0}")]
     Precondition(String),
+    #[error("{0}")]
+    InUse(String),
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NotProvisioned,
     #[error("Rate Exceeded.")]
     Throttled(Throttle),
     #[error("the sandbox does not implement the operation `{0}`")]
@@ -53,6 +60,8 @@ impl ApiError {
             Self::RequestTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "ResourceConflictException"),
             Self::Precondition(_) => (StatusCode::PRECONDITION_FAILED, "PreconditionFailedException"),
+            Self::NotProvisioned => (StatusCode::NOT_FOUND, "ProvisionedConcurrencyConfigNotFoundException"),
+            Self::InUse(_) => (StatusCode::BAD_REQUEST, "ResourceInUseException"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             // Not a 500 or 503, which an SDK would try again.
             Self::UnknownOperation(_) => (StatusCode::NOT_IMPLEMENTED, "UnknownOperationException"),
@@ -66,8 +75,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, kind) = self.status_and_kind();
         let side = if status.is_server_error() { "Service" } else { "User" };
-        // The service model has `Message` in these two and `message` in the others.
-        let key = if matches!(kind, "ResourceNotFoundException" | "ServiceException") { "Message" } else { "message" };
+        // The service model has `Message` in these and `message` in the others.
+        let is_upper = matches!(kind, "ResourceNotFoundException" | "ResourceInUseException" | "ServiceException");
+        let key = if is_upper { "Message" } else { "message" };
         let mut body = json!({"Type": side, key: self.to_string()});
         if let Self::Throttled(throttle) = self {
             body["Reason"] = throttle.reason().into();
@@ -115,8 +125,39 @@ impl From<UpdateError> for ApiError {
     }
 }
 
-impl From<TooMuchReserved> for ApiError {
-    fn from(error: TooMuchReserved) -> Self {
+impl From<AliasError> for ApiError {
+    fn from(error: AliasError) -> Self {
+        let text = error.to_string();
+        match error {
+            AliasError::Exists(_) => Self::Conflict(text),
+            AliasError::Missing(_) | AliasError::VersionMissing(_) => Self::NotFound(text),
+            AliasError::Invalid(_) => Self::InvalidParameter(text),
+            AliasError::StaleRevision => Self::Precondition(text),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        let text = error.to_string();
+        match error {
+            DeleteError::Referenced(_) => Self::Conflict(text),
+            DeleteError::Missing(_) => Self::NotFound(text),
+        }
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::InUse => Self::InUse(error.to_string()),
+            SourceError::Invalid(text) => Self::InvalidParameter(text),
+        }
+    }
+}
+
+impl From<ConcurrencyError> for ApiError {
+    fn from(error: ConcurrencyError) -> Self {
         Self::InvalidParameter(error.to_string())
     }
 }

@@ -10,6 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::{ApiError, Qualifier};
 use crate::sandbox::account::{Account, REQUEST_BYTES_MAX};
+use crate::sandbox::asynchronous;
 use crate::sandbox::function::Outcome;
 use crate::sandbox::server::{BodyError, read_body};
 
@@ -37,11 +38,11 @@ pub(super) async fn invoke(
             Ok(answer(outcome, header("x-amz-log-type") == Some("Tail")))
         }
         Some("Event") => {
-            let request_id = account.invoke_later(&target, payload)?;
+            let request_id = asynchronous::invoke_later(&account, &target, payload)?;
             Ok((StatusCode::ACCEPTED, [(REQUEST_ID, request_id)]).into_response())
         }
         Some("DryRun") => {
-            account.would_invoke(&target, &payload)?;
+            account.would_invoke(&payload)?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Some(other) => Err(ApiError::InvalidParameter(format!(

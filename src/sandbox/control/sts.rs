@@ -1,9 +1,5 @@
 //! STS GetCallerIdentity, so that a program that checks its account finds the sandbox's.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
@@ -16,8 +12,8 @@ use crate::sandbox::account::Account;
 const USER: &str = "gameday-sandbox";
 
 /// The query protocol: a form in, XML out.
-pub(super) async fn query(State(account): State<Arc<Account>>, body: Bytes) -> Response {
-    let form = String::from_utf8_lossy(&body);
+pub(super) fn query(account: &Account, body: &[u8]) -> Response {
+    let form = String::from_utf8_lossy(body);
     let action = form.split('&').find_map(|pair| pair.strip_prefix("Action=")).unwrap_or_default();
     if action != "GetCallerIdentity" {
         return ApiError::UnknownOperation(format!("POST / Action={action}")).into_response();

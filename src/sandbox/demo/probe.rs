@@ -8,6 +8,8 @@
 //! | `{"do": "sleep", "ms": 100}` | answers later |
 //! | `{"do": "hang", "file": "…"}` | starts a child, writes both process ids to the file, and never answers |
 //! | `{"do": "print", "text": "…"}` | writes a line to standard output |
+//! | `{"do": "append", "file": "…", "text": "…", "then": {…}}` | adds a line to the file, then does what `then` says |
+//! | `{"Records": [{"body": "…"}, …]}` | does what each body says, as from a queue; answers how many there were |
 //! | `{"do": "large", "bytes": n}` | answers a text of that length |
 //! | `{"do": "fail"}` | fails as a handler does |
 //! | `{"do": "crash", "code": 3}` | exits |
@@ -35,6 +37,16 @@ pub(super) async fn run() -> Result<(), DemoError> {
 }
 
 async fn handle(event: Value) -> Result<Value, Diagnostic> {
+    let Some(records) = event["Records"].as_array() else { return act(event).await };
+    for record in records {
+        let body = record["body"].as_str().unwrap_or_default();
+        let event = serde_json::from_str(body).map_err(|error| failure("Probe.Body", &error.to_string()))?;
+        act(event).await?;
+    }
+    Ok(json!({"records": records.len()}))
+}
+
+async fn act(event: Value) -> Result<Value, Diagnostic> {
     let text = |name: &str| event[name].as_str().unwrap_or_default();
     let number = |name: &str| event[name].as_u64().unwrap_or_default();
     match text("do") {
@@ -51,11 +63,24 @@ async fn handle(event: Value) -> Result<Value, Diagnostic> {
                 .map_err(|error| failure("Probe.Print", &error.to_string()))?;
             Ok(json!({}))
         }
+        "append" => {
+            append(text("file"), text("text")).map_err(|error| failure("Probe.Append", &error.to_string()))?;
+            match event.get("then") {
+                Some(then) => Box::pin(act(then.clone())).await,
+                None => Ok(json!({})),
+            }
+        }
         "large" => Ok(Value::String("x".repeat(usize::try_from(number("bytes")).unwrap_or_default()))),
         "fail" => Err(failure("Probe.Failed", "the probe was told to fail")),
         "crash" => exit(i32::try_from(number("code")).unwrap_or(1)),
         other => Err(failure("Probe.Unknown", &format!("the probe can not `{other}`"))),
     }
+}
+
+/// One write a line, so that lines of several processes do not mix.
+fn append(file: &str, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+    file.write_all(format!("{text}\n").as_bytes())
 }
 
 async fn hang(file: &str) -> Result<Value, Diagnostic> {

@@ -86,6 +86,10 @@ fn check_lambda(checker: &mut Checker<'_>, place: Place<'_>, lambda: &LambdaTarg
 
 /// A thing in the account has a name there, and no scenario chooses the account.
 fn check_resource(checker: &mut Checker<'_>, place: Place<'_>, kind: TargetKind<'_>) {
+    if let Some(bus) = place.key("bus").text().filter(|bus| bus.starts_with("arn:")) {
+        let problem = place.key("bus").error("account-in-scenario", format!("`{bus}` is more than a name"));
+        checker.tell(problem.with_help("write the bus's name alone: account and Region are bound in `gameday.yaml`"));
+    }
     let Some(name) = place.key("name").text() else { return };
     let place = place.key("name");
     // A thing of another kind is named in words, and a parameter may stand in a path.

@@ -1,0 +1,402 @@
+//! What every fault owes, whatever its kind and whoever plays AWS: the same checks for each, on each.
+//!
+//! A kind joins by a row in one of the lists, and by a line in [`state_of`] where it changes what is not read there yet.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use gameday::aws::{Aws, Connection, ParameterKind};
+use gameday::event::{Armed, EventLog, FaultIdentity};
+use gameday::fault::{
+    AwsResource, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
+};
+use gameday::unit::{Clock, Secret, TargetId};
+use serde_json::{Value, json};
+
+use crate::peers::{create_functions, python, start_ministack, start_moto, stop};
+use crate::signed::create_surroundings;
+use crate::support::{Workspace, free_port};
+
+const SERVICES: &str = "dynamodb,events,iam,lambda,logs,sqs,ssm,sts";
+/// The only target of every row.
+const TARGET: &str = "it";
+/// Which change each fault of this test is.
+const TOKEN: &str = "gameday-contract-001-it";
+
+/// One fault, and what somebody else makes of the same settings.
+struct Row {
+    on: FaultTarget,
+    kind: &'static str,
+    fault: Value,
+    /// The parameters of a fault that stands for somebody else; none where the settings have no third value.
+    other: Option<Value>,
+}
+
+/// A row whose settings somebody else can give a third value.
+fn row(on: FaultTarget, kind: &'static str, fault: Value, other: Value) -> Row {
+    Row { on, kind, fault, other: Some(other) }
+}
+
+fn function(name: &str) -> FaultTarget {
+    FaultTarget::Function { name: name.to_owned(), alias: None }
+}
+
+fn resource(of: impl FnOnce(String) -> AwsResource, name: &str) -> FaultTarget {
+    FaultTarget::Resource(of(name.to_owned()))
+}
+
+/// Faults on functions that every emulator has.
+fn function_rows(name: &str) -> Vec<Row> {
+    let on = || function(name);
+    vec![
+        row(on(), "lambda_concurrency", json!({"reserved": 0}), json!({"reserved": 1})),
+        row(on(), "lambda_timeout", json!({"timeout": "2s"}), json!({"timeout": "3s"})),
+        row(
+            on(),
+            "lambda_environment",
+            json!({"set": {"COLOUR": "blue", "ADDED": ""}, "unset": ["OTHER"]}),
+            json!({"set": {"COLOUR": "grey", "ADDED": "1", "OTHER": "theirs"}}),
+        ),
+        row(on(), "lambda_memory", json!({"mb": 192}), json!({"mb": 320})),
+    ]
+}
+
+/// A fault on asynchronous events, which somebody else can change where a second Put replaces the first.
+fn asynchronous_row(name: &str, can_replace: bool) -> Row {
+    let other = json!({"retries": 1, "max_age": "2m"});
+    let fault = json!({"retries": 0, "max_age": "1m"});
+    Row { on: function(name), kind: "lambda_async", fault, other: can_replace.then_some(other) }
+}
+
+/// Faults on functions that only the sandbox can show whole: it has layers by name, mappings, aliases and URLs.
+fn sandbox_rows(name: &str) -> Vec<Row> {
+    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1");
+    let live = || FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
+    let alone = |on, kind, fault| Row { on, kind, fault, other: None };
+    vec![
+        row(function(name), "lambda_layer", json!({"add": layer("slow")}), json!({"add": layer("other")})),
+        alone(function(name), "lambda_layer", json!({"remove": "second"})),
+        alone(function(name), "lambda_event_source", json!({"enabled": false})),
+        row(
+            function(name),
+            "lambda_event_source",
+            json!({"batch_size": 1, "maximum_concurrency": 2}),
+            json!({"batch_size": 2, "maximum_concurrency": 3}),
+        ),
+        row(live(), "lambda_async", json!({"max_age": "1m"}), json!({"max_age": "2m"})),
+        alone(function(name), "lambda_async", json!({"on_failure": "remove"})),
+        row(live(), "lambda_provisioned_concurrency", json!({"provisioned": 2}), json!({"provisioned": 3})),
+        alone(function(name), "lambda_function_url", json!({"auth": "iam"})),
+        alone(live(), "lambda_canary", json!({"weight": "30%", "with": {"timeout": "1s", "set": {"COLOUR": "blue"}}})),
+    ]
+}
+
+/// Faults on what surrounds functions, as far as every emulator has it.
+fn surrounding_rows() -> Vec<Row> {
+    let role = || resource(AwsResource::Role, "courier");
+    let queue = |name| resource(AwsResource::Queue, name);
+    let parameter = |name| resource(AwsResource::Parameter, name);
+    let rule = |name: &str, bus: Option<&str>| {
+        let on = AwsResource::Rule { name: name.to_owned(), bus: bus.map(str::to_owned) };
+        Row { on: FaultTarget::Resource(on), kind: "event_rule", fault: json!({"enabled": false}), other: None }
+    };
+    let sending = || json!({"actions": ["SendMessage"]});
+    let couriers = json!({"actions": ["ReceiveMessage", "DeleteMessage"], "principal": "team/courier"});
+    vec![
+        row(
+            role(),
+            "iam_deny",
+            json!({"actions": ["sqs:SendMessage", "s3:*"]}),
+            json!({"actions": ["sqs:PurgeQueue"]}),
+        ),
+        row(queue("orders"), "sqs_deny", json!({}), sending()),
+        row(queue("payments"), "sqs_deny", couriers, sending()),
+        rule("nightly", None),
+        rule("paid", Some("shop")),
+        row(parameter("/shop/mode"), "ssm_parameter", json!({"value": "panic"}), json!({"value": "theirs"})),
+        row(parameter("/shop/modes"), "ssm_parameter", json!({"value": "x,y"}), json!({"value": "theirs"})),
+    ]
+}
+
+/// Faults on a table, which has a maximum on MiniStack alone.
+fn table_rows() -> Vec<Row> {
+    let table = || resource(AwsResource::Table, "orders");
+    vec![
+        row(table(), "dynamodb_throttle", json!({"read": 1}), json!({"read": 7})),
+        row(table(), "dynamodb_throttle", json!({"read": 1, "write": 1}), json!({"read": 5, "write": 6})),
+    ]
+}
+
+/// A fault from its parameters, as a file has it.
+fn kind(row: &Row, parameters: &Value) -> FaultKind {
+    let mut parameters = parameters.clone();
+    parameters["target"] = TARGET.into();
+    let spec: FaultSpec = serde_json::from_value(json!({row.kind: parameters})).expect("a fault");
+    let kind = spec.kind().expect("one kind");
+    assert_eq!(kind.objections(), [], "{}", row.kind);
+    kind
+}
+
+fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
+    let target: TargetId = TARGET.parse().expect("a name");
+    FaultEnvironment {
+        aws: aws.clone(),
+        proxy: None,
+        targets: [(target, on.clone())].into(),
+        shell: String::new(),
+        is_embedded: false,
+        occasion: Occasion { token: TOKEN.to_owned(), lasts: Duration::from_secs(600) },
+    }
+}
+
+/// What of a target a fault could change.
+async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
+    match target {
+        FaultTarget::Function { name, alias } => {
+            // Not every emulator has all of it.
+            let found = aws.functions.configuration(name).await.expect("a configuration");
+            let reserved = aws.functions.reserved_concurrency(name).await.expect("an answer");
+            json!({
+                "timeout": found.timeout_seconds,
+                "memory": found.memory_mb,
+                "layers": found.layers,
+                "variables": found.environment.expect("variables").0,
+                "reserved": reserved,
+                "asynchronous": format!("{:?}", aws.lambda.invoke_configuration(name, alias.as_deref()).await.ok()),
+                "mappings": format!("{:?}", aws.lambda.event_sources(name).await.ok()),
+                "signed": aws.lambda.url_needs_signature(name, None).await.ok().flatten(),
+                "alias": match alias {
+                    Some(alias) => {
+                        let found = aws.lambda.alias(name, alias).await.expect("an alias");
+                        let provisioned = aws.lambda.provisioned(name, alias).await.expect("an answer");
+                        let versions = aws.lambda.versions(name).await.expect("versions");
+                        json!([found.version, found.weights, provisioned.map(|it| it.requested), versions.len()])
+                    }
+                    None => Value::Null,
+                },
+            })
+        }
+        FaultTarget::Resource(AwsResource::Role(name)) => {
+            let policy = async |policy| aws.iam.role_policy(name, policy).await.expect("an answer");
+            json!({"theirs": policy("send").await, "ours": policy(TOKEN).await})
+        }
+        FaultTarget::Resource(AwsResource::Queue(name)) => {
+            let url = aws.sqs.queue_url(name).await.expect("a queue");
+            let policy = aws.sqs.policy(&url).await.expect("an answer");
+            policy.map_or(Value::Null, |policy| serde_json::from_str(&policy).expect("JSON"))
+        }
+        FaultTarget::Resource(AwsResource::Table(name)) => {
+            format!("{:?}", aws.dynamodb.table(name).await.expect("a table")).into()
+        }
+        FaultTarget::Resource(AwsResource::Rule { name, bus }) => {
+            format!("{:?}", aws.events.rule(name, bus.as_deref()).await.expect("a rule")).into()
+        }
+        FaultTarget::Resource(AwsResource::Parameter(name)) => {
+            let parameter = aws.ssm.parameter(name).await.expect("an answer").expect("a parameter");
+            json!([parameter.value.reveal(), parameter.kind.as_str()])
+        }
+        FaultTarget::Proxy(_) | FaultTarget::Resource(AwsResource::Other(_)) => {
+            panic!("no fault of this test: {target:?}")
+        }
+    }
+}
+
+/// The undo is on disk: what an injection asks for.
+fn armed(undo: &Undo) -> Armed {
+    let directory = tempfile::tempdir().expect("a folder");
+    let log = EventLog::create(directory.path(), Clock::start()).expect("a log");
+    let identity = FaultIdentity { step: "001-it".to_owned(), fault: "it".parse().expect("a name") };
+    log.arm(&identity, &serde_json::to_vec(undo).expect("JSON")).expect("on disk").0
+}
+
+/// Somebody who finds what `undo` injected, and makes of it what `other` injects.
+fn foreign(undo: &Undo, other: &Undo) -> Undo {
+    let [mut foreign, other] = [undo, other].map(|undo| serde_json::to_value(undo).expect("JSON"));
+    let settings = |undo: &Value| -> Vec<Value> {
+        let change = undo.as_object().expect("a map").values().next().expect("one kind").clone();
+        change["settings"].as_array().expect("a change of settings").clone()
+    };
+    let theirs = settings(&other);
+    let change = foreign.as_object_mut().expect("a map").values_mut().next().expect("one kind");
+    for setting in change["settings"].as_array_mut().expect("a change of settings") {
+        let name = setting["name"].clone();
+        let wanted = theirs.iter().find(|it| it["name"] == name).map(|it| it["injected"].clone());
+        setting["before"] = setting["injected"].take();
+        setting["injected"] = wanted.unwrap_or_else(|| setting["before"].clone());
+    }
+    serde_json::from_value(foreign).expect("an undo")
+}
+
+/// The contract of one fault; `state` reads what its target is.
+async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -> Value) {
+    let what = row.kind;
+    let prepare = async |parameters| kind(row, parameters).prepare(environment).await.expect(what);
+    let inject = async |undo: &Undo| undo.inject(environment, &armed(undo)).await;
+    let revert = async |undo: &Undo| undo.revert(environment).await.expect(what);
+
+    let before = state().await;
+    let undo = prepare(&row.fault).await;
+    assert_eq!(state().await, before, "{what}: a look changes nothing");
+    assert_eq!(revert(&undo).await, Reverted::AsBefore, "{what}: nothing was changed yet");
+    inject(&undo).await.expect(what);
+    let during = state().await;
+    assert_ne!(during, before, "{what}: it is seen");
+    inject(&undo).await.expect(what);
+    assert_eq!(state().await, during, "{what}: a second injection changes nothing");
+    assert_eq!(revert(&undo).await, Reverted::Restored, "{what}");
+    assert_eq!(state().await, before, "{what}: all is as before");
+    assert_eq!(revert(&undo).await, Reverted::AsBefore, "{what}: a second undo");
+    assert_eq!(state().await, before, "{what}: a second undo changes nothing");
+
+    let undo = prepare(&row.fault).await;
+    inject(&undo).await.expect(what);
+    let file = serde_json::to_string(&undo).expect("JSON");
+    let read: Undo = serde_json::from_str(&file).expect("an undo");
+    assert_eq!(read, undo, "{what}");
+    assert_eq!(revert(&read).await, Reverted::Restored, "{what}: from the file alone");
+    assert_eq!(state().await, before, "{what}: from the file alone");
+
+    let Some(other) = &row.other else { return };
+    let (undo, theirs) = (prepare(&row.fault).await, prepare(other).await);
+    let foreign = foreign(&undo, &theirs);
+    inject(&undo).await.expect(what);
+    inject(&foreign).await.expect(what);
+    let changed = state().await;
+    for _ in 0..2 {
+        let outcome = revert(&undo).await;
+        assert!(matches!(&outcome, Reverted::Drift(lines) if !lines.is_empty()), "{what}: {outcome:?}");
+        assert_eq!(state().await, changed, "{what}: what somebody else wrote is left alone");
+    }
+    assert_eq!(revert(&foreign).await, Reverted::Restored, "{what}: they take it back");
+    assert_eq!(revert(&undo).await, Reverted::Restored, "{what}: and so do we");
+    assert_eq!(state().await, before, "{what}: all is as before");
+
+    let (undo, theirs) = (prepare(&row.fault).await, prepare(other).await);
+    inject(&theirs).await.expect(what);
+    let changed = state().await;
+    let outcome = inject(&undo).await;
+    assert!(matches!(outcome, Err(FaultError::Unsafe { .. })), "{what}: changed since it was read: {outcome:?}");
+    assert_eq!(state().await, changed, "{what}: what somebody else wrote is not overwritten");
+    assert_eq!(revert(&theirs).await, Reverted::Restored, "{what}");
+    assert_eq!(state().await, before, "{what}: all is as before");
+}
+
+/// The contract of each row, one after the other.
+async fn keep_all(aws: &Aws, rows: &[Row]) {
+    for row in rows {
+        keep(&environment(aws, &row.on), row, async || state_of(aws, &row.on).await).await;
+    }
+}
+
+#[tokio::test]
+async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
+    let functions =
+        "functions:
+  probe:
+    demo: probe
+    timeout: 7s
+    environment: {COLOUR: red, OTHER: secret}
+    update_ms: 50
+    aliases: {live: 1}
+    layers: ['arn:aws:lambda:us-east-1:000000000000:layer:first:1', 'arn:aws:lambda:us-east-1:000000000000:layer:second:4']
+    event_sources: [{queue: orders, batch_size: 5, maximum_concurrency: 4}]
+    event_invoke: {on_failure: failed}
+";
+    let sandbox = crate::sandbox::start(functions).await;
+    let aws = Aws::connect(&Connection::Endpoint(sandbox.endpoint())).await;
+    keep_all(&aws, &function_rows("probe")).await;
+    keep_all(&aws, &sandbox_rows("probe")).await;
+    keep_all(&aws, &[asynchronous_row("probe", true)]).await;
+    sandbox.stop().await;
+}
+
+/// The commands for a stuck undo do the same with AWS's own command line, which `GAMEDAY_TEST_AWS_CLI` names.
+async fn undo_by_hand(aws: &Aws, endpoint: &str, rows: &[Row]) {
+    let Some(cli) = std::env::var_os("GAMEDAY_TEST_AWS_CLI") else { return };
+    let directory = tempfile::tempdir().expect("a folder");
+    let file = directory.path().join("it's the undo.json");
+    for row in rows {
+        let (what, environment) = (row.kind, environment(aws, &row.on));
+        let before = state_of(aws, &row.on).await;
+        let undo = kind(row, &row.fault).prepare(&environment).await.expect(what);
+        undo.inject(&environment, &armed(&undo)).await.expect(what);
+        std::fs::write(&file, json!({"format": 1, "undo": undo}).to_string()).expect("a file");
+        for command in undo.by_hand(&file) {
+            // Version 1 of the command line does not look for SQS where `AWS_ENDPOINT_URL` says.
+            let mut shell = Command::new("sh");
+            shell
+                .arg("-c")
+                .arg(format!("aws() {{ \"$AWS_CLI\" --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }}\n{command}"))
+                .env("AWS_CLI", &cli);
+            shell
+                .env("AWS_ENDPOINT_URL", endpoint)
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_DEFAULT_REGION", "us-east-1");
+            shell.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+            let output = shell.stdin(Stdio::null()).output().expect("a shell");
+            assert!(output.status.success(), "{what}: {command}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert_eq!(state_of(aws, &row.on).await, before, "{what}: all is as before");
+        assert_eq!(undo.revert(&environment).await.expect(what), Reverted::AsBefore, "{what}");
+    }
+}
+
+/// A parameter of each kind that can be restored, and one that is refused.
+async fn create_parameters(aws: &Aws) {
+    for (name, value, kind) in [
+        ("/shop/mode", "calm", ParameterKind::String),
+        ("/shop/modes", "a,b ü", ParameterKind::StringList),
+        ("/shop/key", "secret", ParameterKind::SecureString),
+    ] {
+        aws.ssm.put_parameter(name, &Secret::new(value), kind, false).await.expect("a parameter");
+    }
+}
+
+/// What could not be restored for certain is refused before anything is changed.
+async fn refuse(aws: &Aws) {
+    let key = resource(AwsResource::Parameter, "/shop/key");
+    let row = row(key, "ssm_parameter", json!({"value": "panic"}), json!({}));
+    let outcome = kind(&row, &row.fault).prepare(&environment(aws, &row.on)).await;
+    assert!(matches!(outcome, Err(FaultError::Unsafe { .. })), "{outcome:?}");
+}
+
+/// Makes what the rows are about on an emulator that somebody else wrote, and keeps the contract there.
+fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
+    create_surroundings(workspace, endpoint);
+    create_functions(workspace, endpoint);
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let aws = Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await;
+        create_parameters(&aws).await;
+        refuse(&aws).await;
+        keep_all(&aws, rows).await;
+        undo_by_hand(&aws, endpoint, rows).await;
+    });
+}
+
+/// `orders` has no reservation and no policy, and `payments` has one.
+fn all_rows() -> Vec<Row> {
+    let rows = [function_rows("orders"), function_rows("payments"), surrounding_rows()];
+    rows.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_fault_keeps_the_contract_on_ministack() {
+    let Some(mut python) = python("the contract of faults on MiniStack") else { return };
+    let (workspace, port) = (Workspace::empty(), free_port());
+    let ministack = start_ministack(&mut python, &workspace, port, SERVICES);
+    let rows: Vec<Row> = all_rows().into_iter().chain(table_rows()).chain([asynchronous_row("orders", true)]).collect();
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows);
+    stop(ministack);
+}
+
+/// moto 5.2.5 has no revisions of functions, does not hear of a table's maximum, and keeps the first of two Puts of what is said
+/// of asynchronous events.
+#[test]
+fn every_fault_keeps_the_contract_on_moto() {
+    let Some(mut python) = python("the contract of faults on moto") else { return };
+    let (workspace, port) = (Workspace::empty(), free_port());
+    let moto = start_moto(&mut python, &workspace, port);
+    let rows: Vec<Row> = all_rows().into_iter().chain([asynchronous_row("orders", false)]).collect();
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows);
+    stop(moto);
+}
