@@ -9,10 +9,13 @@ use aws_sdk_cloudwatch::types::{
     ComparisonOperator, Dimension, HistoryItemType, Metric, MetricDataQuery, MetricDatum, MetricStat, ScanBy,
     StandardUnit, StateValue, Statistic, StatusCode,
 };
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{AliasRoutingConfiguration, InvocationType};
 use gameday::sandbox::Sandbox;
 use serde_json::json;
 
 use crate::sandbox::{aws_config, client, eventually, invoke, start, try_invoke};
+use crate::sandbox_event_source::{queue_url, sqs};
 
 async fn cloudwatch(sandbox: &Sandbox) -> Client {
     Client::new(&aws_config(&sandbox.endpoint()).await)
@@ -87,6 +90,61 @@ async fn invocations_errors_throttles_and_durations_are_counted() {
 
     let listed = cloudwatch.list_metrics().namespace("AWS/Lambda").metric_name("Errors").send().await.expect("metrics");
     assert_eq!(listed.metrics().len(), 5, "account, function, its two resources, the alias's version");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_queue_feeds_and_what_comes_asynchronously_is_counted_too() {
+    let functions = "functions: {fed: {demo: probe, event_sources: [{queue: orders}]}, \
+                     told: {demo: probe, aliases: {live: 1}, event_invoke: {retries: 0}}}";
+    let sandbox = start(functions).await;
+    let (lambda, cloudwatch) = (client(&sandbox).await, cloudwatch(&sandbox).await);
+    let message =
+        json!({"QueueUrl": queue_url(&sandbox, "orders").await, "MessageBody": json!({"do": "pid"}).to_string()});
+    sqs(&sandbox, "SendMessage", message).await;
+    let tell = async |function: &str, event: serde_json::Value| {
+        let call = lambda.invoke().function_name(function).invocation_type(InvocationType::Event);
+        call.payload(Blob::new(event.to_string())).send().await.expect("an event is taken");
+    };
+    tell("told:live", json!({"do": "fail"})).await;
+
+    let live = [("FunctionName", "told"), ("Resource", "told:live")];
+    let version = [("FunctionName", "told"), ("Resource", "told:live"), ("ExecutedVersion", "1")];
+    for (name, dimensions) in [
+        ("Invocations", &[("FunctionName", "fed")][..]),
+        ("Invocations", &live[..]),
+        ("Errors", &live[..]),
+        ("Errors", &version[..]),
+    ] {
+        let is_counted = async || value(&cloudwatch, metric("AWS/Lambda", name, dimensions), "Sum").await == 1.0;
+        eventually(&format!("{name} of {dimensions:?}"), is_counted).await;
+    }
+
+    lambda.put_function_concurrency().function_name("told").reserved_concurrent_executions(0).send().await.expect("0");
+    tell("told:live", json!({"do": "pid"})).await;
+    let throttles = || metric("AWS/Lambda", "Throttles", &live);
+    eventually("the throttle", async || value(&cloudwatch, throttles(), "Sum").await == 1.0).await;
+    assert_eq!(value(&cloudwatch, metric("AWS/Lambda", "Invocations", &live), "Sum").await, 1.0);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn an_alias_with_weights_counts_by_the_version_that_ran() {
+    let sandbox = start("functions: {probe: {demo: probe, aliases: {live: 1, next: 2}}}").await;
+    let (lambda, cloudwatch) = (client(&sandbox).await, cloudwatch(&sandbox).await);
+    invoke(&lambda, "probe:live", json!({"do": "pid"})).await;
+    let weights = AliasRoutingConfiguration::builder().additional_version_weights("2", 1.0).build();
+    let shift = lambda.update_alias().function_name("probe").name("live").routing_config(weights);
+    shift.send().await.expect("all of it goes to version 2");
+    for _ in 0..2 {
+        invoke(&lambda, "probe:live", json!({"do": "pid"})).await;
+    }
+    let live = [("FunctionName", "probe"), ("Resource", "probe:live")];
+    for (version, expected) in [(None, 3.0), (Some("1"), 1.0), (Some("2"), 2.0)] {
+        let dimensions: Vec<_> = live.into_iter().chain(version.map(|version| ("ExecutedVersion", version))).collect();
+        let found = value(&cloudwatch, metric("AWS/Lambda", "Invocations", &dimensions), "Sum").await;
+        assert_eq!(found, expected, "{dimensions:?}");
+    }
     sandbox.stop().await;
 }
 

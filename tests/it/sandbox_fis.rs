@@ -12,11 +12,14 @@ use aws_sdk_fis::types::{
     Experiment, ExperimentActionStatus, ExperimentStatus, SafetyLeverStatus, SafetyLeverStatusInput,
     StartExperimentExperimentOptionsInput, UpdateSafetyLeverStateInput,
 };
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
 use gameday::sandbox::Sandbox;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::sandbox::{Invoked, aws_config, client, eventually, invoke, start, try_invoke};
+use crate::sandbox_event_source::{queue_url, sqs};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/fis";
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:probe";
@@ -188,6 +191,42 @@ async fn an_http_response_is_what_a_function_url_answers() {
     let lasted = action.end_time().expect("an end").secs() - action.start_time().expect("a start").secs();
     assert!(lasted >= 4, "the action lasted its 5 s, not {lasted}");
     assert_ne!(get().await.status(), 503, "the probe can do nothing with an event of HTTP, but it has it again");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_fault_hits_what_a_queue_feeds_and_what_comes_asynchronously() {
+    let functions = "{functions: {probe: {demo: probe, event_sources: [{queue: orders, visibility_timeout: 50ms}], \
+                     event_invoke: {retries: 0, on_failure: failed}}}, fis: {allow_short: true, propagation_ms: 0}}";
+    let sandbox = start(functions).await;
+    let (lambda, fis) = (client(&sandbox).await, fis(&sandbox).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("lines");
+    let append = json!({"do": "append", "file": file, "text": "ran"}).to_string();
+    let parameters = [("duration", "PT10M"), ("invocationPercentage", "100"), ("preventExecution", "true")];
+    let template = template(&fis, "aws:lambda:invocation-error", &parameters, None).await;
+    let id = begin(&fis, &template).await;
+    wait_until_it_acts(&fis, &id).await;
+
+    let call = lambda.invoke().function_name("probe").invocation_type(InvocationType::Event);
+    call.payload(Blob::new(append.clone())).send().await.expect("an event is taken");
+    let failed = json!({"QueueUrl": queue_url(&sandbox, "failed").await, "WaitTimeSeconds": 20});
+    let told = sqs(&sandbox, "ReceiveMessage", failed).await;
+    let body = told["Messages"][0]["Body"].as_str().expect("a record");
+    let record: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(record["responsePayload"]["errorType"], "FisInjectedError", "{record}");
+
+    let orders = json!({"QueueUrl": queue_url(&sandbox, "orders").await, "MessageBody": append});
+    sqs(&sandbox, "SendMessage", orders).await;
+    let result = async || {
+        let mappings = lambda.list_event_source_mappings().send().await.expect("the mappings");
+        mappings.event_source_mappings().first().and_then(|mapping| mapping.last_processing_result().map(str::to_owned))
+    };
+    eventually("the batch fails", async || result().await.as_deref() == Some("PROBLEM: Function call failed")).await;
+    assert!(!file.exists(), "neither ran");
+
+    fis.stop_experiment().id(&id).send().await.expect("it stops");
+    eventually("the batch is served", async || file.exists()).await;
     sandbox.stop().await;
 }
 
