@@ -107,8 +107,8 @@ impl DynamoDb {
         })
     }
 
-    /// Sets the most units a second that an on-demand table takes; none takes the maximum away. Both are set. The table is
-    /// `Updating` for a while, and its indexes keep their own maximum (AWS). `dynamodb:UpdateTable`.
+    /// Sets the most units a second that an on-demand table takes; none within takes the maximum away, none at all leaves it as
+    /// it is. The table is `Updating` for a while, and its indexes keep their own maximum (AWS). `dynamodb:UpdateTable`.
     ///
     /// # Errors
     /// The call failed: `ResourceInUseException` while an update is under way, `ValidationException` where the table is not
@@ -116,13 +116,13 @@ impl DynamoDb {
     pub async fn set_on_demand_maximum(
         &self,
         name: &str,
-        read: Option<i64>,
-        write: Option<i64>,
+        read: Option<Option<i64>>,
+        write: Option<Option<i64>>,
     ) -> Result<(), AwsError> {
-        let throughput = json!({
-            "MaxReadRequestUnits": read.unwrap_or(NO_MAXIMUM),
-            "MaxWriteRequestUnits": write.unwrap_or(NO_MAXIMUM),
-        });
+        let maxima = [("MaxReadRequestUnits", read), ("MaxWriteRequestUnits", write)];
+        let given =
+            maxima.into_iter().filter_map(|(key, units)| Some((key.to_owned(), units?.unwrap_or(NO_MAXIMUM).into())));
+        let throughput: serde_json::Map<String, Value> = given.collect();
         self.call("UpdateTable", json!({"TableName": name, "OnDemandThroughput": throughput})).await.map(drop)
     }
 
@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn no_maximum_is_sent_as_minus_one() {
         let server = Server::start([Reply::new(200, "{}")]).await;
-        DynamoDb::new(&server.signed()).set_on_demand_maximum("orders", Some(1), None).await.unwrap();
+        DynamoDb::new(&server.signed()).set_on_demand_maximum("orders", Some(Some(1)), Some(None)).await.unwrap();
         let throughput = json!({"MaxReadRequestUnits": 1, "MaxWriteRequestUnits": -1});
         assert_eq!(server.only().json(), json!({"TableName": "orders", "OnDemandThroughput": throughput}));
     }

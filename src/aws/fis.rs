@@ -2,7 +2,7 @@
 //!
 //! Owns: the calls, what is idempotent about them, the tag by which ours are found. Must not know: which actions there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_fis::Client;
 use aws_sdk_fis::types::{
@@ -28,8 +28,15 @@ const TARGET_NAME: &str = "target";
 const PAGE_ITEMS: i32 = 100;
 /// How many pages of a list are read. AWS keeps experiments for 120 days.
 const PAGES_MAX: usize = 100;
+/// What is said of a list that has more pages than are read.
+const NO_END: &str = "the list has no end";
 /// Parameters of actions that may hold secrets; AWS may quote them when it does not take them.
 const SECRET_PARAMETERS: &[&str] = &["documentParameters"];
+
+/// Whether something carries the tag of what is ours, with this token.
+fn is_tagged(tags: Option<&HashMap<String, String>>, token: &str) -> bool {
+    tags.and_then(|tags| tags.get(TAG)).is_some_and(|tag| tag == token)
+}
 
 /// AWS FIS of one Region. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -328,20 +335,14 @@ impl Fis {
         const OPERATION: &str = "ListExperiments";
         let mut pages = self.client.list_experiments().max_results(PAGE_ITEMS).into_paginator().send();
         let mut found = Vec::new();
-        let mut read_pages = 0;
-        while let Some(page) = pages.next().await {
-            read_pages += 1;
-            if read_pages > PAGES_MAX {
-                return Err(bad_answer(OPERATION, "the list has no end"));
-            }
+        for _ in 0..PAGES_MAX {
+            let Some(page) = pages.next().await else { return Ok(found) };
             let page = page.map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;
-            let is_ours =
-                |tags: &std::collections::HashMap<String, String>| tags.get(TAG).is_some_and(|it| it == token);
-            for experiment in page.experiments().iter().filter(|experiment| experiment.tags().is_some_and(is_ours)) {
+            for experiment in page.experiments().iter().filter(|experiment| is_tagged(experiment.tags(), token)) {
                 found.push(read(OPERATION, experiment.id(), experiment.state())?);
             }
         }
-        Ok(found)
+        Err(bad_answer(OPERATION, NO_END))
     }
 
     /// The ids of the templates that carry the tag `gameday: TOKEN`. `fis:ListExperimentTemplates`.
@@ -352,22 +353,15 @@ impl Fis {
         const OPERATION: &str = "ListExperimentTemplates";
         let mut pages = self.client.list_experiment_templates().max_results(PAGE_ITEMS).into_paginator().send();
         let mut found = Vec::new();
-        let mut read_pages = 0;
-        while let Some(page) = pages.next().await {
-            read_pages += 1;
-            if read_pages > PAGES_MAX {
-                return Err(bad_answer(OPERATION, "the list has no end"));
-            }
+        for _ in 0..PAGES_MAX {
+            let Some(page) = pages.next().await else { return Ok(found) };
             let page = page.map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;
-            for template in page.experiment_templates() {
-                let tag = template.tags().and_then(|tags| tags.get(TAG));
-                if tag.is_some_and(|tag| tag == token) {
-                    let id = template.id().ok_or_else(|| bad_answer(OPERATION, "a template has no id"))?;
-                    found.push(id.to_owned());
-                }
+            for template in page.experiment_templates().iter().filter(|template| is_tagged(template.tags(), token)) {
+                let id = template.id().ok_or_else(|| bad_answer(OPERATION, "a template has no id"))?;
+                found.push(id.to_owned());
             }
         }
-        Ok(found)
+        Err(bad_answer(OPERATION, NO_END))
     }
 
     /// Asks an experiment to stop, which takes some time; one that has ended, or is gone, is well. `fis:StopExperiment`, and

@@ -10,9 +10,10 @@ use crate::aws::{Aws, AwsError};
 use crate::proxy::{AdminClient, AdminError};
 use crate::unit::{ProxyName, TargetId};
 
-/// How long an injection may go on trying through throttling and conflicts.
+/// How long an injection may go on trying through throttling and conflicts. A try that is under way may wait longer for AWS to
+/// carry out an update: a minute for a function, three for an event source.
 pub(super) const INJECT_BUDGET: Duration = Duration::from_secs(30);
-/// How long an undo may go on trying.
+/// How long an undo may go on trying; its last try, too, may wait longer.
 pub(super) const REVERT_BUDGET: Duration = Duration::from_secs(60);
 /// The first wait between two tries; it doubles.
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
@@ -80,6 +81,14 @@ pub enum FaultError {
         /// What was found.
         found: String,
     },
+    /// The change came to an end that no other try changes.
+    #[error("`{target}` does not show the change, and will not: {found}")]
+    Ended {
+        /// What the fault works on.
+        target: String,
+        /// What it came to.
+        found: String,
+    },
     /// An update does not end.
     #[error("an update of `{target}` is still under way after {}", crate::unit::format_duration(*waited))]
     StillUpdating {
@@ -107,7 +116,7 @@ impl FaultError {
             Self::Aws(error) => error.retryable || error.is_stale(),
             Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
             Self::NotApplied { .. } => true,
-            Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } => false,
+            Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } | Self::Ended { .. } => false,
         }
     }
 }
@@ -223,7 +232,8 @@ impl FaultEnvironment {
             FaultError::Target(_)
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }
-            | FaultError::StillUpdating { .. } => false,
+            | FaultError::StillUpdating { .. }
+            | FaultError::Ended { .. } => false,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) async fn ready(environment: &FaultEnvironment, function: &str) -> Res
     let configuration = settled(environment, function).await?;
     match obstacle(&configuration) {
         None => Ok(configuration),
-        Some(why) => Err(FaultError::Unsafe { target: function.to_owned(), why }),
+        Some(why) => Err(FaultError::not_safe(function, why)),
     }
 }
 
@@ -144,7 +144,7 @@ impl Resource for Configuration {
         let found = settled(environment, &self.function).await?;
         // Writing back a map that cannot be read would wipe it.
         if found.environment.is_none() && names.iter().any(|name| name.starts_with(VARIABLE)) {
-            return Err(FaultError::Unsafe { target: self.function.clone(), why: UNREADABLE });
+            return Err(FaultError::not_safe(&self.function, UNREADABLE));
         }
         let is_failed = found.progress == UpdateProgress::Failed;
         Ok(Found { settings: settings(&found), revision: found.revision, is_failed })
@@ -171,23 +171,31 @@ impl Resource for Configuration {
 
     fn by_hand(&self, changes: &[SettingChange], undo: &Path) -> Vec<String> {
         let function = &self.function;
-        let update = format!("aws lambda update-function-configuration --function-name {function}");
-        let command = |change: &SettingChange| match (change.name.as_str(), &change.before) {
-            (TIMEOUT, Some(before)) => Some(format!("{update} --timeout {before}")),
-            (MEMORY, Some(before)) => Some(format!("{update} --memory-size {before}")),
-            (LAYERS, before) => {
-                let layers = before.as_ref().and_then(Value::as_array);
-                let layers: Vec<&str> = layers.into_iter().flatten().filter_map(Value::as_str).collect();
-                Some(format!("{update} --layers {}", layers.join(" ")).trim_end().to_owned())
+        let option = |change: &SettingChange| match (change.name.as_str(), &change.before) {
+            (TIMEOUT, Some(before)) => Some(format!("--timeout {before}")),
+            (MEMORY, Some(before)) => Some(format!("--memory-size {before}")),
+            (LAYERS, None) => Some("--layers '[]'".to_owned()),
+            (LAYERS, Some(before)) => {
+                let layers: Vec<&str> = before.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                Some(format!("--layers {}", layers.join(" ")))
             }
             _ => None,
         };
-        let mut commands: Vec<String> = changes.iter().filter_map(command).collect();
-        if changes.iter().any(|change| change.name.starts_with(VARIABLE)) {
-            commands.push(variables_by_hand(function, undo));
-        }
-        commands
+        let options: Vec<String> = changes.iter().filter_map(option).collect();
+        let has_variables = changes.iter().any(|change| change.name.starts_with(VARIABLE));
+        let update = (!options.is_empty()).then(|| {
+            format!("aws lambda update-function-configuration --function-name {function} {}", options.join(" "))
+        });
+        // AWS refuses an update while another is under way.
+        let wait = (update.is_some() && has_variables).then(|| wait_by_hand(function));
+        let variables = has_variables.then(|| variables_by_hand(function, undo));
+        update.into_iter().chain(wait).chain(variables).collect()
     }
+}
+
+/// Waits until no update of a function is under way.
+pub(super) fn wait_by_hand(function: &str) -> String {
+    format!("aws lambda wait function-updated-v2 --function-name {function}")
 }
 
 /// The former values may be secrets: they go from the private undo file to AWS without being shown.
@@ -238,5 +246,48 @@ mod tests {
         let wanted = [(TIMEOUT.to_owned(), 4.into())].into();
         resource.write(&fake.environment(), &found, &wanted).await.unwrap();
         assert_eq!((fake.changing_calls() - calls, fake.state().timeout_seconds), (1, 4));
+    }
+
+    fn change(name: &str, before: Option<Value>) -> SettingChange {
+        SettingChange { name: name.to_owned(), before, injected: None }
+    }
+
+    #[test]
+    fn several_settings_go_back_by_one_command_and_variables_by_a_second_once_that_is_done() {
+        let changes = [
+            change(TIMEOUT, Some(30.into())),
+            change(MEMORY, Some(512.into())),
+            change(LAYERS, None),
+            change(&variable("KEY"), Some("secret-1".into())),
+        ];
+        let commands = Configuration::of("checkout").by_hand(&changes, Path::new("undo.json"));
+        let update = "aws lambda update-function-configuration --function-name checkout --timeout 30 --memory-size 512 \
+                      --layers '[]'";
+        assert_eq!(commands[..2], [update, "aws lambda wait function-updated-v2 --function-name checkout"]);
+        assert_eq!(commands.len(), 3);
+        assert!(commands[2].contains("undo.json") && !commands[2].contains("secret-1"), "{}", commands[2]);
+    }
+
+    /// The path to the variables in an undo file, played by jq; a machine without it leaves that out.
+    #[test]
+    fn the_command_by_hand_finds_the_variables_of_every_fault_that_has_some() {
+        use serde_json::json;
+        let setting = json!({"name": "variable KEY", "before": "old", "injected": "new"});
+        for undo in [json!({"settings": [setting]}), json!({"latest": {"settings": [setting]}})] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("undo.json");
+            std::fs::write(&file, json!({"undo": {"kind": undo}}).to_string()).unwrap();
+            let command = variables_by_hand("checkout", &file);
+            let (_, after) = command.split_once("| jq").unwrap();
+            let (filter, _) = after.split_once(" > \"$f\"").unwrap();
+            let shell = format!("echo '{{\"KEY\": \"new\", \"OWNER\": \"theirs\"}}' | jq -c {filter}");
+            let output = std::process::Command::new("sh").args(["-c", &shell]).output().unwrap();
+            if String::from_utf8_lossy(&output.stderr).contains("not found") {
+                continue;
+            }
+            let found: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+            let wanted = Some(json!({"Variables": {"KEY": "old", "OWNER": "theirs"}}));
+            assert_eq!(found, wanted, "{}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }

@@ -150,8 +150,9 @@ impl Resource for OnDemandMaximum {
         Ok(Found { settings: settings(&found), revision: None, is_failed: false })
     }
 
-    async fn write(&self, environment: &FaultEnvironment, _found: &Found, wanted: &Settings) -> Result<(), FaultError> {
-        let maximum = |name: &str| wanted.get(name).and_then(Value::as_i64);
+    async fn write(&self, environment: &FaultEnvironment, found: &Found, wanted: &Settings) -> Result<(), FaultError> {
+        let is_changed = |name: &str| found.settings.get(name) != wanted.get(name);
+        let maximum = |name: &str| is_changed(name).then(|| wanted.get(name).and_then(Value::as_i64));
         let (read, write) = (maximum(READS), maximum(WRITES));
         Ok(environment.aws.dynamodb.set_on_demand_maximum(&self.table, read, write).await?)
     }

@@ -179,7 +179,7 @@ impl FisExperiment {
         environment: &FaultEnvironment,
         action: &FisAction,
     ) -> Result<NewTemplate, FaultError> {
-        let refuse = |why| FaultError::Unsafe { target: self.target.to_string(), why };
+        let refuse = |why| FaultError::not_safe(self.target.as_str(), why);
         let info = ActionInfo::find(&action.id).ok_or_else(|| refuse("the experiment's action is not known"))?;
         let role = self.role.as_deref().ok_or_else(|| refuse("the experiment has no role"))?;
         let target = self.template_target(environment, info).await?;
@@ -252,7 +252,7 @@ impl Fault for FisExperiment {
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<ExperimentChange, FaultError> {
         let fis = &environment.aws.fis;
-        let refuse = |why| FaultError::Unsafe { target: self.target.to_string(), why };
+        let refuse = |why| FaultError::not_safe(self.target.as_str(), why);
         let on = match environment.targets.get(&self.target) {
             None => return Err(FaultError::Target(self.target.clone())),
             Some(FaultTarget::Function { name, .. }) => {
@@ -356,7 +356,8 @@ impl ExperimentChange {
             }
             let reason = experiment.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             if status.is_end() {
-                return Err(self.not_applied(format!("experiment `{id}` is {}{reason}", status.name())));
+                let found = format!("experiment `{id}` is {}{reason}", status.name());
+                return Err(FaultError::Ended { target: self.on.clone(), found });
             }
             if tokio::time::Instant::now() >= deadline {
                 let waited = format_duration(wait_max);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Variables;
 use super::about::{About, Calls, Objection, Step};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
-use super::configuration::{Configuration, MEMORY, TIMEOUT, ready, settings, variable};
+use super::configuration::{Configuration, MEMORY, TIMEOUT, ready, settings, variable, wait_by_hand};
 use super::lambda_environment::variable_objections;
 use super::lambda_timeout::LambdaTimeout;
 use super::settings::SettingsChange;
@@ -129,7 +129,7 @@ impl Fault for LambdaCanary {
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<CanaryChange, FaultError> {
         let (function, alias_name) = environment.qualified(&self.target)?;
         let alias_name = alias_name.ok_or_else(|| FaultError::Target(self.target.clone()))?;
-        let refuse = |why| FaultError::Unsafe { target: function.to_owned(), why };
+        let refuse = |why| FaultError::not_safe(function, why);
         let latest = ready(environment, function).await?;
         let alias = environment.aws.lambda.alias(function, alias_name).await?;
         if !alias.weights.is_empty() {
@@ -139,6 +139,7 @@ impl Fault for LambdaCanary {
         if good.code_sha256 != latest.code_sha256 {
             return Err(refuse("`$LATEST` has other code than the version that the alias serves"));
         }
+        let code_sha256 = latest.code_sha256.clone();
         // The faulty version is the good one but for what is asked for, whatever `$LATEST` was changed to since.
         let (found, good) = (settings(&latest), settings(&good));
         let names = found.keys().chain(good.keys()).filter(|name| found.get(*name) != good.get(*name));
@@ -150,6 +151,7 @@ impl Fault for LambdaCanary {
             function: function.to_owned(),
             alias: alias_name.to_owned(),
             good: alias.version,
+            code_sha256,
             token: environment.occasion.token.clone(),
             weight: self.weight.ratio(),
             latest: SettingsChange::new(Configuration::of(function), &found, injected),
@@ -176,6 +178,8 @@ pub struct CanaryChange {
     alias: String,
     /// The version that the alias serves.
     good: String,
+    /// The digest of its code, which the faulty version has as well.
+    code_sha256: String,
     /// The description of the faulty version.
     token: String,
     /// The share, between 0 and 1.
@@ -220,7 +224,7 @@ impl CanaryChange {
             return Ok(version);
         }
         self.latest.try_inject(environment).await?;
-        environment.aws.lambda.publish_version(&self.function, &self.token, None).await?;
+        environment.aws.lambda.publish_version(&self.function, &self.token, &self.code_sha256).await?;
         let found = self.ours(environment).await?.pop();
         found.ok_or_else(|| self.not_applied("AWS published no version, since one like it is there already"))
     }
@@ -304,8 +308,9 @@ impl Revertible for CanaryChange {
         )];
         commands.extend(self.latest.by_hand(undo));
         commands.push(format!(
-            "aws lambda delete-function --function-name {function} --qualifier $(aws lambda list-versions-by-function \
-             --function-name {function} --query \"Versions[?Description=='{token}'].Version\" --output text)"
+            "{} && aws lambda delete-function --function-name {function} --qualifier $(aws lambda list-versions-by-function \
+             --function-name {function} --query \"Versions[?Description=='{token}'].Version\" --output text)",
+            wait_by_hand(function)
         ));
         commands
     }

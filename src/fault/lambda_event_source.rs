@@ -106,7 +106,7 @@ impl Fault for LambdaEventSource {
         ready(environment, function).await?;
         let name = alias.map_or_else(|| function.to_owned(), |alias| format!("{function}:{alias}"));
         let sources = environment.aws.lambda.event_sources(&name).await?;
-        let source = self.choose(sources).map_err(|why| FaultError::Unsafe { target: function.to_owned(), why })?;
+        let source = self.choose(sources).map_err(|why| FaultError::not_safe(function, why))?;
         let resource = Mapping { uuid: source.uuid };
         let found = resource.read(environment, &[]).await?;
         Ok(SettingsChange::new(resource, &found.settings, self.injected()))

@@ -55,7 +55,7 @@ impl Fault for LambdaFunctionUrl {
         let resource = FunctionUrl { function: function.to_owned(), qualifier: alias.map(str::to_owned) };
         let found = resource.read(environment, &[]).await?;
         if found.settings.is_empty() {
-            return Err(FaultError::Unsafe { target: function.to_owned(), why: "it has no function URL" });
+            return Err(FaultError::not_safe(function, "it has no function URL"));
         }
         let UrlAuth::Iam = self.auth;
         let injected = BTreeMap::from([(AUTH.to_owned(), Some(IAM.into()))]);

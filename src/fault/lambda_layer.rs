@@ -79,8 +79,7 @@ impl Fault for LambdaLayer {
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let function = environment.function(&self.target)?;
         let found = ready(environment, function).await?;
-        let layers =
-            self.changed(&found.layers).map_err(|why| FaultError::Unsafe { target: function.to_owned(), why })?;
+        let layers = self.changed(&found.layers).map_err(|why| FaultError::not_safe(function, why))?;
         let injected = (!layers.is_empty()).then(|| layers.into());
         let injected = BTreeMap::from([(LAYERS.to_owned(), injected)]);
         Ok(SettingsChange::new(Configuration::of(function), &settings(&found), injected))

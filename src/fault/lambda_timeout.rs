@@ -52,10 +52,8 @@ impl Fault for LambdaTimeout {
     }
 
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
-        let seconds = self.seconds().ok_or_else(|| FaultError::Unsafe {
-            target: self.target.to_string(),
-            why: "the timeout of the fault is not in whole seconds from 1 to 900",
-        })?;
+        let why = "the timeout of the fault is not in whole seconds from 1 to 900";
+        let seconds = self.seconds().ok_or_else(|| FaultError::not_safe(self.target.as_str(), why))?;
         let injected = BTreeMap::from([(TIMEOUT.to_owned(), Some(seconds.into()))]);
         Configuration::prepare(environment, &self.target, injected).await
     }
@@ -68,7 +66,7 @@ impl Fault for LambdaTimeout {
     }
 
     fn settings(&self) -> Vec<String> {
-        vec!["timeout".to_owned()]
+        vec![TIMEOUT.to_owned()]
     }
 }
 
@@ -150,6 +148,22 @@ mod tests {
         fake.change(|state| state.environment = None);
         assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::Restored);
         assert_eq!((fake.state().timeout_seconds, fake.state().environment), (30, None));
+    }
+
+    /// What is read is what was asked for, while something else serves.
+    #[tokio::test(start_paused = true)]
+    async fn an_update_that_aws_could_not_carry_out_counts_neither_as_injected_nor_as_undone() {
+        let fake = owed::checkout();
+        let undo = fault().prepare(&fake.environment()).await.unwrap();
+        fake.change(|state| state.is_failed = true);
+        let armed = super::super::testing::armed();
+        let injected = undo.inject(&fake.environment(), &armed).await;
+        assert!(matches!(injected, Err(FaultError::NotApplied { .. })), "{injected:?}");
+        let reverted = undo.revert(&fake.environment()).await;
+        assert!(matches!(reverted, Err(FaultError::NotApplied { .. })), "{reverted:?}");
+        fake.change(|state| state.is_failed = false);
+        assert_eq!(undo.revert(&fake.environment()).await.unwrap(), Reverted::AsBefore);
+        assert_eq!(fake.state().timeout_seconds, 30);
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,13 @@ use crate::aws::{
 use crate::event::{Armed, EventLog, FaultIdentity};
 use crate::unit::Clock;
 
+mod hand;
+mod trouble;
+
+pub(crate) use hand::Hand;
+pub(crate) use trouble::Trouble;
+use trouble::{CONFLICT, NOT_FOUND, STALE};
+
 pub(crate) const GET_CONFIGURATION: &str = "GetFunctionConfiguration";
 pub(crate) const UPDATE_CONFIGURATION: &str = "UpdateFunctionConfiguration";
 pub(crate) const GET_CONCURRENCY: &str = "GetFunctionConcurrency";
@@ -31,84 +38,6 @@ pub(crate) const PUT_CONCURRENCY: &str = "PutFunctionConcurrency";
 pub(crate) const DELETE_CONCURRENCY: &str = "DeleteFunctionConcurrency";
 const LIST_TAGS: &str = "ListTags";
 const GET_URL: &str = "GetFunctionUrlConfig";
-
-const NOT_FOUND: &str = "ResourceNotFoundException";
-const CONFLICT: &str = "ResourceConflictException";
-const STALE: &str = "PreconditionFailedException";
-
-/// The longest that a slow answer takes: AWS calls have a limit of 30 s, attempts one of 8 s.
-const SLOW_MS_MAX: u64 = 8_000;
-
-/// What goes wrong with one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// `TooManyRequestsException`; nothing is done.
-    Throttled,
-    /// 409, as if an update were under way; nothing is done.
-    Conflict,
-    /// A 5xx; nothing is done.
-    ServiceFailure,
-    /// The call never arrives; nothing is done.
-    NotReached,
-    /// The change is made, and then the connection is lost.
-    LostAnswer,
-    /// The change is made, and the answer does not come in time.
-    LateAnswer,
-    /// The change is made, and the answer is JSON that is cut off.
-    CutAnswer,
-    /// The change is made by an attempt whose answer was lost, and the next attempt answers 412: our own success made the
-    /// revision stale.
-    StaleAfterSuccess,
-    /// All is well, but slow: a wait before the change is made, and one after it.
-    Slow(Duration),
-    /// No permission: nothing is done, and it is no use to try again.
-    Denied,
-}
-
-impl Trouble {
-    /// Everything that passes by itself, by lot.
-    fn any(random: &mut ChaCha8Rng) -> Self {
-        match random.random_range(0..9_u8) {
-            0 => Self::Throttled,
-            1 => Self::Conflict,
-            2 => Self::ServiceFailure,
-            3 => Self::NotReached,
-            4 => Self::LostAnswer,
-            5 => Self::LateAnswer,
-            6 => Self::CutAnswer,
-            7 => Self::StaleAfterSuccess,
-            _ => Self::Slow(Duration::from_millis(random.random_range(0..SLOW_MS_MAX))),
-        }
-    }
-
-    /// The error without anything done.
-    fn refusal(self) -> Option<(&'static str, bool)> {
-        match self {
-            Self::Throttled => Some(("TooManyRequestsException", true)),
-            Self::Conflict => Some((CONFLICT, true)),
-            Self::ServiceFailure => Some(("ServiceException", true)),
-            Self::NotReached => Some(("Unreachable", true)),
-            Self::Denied => Some(("AccessDeniedException", false)),
-            Self::LostAnswer | Self::LateAnswer | Self::CutAnswer | Self::StaleAfterSuccess | Self::Slow(_) => None,
-        }
-    }
-
-    /// The error that hides what was done.
-    fn lie(self) -> Option<(&'static str, bool)> {
-        match self {
-            Self::LostAnswer => Some(("Unreachable", true)),
-            Self::LateAnswer => Some(("Timeout", true)),
-            Self::CutAnswer => Some(("BadAnswer", true)),
-            Self::StaleAfterSuccess => Some((STALE, false)),
-            Self::Throttled
-            | Self::Conflict
-            | Self::ServiceFailure
-            | Self::NotReached
-            | Self::Denied
-            | Self::Slow(_) => None,
-        }
-    }
-}
 
 /// Which setting of a function: what the second writer wrote is kept by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +62,8 @@ pub(crate) struct FunctionState {
     pub(crate) environment: Option<BTreeMap<String, String>>,
     pub(crate) reserved: Option<u32>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Whether AWS cannot carry out any update: `LastUpdateStatus` is `Failed`.
+    pub(crate) is_failed: bool,
 }
 
 impl FunctionState {
@@ -146,6 +77,7 @@ impl FunctionState {
             environment: Some(variables.iter().map(owned).collect()),
             reserved: None,
             tags: BTreeMap::new(),
+            is_failed: false,
         }
     }
 
@@ -204,70 +136,6 @@ struct Plane {
     calls: BTreeMap<&'static str, u32>,
     written: BTreeMap<(String, Field), Value>,
     raced: BTreeSet<String>,
-}
-
-/// What the second writer can do, as one who has the console open: whole updates of single settings.
-pub(crate) struct Hand<'a> {
-    plane: &'a mut Plane,
-}
-
-impl Hand<'_> {
-    pub(crate) fn random(&mut self) -> &mut ChaCha8Rng {
-        &mut self.plane.random
-    }
-
-    fn wrote(&mut self, function: &str, field: Field, value: Value) {
-        self.plane.written.insert((function.to_owned(), field), value);
-    }
-
-    /// A configuration can only be changed while no update is under way, by anybody.
-    fn configure(&mut self, function: &str, change: impl FnOnce(&mut FunctionState) -> bool) -> bool {
-        let takes = self.plane.update_takes;
-        let Some(found) = self.plane.functions.get_mut(function) else { return false };
-        found.settle();
-        let is_taken = found.busy_until.is_none() && change(&mut found.state);
-        if is_taken {
-            found.begin_update(takes);
-        }
-        is_taken
-    }
-
-    pub(crate) fn set_timeout(&mut self, function: &str, seconds: u32) {
-        let is_taken = self.configure(function, |state| {
-            state.timeout_seconds = seconds;
-            true
-        });
-        if is_taken {
-            self.wrote(function, Field::Timeout, Some(seconds.to_string()));
-        }
-    }
-
-    pub(crate) fn set_variable(&mut self, function: &str, name: &str, value: Value) {
-        let is_taken = self.configure(function, |state| {
-            let Some(environment) = &mut state.environment else { return false };
-            match &value {
-                Some(value) => environment.insert(name.to_owned(), value.clone()),
-                None => environment.remove(name),
-            };
-            true
-        });
-        if is_taken {
-            self.wrote(function, Field::Variable(name.to_owned()), value);
-        }
-    }
-
-    pub(crate) fn reserve(&mut self, function: &str, reserved: Option<u32>) {
-        let Some(found) = self.plane.functions.get_mut(function) else { return };
-        found.state.reserved = reserved;
-        if found.was_reservation_read {
-            self.plane.raced.insert(function.to_owned());
-        }
-        self.wrote(function, Field::Concurrency, reserved.map(|reserved| reserved.to_string()));
-    }
-
-    pub(crate) fn delete(&mut self, function: &str) {
-        self.plane.functions.remove(function);
-    }
 }
 
 /// The control plane.
@@ -494,7 +362,11 @@ impl FunctionControl for FakeFunctions {
                 code_sha256: String::new(),
                 environment: found.state.environment.clone().map(EnvironmentVariables),
                 revision: Some(found.revision.to_string()),
-                progress: if is_busy { UpdateProgress::InProgress } else { UpdateProgress::Successful },
+                progress: match (is_busy, found.state.is_failed) {
+                    (true, _) => UpdateProgress::InProgress,
+                    (false, true) => UpdateProgress::Failed,
+                    (false, false) => UpdateProgress::Successful,
+                },
             })
         };
         self.call(GET_CONFIGURATION, function, read).await

@@ -229,10 +229,10 @@ async fn exercise_dynamodb(aws: &Aws) {
 async fn exercise_maximum(aws: &Aws) {
     let dynamodb = &aws.dynamodb;
     let before = dynamodb.table("orders").await.expect("a table");
-    dynamodb.set_on_demand_maximum("orders", Some(1), Some(2)).await.expect("a maximum");
+    dynamodb.set_on_demand_maximum("orders", Some(Some(1)), Some(Some(2))).await.expect("a maximum");
     let limited = dynamodb.table("orders").await.expect("a table");
     assert_eq!((limited.max_read, limited.max_write), (Some(1), Some(2)));
-    dynamodb.set_on_demand_maximum("orders", None, None).await.expect("no maximum");
+    dynamodb.set_on_demand_maximum("orders", Some(None), Some(None)).await.expect("no maximum");
     assert_eq!(dynamodb.table("orders").await, Ok(before));
 }
 

@@ -73,15 +73,15 @@ impl Lambda {
         Ok(())
     }
 
-    /// `lambda:PublishVersion` of `$LATEST` as it is at `revision`, with a description; its number.
+    /// `lambda:PublishVersion` of `$LATEST` with a description; its number.
     ///
     /// # Errors
-    /// The call failed.
+    /// The call failed; also where `$LATEST` has other code than `code_sha256`.
     pub async fn publish_version(
         &self,
         function: &str,
         description: &str,
-        revision: Option<&str>,
+        code_sha256: &str,
     ) -> Result<String, AwsError> {
         const OPERATION: &str = "PublishVersion";
         let output = self
@@ -89,7 +89,8 @@ impl Lambda {
             .publish_version()
             .function_name(function)
             .description(description)
-            .set_revision_id(revision.map(str::to_owned))
+            // Emulators may have no digests.
+            .set_code_sha256(Some(code_sha256.to_owned()).filter(|digest| !digest.is_empty()))
             .send()
             .await
             .map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;

@@ -1,10 +1,13 @@
 //! The life of a run, told as stories: each in simulated time, from its beginning to its end.
 
+mod change;
+mod people;
+
 use std::collections::BTreeSet;
 
 use super::testing::{Nature, Traffic, WELL, World};
 use super::{Attendance, Effect, Input};
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind, PhaseEnd, RunStage, StepOutcome, Verdict};
+use crate::event::{Command, EventKind, PhaseEnd, RunStage, Verdict};
 use crate::plan::testing::{Sketch, variable};
 use crate::plan::{Action, Plan};
 use crate::scenario::Mode;
@@ -108,20 +111,6 @@ fn a_game_day_of_two_hours_takes_a_moment() {
 }
 
 #[test]
-fn a_pause_freezes_the_phases_and_not_the_time_limit_of_a_fault() {
-    let sketch = three_phases(drill());
-    let lag = variable("lag", "shop", "LAG");
-    let plan = sketch.fault(lag, Some(20), None).plan();
-    let world = play_with(plan, vec![(40 * SECOND, Command::Pause), (100 * SECOND, Command::Resume)]);
-    let applied = world.when(|kind| matches!(kind, EventKind::FaultApplied { .. })).unwrap();
-    let undone = world.changes()[1].0;
-    assert!((applied + 20 * SECOND..=applied + 20 * SECOND + 100).contains(&undone), "{undone}");
-    assert!((40 * SECOND..100 * SECOND).contains(&undone), "in the pause");
-    let (started, ended) = (start_of(&world, "faulty").unwrap(), end_of(&world, "faulty").unwrap().0);
-    assert!((started + 120 * SECOND..=started + 120 * SECOND + 200).contains(&ended), "{ended}");
-}
-
-#[test]
 fn a_gate_looks_at_its_whole_phase_though_it_was_paused() {
     let plan = drill().hypothesis("H0", "mean(ok) >= 99%", &[]).phase("baseline", 30).start_load(0, "users").gate("H0");
     let world = play_with(plan.plan(), vec![(10 * SECOND, Command::Pause), (50 * SECOND, Command::Resume)]);
@@ -130,106 +119,6 @@ fn a_gate_looks_at_its_whole_phase_though_it_was_paused() {
         _ => None,
     });
     assert_eq!(window, Some((0, end_of(&world, "baseline").unwrap().0)));
-}
-
-#[test]
-fn an_undo_that_comes_while_its_fault_is_on_its_way_in_is_carried_out_once_it_is_in() {
-    let plan = drill().phase("faulty", 30).inject(0, "lag").undo(1, "lag").plan();
-    let world = World::new(plan, Attendance::Unattended, Nature { inject_ms: 5_000, ..nature() });
-    let world = world.run(Vec::new(), Vec::new());
-    assert_eq!(world.changes(), [(0, "+lag".to_owned()), (5_000, "-lag".to_owned())]);
-    assert_eq!(skipped(&world), [""; 0]);
-}
-
-#[test]
-fn what_works_on_the_same_function_is_undone_last_in_first_out_and_all_else_at_once() {
-    let plan = Sketch::new(Mode::Drill)
-        .fault(variable("one", "shop", "A"), None, None)
-        .fault(variable("two", "shop", "B"), None, None)
-        .fault(variable("other", "bank", "A"), None, None)
-        .phase("faulty", 30)
-        .inject(0, "one")
-        .inject(0, "two")
-        .inject(0, "other");
-    let world = play(plan.plan());
-    let end = 30 * SECOND;
-    let expected = [(0, "+one"), (0, "+other"), (300, "+two"), (end, "-other"), (end, "-two"), (end + 300, "-one")];
-    assert_eq!(world.changes(), expected.map(|(at, change)| (at, change.to_owned())));
-}
-
-#[test]
-fn an_injection_waits_for_the_undo_of_what_was_there_so_that_it_never_takes_a_fault_for_the_state_before() {
-    let plan = Sketch::new(Mode::Drill)
-        .fault(variable("one", "shop", "A"), None, None)
-        .fault(variable("two", "shop", "A"), None, None)
-        .phase("first", 10)
-        .inject(0, "one")
-        .phase("second", 10)
-        .undo(0, "one")
-        .inject(0, "two");
-    let world = World::new(plan.plan(), Attendance::Unattended, Nature { undo_ms: 4_000, ..nature() });
-    let world = world.run(Vec::new(), Vec::new());
-    let changes = [(0, "+one"), (10_000, "-one"), (14_000, "+two"), (20_000, "-two")];
-    assert_eq!(world.changes(), changes.map(|(at, change)| (at, change.to_owned())));
-    assert!(world.settings.is_empty(), "{:?}", world.settings);
-}
-
-#[test]
-fn a_fault_can_be_injected_again_while_its_first_undo_takes_long() {
-    let plan = drill().fault(variable("lag", "shop", "LAG"), Some(5), None).phase("faulty", 30);
-    let plan = plan.inject(0, "lag").inject(6, "lag").plan();
-    let world = World::new(plan, Attendance::Unattended, Nature { undo_ms: 4_000, ..nature() });
-    let world = world.run(Vec::new(), Vec::new());
-    assert_eq!(names(&world), ["+lag", "-lag", "+lag", "-lag"]);
-    assert_eq!(world.recording.state().outstanding().count(), 0);
-    assert!(world.settings.is_empty(), "{:?}", world.settings);
-}
-
-#[test]
-fn an_injection_waits_for_the_time_limit_of_another_fault_on_the_same_setting() {
-    let plan = Sketch::new(Mode::Drill)
-        .fault(variable("one", "shop", "A"), Some(10), None)
-        .fault(variable("two", "shop", "A"), Some(10), None)
-        .fault(variable("never", "shop", "A"), None, None)
-        .phase("faulty", 30)
-        .inject(0, "one")
-        .inject(10, "two")
-        .inject(15, "never");
-    let world = play(plan.plan());
-    assert_eq!(names(&world), ["+one", "-one", "+two", "-two", "+never", "-never"]);
-    assert_eq!(world.count(|kind| matches!(kind, EventKind::FaultDrifted { .. })), 0);
-}
-
-#[test]
-fn an_injection_whose_turn_never_comes_is_told_of() {
-    let plan = Sketch::new(Mode::Drill)
-        .fault(variable("one", "shop", "A"), None, None)
-        .fault(variable("two", "shop", "A"), None, None)
-        .hypothesis("H1", "mean(ok) >= 99% during faulty", &["two"])
-        .phase("faulty", 30)
-        .inject(0, "one")
-        .inject(10, "two");
-    let world = play(plan.plan());
-    assert_eq!(names(&world), ["+one", "-one"]);
-    let why = "its end came while something else was under way where it works";
-    assert_eq!(skipped(&world), [format!("inject fault two: {why}")]);
-    assert_eq!(verdict(&world, "H1"), Verdict::NotTested("fault `two` was not injected".to_owned()));
-}
-
-#[test]
-fn an_injection_that_fails_is_undone_and_ends_the_run() {
-    for is_made in [false, true] {
-        let failing = [("lag".parse().unwrap(), is_made)].into();
-        let plan = three_phases(drill()).inject(0, "lag").plan();
-        let world = World::new(plan, Attendance::Unattended, Nature { failing, ..nature() });
-        let world = world.run(Vec::new(), Vec::new());
-        assert_eq!(names(&world), ["+lag", "-lag"], "the second injection never comes");
-        assert!(world.settings.is_empty());
-        let cause = AbortCause::FaultFailed { fault: "lag".parse().unwrap() };
-        assert_eq!(world.recording.state().abort, Some(cause));
-        assert_eq!(end_of(&world, "faulty").unwrap().1, PhaseEnd::Aborted);
-        assert_eq!(verdict(&world, "H1"), Verdict::NotTested("fault `lag` was not injected".to_owned()));
-    }
 }
 
 #[test]
@@ -263,42 +152,6 @@ fn a_gate_that_is_refuted_or_does_not_know_stays_shut() {
         assert_eq!(self::verdict(&world, "H1"), Verdict::NotTested("phase `faulty` did not begin".to_owned()));
         assert!(world.recording.state().gate_shut && world.recording.state().stage == RunStage::Settled);
     }
-}
-
-#[test]
-fn a_step_that_must_be_done_holds_a_drill_with_people_and_nothing_else() {
-    let done = || vec![(50 * SECOND, Command::StepDone { step: "tick".parse().unwrap(), by: None })];
-    for (mode, attendance, end) in [
-        (Mode::Drill, Attendance::Attended, 50 * SECOND),
-        (Mode::Drill, Attendance::Unattended, 30 * SECOND),
-        (Mode::Drill, Attendance::Rehearsed, 30 * SECOND),
-        (Mode::Regression, Attendance::Attended, 30 * SECOND),
-    ] {
-        for until in [None, Some("mark(never)"), Some("rate > 0")] {
-            let sketch = Sketch::new(mode).phase("only", 30).person_step("tick", Some(10), true, false);
-            let sketch = match until {
-                None => sketch,
-                Some("mark(never)") => sketch.until("mark(never)"),
-                // It holds from the sixth second on, and the step is open then.
-                Some(_) if attendance == Attendance::Attended && mode == Mode::Drill => {
-                    sketch.load("users", "1h", "abort").start_load(0, "users").until("min(rate) > 0")
-                }
-                Some(_) => continue,
-            };
-            let world = World::new(sketch.plan(), attendance, nature()).run(done(), Vec::new());
-            let ended = end_of(&world, "only").unwrap().0;
-            assert!((end..=end + 100).contains(&ended), "{mode:?} {attendance:?} {until:?}: {ended}");
-        }
-    }
-}
-
-#[test]
-fn a_rehearsal_answers_what_must_be_done_and_says_so() {
-    let sketch = Sketch::new(Mode::Drill).phase("only", 30);
-    let sketch = sketch.person_step("must", None, true, false).person_step("may", None, false, false);
-    let world = World::new(sketch.plan(), Attendance::Rehearsed, nature()).run(Vec::new(), Vec::new());
-    let outcomes: Vec<_> = world.recording.state().steps.iter().map(|step| step.outcome.clone().unwrap()).collect();
-    assert_eq!(outcomes, [StepOutcome::Rehearsed, StepOutcome::LeftOpen]);
 }
 
 #[test]
@@ -385,77 +238,6 @@ fn a_within_keeps_the_run_alive_until_it_is_decided() {
 }
 
 #[test]
-fn a_step_is_overdue_once_and_whoever_is_late_was_not_in_time() {
-    let step = || "tick".parse().unwrap();
-    let plan = Sketch::new(Mode::Drill)
-        .phase("only", 30)
-        .person_step("tick", Some(10), false, true)
-        .person_step("tack", Some(29), false, true)
-        .hypothesis("H1", "steps(pb) == 100%", &[]);
-    let world = play_with(plan.plan(), vec![(10 * SECOND + 10, Command::StepDone { step: step(), by: None })]);
-    let overdue = world.when(|kind| matches!(kind, EventKind::StepOverdue { .. })).unwrap();
-    let closed = world.when(|kind| matches!(kind, EventKind::StepClosed { .. })).unwrap();
-    assert!(overdue <= closed, "{overdue} {closed}");
-    assert_eq!(world.count(|kind| matches!(kind, EventKind::StepOverdue { .. })), 2);
-    let result = &world.recording.state().results[0];
-    assert_eq!(
-        (&result.verdict, result.observations[0].observed.as_deref()),
-        (&Verdict::Refuted, Some("0 of 2 in time"))
-    );
-}
-
-#[test]
-fn a_step_becomes_overdue_while_the_run_recovers() {
-    let plan = drill().phase("faulty", 10).inject(0, "lag").person_step("tick", Some(12), false, false).plan();
-    let world = World::new(plan, Attendance::Unattended, Nature { undo_ms: 5_000, ..nature() });
-    let done = (14 * SECOND, Command::StepDone { step: "tick".parse().unwrap(), by: None });
-    let world = world.run(vec![done], Vec::new());
-    let step = &world.recording.state().steps[0];
-    assert_eq!((step.overdue, step.outcome.clone()), (true, Some(StepOutcome::Done)));
-}
-
-#[test]
-fn a_step_that_two_phases_have_is_open_but_once() {
-    let plan = Sketch::new(Mode::Drill)
-        .phase("first", 10)
-        .person_step("claim", Some(5), true, true)
-        .phase("second", 10)
-        .person_step("claim", Some(5), true, true);
-    let commands = vec![
-        (12 * SECOND, Command::StepDone { step: "claim".parse().unwrap(), by: None }),
-        (13 * SECOND, Command::StepDone { step: "claim".parse().unwrap(), by: None }),
-    ];
-    let world = play_with(plan.plan(), commands);
-    let steps: Vec<_> =
-        world.recording.state().steps.iter().map(|step| (step.outcome.clone().unwrap(), step.overdue)).collect();
-    assert_eq!(steps, [(StepOutcome::LeftOpen, true), (StepOutcome::Done, false)]);
-    let refused = CommandAnswer::Refused { why: "step `claim` is closed already".to_owned() };
-    assert_eq!(world.answers, [CommandAnswer::Taken, refused]);
-}
-
-#[test]
-fn a_step_that_is_done_at_the_very_end_stays_done() {
-    let plan = || Sketch::new(Mode::Drill).phase("only", 10).person_step("tick", None, false, false).plan();
-    let end = play(plan()).now_ms;
-    for early in [0, 1, 50, 99, 100, 101, 200, 300] {
-        let done = (end - early, Command::StepDone { step: "tick".parse().unwrap(), by: None });
-        let world = play_with(plan(), vec![done]);
-        let step = &world.recording.state().steps[0];
-        let is_taken = world.answers == [CommandAnswer::Taken];
-        assert_eq!(step.outcome == Some(StepOutcome::Done), is_taken, "{early} ms before the end");
-    }
-}
-
-#[test]
-fn an_undo_that_is_stuck_makes_the_run_dirty_and_not_settled() {
-    let plan = three_phases(drill()).plan();
-    let stuck = ["lag".parse().unwrap()].into();
-    let world = World::new(plan, Attendance::Unattended, Nature { stuck, ..nature() }).run(Vec::new(), Vec::new());
-    assert_eq!(world.count(|kind| matches!(kind, EventKind::RunSettled)), 0);
-    assert_eq!(world.count(|kind| matches!(kind, EventKind::RunDirty { left } if left.len() == 1)), 1);
-}
-
-#[test]
 fn a_load_that_is_started_again_waits_for_its_first_worker() {
     let plan = drill().phase("first", 20).start_load(0, "users").phase("second", 20);
     let world =
@@ -497,58 +279,6 @@ fn an_aborted_run_refutes_but_does_not_uphold() {
     assert_eq!(verdict(&world, "H4"), Verdict::Upheld);
     assert_eq!(verdict(&world, "H5"), Verdict::Upheld);
     assert_eq!(world.recording.state().stage, RunStage::Settled);
-}
-
-#[test]
-fn a_command_that_makes_no_sense_is_refused_and_changes_nothing() {
-    let long = || "x".repeat(9_000);
-    let by = None;
-    let commands = vec![
-        (1, Command::Resume),
-        (2, Command::Pause),
-        (3, Command::Pause),
-        (4, Command::Resume),
-        (5, Command::Mark { name: String::new(), fault: None, by: by.clone() }),
-        (6, Command::Mark { name: "seen".to_owned(), fault: Some("lagg".parse().unwrap()), by: by.clone() }),
-        (7, Command::Note { text: " ".to_owned(), by: by.clone() }),
-        (8, Command::Note { text: long(), by: by.clone() }),
-        (9, Command::Ack { by: Some(long()) }),
-        (10, Command::StepDone { step: "tock".parse().unwrap(), by: by.clone() }),
-        (11, Command::StepSkipped { step: "tick".parse().unwrap(), why: Some(long()), by }),
-        (12, Command::Abort { why: Some(long()) }),
-        (13, Command::Abort { why: None }),
-        (14, Command::Abort { why: None }),
-    ];
-    let plan = drill().phase("only", 30).person_step("tick", None, false, false).plan();
-    let world = play_with(plan, commands);
-    let answers: Vec<&str> = world
-        .answers
-        .iter()
-        .map(|answer| match answer {
-            CommandAnswer::Taken => "taken",
-            CommandAnswer::Refused { why } => why.as_str(),
-        })
-        .collect();
-    assert_eq!(
-        answers,
-        [
-            "the run is not paused",
-            "taken",
-            "the run is paused already",
-            "taken",
-            "a mark's name has 1 to 64 characters",
-            "there is no fault `lagg`; did you mean `lag`?",
-            "the note is empty",
-            "the text is longer than 8192 bytes",
-            "the name is longer than 256 bytes",
-            "there is no open step `tock`; did you mean `tick`?",
-            "the text is longer than 8192 bytes",
-            "the text is longer than 8192 bytes",
-            "taken",
-            "the run is ending already",
-        ]
-    );
-    assert_eq!(world.count(|kind| matches!(kind, EventKind::RunAborted { .. })), 1);
 }
 
 #[test]

@@ -107,7 +107,12 @@ fn check_resource(checker: &mut Checker<'_>, place: Place<'_>, kind: TargetKind<
         checker.tell(problem.with_help("write the name alone: account and Region are bound in `gameday.yaml`"));
     } else if !is_good {
         let problem = place.error("invalid-value", format!("`{name}` is not the name of a {}", kind.thing()));
-        checker.tell(problem.with_help("use letters, digits, `-`, `_` and `.`"));
+        checker.tell(problem.with_help(match kind {
+            TargetKind::Other(_) => "say in words what it is",
+            TargetKind::Parameter(_) => "use letters, digits, `-`, `_`, `.` and `/`",
+            TargetKind::Role(_) => "use letters, digits, `-`, `_`, `.`, `+`, `=`, `,` and `@`",
+            _ => "use letters, digits, `-`, `_` and `.`",
+        }));
     }
 }
 
