@@ -294,7 +294,7 @@ impl Revertible for CanaryChange {
                 "{percent:.0} % of alias `{}` of `{}` to a version with {}",
                 self.alias,
                 self.function,
-                self.latest.text().change
+                self.latest.list()
             ),
             undo: "lead all of it to the good version, and delete the faulty one".to_owned(),
         }

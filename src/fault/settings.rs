@@ -146,6 +146,12 @@ impl<R: Resource> SettingsChange<R> {
         format!("{name} of `{of}` is {value}; it was {before} before and {injected} as injected")
     }
 
+    /// Every setting with its change, without secrets: `timeout 3 s → 1 s, variable KEY added`.
+    pub(super) fn list(&self) -> String {
+        let text = |setting: &SettingChange| format!("{} {}", setting.name, self.change_text(setting));
+        self.settings.iter().map(text).collect::<Vec<_>>().join(", ")
+    }
+
     fn change_text(&self, setting: &SettingChange) -> String {
         let SettingChange { name, before, injected } = setting;
         if !self.resource.is_secret(name) {
@@ -251,13 +257,10 @@ impl<R: Resource> Revertible for SettingsChange<R> {
                     Some(before) => format!("put {} back", self.resource.show(&setting.name, before)),
                 },
             },
-            settings => {
-                let text = |setting: &SettingChange| format!("{} {}", setting.name, self.change_text(setting));
-                ChangeText {
-                    change: format!("`{of}`: {}", settings.iter().map(text).collect::<Vec<_>>().join(", ")),
-                    undo: "put the former values back, and take away what was not there".to_owned(),
-                }
-            }
+            _ => ChangeText {
+                change: format!("`{of}`: {}", self.list()),
+                undo: "put the former values back, and take away what was not there".to_owned(),
+            },
         }
     }
 

@@ -169,7 +169,7 @@ async fn engage_lever(sandbox: &Sandbox) {
     pull.send().await.expect("it is engaged");
 }
 
-/// It takes as long as an injection goes on trying.
+/// Nobody waits for what has ended: it is an error at once.
 #[tokio::test]
 async fn an_experiment_that_does_not_run_says_why_and_its_template_is_taken_away() {
     let sandbox = start(PROBE).await;
@@ -177,7 +177,7 @@ async fn an_experiment_that_does_not_run_says_why_and_its_template_is_taken_away
     let undo = errors().prepare(&here).await.expect("it is ready");
     engage_lever(&sandbox).await;
     let error = undo.inject(&here, &armed()).await.expect_err("it is cancelled");
-    let FaultError::NotApplied { found, .. } = &error else { panic!("{error:?}") };
+    let FaultError::Ended { found, .. } = &error else { panic!("{error:?}") };
     assert!(found.contains("is cancelled") && found.contains("safety lever"), "{found}");
     assert_eq!(here.aws.fis.experiments("gameday-run-009").await.expect("a list").len(), 1);
     assert_eq!(undo.revert(&here).await.expect("undone"), Reverted::Restored);
