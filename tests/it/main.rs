@@ -13,6 +13,7 @@ mod layering;
 mod load;
 mod page;
 mod peers;
+mod permission;
 mod proxy;
 mod report;
 mod run;
