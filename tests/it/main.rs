@@ -12,6 +12,7 @@ mod fis;
 mod hostile;
 mod lambda;
 mod layering;
+mod least_privilege;
 mod load;
 mod page;
 mod peers;

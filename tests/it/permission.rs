@@ -27,6 +27,33 @@ timeline: [{phase: broken, for: 1m, do: [{at: 0s, fault: none}]}]
 ";
 
 #[test]
+fn a_sandbox_asks_for_no_permission() {
+    let workspace = Workspace::new();
+    let output = workspace.gameday(&["readiness", "scenarios/quickstart.yaml", "--permissions"]);
+    assert_eq!(output.code(), 0, "{output:#?}");
+    assert_eq!(output.stdout, "environment `sandbox` is a sandbox: it asks for no permission\n");
+    let output = workspace.gameday(&["readiness", "scenarios/quickstart.yaml", "--permissions", "--json"]);
+    let json: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!((output.code(), &json["ready"], &json["permissions"]), (0, &json!(true), &Value::Null));
+}
+
+/// The sandbox apart has no IAM, and nobody knows who is asked for: that is no pass.
+#[test]
+fn what_nobody_can_tell_is_unknown_and_not_ready() {
+    let workspace = Workspace::empty();
+    workspace.write("functions.yaml", "functions: {orders-fn: {demo: probe}}\n");
+    let mut sandbox = workspace.start(&["sandbox", "up", "--functions", "functions.yaml", "--json"]);
+    let endpoint = sandbox.read_json()["endpoint"].as_str().expect("an endpoint").to_owned();
+    workspace.write("gameday.yaml", &format!("gameday: 1\nenvironments: {{shop: {{endpoint: \"{endpoint}\"}}}}\n"));
+    workspace.write("scenarios/throttle.yaml", SCENARIO);
+    let output = workspace.gameday(&["readiness", "scenarios/throttle.yaml", "--env", "shop", "--permissions"]);
+    assert_eq!(output.code(), 7, "{output:#?}");
+    assert!(output.stdout.contains("unknown  lambda:PutFunctionConcurrency"), "{}", output.stdout);
+    assert!(output.stdout.ends_with("0 allowed, 0 denied, 4 unknown: not ready\n"), "{}", output.stdout);
+    drop(sandbox);
+}
+
+#[test]
 fn plan_prints_two_policies_to_paste_and_nothing_else() {
     let workspace = Workspace::empty();
     let environments =

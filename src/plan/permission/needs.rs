@@ -40,7 +40,6 @@ impl Policies {
 
     /// The look at every target before anything is changed.
     fn add_readiness(&mut self, plan: &Plan, environment: &Environment, place: &Place) {
-        let texts = serde_json::to_string(&(&plan.loads, &plan.signals)).unwrap_or_default();
         for (id, target) in &plan.targets {
             let TargetPlan::Lambda { url, .. } = target else { continue };
             let subject = Subject { target: Some(target), ..Subject::default() };
@@ -48,7 +47,7 @@ impl Policies {
             if !environment.require_tags.is_empty() {
                 calls.push("lambda:ListTags");
             }
-            if url.is_none() && texts.contains(&format!("${{{id}.url}}")) {
+            if url.is_none() && plan.uses_url(id) {
                 calls.push("lambda:GetFunctionUrlConfig");
             }
             self.inject.add(&calls, place, subject);

@@ -64,6 +64,12 @@ impl Policy {
         self.needs.is_subset(&other.needs)
     }
 
+    /// Whether it has the action on the resource, under whatever condition.
+    #[must_use]
+    pub fn allows(&self, action: &str, resource: &str) -> bool {
+        self.needs.iter().any(|(allowed, grant)| *allowed == action && grant.resource == resource)
+    }
+
     /// The statements that say it: actions that share their resources stand together, and nothing is added.
     #[must_use]
     pub fn statements(&self) -> Vec<Statement> {
