@@ -14,7 +14,7 @@ use gameday::fault::{
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
 
-use crate::peers::{create_functions, python, start_ministack, start_moto, stop};
+use crate::peers::{create_functions, python, script, start_ministack, start_moto, stop};
 use crate::recorder::Recorder;
 use crate::signed::create_surroundings;
 use crate::support::{Workspace, free_port};
@@ -22,6 +22,10 @@ use crate::support::{Workspace, free_port};
 const SERVICES: &str = "dynamodb,events,iam,lambda,logs,sqs,ssm,sts";
 /// The only target of every row.
 const TARGET: &str = "it";
+/// The account of the sandbox, and of MiniStack.
+const SANDBOX_ACCOUNT: &str = "000000000000";
+/// The account of moto.
+const MOTO_ACCOUNT: &str = "123456789012";
 /// Which change each fault of this test is.
 const TOKEN: &str = "gameday-contract-001-it";
 
@@ -70,9 +74,9 @@ fn asynchronous_row(name: &str, can_replace: bool) -> Row {
     Row { on: function(name), kind: "lambda_async", fault, other: can_replace.then_some(other) }
 }
 
-/// Faults on functions that only the sandbox can show whole: it has layers by name, mappings, aliases and URLs.
-fn sandbox_rows(name: &str) -> Vec<Row> {
-    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1");
+/// Faults on a function that has all that a function can have: layers by name, a mapping, the alias `live`, and a URL.
+fn configured_rows(name: &str, account: &str) -> Vec<Row> {
+    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:{account}:layer:{name}:1");
     let live = || FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
     let alone = |on, kind, fault| Row { on, kind, fault, other: None };
     vec![
@@ -85,11 +89,23 @@ fn sandbox_rows(name: &str) -> Vec<Row> {
             json!({"batch_size": 1, "maximum_concurrency": 2}),
             json!({"batch_size": 2, "maximum_concurrency": 3}),
         ),
-        row(live(), "lambda_async", json!({"max_age": "1m"}), json!({"max_age": "2m"})),
-        alone(function(name), "lambda_async", json!({"on_failure": "remove"})),
-        row(live(), "lambda_provisioned_concurrency", json!({"provisioned": 2}), json!({"provisioned": 3})),
         alone(function(name), "lambda_function_url", json!({"auth": "iam"})),
         alone(live(), "lambda_canary", json!({"weight": "30%", "with": {"timeout": "1s", "set": {"COLOUR": "blue"}}})),
+    ]
+}
+
+/// Provisioned concurrency, which moto does not have.
+fn provisioned_row(name: &str) -> Row {
+    let live = FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
+    row(live, "lambda_provisioned_concurrency", json!({"provisioned": 2}), json!({"provisioned": 3}))
+}
+
+/// What the sandbox alone keeps of asynchronous events: no defaults where nothing is said, and a destination by itself.
+fn sandbox_rows(name: &str) -> Vec<Row> {
+    let live = FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
+    vec![
+        row(live, "lambda_async", json!({"max_age": "1m"}), json!({"max_age": "2m"})),
+        Row { on: function(name), kind: "lambda_async", fault: json!({"on_failure": "remove"}), other: None },
     ]
 }
 
@@ -175,7 +191,7 @@ async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
                 "alias": match alias {
                     Some(alias) => {
                         let found = aws.lambda.alias(name, alias).await.expect("an alias");
-                        let provisioned = aws.lambda.provisioned(name, alias).await.expect("an answer");
+                        let provisioned = aws.lambda.provisioned(name, alias).await.ok().flatten();
                         let versions = aws.lambda.versions(name).await.expect("versions");
                         json!([found.version, found.weights, provisioned.map(|it| it.requested), versions.len()])
                     }
@@ -429,6 +445,9 @@ async fn refuse(aws: &Aws) {
 fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
     create_surroundings(workspace, endpoint);
     create_functions(workspace, endpoint);
+    let mut python = python("creating a function with everything").expect("there is one");
+    let output = workspace.start_command(python.arg(script("create_configured_function.py")).arg(endpoint)).wait();
+    assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let aws = Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await;
         create_parameters(&aws).await;
@@ -450,18 +469,33 @@ pub(crate) enum Emulator {
     Moto,
 }
 
-/// What keeps the contract where. On foreign emulators `orders` has no reservation and no policy, and `payments` has one.
+/// What keeps the contract where. On foreign emulators `orders` has no reservation and no policy, `payments` has one, and `shop`
+/// has all that a function can have.
 fn rows(on: Emulator) -> Vec<Row> {
-    let surroundings =
-        || [function_rows("orders"), function_rows("payments"), surrounding_rows()].into_iter().flatten();
-    match on {
-        Emulator::Sandbox => {
-            let rows = [function_rows("probe"), sandbox_rows("probe"), vec![asynchronous_row("probe", true)]];
-            rows.into_iter().flatten().collect()
-        }
-        Emulator::MiniStack => surroundings().chain(table_rows()).chain([asynchronous_row("orders", true)]).collect(),
-        Emulator::Moto => surroundings().chain([asynchronous_row("orders", false)]).collect(),
-    }
+    let rows = match on {
+        Emulator::Sandbox => vec![
+            function_rows("probe"),
+            configured_rows("probe", SANDBOX_ACCOUNT),
+            sandbox_rows("probe"),
+            vec![provisioned_row("probe"), asynchronous_row("probe", true)],
+        ],
+        Emulator::MiniStack => vec![
+            function_rows("orders"),
+            function_rows("payments"),
+            configured_rows("shop", SANDBOX_ACCOUNT),
+            surrounding_rows(),
+            table_rows(),
+            vec![provisioned_row("shop"), asynchronous_row("orders", true)],
+        ],
+        Emulator::Moto => vec![
+            function_rows("orders"),
+            function_rows("payments"),
+            configured_rows("shop", MOTO_ACCOUNT),
+            surrounding_rows(),
+            vec![asynchronous_row("orders", false)],
+        ],
+    };
+    rows.into_iter().flatten().collect()
 }
 
 /// The kinds of fault that keep the contract there.

@@ -19,7 +19,8 @@ notes in `tests/it/faults_page.rs`. -->
 ## Where each fault was proven
 One contract holds for every fault, whoever plays AWS: a look changes nothing; the change is seen, and a second injection changes
 nothing more; the undo brings back what was before, also from the undo's file alone and also twice; what somebody else wrote is
-left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`). *Sandbox* is gameday's own,
+left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`; of experiments and of the proxy
+`tests/it/fis.rs` and `tests/it/proxy.rs`). *Sandbox* is gameday's own,
 *MiniStack* 1.5.33 and *moto* 5.2.5 were written by others. *Effect* is what callers and queues of real processes see while the
 fault is in (`tests/it/effect.rs`). Nothing here was compared with AWS itself.
 
@@ -35,10 +36,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
         "lambda_memory",
         "the smaller share of a CPU: the sandbox gives every process all of it, and kills none for its memory",
     ),
-    (
-        "lambda_layer",
-        "the layer's code: the sandbox tells layers and mounts none; MiniStack and moto ask for layers that are there",
-    ),
+    ("lambda_layer", "the code of a layer: layers are told and not mounted"),
     ("lambda_event_source", "streams (Kinesis, DynamoDB, Kafka): the sandbox has queues alone"),
     ("lambda_async", "the minutes that AWS waits between two tries; a destination other than a queue"),
     ("lambda_provisioned_concurrency", "that AWS allocates over minutes, and what it costs"),
@@ -61,8 +59,11 @@ const ELSEWHERE: &[(&str, [&str; 3])] = &[
 ];
 
 /// Why an emulator does not have a fault on something that it does have.
-const ABSENT: &[(Emulator, &str)] =
-    &[(Emulator::Sandbox, "Lambda alone"), (Emulator::MiniStack, "not tried"), (Emulator::Moto, "does not model it")];
+const ABSENT: &[(Emulator, &str)] = &[
+    (Emulator::Sandbox, "Lambda alone"),
+    (Emulator::MiniStack, "does not model it"),
+    (Emulator::Moto, "does not model it"),
+];
 
 fn row_of(kind: &str) -> [String; 3] {
     if let Some((_, cells)) = ELSEWHERE.iter().find(|(key, _)| *key == kind) {
