@@ -26,6 +26,8 @@ pub(crate) const EFFECTS: &[(&str, &str, &str)] = &[
     ("lambda_async", "a failed event is not tried again", "a_failed_event_is_given_up_at_once"),
     ("lambda_provisioned_concurrency", "warm processes end", "warm_processes_end_and_come_back"),
     ("lambda_function_url", "unsigned callers see 403", "unsigned_callers_of_a_url_are_turned_away"),
+    ("iam_deny", "a session of the role is refused", DENIALS),
+    ("sqs_deny", "a sender is refused", DENIALS),
     (
         "fis_experiment",
         "the share of invocations fails",
@@ -34,6 +36,9 @@ pub(crate) const EFFECTS: &[(&str, &str, &str)] = &[
     ("proxy_latency", "answers come late", "the_quickstart_passes_with_a_known_gap_and_leaves_nothing"),
     ("proxy_timeout", "no answer comes", "the_quickstart_passes_with_a_known_gap_and_leaves_nothing"),
 ];
+
+/// The test on MiniStack with `AUTH=true`, which evaluates policies.
+const DENIALS: &str = "a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing";
 
 /// A fault that is in, on a function of a sandbox.
 struct Injected {

@@ -22,7 +22,7 @@ nothing more; the undo brings back what was before, also from the undo's file al
 left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`; of experiments and of the proxy
 `tests/it/fis.rs` and `tests/it/proxy.rs`). *Sandbox* is gameday's own,
 *MiniStack* 1.5.33 and *moto* 5.2.5 were written by others. *Effect* is what callers and queues of real processes see while the
-fault is in (`tests/it/effect.rs`). Nothing here was compared with AWS itself.
+fault is in (`tests/it/effect.rs`); of the two denials it was seen on MiniStack, which evaluates policies. Nothing here was compared with AWS itself.
 
 ";
 

@@ -117,8 +117,8 @@ fn create_users(workspace: &Workspace, endpoint: &str, users: &BTreeMap<String, 
 }
 
 /// What the faults work on.
-fn create_targets(workspace: &Workspace, endpoint: &str) {
-    create_surroundings(workspace, endpoint);
+fn create_targets(workspace: &Workspace, endpoint: &str) -> (String, String) {
+    let key = create_surroundings(workspace, endpoint);
     create_functions(workspace, endpoint);
     // With AUTH=true only the key `test` is nobody's, and may do everything.
     let mut python = python("creating a parameter").expect("there is one");
@@ -127,6 +127,16 @@ fn create_targets(workspace: &Workspace, endpoint: &str) {
                .put_parameter(Name='/shop/mode', Value='calm', Type='String')";
     let output = workspace.start_command(python.args(["-c", put, endpoint])).wait();
     assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
+    key
+}
+
+/// What becomes of a message to `payments` by a user, and of one to `orders` by the role `courier`.
+fn sending(workspace: &Workspace, endpoint: &str, (id, secret): &(String, String)) -> Value {
+    let mut python = python("sending").expect("there is one");
+    let command = python.arg(script("try_sending.py")).args([endpoint, id, secret]);
+    let output = workspace.start_command(command).wait();
+    assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
+    serde_json::from_str(&output.stdout).expect("JSON")
 }
 
 #[test]
@@ -136,7 +146,7 @@ fn a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing() {
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");
     let ministack = start_ministack(python.env("AUTH", "true"), &workspace, port, SERVICES);
-    create_targets(&workspace, &endpoint);
+    let key = create_targets(&workspace, &endpoint);
     let environment = format!("gameday: 1\nenvironments: {{emulator: {{endpoint: \"{endpoint}\", profile: it}}}}\n");
     workspace.write("gameday.yaml", &environment);
     workspace.write("scenarios/least.yaml", SCENARIO);
@@ -156,7 +166,7 @@ fn a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing() {
     }
     create_users(&workspace, &endpoint, &users);
     readiness_is_exact(&workspace, inject);
-    runs_are_exact(&workspace);
+    runs_are_exact(&workspace, &|| sending(&workspace, &endpoint, &key));
     stop(ministack);
 }
 
@@ -188,7 +198,8 @@ fn readiness_is_exact(workspace: &Workspace, inject: &Value) {
     assert!(output.stdout.trim_end().ends_with("2 denied, 0 unknown: not ready"), "{}", output.stdout);
 }
 
-fn runs_are_exact(workspace: &Workspace) {
+fn runs_are_exact(workspace: &Workspace, sending: &dyn Fn() -> Value) {
+    assert_eq!(sending(), json!({"user": "sent", "role": "sent"}));
     let arguments = ["run", "scenarios/least.yaml", "--env", "emulator", "--reports"];
     let with_reports = |reports: &'static str| arguments.into_iter().chain([reports]).collect::<Vec<_>>();
     let run = start_as(workspace, "exact", &with_reports("reports"));
@@ -197,10 +208,14 @@ fn runs_are_exact(workspace: &Workspace) {
         assert!(!state.is_over(), "{state:#?}");
         (state.faults.iter().filter(|fault| fault.state == FaultState::Applied).count() == FAULTS).then_some(())
     });
+    // The effect of the two denials, where policies are evaluated.
+    let refused = sending();
+    assert!(refused["user"] != "sent" && refused["role"] != "sent", "{refused}");
     let seen = workspace.gameday(&["mark", "seen"]);
     assert_eq!(seen.code(), 0, "{seen:#?}");
     let output = run.wait();
     assert_eq!(output.code(), 0, "{output:#?}");
+    assert_eq!(sending(), json!({"user": "sent", "role": "sent"}));
     for fault in &workspace.state().faults {
         assert_eq!((fault.state, fault.end), (FaultState::Restored, Some(FaultEnd::Restored)), "{fault:#?}");
     }
