@@ -20,9 +20,9 @@ notes in `tests/it/faults_page.rs`. -->
 One contract holds for every fault, whoever plays AWS: a look changes nothing; the change is seen, and a second injection changes
 nothing more; the undo brings back what was before, also from the undo's file alone and also twice; what somebody else wrote is
 left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`; of experiments and of the proxy
-`tests/it/fis.rs` and `tests/it/proxy.rs`). *Sandbox* is gameday's own,
-*MiniStack* 1.5.33 and *moto* 5.2.5 were written by others. *Effect* is what callers and queues of real processes see while the
-fault is in (`tests/it/effect.rs`); of the two denials it was seen on MiniStack, which evaluates policies. Nothing here was compared with AWS itself.
+`tests/it/fis.rs` and `tests/it/proxy.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
+others. *Effect* is what callers and queues of real processes see while the fault is in (`tests/it/effect.rs`); of the two
+denials it was seen on MiniStack, which evaluates policies. Nothing here was compared with AWS itself.
 
 ";
 
@@ -130,8 +130,8 @@ about each of them; what is denied or unknown is exit code 7. For that the calle
 `iam:GetRole` of its own role, which are not in the policies.
 
 Proven on MiniStack 1.5.33 with `AUTH=true`, which verifies signatures and evaluates policies (`tests/it/least_privilege.rs`): a run
-with nine faults passes with exactly the policy that was printed, and with each single action taken out, `readiness` names that
-one and no other. What MiniStack does not show:
+with nine faults passes with exactly the policy `inject`; after `kill -9` of such a run, `recover` undoes all of it with exactly the
+policy `rollback`; and with each single action taken out, `readiness` names that one and no other. What MiniStack does not show:
 
 - it asks for `lambda:PutFunctionConcurrency` at every call on a reservation, also at reads and deletions;
 - it has no name, or another one than AWS, for the calls on aliases, function URLs, event sources, provisioned concurrency and

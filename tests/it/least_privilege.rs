@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use gameday::event::{FaultEnd, FaultState};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::peers::{create_functions, python, script, start_ministack, stop};
@@ -159,6 +160,7 @@ fn a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing() {
     ]});
     let mut users = BTreeMap::from([
         ("exact".to_owned(), vec![inject.clone()]),
+        ("rollback".to_owned(), vec![policies["rollback"].clone()]),
         ("whole".to_owned(), vec![inject.clone(), simulate.clone()]),
     ]);
     for action in actions(inject) {
@@ -167,6 +169,7 @@ fn a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing() {
     create_users(&workspace, &endpoint, &users);
     readiness_is_exact(&workspace, inject);
     runs_are_exact(&workspace, &|| sending(&workspace, &endpoint, &key));
+    a_recovery_is_exact(&workspace, &|| sending(&workspace, &endpoint, &key));
     stop(ministack);
 }
 
@@ -198,16 +201,20 @@ fn readiness_is_exact(workspace: &Workspace, inject: &Value) {
     assert!(output.stdout.trim_end().ends_with("2 denied, 0 unknown: not ready"), "{}", output.stdout);
 }
 
-fn runs_are_exact(workspace: &Workspace, sending: &dyn Fn() -> Value) {
-    assert_eq!(sending(), json!({"user": "sent", "role": "sent"}));
-    let arguments = ["run", "scenarios/least.yaml", "--env", "emulator", "--reports"];
-    let with_reports = |reports: &'static str| arguments.into_iter().chain([reports]).collect::<Vec<_>>();
-    let run = start_as(workspace, "exact", &with_reports("reports"));
+fn wait_until_all_are_applied(workspace: &Workspace) {
     wait_for("all faults to be applied", || {
         let state = workspace.state();
         assert!(!state.is_over(), "{state:#?}");
         (state.faults.iter().filter(|fault| fault.state == FaultState::Applied).count() == FAULTS).then_some(())
     });
+}
+
+fn runs_are_exact(workspace: &Workspace, sending: &dyn Fn() -> Value) {
+    assert_eq!(sending(), json!({"user": "sent", "role": "sent"}));
+    let arguments = ["run", "scenarios/least.yaml", "--env", "emulator", "--reports"];
+    let with_reports = |reports: &'static str| arguments.into_iter().chain([reports]).collect::<Vec<_>>();
+    let run = start_as(workspace, "exact", &with_reports("reports"));
+    wait_until_all_are_applied(workspace);
     // The effect of the two denials, where policies are evaluated.
     let refused = sending();
     assert!(refused["user"] != "sent" && refused["role"] != "sent", "{refused}");
@@ -224,4 +231,22 @@ fn runs_are_exact(workspace: &Workspace, sending: &dyn Fn() -> Value) {
         assert_ne!(output.code(), 0, "{output:#?}");
         assert!(output.stderr.contains(action), "{action}: {output:#?}");
     }
+}
+
+/// Who may only roll back undoes everything of a run that was killed, and could not have begun it.
+fn a_recovery_is_exact(workspace: &Workspace, sending: &dyn Fn() -> Value) {
+    std::fs::remove_dir_all(workspace.reports()).expect("no reports of others");
+    let run = ["run", "scenarios/least.yaml", "--env", "emulator", "--no-watchdog"];
+    let refused = as_user(workspace, "rollback", &[run.as_slice(), &["--reports", "refused"]].concat());
+    assert_ne!(refused.code(), 0, "{refused:#?}");
+    let run = start_as(workspace, "exact", &run);
+    wait_until_all_are_applied(workspace);
+    run.signal(Signal::KILL);
+    assert_eq!(run.wait().status.code(), None);
+    let recovered = as_user(workspace, "rollback", &["recover"]);
+    assert_eq!(recovered.code(), 0, "{recovered:#?}");
+    for fault in &workspace.state().faults {
+        assert_eq!((fault.state, fault.end), (FaultState::Restored, Some(FaultEnd::Restored)), "{fault:#?}");
+    }
+    assert_eq!(sending(), json!({"user": "sent", "role": "sent"}));
 }
