@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -27,6 +28,13 @@ const LOCAL_REGION: &str = "us-east-1";
 pub enum Connection {
     /// An endpoint of our own or an emulator: every service at one URL, made-up credentials.
     Endpoint(String),
+    /// An emulator that checks who calls: every service at one URL, the credentials of a profile.
+    EndpointAs {
+        /// The URL.
+        url: String,
+        /// A profile of the shared configuration.
+        profile: String,
+    },
     /// AWS itself, with the usual chain of credentials. `AWS_ENDPOINT_URL*` is honoured.
     Account {
         /// The Region.
@@ -37,11 +45,24 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// An endpoint, with the credentials of a profile where it has one.
+    #[must_use]
+    pub fn endpoint(url: &str, profile: Option<&str>) -> Self {
+        let url = url.to_owned();
+        match profile {
+            Some(profile) => Self::EndpointAs { url, profile: profile.to_owned() },
+            None => Self::Endpoint(url),
+        }
+    }
+
     /// What a shell must say before `aws` works in the same place, without a secret.
     #[must_use]
     pub fn shell(&self) -> String {
         match self {
             Self::Endpoint(url) => format!("export AWS_ENDPOINT_URL={url} AWS_REGION={LOCAL_REGION}"),
+            Self::EndpointAs { url, profile } => {
+                format!("export AWS_ENDPOINT_URL={url} AWS_REGION={LOCAL_REGION} AWS_PROFILE={profile}")
+            }
             Self::Account { region, profile } => {
                 let profile = profile.as_ref().map(|profile| format!(" AWS_PROFILE={profile}")).unwrap_or_default();
                 format!("export AWS_REGION={region}{profile}")
@@ -98,6 +119,10 @@ impl Aws {
                 .endpoint_url(url)
                 .region(Region::from_static(LOCAL_REGION))
                 .credentials_provider(SharedCredentialsProvider::new(local_credentials())),
+            Connection::EndpointAs { url, profile } => loader
+                .endpoint_url(url)
+                .region(Region::from_static(LOCAL_REGION))
+                .credentials_provider(ProfileFileCredentialsProvider::builder().profile_name(profile).build()),
             Connection::Account { region, profile } => {
                 let loader = loader.region(Region::new(region.clone()));
                 match profile {
@@ -148,6 +173,14 @@ impl Aws {
     /// The call failed.
     pub async fn caller_account(&self) -> Result<String, AwsError> {
         sts::caller_account(&self.configuration).await
+    }
+
+    /// The caller's ARN: of a user, of a session of a role, or of the account's root.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn caller_arn(&self) -> Result<String, AwsError> {
+        sts::caller_arn(&self.configuration).await
     }
 
     /// What time it is for AWS, next to our own clock. Also an answer that refuses tells the time.

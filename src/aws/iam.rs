@@ -89,7 +89,8 @@ impl Iam {
     }
 
     /// What the policies of a user, group or role (not of a session) say to each of `actions` on each of `resources`; no
-    /// resources stand for `*`. Session policies and resource policies are not looked at (AWS). `iam:SimulatePrincipalPolicy`.
+    /// resources stand for `*`. `context` gives the values of condition keys. Boundaries and service control policies count;
+    /// session policies and resource policies are not looked at (AWS). `iam:SimulatePrincipalPolicy`.
     ///
     /// # Errors
     /// A call failed, or there are more than 100 pages of results.
@@ -98,6 +99,7 @@ impl Iam {
         principal_arn: &str,
         actions: &[&str],
         resources: &[&str],
+        context: &[(&str, &str)],
     ) -> Result<Vec<Simulated>, AwsError> {
         let list = |name: &str, members: &[&str]| -> Vec<(String, String)> {
             let named =
@@ -107,6 +109,12 @@ impl Iam {
         let mut parameters = vec![("PolicySourceArn".to_owned(), principal_arn.to_owned())];
         parameters.extend(list("ActionNames", actions));
         parameters.extend(list("ResourceArns", resources));
+        for (index, (key, value)) in context.iter().enumerate() {
+            let entry = format!("ContextEntries.member.{}", index + 1);
+            parameters.push((format!("{entry}.ContextKeyName"), (*key).to_owned()));
+            parameters.push((format!("{entry}.ContextKeyType"), "string".to_owned()));
+            parameters.push((format!("{entry}.ContextKeyValues.member.1"), (*value).to_owned()));
+        }
         let mut simulated = Vec::new();
         let mut marker: Option<String> = None;
         for page in 1.. {
@@ -145,6 +153,17 @@ impl Iam {
 fn read_result(result: &Element, simulated: &mut Vec<Simulated>) -> Option<()> {
     let action = result.text_at(&["EvalActionName"])?.to_owned();
     let before = simulated.len();
+    // Where a boundary or a service control policy does not allow it, no policy of the principal's can.
+    let is_cut_off = [
+        ["OrganizationsDecisionDetail", "AllowedByOrganizations"],
+        ["PermissionsBoundaryDecisionDetail", "AllowedByPermissionsBoundary"],
+    ]
+    .iter()
+    .any(|path| result.text_at(path) == Some("false"));
+    let decision = |text: &str| match decision(text)? {
+        Decision::Allowed if is_cut_off => Some(Decision::ImplicitDeny),
+        decision => Some(decision),
+    };
     for specific in result.members(&["ResourceSpecificResults"]) {
         let decision = decision(specific.text_at(&["EvalResourceDecision"])?)?;
         let resource = specific.text_at(&["EvalResourceName"])?.to_owned();
@@ -237,7 +256,8 @@ mod tests {
         ];
         let server = Server::start(replies).await;
         let actions = ["sqs:SendMessage", "sqs:GetQueueUrl"];
-        let simulated = iam(&server).simulate("arn:role", &actions, &["arn:1", "arn:2"]).await.unwrap();
+        let context = [("iam:PassedToService", "fis.amazonaws.com")];
+        let simulated = iam(&server).simulate("arn:role", &actions, &["arn:1", "arn:2"], &context).await.unwrap();
         let of = |action: &str, resource: &str, decision| Simulated {
             action: action.to_owned(),
             resource: resource.to_owned(),
@@ -252,20 +272,38 @@ mod tests {
         let [first, second] = server.recorded().try_into().unwrap();
         let parameters = "Action=SimulatePrincipalPolicy&Version=2010-05-08&PolicySourceArn=arn%3Arole\
             &ActionNames.member.1=sqs%3ASendMessage&ActionNames.member.2=sqs%3AGetQueueUrl\
-            &ResourceArns.member.1=arn%3A1&ResourceArns.member.2=arn%3A2";
+            &ResourceArns.member.1=arn%3A1&ResourceArns.member.2=arn%3A2\
+            &ContextEntries.member.1.ContextKeyName=iam%3APassedToService&ContextEntries.member.1.ContextKeyType=string\
+            &ContextEntries.member.1.ContextKeyValues.member.1=fis.amazonaws.com";
         assert_eq!((first.body.as_str(), second.body), (parameters, format!("{parameters}&Marker=m%3D1")));
+    }
+
+    #[tokio::test]
+    async fn what_an_organization_does_not_allow_is_denied() {
+        for detail in [
+            "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations></OrganizationsDecisionDetail>",
+            "<PermissionsBoundaryDecisionDetail><AllowedByPermissionsBoundary>false</AllowedByPermissionsBoundary>\
+             </PermissionsBoundaryDecisionDetail>",
+        ] {
+            let result = format!(
+                "<member><EvalActionName>a</EvalActionName><EvalDecision>allowed</EvalDecision>{detail}</member>"
+            );
+            let server = Server::start([page(&result, "<IsTruncated>false</IsTruncated>")]).await;
+            let simulated = iam(&server).simulate("arn:role", &["a"], &[], &[]).await.unwrap();
+            assert_eq!(simulated[0].decision, Decision::ImplicitDeny);
+        }
     }
 
     #[tokio::test]
     async fn a_simulation_that_is_cut_short_or_has_no_end_is_no_result() {
         for end in ["<IsTruncated>true</IsTruncated>", "<IsTruncated>true</IsTruncated><Marker>again</Marker>"] {
             let server = Server::start([page("", end)]).await;
-            let error = iam(&server).simulate("arn:role", &["sqs:SendMessage"], &[]).await.unwrap_err();
+            let error = iam(&server).simulate("arn:role", &["sqs:SendMessage"], &[], &[]).await.unwrap_err();
             assert_eq!(error.message, "the simulation has no end");
             assert!(server.recorded().len() <= SIMULATION_PAGES_MAX);
         }
         let unknown = "<member><EvalActionName>a</EvalActionName><EvalDecision>perhaps</EvalDecision></member>";
         let server = Server::start([page(unknown, "<IsTruncated>false</IsTruncated>")]).await;
-        assert_eq!(iam(&server).simulate("arn:role", &["a"], &[]).await.unwrap_err().code, "BadAnswer");
+        assert_eq!(iam(&server).simulate("arn:role", &["a"], &[], &[]).await.unwrap_err().code, "BadAnswer");
     }
 }

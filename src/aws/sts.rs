@@ -1,25 +1,38 @@
 //! Who we are to AWS: `sts:GetCallerIdentity`, which needs no permission.
 
 use aws_sdk_sts::Client;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 
 use super::AwsError;
 
 const SERVICE: &str = "sts";
 
+const OPERATION: &str = "GetCallerIdentity";
+
 /// The caller's account, twelve digits.
 pub(super) async fn caller_account(configuration: &aws_config::SdkConfig) -> Result<String, AwsError> {
-    const OPERATION: &str = "GetCallerIdentity";
-    let output = Client::new(configuration)
-        .get_caller_identity()
-        .send()
-        .await
-        .map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;
-    output.account().map(str::to_owned).ok_or_else(|| AwsError {
+    let output = ask(configuration).await?;
+    output.account().map(str::to_owned).ok_or_else(|| bad_answer("the answer has no account"))
+}
+
+/// The caller's ARN: of a user, of a session of a role, or of the account's root.
+pub(super) async fn caller_arn(configuration: &aws_config::SdkConfig) -> Result<String, AwsError> {
+    let output = ask(configuration).await?;
+    output.arn().map(str::to_owned).ok_or_else(|| bad_answer("the answer has no ARN"))
+}
+
+async fn ask(configuration: &aws_config::SdkConfig) -> Result<GetCallerIdentityOutput, AwsError> {
+    let answer = Client::new(configuration).get_caller_identity().send().await;
+    answer.map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))
+}
+
+fn bad_answer(message: &str) -> AwsError {
+    AwsError {
         service: SERVICE,
         operation: OPERATION,
         code: "BadAnswer".to_owned(),
-        message: "the answer has no account".to_owned(),
+        message: message.to_owned(),
         retryable: false,
         request_id: None,
-    })
+    }
 }

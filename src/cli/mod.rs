@@ -13,6 +13,7 @@ mod new;
 mod out;
 mod plan;
 mod proxy;
+mod readiness;
 mod recover;
 mod report;
 mod run;
@@ -50,6 +51,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what a run would do: when, with which calls, and how each change is undone.
     Plan(plan::Arguments),
+    /// Check, without changing anything, that a run could do what it is meant to.
+    Readiness(readiness::Arguments),
     /// Run a scenario to its report.
     Run(run::Arguments),
     /// Show what a run is at.
@@ -131,6 +134,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Readiness(arguments) => readiness::run(&arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,

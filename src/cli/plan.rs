@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use super::{Exit, Failure, out, workspace};
-use crate::plan::{self, Action, ChangePlan, Plan, Refusal};
+use crate::plan::{self, Action, ChangePlan, Plan, Policies, Refusal};
 use crate::playbook::{self, Playbook};
 use crate::scenario::{self, Checked};
 use crate::unit::{FaultId, PlaybookId, format_duration};
@@ -22,6 +23,9 @@ pub(super) struct Arguments {
     /// Print the plan as JSON, as a run would keep it.
     #[arg(long)]
     json: bool,
+    /// Print what IAM must allow, as JSON: `inject` is the policy for a run, `rollback` the one for `gameday recover`.
+    #[arg(long)]
+    iam: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -29,7 +33,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = load(&arguments.scenario, &workspace, environment)?;
     let plan = compile(&checked, &workspace, environment)?;
-    if arguments.json {
+    if arguments.iam {
+        let policies = Policies::of(&plan, environment, None);
+        out::json(&json!({"inject": policies.inject, "rollback": policies.rollback}));
+        policies.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
+    } else if arguments.json {
         out::json(&plan);
     } else {
         print(&plan);

@@ -92,9 +92,11 @@ fn options_for(folder: &Path) -> RecoverOptions {
 fn profile_of(folder: &Path) -> Option<String> {
     let plan = read_plan(folder).ok()?;
     let workspace = Workspace::discover(folder).ok()?;
-    match workspace.environment(&plan.environment.name)?.kind() {
+    let environment = workspace.environment(&plan.environment.name)?;
+    match environment.kind() {
         EnvironmentKind::Account(binding) => binding.profile.clone(),
-        EnvironmentKind::Sandbox(_) | EnvironmentKind::Endpoint(_) => None,
+        EnvironmentKind::Endpoint(_) => environment.endpoint_profile.clone(),
+        EnvironmentKind::Sandbox(_) => None,
     }
 }
 

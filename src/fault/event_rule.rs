@@ -40,7 +40,7 @@ impl Fault for EventRule {
     };
     const TARGET: TargetNeed = TargetNeed::Rule;
     const CALLS: Calls = Calls {
-        inject: &["events:DescribeRule", "events:DisableRule"],
+        inject: &["events:DescribeRule", "events:DisableRule", "events:EnableRule"],
         undo: &["events:DescribeRule", "events:EnableRule"],
     };
 

@@ -229,6 +229,7 @@ impl Fault for FisExperiment {
             "fis:StartExperiment",
             "fis:StopExperiment",
             "fis:TagResource",
+            "iam:CreateServiceLinkedRole",
             "iam:GetRole",
             "iam:PassRole",
             "lambda:GetFunctionConfiguration",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
-use super::configuration::{self, Configuration, LAYERS, ready, settings};
+use super::configuration::{Configuration, LAYERS, ready, settings};
 use super::settings::SettingsChange;
 use super::target::TargetNeed;
 use crate::unit::TargetId;
@@ -62,7 +62,7 @@ impl Fault for LambdaLayer {
     const TARGET: TargetNeed = TargetNeed::Latest;
     const CALLS: Calls = Calls {
         inject: &["lambda:GetFunctionConfiguration", "lambda:GetLayerVersion", "lambda:UpdateFunctionConfiguration"],
-        undo: configuration::CALLS.undo,
+        undo: &["lambda:GetFunctionConfiguration", "lambda:GetLayerVersion", "lambda:UpdateFunctionConfiguration"],
     };
 
     fn objections(&self) -> Vec<Objection> {

@@ -4,6 +4,7 @@
 
 mod compile;
 mod interval;
+mod permission;
 mod refusal;
 mod resource;
 #[cfg(test)]
@@ -11,6 +12,9 @@ pub(crate) mod testing;
 mod types;
 
 pub use compile::{change_id, compile};
+pub use permission::{
+    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE,
+};
 pub use refusal::Refusal;
 pub use types::{
     Action, ChangePlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan, PLAN_FORMAT,

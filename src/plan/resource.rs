@@ -15,6 +15,15 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether a load or a signal names the target's URL: `${orders.url}`.
+    #[must_use]
+    pub fn uses_url(&self, target: &TargetId) -> bool {
+        let texts = serde_json::to_string(&(&self.loads, &self.signals)).unwrap_or_default();
+        texts.contains(&format!("${{{target}.url}}"))
+    }
+}
+
 impl ChangePlan {
     /// The settings that it changes, in words; none for a kind that cannot be read.
     #[must_use]

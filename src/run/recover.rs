@@ -245,7 +245,7 @@ async fn environment_of(
     let connection = match &plan.environment.kind {
         // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
         EnvironmentKind::Sandbox => Connection::Endpoint(address_of(ProcessKind::Sandbox).unwrap_or_default()),
-        EnvironmentKind::Endpoint { url } => Connection::Endpoint(url.clone()),
+        EnvironmentKind::Endpoint { url } => Connection::endpoint(url, options.profile.as_deref()),
         EnvironmentKind::Account { region, .. } => {
             Connection::Account { region: region.clone(), profile: options.profile.clone() }
         }

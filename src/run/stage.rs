@@ -198,7 +198,9 @@ impl Stage {
                     return Err(StageError::NotReady { target: target.clone(), why });
                 }
             }
-            if let Some(url) = self.find_url(function, alias.as_deref(), url.as_deref()).await {
+            // What nobody uses is not asked for: the caller may lack the permission.
+            let is_used = url.is_some() || plan.uses_url(target);
+            if is_used && let Some(url) = self.find_url(function, alias.as_deref(), url.as_deref()).await {
                 self.urls.insert(target.clone(), url);
             }
             self.checks.push(format!("function {function} is there, timeout {} s", configuration.timeout_seconds));
@@ -285,10 +287,10 @@ impl Stage {
 }
 
 /// Where the environment's control plane is; `embedded` is the endpoint of the embedded sandbox.
-fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
+pub(super) fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
     match environment.kind() {
         EnvironmentKind::Sandbox(_) => Connection::Endpoint(embedded.unwrap_or_default()),
-        EnvironmentKind::Endpoint(url) => Connection::Endpoint(url.clone()),
+        EnvironmentKind::Endpoint(url) => Connection::endpoint(url, environment.endpoint_profile.as_deref()),
         EnvironmentKind::Account(binding) => {
             Connection::Account { region: binding.region.clone(), profile: binding.profile.clone() }
         }

@@ -34,7 +34,8 @@ pub struct EnvironmentSpec {
     /// The AWS Region: `eu-west-1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// A profile of the AWS configuration; default the default chain of credentials.
+    /// A profile of the AWS configuration; default the default chain of credentials. Beside an `endpoint`, whose credentials
+    /// are made up otherwise, it is for an emulator that checks who calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// Whether customers depend on it. Needed where there is an account.
@@ -100,6 +101,8 @@ pub struct Environment {
     pub name: String,
     /// Where its functions run.
     pub kind: EnvironmentKind,
+    /// A profile of the AWS configuration for an endpoint that checks who calls; none is made-up credentials.
+    pub endpoint_profile: Option<String>,
     /// Whether customers depend on it.
     pub class: Class,
     /// Tags that every target must carry.
@@ -155,6 +158,7 @@ impl EnvironmentSpec {
             Some(kind) if problems.is_empty() => Ok(Environment {
                 name: name.to_owned(),
                 kind,
+                endpoint_profile: self.profile.clone().filter(|_| self.endpoint.is_some()),
                 class: self.class.unwrap_or(Class::Nonproduction),
                 require_tags: self.require_tags.clone(),
                 approvals: self.approvals.clone(),
@@ -173,7 +177,8 @@ impl EnvironmentSpec {
         let account = [
             ("account", self.account.is_some()),
             ("region", self.region.is_some()),
-            ("profile", self.profile.is_some()),
+            // An endpoint may have one as well.
+            ("profile", self.profile.is_some() && self.endpoint.is_none()),
         ];
         let first = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, given)| *given).map(|(key, _)| *key);
         let endpoint = [("endpoint", self.endpoint.is_some())];
@@ -280,6 +285,9 @@ mod tests {
         assert!(matches!(resolve(serde_json::json!({})), Ok(EnvironmentKind::Sandbox(_))));
         let endpoint = resolve(serde_json::json!({"endpoint": "http://localhost:4566/"}));
         assert_eq!(endpoint, Ok(EnvironmentKind::Endpoint("http://localhost:4566".to_owned())));
+        let spec = serde_json::json!({"endpoint": "http://localhost:4566", "profile": "it"});
+        let spec: EnvironmentSpec = serde_json::from_value(spec).unwrap();
+        assert_eq!(spec.resolve("x").ok().and_then(|it| it.endpoint_profile).as_deref(), Some("it"));
         let account = serde_json::json!({"account": "111122223333", "region": "eu-west-1", "class": "production"});
         assert!(matches!(resolve(account), Ok(EnvironmentKind::Account(_))));
     }

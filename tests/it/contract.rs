@@ -2,24 +2,30 @@
 //!
 //! A kind joins by a row in one of the lists, and by a line in [`state_of`] where it changes what is not read there yet.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
-    AwsResource, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
+    AwsResource, Calls, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
 };
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
 
-use crate::peers::{create_functions, python, start_ministack, start_moto, stop};
+use crate::peers::{create_functions, python, script, start_ministack, start_moto, stop};
+use crate::recorder::Recorder;
 use crate::signed::create_surroundings;
 use crate::support::{Workspace, free_port};
 
 const SERVICES: &str = "dynamodb,events,iam,lambda,logs,sqs,ssm,sts";
 /// The only target of every row.
 const TARGET: &str = "it";
+/// The account of the sandbox, and of MiniStack.
+const SANDBOX_ACCOUNT: &str = "000000000000";
+/// The account of moto.
+const MOTO_ACCOUNT: &str = "123456789012";
 /// Which change each fault of this test is.
 const TOKEN: &str = "gameday-contract-001-it";
 
@@ -68,9 +74,9 @@ fn asynchronous_row(name: &str, can_replace: bool) -> Row {
     Row { on: function(name), kind: "lambda_async", fault, other: can_replace.then_some(other) }
 }
 
-/// Faults on functions that only the sandbox can show whole: it has layers by name, mappings, aliases and URLs.
-fn sandbox_rows(name: &str) -> Vec<Row> {
-    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:layer:{name}:1");
+/// Faults on a function that has all that a function can have: layers by name, a mapping, the alias `live`, and a URL.
+fn configured_rows(name: &str, account: &str) -> Vec<Row> {
+    let layer = |name: &str| format!("arn:aws:lambda:us-east-1:{account}:layer:{name}:1");
     let live = || FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
     let alone = |on, kind, fault| Row { on, kind, fault, other: None };
     vec![
@@ -83,11 +89,23 @@ fn sandbox_rows(name: &str) -> Vec<Row> {
             json!({"batch_size": 1, "maximum_concurrency": 2}),
             json!({"batch_size": 2, "maximum_concurrency": 3}),
         ),
-        row(live(), "lambda_async", json!({"max_age": "1m"}), json!({"max_age": "2m"})),
-        alone(function(name), "lambda_async", json!({"on_failure": "remove"})),
-        row(live(), "lambda_provisioned_concurrency", json!({"provisioned": 2}), json!({"provisioned": 3})),
         alone(function(name), "lambda_function_url", json!({"auth": "iam"})),
         alone(live(), "lambda_canary", json!({"weight": "30%", "with": {"timeout": "1s", "set": {"COLOUR": "blue"}}})),
+    ]
+}
+
+/// Provisioned concurrency, which moto does not have.
+fn provisioned_row(name: &str) -> Row {
+    let live = FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
+    row(live, "lambda_provisioned_concurrency", json!({"provisioned": 2}), json!({"provisioned": 3}))
+}
+
+/// What the sandbox alone keeps of asynchronous events: no defaults where nothing is said, and a destination by itself.
+fn sandbox_rows(name: &str) -> Vec<Row> {
+    let live = FaultTarget::Function { name: name.to_owned(), alias: Some("live".to_owned()) };
+    vec![
+        row(live, "lambda_async", json!({"max_age": "1m"}), json!({"max_age": "2m"})),
+        Row { on: function(name), kind: "lambda_async", fault: json!({"on_failure": "remove"}), other: None },
     ]
 }
 
@@ -127,17 +145,22 @@ fn table_rows() -> Vec<Row> {
     ]
 }
 
-/// A fault from its parameters, as a file has it.
+/// A fault of a row from its parameters.
 fn kind(row: &Row, parameters: &Value) -> FaultKind {
-    let mut parameters = parameters.clone();
+    fault(row.kind, parameters.clone())
+}
+
+/// A fault from its parameters, as a file has it.
+pub(crate) fn fault(key: &str, mut parameters: Value) -> FaultKind {
     parameters["target"] = TARGET.into();
-    let spec: FaultSpec = serde_json::from_value(json!({row.kind: parameters})).expect("a fault");
+    let spec: FaultSpec = serde_json::from_value(json!({key: parameters})).expect("a fault");
     let kind = spec.kind().expect("one kind");
-    assert_eq!(kind.objections(), [], "{}", row.kind);
+    assert_eq!(kind.objections(), [], "{key}");
     kind
 }
 
-fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
+/// Where faults on `on` work.
+pub(crate) fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
     let target: TargetId = TARGET.parse().expect("a name");
     FaultEnvironment {
         aws: aws.clone(),
@@ -168,7 +191,7 @@ async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
                 "alias": match alias {
                     Some(alias) => {
                         let found = aws.lambda.alias(name, alias).await.expect("an alias");
-                        let provisioned = aws.lambda.provisioned(name, alias).await.expect("an answer");
+                        let provisioned = aws.lambda.provisioned(name, alias).await.ok().flatten();
                         let versions = aws.lambda.versions(name).await.expect("versions");
                         json!([found.version, found.weights, provisioned.map(|it| it.requested), versions.len()])
                     }
@@ -202,7 +225,7 @@ async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
 }
 
 /// The undo is on disk: what an injection asks for.
-fn armed(undo: &Undo) -> Armed {
+pub(crate) fn armed(undo: &Undo) -> Armed {
     let directory = tempfile::tempdir().expect("a folder");
     let log = EventLog::create(directory.path(), Clock::start()).expect("a log");
     let identity = FaultIdentity { step: "001-it".to_owned(), fault: "it".parse().expect("a name") };
@@ -227,12 +250,67 @@ fn foreign(undo: &Undo, other: &Undo) -> Undo {
     serde_json::from_value(foreign).expect("an undo")
 }
 
+/// What AWS is asked for without a call of ours: by services, on our behalf.
+const NOT_CALLED: [&str; 4] =
+    ["fis:TagResource", "iam:CreateServiceLinkedRole", "iam:PassRole", "lambda:GetLayerVersion"];
+
+/// The calls that faults made, by kind.
+#[derive(Default)]
+struct Called {
+    by_kind: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+impl Called {
+    /// Adds the calls that were made since the last look: all of them are those that the fault names.
+    fn add(&mut self, row: &Row, recorder: &Recorder, named: impl FnOnce(Calls) -> &'static [&'static str]) {
+        let (calls, named) = (recorder.take(), named(kind(row, &row.fault).calls()));
+        for call in &calls {
+            assert!(named.contains(&call.as_str()), "{}: {call} is called, and not among {named:?}", row.kind);
+        }
+        self.by_kind.entry(row.kind).or_default().extend(calls);
+    }
+
+    /// Every call that the faults of `rows` name was made, but for those in `unseen`.
+    fn assert_all(&self, rows: &[Row], unseen: &[(&str, &str)]) {
+        for row in rows {
+            let called = &self.by_kind[row.kind];
+            for call in kind(row, &row.fault).calls().inject {
+                let is_unseen = NOT_CALLED.contains(call) || unseen.contains(&(row.kind, call));
+                assert_ne!(called.contains(*call), is_unseen, "{}: {call}", row.kind);
+            }
+        }
+    }
+}
+
 /// The contract of one fault; `state` reads what its target is.
-async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -> Value) {
+async fn keep(
+    (environment, recorder, called): (&FaultEnvironment, &Recorder, &mut Called),
+    row: &Row,
+    state: impl AsyncFn() -> Value,
+) {
     let what = row.kind;
-    let prepare = async |parameters| kind(row, parameters).prepare(environment).await.expect(what);
-    let inject = async |undo: &Undo| undo.inject(environment, &armed(undo)).await;
-    let revert = async |undo: &Undo| undo.revert(environment).await.expect(what);
+    let called = std::cell::RefCell::new(called);
+    let prepare = async |parameters| {
+        let undo = kind(row, parameters).prepare(environment).await.expect(what);
+        called.borrow_mut().add(row, recorder, |calls| calls.inject);
+        undo
+    };
+    let inject = async |undo: &Undo| {
+        let outcome = undo.inject(environment, &armed(undo)).await;
+        called.borrow_mut().add(row, recorder, |calls| calls.inject);
+        outcome
+    };
+    let revert = async |undo: &Undo| {
+        let outcome = undo.revert(environment).await.expect(what);
+        called.borrow_mut().add(row, recorder, |calls| calls.undo);
+        outcome
+    };
+    // Somebody else finds what we injected, which no undo of ours ever has to put back.
+    let revert_theirs = async |undo: &Undo| {
+        let outcome = undo.revert(environment).await.expect(what);
+        called.borrow_mut().add(row, recorder, |calls| calls.inject);
+        outcome
+    };
 
     let before = state().await;
     let undo = prepare(&row.fault).await;
@@ -267,7 +345,7 @@ async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -
         assert!(matches!(&outcome, Reverted::Drift(lines) if !lines.is_empty()), "{what}: {outcome:?}");
         assert_eq!(state().await, changed, "{what}: what somebody else wrote is left alone");
     }
-    assert_eq!(revert(&foreign).await, Reverted::Restored, "{what}: they take it back");
+    assert_eq!(revert_theirs(&foreign).await, Reverted::Restored, "{what}: they take it back");
     assert_eq!(revert(&undo).await, Reverted::Restored, "{what}: and so do we");
     assert_eq!(state().await, before, "{what}: all is as before");
 
@@ -281,11 +359,17 @@ async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -
     assert_eq!(state().await, before, "{what}: all is as before");
 }
 
-/// The contract of each row, one after the other.
-async fn keep_all(aws: &Aws, rows: &[Row]) {
+/// The contract of each row, one after the other; faults reach AWS through a gateway that writes down their calls.
+async fn keep_all(endpoint: &str, rows: &[Row], unseen: &[(&str, &str)]) {
+    let connect = async |endpoint: String| Aws::connect(&Connection::Endpoint(endpoint)).await;
+    let recorder = Recorder::before(endpoint).await;
+    let (aws, recorded) = (connect(endpoint.to_owned()).await, connect(recorder.endpoint()).await);
+    let mut called = Called::default();
     for row in rows {
-        keep(&environment(aws, &row.on), row, async || state_of(aws, &row.on).await).await;
+        let environment = environment(&recorded, &row.on);
+        keep((&environment, &recorder, &mut called), row, async || state_of(&aws, &row.on).await).await;
     }
+    called.assert_all(rows, unseen);
 }
 
 #[tokio::test]
@@ -303,10 +387,7 @@ async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
     event_invoke: {on_failure: failed}
 ";
     let sandbox = crate::sandbox::start(functions).await;
-    let aws = Aws::connect(&Connection::Endpoint(sandbox.endpoint())).await;
-    keep_all(&aws, &function_rows("probe")).await;
-    keep_all(&aws, &sandbox_rows("probe")).await;
-    keep_all(&aws, &[asynchronous_row("probe", true)]).await;
+    keep_all(&sandbox.endpoint(), &rows(Emulator::Sandbox), &[]).await;
     sandbox.stop().await;
 }
 
@@ -364,19 +445,62 @@ async fn refuse(aws: &Aws) {
 fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
     create_surroundings(workspace, endpoint);
     create_functions(workspace, endpoint);
+    let mut python = python("creating a function with everything").expect("there is one");
+    let output = workspace.start_command(python.arg(script("create_configured_function.py")).arg(endpoint)).wait();
+    assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let aws = Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await;
         create_parameters(&aws).await;
         refuse(&aws).await;
-        keep_all(&aws, rows).await;
+        keep_all(endpoint, rows, &[]).await;
         undo_by_hand(&aws, endpoint, rows).await;
     });
 }
 
-/// `orders` has no reservation and no policy, and `payments` has one.
-fn all_rows() -> Vec<Row> {
-    let rows = [function_rows("orders"), function_rows("payments"), surrounding_rows()];
+/// Who plays AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Emulator {
+    /// Our own.
+    Sandbox,
+    /// MiniStack, which runs functions.
+    MiniStack,
+    /// moto. 5.2.5 has no revisions of functions, does not hear of a table's maximum, and keeps the first of two Puts of what
+    /// is said of asynchronous events.
+    Moto,
+}
+
+/// What keeps the contract where. On foreign emulators `orders` has no reservation and no policy, `payments` has one, and `shop`
+/// has all that a function can have.
+fn rows(on: Emulator) -> Vec<Row> {
+    let rows = match on {
+        Emulator::Sandbox => vec![
+            function_rows("probe"),
+            configured_rows("probe", SANDBOX_ACCOUNT),
+            sandbox_rows("probe"),
+            vec![provisioned_row("probe"), asynchronous_row("probe", true)],
+        ],
+        Emulator::MiniStack => vec![
+            function_rows("orders"),
+            function_rows("payments"),
+            configured_rows("shop", SANDBOX_ACCOUNT),
+            surrounding_rows(),
+            table_rows(),
+            vec![provisioned_row("shop"), asynchronous_row("orders", true)],
+        ],
+        Emulator::Moto => vec![
+            function_rows("orders"),
+            function_rows("payments"),
+            configured_rows("shop", MOTO_ACCOUNT),
+            surrounding_rows(),
+            vec![asynchronous_row("orders", false)],
+        ],
+    };
     rows.into_iter().flatten().collect()
+}
+
+/// The kinds of fault that keep the contract there.
+pub(crate) fn kinds(on: Emulator) -> BTreeSet<&'static str> {
+    rows(on).iter().map(|row| row.kind).collect()
 }
 
 #[test]
@@ -384,19 +508,15 @@ fn every_fault_keeps_the_contract_on_ministack() {
     let Some(mut python) = python("the contract of faults on MiniStack") else { return };
     let (workspace, port) = (Workspace::empty(), free_port());
     let ministack = start_ministack(&mut python, &workspace, port, SERVICES);
-    let rows: Vec<Row> = all_rows().into_iter().chain(table_rows()).chain([asynchronous_row("orders", true)]).collect();
-    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows);
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows(Emulator::MiniStack));
     stop(ministack);
 }
 
-/// moto 5.2.5 has no revisions of functions, does not hear of a table's maximum, and keeps the first of two Puts of what is said
-/// of asynchronous events.
 #[test]
 fn every_fault_keeps_the_contract_on_moto() {
     let Some(mut python) = python("the contract of faults on moto") else { return };
     let (workspace, port) = (Workspace::empty(), free_port());
     let moto = start_moto(&mut python, &workspace, port);
-    let rows: Vec<Row> = all_rows().into_iter().chain([asynchronous_row("orders", false)]).collect();
-    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows);
+    keep_all_on(&format!("http://127.0.0.1:{port}"), &workspace, &rows(Emulator::Moto));
     stop(moto);
 }

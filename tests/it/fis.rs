@@ -1,6 +1,6 @@
 //! The fault `fis_experiment` on the sandbox's FIS with a real function, and on moto's, which somebody else wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_fis::types::{SafetyLeverStatusInput, UpdateSafetyLeverStateInput};
@@ -12,6 +12,7 @@ use gameday::unit::Clock;
 use serde_json::{Value, json};
 
 use crate::peers::{python, start_moto, stop};
+use crate::recorder::Recorder;
 use crate::sandbox::{aws_config, client, eventually, start, try_invoke};
 use crate::support::{Workspace, free_port};
 
@@ -100,6 +101,36 @@ async fn an_experiment_fails_its_share_until_another_process_undoes_it() {
     assert_eq!(reread(&undo).revert(&elsewhere).await.expect("undone"), Reverted::AsBefore);
     // What has ended can be asked to stop.
     assert_eq!(elsewhere.aws.fis.stop(&left[0].id).await, Ok(()));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn an_experiment_makes_the_calls_that_it_names() {
+    let sandbox = start(PROBE).await;
+    let recorder = Recorder::before(&sandbox.endpoint()).await;
+    let here = environment(&recorder.endpoint(), "gameday-run-010", None).await;
+    let template = new_template(&errors().prepare(&here).await.expect("it is ready"));
+    let id = here.aws.fis.create_template("somebody", &template).await.expect("a template");
+    let mut all = BTreeSet::new();
+    let of_somebodys = fault(&format!("{{target: checkout, template: {id}}}"));
+    for (token, fault) in [("gameday-run-011", errors()), ("gameday-run-012", of_somebodys)] {
+        let here = environment(&recorder.endpoint(), token, None).await;
+        recorder.take();
+        let undo = fault.prepare(&here).await.expect("it is ready");
+        undo.inject(&here, &armed()).await.expect("it runs");
+        let (called, named) = (recorder.take(), fault.calls());
+        assert!(called.iter().all(|call| named.inject.contains(&call.as_str())), "{called:?}");
+        assert_eq!(undo.revert(&here).await.expect("undone"), Reverted::Restored);
+        let undone = recorder.take();
+        assert!(undone.iter().all(|call| named.undo.contains(&call.as_str())), "{undone:?}");
+        all.extend(called.into_iter().chain(undone));
+    }
+    // Of other targets, and what FIS asks for by itself.
+    let unseen =
+        ["dynamodb:DescribeTable", "fis:TagResource", "iam:CreateServiceLinkedRole", "iam:GetRole", "iam:PassRole"];
+    let named = errors().calls().inject;
+    let not_called: Vec<&str> = named.iter().copied().filter(|call| !all.contains(*call)).collect();
+    assert_eq!(not_called, unseen);
     sandbox.stop().await;
 }
 

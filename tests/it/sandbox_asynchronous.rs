@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::sandbox::{client, start};
 use crate::sandbox_event_source::{queue_url, sqs};
 
-async fn send_event(client: &Client, function: &str, event: &Value) {
+pub(crate) async fn send_event(client: &Client, function: &str, event: &Value) {
     let call = client.invoke().function_name(function).invocation_type(InvocationType::Event);
     let answer = call.payload(Blob::new(event.to_string())).send().await.expect("an event is taken");
     assert_eq!(answer.status_code(), 202);
 }
 
 /// The next record of a queue, which is taken away; waits for it.
-async fn record(sandbox: &Sandbox, queue: &str) -> Value {
+pub(crate) async fn record(sandbox: &Sandbox, queue: &str) -> Value {
     let url = queue_url(sandbox, queue).await;
     for _ in 0..3 {
         let answer = sqs(sandbox, "ReceiveMessage", json!({"QueueUrl": url, "WaitTimeSeconds": 20})).await;
@@ -31,11 +31,11 @@ async fn record(sandbox: &Sandbox, queue: &str) -> Value {
     panic!("no record came")
 }
 
-fn failing(file: &Path) -> Value {
+pub(crate) fn failing(file: &Path) -> Value {
     json!({"do": "append", "file": file, "text": "tried", "then": {"do": "fail"}})
 }
 
-fn tries(file: &Path) -> usize {
+pub(crate) fn tries(file: &Path) -> usize {
     std::fs::read_to_string(file).unwrap_or_default().lines().count()
 }
 

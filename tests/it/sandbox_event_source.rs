@@ -42,7 +42,7 @@ pub(crate) async fn backlog(sandbox: &Sandbox, queue: &str) -> (usize, usize) {
     (number("ApproximateNumberOfMessages"), number("ApproximateNumberOfMessagesNotVisible"))
 }
 
-async fn send(sandbox: &Sandbox, queue: &str, bodies: impl IntoIterator<Item = Value>) {
+pub(crate) async fn send(sandbox: &Sandbox, queue: &str, bodies: impl IntoIterator<Item = Value>) {
     let url = queue_url(sandbox, queue).await;
     for body in bodies {
         sqs(sandbox, "SendMessage", json!({"QueueUrl": url, "MessageBody": body.to_string()})).await;
@@ -50,11 +50,11 @@ async fn send(sandbox: &Sandbox, queue: &str, bodies: impl IntoIterator<Item = V
 }
 
 /// Events that each leave a line in a file.
-fn lines(file: &Path, count: usize) -> impl Iterator<Item = Value> {
+pub(crate) fn lines(file: &Path, count: usize) -> impl Iterator<Item = Value> {
     (0..count).map(move |number| json!({"do": "append", "file": file, "text": number.to_string()}))
 }
 
-fn read_lines(file: &Path) -> Vec<String> {
+pub(crate) fn read_lines(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 

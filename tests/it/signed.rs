@@ -189,7 +189,7 @@ async fn exercise_simulation(aws: &Aws) {
     let arn = iam.role_arn("shop").await.expect("a role");
     let queue = "arn:aws:sqs:us-east-1:000000000000:orders";
     let simulate = async || {
-        let simulated = iam.simulate(&arn, &["sqs:SendMessage", "sqs:PurgeQueue"], &[queue]).await;
+        let simulated = iam.simulate(&arn, &["sqs:SendMessage", "sqs:PurgeQueue"], &[queue], &[]).await;
         simulated.expect("a simulation")
     };
     let of = |action: &str, decision| Simulated { action: action.to_owned(), resource: queue.to_owned(), decision };

@@ -1,0 +1,82 @@
+//! `gameday readiness`: what can be known before a run, by looking and without changing anything.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Exit, Failure, out, plan, workspace};
+use crate::run::{self, PermissionVerdict, Permissions};
+
+/// What the simulation of IAM leaves out, whatever it says (AWS: SimulatePrincipalPolicy).
+const NOT_SEEN: &str = "IAM's simulation does not see policies of sessions, nor those of resources such as queues";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario file.
+    scenario: PathBuf,
+    /// The environment of gameday.yaml to look at.
+    #[arg(long, value_name = "NAME", default_value = "sandbox")]
+    env: String,
+    /// Look at permissions alone: ask IAM whether the caller may do all that the run needs (`plan --iam` lists it).
+    #[arg(long)]
+    permissions: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let workspace = workspace::discover(&arguments.scenario)?;
+    let environment = workspace::environment(&workspace, &arguments.env)?;
+    let checked = plan::load(&arguments.scenario, &workspace, environment)?;
+    let plan = plan::compile(&checked, &workspace, environment)?;
+    if !arguments.permissions {
+        out::progress("note: this version looks at permissions alone, as with `--permissions`");
+    }
+    let permissions = run::permissions(&plan, environment).await;
+    let permissions = permissions.map_err(|error| Failure { exit: Exit::NotReady, ..Failure::from_error(&error) })?;
+    let is_ready = permissions.as_ref().is_none_or(Permissions::is_ready);
+    if arguments.json {
+        out::json(&json!({
+            "scenario": plan.scenario.id,
+            "environment": environment.name,
+            "ready": is_ready,
+            "permissions": permissions,
+        }));
+    } else {
+        match &permissions {
+            Some(permissions) => print(permissions),
+            None => {
+                out::line(format_args!("environment `{}` is a sandbox: it asks for no permission", environment.name))
+            }
+        }
+    }
+    if permissions.is_some() {
+        out::progress(format_args!("note: {NOT_SEEN}"));
+    }
+    Ok(if is_ready { Exit::Success } else { Exit::NotReady })
+}
+
+fn print(permissions: &Permissions) {
+    out::line(format_args!("{}\n", permissions.principal));
+    let width = permissions.permissions.iter().map(|permitted| permitted.action.len()).max().unwrap_or_default();
+    for permitted in &permissions.permissions {
+        let verdict = word(permitted.verdict);
+        let why = permitted.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let undo = if permitted.is_for_undo { " (also to undo)" } else { "" };
+        out::line(format_args!("{verdict:7}  {:width$}  {}{undo}{why}", permitted.action, permitted.resource));
+    }
+    let counts = [PermissionVerdict::Allowed, PermissionVerdict::Denied, PermissionVerdict::Unknown]
+        .map(|verdict| format!("{} {}", permissions.count(verdict), word(verdict)));
+    let end = if permissions.is_ready() { "ready" } else { "not ready" };
+    out::line(format_args!("\n{}: {end}", counts.join(", ")));
+}
+
+fn word(verdict: PermissionVerdict) -> &'static str {
+    match verdict {
+        PermissionVerdict::Allowed => "allowed",
+        PermissionVerdict::Denied => "denied",
+        PermissionVerdict::Unknown => "unknown",
+    }
+}

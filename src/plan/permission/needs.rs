@@ -1,0 +1,143 @@
+//! What a run needs, from its plan and its environment.
+
+use std::collections::BTreeSet;
+
+use super::super::types::{ChangePlan, EnvironmentKind, GuardrailRule, Plan, TargetPlan};
+use super::grant::{Grant, Place, Subject};
+use super::policy::{Policies, Policy};
+use super::table::find;
+use crate::fault::{Calls, FaultKind};
+use crate::scenario::expect::{Condition, Expectation, Measure};
+use crate::workspace::Environment;
+
+/// What a dead man's switch is made, pushed forward and taken away with.
+const DEAD_MANS_SWITCH: &[&str] = &[
+    "iam:PassRole",
+    "scheduler:CreateSchedule",
+    "scheduler:DeleteSchedule",
+    "scheduler:GetSchedule",
+    "scheduler:UpdateSchedule",
+];
+/// What the lock is taken and given back with that other machines see.
+const REMOTE_LOCK: &[&str] = &["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"];
+
+impl Policies {
+    /// The policies for a run of `plan` in `environment`; `account` stands in for one that the environment does not name.
+    #[must_use]
+    pub fn of(plan: &Plan, environment: &Environment, account: Option<&str>) -> Self {
+        let place = place(plan, account);
+        let mut policies = Self { inject: Policy::default(), rollback: Policy::default(), notes: notes(plan, account) };
+        policies.add_readiness(plan, environment, &place);
+        for change in plan.routes.iter().chain(plan.changes.values()) {
+            policies.add_change(plan, change, &place);
+        }
+        policies.add_surroundings(plan, &place, surroundings(environment));
+        // Who injects also undoes.
+        policies.inject.needs.extend(policies.rollback.needs.iter().cloned());
+        policies.notes.extend(policies.too_long());
+        policies
+    }
+
+    /// The look at every target before anything is changed.
+    fn add_readiness(&mut self, plan: &Plan, environment: &Environment, place: &Place) {
+        for (id, target) in &plan.targets {
+            let TargetPlan::Lambda { url, .. } = target else { continue };
+            let subject = Subject { target: Some(target), ..Subject::default() };
+            let mut calls = vec!["lambda:GetFunctionConfiguration"];
+            if !environment.require_tags.is_empty() {
+                calls.push("lambda:ListTags");
+            }
+            if url.is_none() && plan.uses_url(id) {
+                calls.push("lambda:GetFunctionUrlConfig");
+            }
+            self.inject.add(&calls, place, subject);
+        }
+    }
+
+    fn add_change(&mut self, plan: &Plan, change: &ChangePlan, place: &Place) {
+        // A fault of no or of two kinds does not get past `check`.
+        let Ok(fault) = change.spec.kind() else { return };
+        let target = plan.targets.get(&change.target);
+        let Calls { inject, undo } = fault.calls();
+        let subject = Subject { target, fault: Some(&fault), ..Subject::default() };
+        self.inject.add(inject, place, subject);
+        self.rollback.add(undo, place, subject);
+        if let FaultKind::FisExperiment(_) = fault {
+            let text = "what an experiment does, AWS FIS does in a role of its own, which is not in these policies";
+            self.note(format!("fault `{}`: {text}", change.fault));
+        }
+    }
+
+    /// What is there beside faults. Its calls are added here, one line each.
+    fn add_surroundings(&mut self, plan: &Plan, place: &Place, subject: Subject<'_>) {
+        if expectations(plan).any(names_an_alarm) {
+            self.inject.add(&["cloudwatch:DescribeAlarms"], place, subject);
+        }
+        self.rollback.add(DEAD_MANS_SWITCH, place, subject);
+        self.rollback.add(REMOTE_LOCK, place, subject);
+    }
+
+    fn note(&mut self, text: String) {
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+}
+
+impl Policy {
+    /// Adds what `calls` are asked for about `subject`.
+    fn add(&mut self, calls: &[&str], place: &Place, subject: Subject<'_>) {
+        for permission in calls.iter().filter_map(|call| find(call)) {
+            let grants: BTreeSet<Grant> = permission.on.iter().flat_map(|scope| scope.grants(place, subject)).collect();
+            self.needs.extend(grants.into_iter().map(|grant| (permission.action, grant)));
+        }
+    }
+}
+
+/// What an environment has beside its targets: nothing yet.
+fn surroundings(_environment: &Environment) -> Subject<'_> {
+    Subject { scheduler_role: None, lock: None, ..Subject::default() }
+}
+
+/// Where the plan's resources are; what its environment does not say is `*`, or `account`.
+fn place(plan: &Plan, account: Option<&str>) -> Place {
+    match &plan.environment.kind {
+        EnvironmentKind::Sandbox | EnvironmentKind::Endpoint { .. } => Place::new("*", account.unwrap_or("*")),
+        EnvironmentKind::Account { account, region } => Place::new(region, account),
+    }
+}
+
+/// What the two documents do not say by themselves.
+fn notes(plan: &Plan, account: Option<&str>) -> Vec<String> {
+    let name = &plan.environment.name;
+    match &plan.environment.kind {
+        EnvironmentKind::Sandbox => vec![format!(
+            "environment `{name}` is a sandbox and asks for no permission; plan for an environment with an `account` to have \
+             its ARNs instead of `*`"
+        )],
+        EnvironmentKind::Endpoint { .. } if account.is_none() => vec![format!(
+            "environment `{name}` is an endpoint: its account and Region are not known, and stand as `*` in the ARNs"
+        )],
+        EnvironmentKind::Endpoint { .. } | EnvironmentKind::Account { .. } => Vec::new(),
+    }
+}
+
+fn expectations(plan: &Plan) -> impl Iterator<Item = &Expectation> {
+    let rules = plan.guardrails.iter().filter_map(|guardrail| match &guardrail.rule {
+        GuardrailRule::AbortIf(expectation) => Some(expectation),
+        GuardrailRule::MaxDuration(_) | GuardrailRule::MaxTargets(_) | GuardrailRule::MaxFailedRequests(_) => None,
+    });
+    let hypotheses = plan.hypotheses.iter().map(|hypothesis| &hypothesis.expect);
+    let effects = plan.changes.values().filter_map(|change| change.effect_if.as_ref());
+    let until = plan.phases.iter().filter_map(|phase| phase.until.as_ref());
+    let unless = plan.steps.iter().filter_map(|step| step.unless.as_ref());
+    rules.chain(hypotheses).chain(effects).chain(until).chain(unless)
+}
+
+fn names_an_alarm(expectation: &Expectation) -> bool {
+    expectation.terms.iter().any(|term| match &term.condition {
+        Condition::Alarm { .. } | Condition::Compare { measure: Measure::Detect(_), .. } => true,
+        Condition::Compare { measure: Measure::Signal { .. } | Measure::Ack | Measure::Steps { .. }, .. }
+        | Condition::Mark(_) => false,
+    })
+}
