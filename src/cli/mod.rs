@@ -100,6 +100,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(exit));
         }
     };
+    if let Command::Launch(arguments) = &arguments.command
+        && arguments.guard
+    {
+        return launch::guard(arguments);
+    }
     let exit = match run(arguments.command) {
         Ok(exit) => exit,
         Err(failure) => {

@@ -127,7 +127,9 @@ fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect:
     let name: &FaultId = &change.fault;
     out::line(format_args!("         {name}: {}", change.change));
     out::line(format_args!("           undo:  {}", change.undo));
-    out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    if !change.calls.is_empty() {
+        out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    }
     if let Some(effect_if) = effect_if {
         out::line(format_args!("           proof: {effect_if}"));
     }

@@ -175,7 +175,11 @@ fn tell(
         (injected + u32::from(fault.applied_ms.is_some()), proven + u32::from(fault.effective_ms.is_some()))
     });
     let left = state.outstanding().count();
-    let undone = if left == 0 { "all undone and read back".to_owned() } else { format!("{left} NOT undone") };
+    let undone = match (left, state.not_read_back()) {
+        (0, 0) => "all undone and read back".to_owned(),
+        (0, unread) => format!("all undone, of which {unread} could not be read back"),
+        (left, _) => format!("{left} NOT undone"),
+    };
     out::line(format_args!("\n  {injected} faults injected, {proven} with a proven effect, {undone}"));
     for path in reports {
         out::line(format_args!("  {path}"));

@@ -54,6 +54,8 @@ pub enum FaultEnd {
     Restored,
     /// It was as before already.
     AsBefore,
+    /// It was undone, says the command that undid it; there is nothing that could read it back.
+    NotReadBack,
     /// The target is gone altogether.
     Gone,
 }

@@ -4,9 +4,11 @@
 
 mod about;
 mod change;
+mod command;
 mod configuration;
 mod dynamodb_throttle;
 mod event_rule;
+mod exec;
 mod fis_action;
 mod fis_experiment;
 mod iam_deny;
@@ -46,6 +48,7 @@ use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible
 use self::configuration::Configuration;
 use self::dynamodb_throttle::OnDemandMaximum;
 use self::event_rule::RuleState;
+use self::exec::ExecChange;
 use self::fis_experiment::ExperimentChange;
 use self::iam_deny::InlinePolicy;
 use self::lambda_async::Asynchronous;
@@ -64,9 +67,11 @@ use crate::unit::{DurationText, TargetId};
 
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
+pub use command::{CommandError, CommandPlace, Permits};
 pub use configuration::obstacle;
 pub use dynamodb_throttle::DynamodbThrottle;
 pub use event_rule::EventRule;
+pub use exec::{CommandLine, Exec};
 pub use fis_experiment::{FisAction, FisExperiment};
 pub use iam_deny::IamDeny;
 pub use lambda_async::{LambdaAsync, OnFailureChange};
@@ -123,4 +128,6 @@ fault_kinds! {
     proxy_timeout: ProxyTimeout => ToxicChange,
     /// An experiment of AWS FIS: a template of yours, or a single action.
     fis_experiment: FisExperiment => ExperimentChange,
+    /// Programs of yours that inject and undo what gameday itself does not know.
+    exec: Exec => ExecChange,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::ProcessKind;
-use crate::fault::{FaultEnvironment, FaultTarget, Occasion, obstacle};
+use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
@@ -138,6 +138,7 @@ impl Stage {
                 shell: connection.shell(),
                 is_embedded: sandbox.is_some(),
                 occasion: Occasion::default(),
+                commands: commands(environment, &connection, options),
             },
             urls: BTreeMap::new(),
             checks: Vec::new(),
@@ -292,6 +293,19 @@ fn connection(environment: &Environment, embedded: Option<String>) -> Connection
         EnvironmentKind::Account(binding) => {
             Connection::Account { region: binding.region.clone(), profile: binding.profile.clone() }
         }
+    }
+}
+
+/// Where `exec` faults run their commands.
+fn commands(environment: &Environment, connection: &Connection, options: &StageOptions<'_>) -> CommandPlace {
+    let of_environment = environment.clone();
+    CommandPlace {
+        gameday: options.gameday.to_owned(),
+        directory: std::path::absolute(options.workspace).unwrap_or_else(|_| options.workspace.to_owned()),
+        told: BTreeMap::from([("GAMEDAY_ENVIRONMENT".to_owned(), environment.name.clone())]),
+        access: connection.variables(),
+        permits: Permits::new(move |_, program| of_environment.permits_program(program)),
+        failpoints: options.failpoints.clone(),
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
-    AwsResource, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
+    AwsResource, CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted,
+    Undo,
 };
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
@@ -24,12 +25,12 @@ const TARGET: &str = "it";
 const TOKEN: &str = "gameday-contract-001-it";
 
 /// One fault, and what somebody else makes of the same settings.
-struct Row {
-    on: FaultTarget,
-    kind: &'static str,
-    fault: Value,
+pub(crate) struct Row {
+    pub(crate) on: FaultTarget,
+    pub(crate) kind: &'static str,
+    pub(crate) fault: Value,
     /// The parameters of a fault that stands for somebody else; none where the settings have no third value.
-    other: Option<Value>,
+    pub(crate) other: Option<Value>,
 }
 
 /// A row whose settings somebody else can give a third value.
@@ -137,7 +138,7 @@ fn kind(row: &Row, parameters: &Value) -> FaultKind {
     kind
 }
 
-fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
+pub(crate) fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
     let target: TargetId = TARGET.parse().expect("a name");
     FaultEnvironment {
         aws: aws.clone(),
@@ -146,6 +147,7 @@ fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
         shell: String::new(),
         is_embedded: false,
         occasion: Occasion { token: TOKEN.to_owned(), lasts: Duration::from_secs(600) },
+        commands: CommandPlace::default(),
     }
 }
 
@@ -228,7 +230,7 @@ fn foreign(undo: &Undo, other: &Undo) -> Undo {
 }
 
 /// The contract of one fault; `state` reads what its target is.
-async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -> Value) {
+pub(crate) async fn keep(environment: &FaultEnvironment, row: &Row, state: impl AsyncFn() -> Value) {
     let what = row.kind;
     let prepare = async |parameters| kind(row, parameters).prepare(environment).await.expect(what);
     let inject = async |undo: &Undo| undo.inject(environment, &armed(undo)).await;

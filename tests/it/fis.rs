@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_sdk_fis::types::{SafetyLeverStatusInput, UpdateSafetyLeverStateInput};
 use gameday::aws::{ActionsMode, Aws, Connection, ExperimentStatus, NewTemplate};
 use gameday::event::{Armed, EventLog, FaultIdentity};
-use gameday::fault::{FaultEnvironment, FaultError, FaultKind, FaultTarget, FisExperiment, Occasion, Reverted, Undo};
+use gameday::fault::{
+    CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultTarget, FisExperiment, Occasion, Reverted, Undo,
+};
 use gameday::sandbox::Sandbox;
 use gameday::unit::Clock;
 use serde_json::{Value, json};
@@ -29,6 +31,7 @@ async fn environment(endpoint: &str, token: &str, alias: Option<&str>) -> FaultE
         shell: String::new(),
         is_embedded: false,
         occasion: Occasion { token: token.to_owned(), lasts: Duration::from_secs(600) },
+        commands: CommandPlace::default(),
     }
 }
 

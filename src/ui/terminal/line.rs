@@ -143,6 +143,7 @@ fn end_text(how: FaultEnd) -> &'static str {
     match how {
         FaultEnd::Restored => "undone, and read back as before",
         FaultEnd::AsBefore => "was as before already",
+        FaultEnd::NotReadBack => "undone, says its own command: nothing read it back",
         FaultEnd::Gone => "is gone with its target",
     }
 }
