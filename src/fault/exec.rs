@@ -202,7 +202,7 @@ impl Fault for Exec {
 
     fn settings(&self) -> Vec<String> {
         // Nobody knows what of it they change: two of them on one target wait for each other.
-        vec!["what commands change".to_owned()]
+        vec!["whatever commands change".to_owned()]
     }
 }
 

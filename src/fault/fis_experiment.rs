@@ -242,6 +242,16 @@ impl Fault for FisExperiment {
         ],
     };
 
+    fn need(&self) -> TargetNeed {
+        let info = self.action.as_ref().filter(|_| self.template.is_none()).and_then(|it| ActionInfo::find(&it.id));
+        match info.map(|info| info.on) {
+            Some(WorksOn::Function) => TargetNeed::Function,
+            Some(WorksOn::Role) => TargetNeed::Role,
+            Some(WorksOn::GlobalTable) => TargetNeed::Table,
+            Some(WorksOn::Nothing | WorksOn::Elsewhere(_)) | None => TargetNeed::Any,
+        }
+    }
+
     fn objections(&self) -> Vec<Objection> {
         match (&self.template, &self.action) {
             (Some(template), _) => self.template_objections(template),
