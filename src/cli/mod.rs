@@ -12,6 +12,7 @@ mod load_worker;
 mod new;
 mod out;
 mod plan;
+mod preview;
 mod proxy;
 mod recover;
 mod report;
@@ -135,7 +136,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,

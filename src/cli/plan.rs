@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, out, workspace};
+use super::{Exit, Failure, out, preview, workspace};
 use crate::plan::{self, Action, ChangePlan, Plan, Refusal};
 use crate::playbook::{self, Playbook};
 use crate::scenario::{self, Checked};
@@ -22,19 +22,31 @@ pub(super) struct Arguments {
     /// Print the plan as JSON, as a run would keep it.
     #[arg(long)]
     json: bool,
+    /// Ask the environment what the FIS experiments would work on: each is started with all its actions skipped.
+    #[arg(long)]
+    preview: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let workspace = workspace::discover(&arguments.scenario)?;
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = load(&arguments.scenario, &workspace, environment)?;
     let plan = compile(&checked, &workspace, environment)?;
+    let previews = match arguments.preview {
+        true => Some(preview::look(&plan, &workspace, environment).await?),
+        false => None,
+    };
     if arguments.json {
-        out::json(&plan);
+        let mut answer = serde_json::to_value(&plan).map_err(|error| Failure::from_error(&error))?;
+        if let (Some(previews), Some(answer)) = (&previews, answer.as_object_mut()) {
+            answer.insert("preview".to_owned(), preview::json(previews));
+        }
+        out::json(&answer);
     } else {
         print(&plan);
+        previews.iter().for_each(|previews| preview::print(previews));
     }
-    Ok(Exit::Success)
+    Ok(previews.map_or(Exit::Success, |previews| preview::exit(&previews)))
 }
 
 /// Reads and checks a scenario; warnings go to standard error.
