@@ -152,7 +152,7 @@ pub(crate) fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
 }
 
 /// What of a target a fault could change.
-async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
+pub(crate) async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
     match target {
         FaultTarget::Function { name, alias } => {
             // Not every emulator has all of it.
@@ -344,7 +344,7 @@ async fn undo_by_hand(aws: &Aws, endpoint: &str, rows: &[Row]) {
 }
 
 /// A parameter of each kind that can be restored, and one that is refused.
-async fn create_parameters(aws: &Aws) {
+pub(crate) async fn create_parameters(aws: &Aws) {
     for (name, value, kind) in [
         ("/shop/mode", "calm", ParameterKind::String),
         ("/shop/modes", "a,b ü", ParameterKind::StringList),

@@ -1,6 +1,8 @@
 //! Runs and recoveries that are killed at every step: whatever was changed is undone, and nothing is changed that no
 //! durable record tells of. `make crash-test` runs all of it and prints the counts.
 
+mod family;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;

@@ -14,7 +14,7 @@ use crate::support::{Output, Workspace, gameday, has_ended, wait_for};
 
 /// Writes `injected` or `before` into the file `mode`, and tells which of them is there. It tells what it was given; with a
 /// file `slow` it goes on for minutes, in a process of its own.
-const PROGRAM: &str = r#"#!/bin/sh
+pub(crate) const PROGRAM: &str = r#"#!/bin/sh
 set -eu
 case "$1" in
   inject)
@@ -50,7 +50,7 @@ timeline: [{phase: broken, for: 10m, until: mark(seen), do: [{at: 0s, fault: col
 "#;
 
 /// A workspace with the program, and whether it may be run.
-pub(crate) fn workspace(exec: &str) -> Workspace {
+fn workspace(exec: &str) -> Workspace {
     let workspace = Workspace::empty();
     workspace.write("chaos/mode", PROGRAM);
     std::fs::set_permissions(workspace.path().join("chaos/mode"), PermissionsExt::from_mode(0o755)).expect("a program");
