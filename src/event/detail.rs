@@ -106,6 +106,11 @@ pub enum AbortCause {
         /// Which.
         fault: FaultId,
     },
+    /// The environment was not ready: nothing was injected.
+    NotReady {
+        /// What was not.
+        why: String,
+    },
     /// An error of our own.
     Internal {
         /// The error.

@@ -71,6 +71,21 @@ pub enum StageError {
         #[source]
         source: Box<AwsError>,
     },
+    /// Nobody answers where the environment should be.
+    #[error(
+        "target `{target}` is not ready: nothing answers at `{endpoint}`, the endpoint of environment `{environment}`"
+    )]
+    Unreachable {
+        /// The target that was asked for.
+        target: TargetId,
+        /// Where.
+        endpoint: String,
+        /// The environment.
+        environment: String,
+        /// What came instead.
+        #[source]
+        source: Box<AwsError>,
+    },
     /// A target is not in a state to be changed.
     #[error("target `{target}` is not ready: {why}")]
     NotReady {
@@ -186,7 +201,17 @@ impl Stage {
         for (target, spec) in &plan.targets {
             let TargetPlan::Lambda { function, alias, url } = spec else { continue };
             let functions = Arc::clone(&self.faults.aws.functions);
-            let fail = |source| StageError::Target { target: target.clone(), source: Box::new(source) };
+            let fail = |source: AwsError| match environment.kind() {
+                EnvironmentKind::Endpoint(endpoint) if source.is_unreachable() => StageError::Unreachable {
+                    target: target.clone(),
+                    endpoint: endpoint.clone(),
+                    environment: environment.name.clone(),
+                    source: Box::new(source),
+                },
+                EnvironmentKind::Endpoint(_) | EnvironmentKind::Sandbox(_) | EnvironmentKind::Account(_) => {
+                    StageError::Target { target: target.clone(), source: Box::new(source) }
+                }
+            };
             let configuration = functions.configuration(function).await.map_err(fail)?;
             if let Some(why) = obstacle(&configuration) {
                 return Err(StageError::NotReady { target: target.clone(), why: why.to_owned() });

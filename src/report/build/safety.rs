@@ -64,6 +64,7 @@ pub(super) fn abort_cause(cause: &AbortCause) -> String {
         AbortCause::Signal { signal } => format!("signal {signal}"),
         AbortCause::LoadLost { load } => format!("the loss of load {load}"),
         AbortCause::FaultFailed { fault } => format!("fault {fault}, which could not be injected"),
+        AbortCause::NotReady { why } => format!("what was not ready: {why}"),
         AbortCause::Internal { error } => format!("an error of the program: {error}"),
     }
 }
