@@ -15,8 +15,8 @@ test: lint docs .venv/installed chromium
 	$(MAKE) crash-test
 
 # Runs and recoveries killed at every step, writes that fail, tasks that panic; it prints how many of each.
-crash-test:
-	$(CARGO) test --locked --test it crash:: -- --ignored --test-threads 1
+crash-test: .venv/installed
+	GAMEDAY_TEST_PYTHON="$(CURDIR)/.venv/bin/python" $(CARGO) test --locked --test it crash:: -- --ignored --test-threads 1
 
 check: lint unit
 

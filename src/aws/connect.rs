@@ -1,5 +1,6 @@
 //! Connecting: which endpoint, Region, credentials and limits every client has.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 const CONTROL_ATTEMPTS_MAX: u32 = 4;
 /// The Region that a local endpoint is told; it has none.
 const LOCAL_REGION: &str = "us-east-1";
+/// Both halves of the key for a local endpoint, which checks none.
+const LOCAL_KEY: &str = "gameday";
 
 /// What to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,43 @@ impl Connection {
                 format!("export AWS_REGION={region}{profile}")
             }
         }
+    }
+}
+
+impl Connection {
+    /// The variables with which a program of somebody else's works in the same place. For an endpoint they are all that it
+    /// needs, with made-up credentials and nothing of the caller's; for an account they are the caller's `AWS_*` with the
+    /// Region and the profile of the environment. They may be secrets.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let region = |region: &str| ["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, region.to_owned()));
+        let own = match self {
+            Self::Endpoint(url) => {
+                let mut own = Vec::from(region(LOCAL_REGION));
+                own.push(("AWS_ENDPOINT_URL", url.clone()));
+                own.extend(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, LOCAL_KEY.to_owned())));
+                // A profile of the caller's could name another place.
+                own.extend(
+                    ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| (name, "/dev/null".to_owned())),
+                );
+                return own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            }
+            Self::EndpointAs { url, profile } => {
+                let mut own = Vec::from(region(LOCAL_REGION));
+                own.extend([("AWS_ENDPOINT_URL", url.clone()), ("AWS_PROFILE", profile.clone())]);
+                own
+            }
+            Self::Account { region: name, profile } => {
+                let mut own = Vec::from(region(name));
+                own.extend(profile.clone().map(|profile| ("AWS_PROFILE", profile)));
+                own
+            }
+        };
+        let callers =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut variables: BTreeMap<String, String> = callers.filter(|(name, _)| name.starts_with("AWS_")).collect();
+        variables.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        variables
     }
 }
 
@@ -194,5 +234,5 @@ impl Aws {
 
 /// Credentials for a local endpoint, which checks none.
 fn local_credentials() -> Credentials {
-    Credentials::new("gameday", "gameday", None, None, "local endpoint")
+    Credentials::new(LOCAL_KEY, LOCAL_KEY, None, None, "local endpoint")
 }

@@ -33,9 +33,9 @@ const NO_END: &str = "the list has no end";
 /// Parameters of actions that may hold secrets; AWS may quote them when it does not take them.
 const SECRET_PARAMETERS: &[&str] = &["documentParameters"];
 
-/// Whether something carries the tag of what is ours, with this token.
-fn is_tagged(tags: Option<&HashMap<String, String>>, token: &str) -> bool {
-    tags.and_then(|tags| tags.get(TAG)).is_some_and(|tag| tag == token)
+/// Whether something carries the tag of what is ours, with a token that is it.
+fn is_tagged(tags: Option<&HashMap<String, String>>, is_it: &(dyn Fn(&str) -> bool + Sync)) -> bool {
+    tags.and_then(|tags| tags.get(TAG)).is_some_and(|tag| is_it(tag))
 }
 
 /// AWS FIS of one Region. Clones share their connections.
@@ -338,7 +338,9 @@ impl Fis {
         for _ in 0..PAGES_MAX {
             let Some(page) = pages.next().await else { return Ok(found) };
             let page = page.map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;
-            for experiment in page.experiments().iter().filter(|experiment| is_tagged(experiment.tags(), token)) {
+            for experiment in
+                page.experiments().iter().filter(|experiment| is_tagged(experiment.tags(), &|tag| tag == token))
+            {
                 found.push(read(OPERATION, experiment.id(), experiment.state())?);
             }
         }
@@ -350,13 +352,22 @@ impl Fis {
     /// # Errors
     /// A call failed, or there are more than 100 pages of 100.
     pub async fn templates(&self, token: &str) -> Result<Vec<String>, AwsError> {
+        self.templates_where(&|tag| tag == token).await
+    }
+
+    /// The ids of the templates that carry the tag `gameday` with a token that `is_it` knows.
+    /// `fis:ListExperimentTemplates`.
+    ///
+    /// # Errors
+    /// A call failed, or there are more than 100 pages of 100.
+    pub async fn templates_where(&self, is_it: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<String>, AwsError> {
         const OPERATION: &str = "ListExperimentTemplates";
         let mut pages = self.client.list_experiment_templates().max_results(PAGE_ITEMS).into_paginator().send();
         let mut found = Vec::new();
         for _ in 0..PAGES_MAX {
             let Some(page) = pages.next().await else { return Ok(found) };
             let page = page.map_err(|error| AwsError::from_sdk(SERVICE, OPERATION, &error))?;
-            for template in page.experiment_templates().iter().filter(|template| is_tagged(template.tags(), token)) {
+            for template in page.experiment_templates().iter().filter(|template| is_tagged(template.tags(), is_it)) {
                 let id = template.id().ok_or_else(|| bad_answer(OPERATION, "a template has no id"))?;
                 found.push(id.to_owned());
             }

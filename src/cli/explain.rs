@@ -181,7 +181,8 @@ fn describe(root: &Value, topic: &Topic) -> String {
         row(&mut text, "effect", kind.about.effect);
         row(&mut text, "undo", kind.about.undo);
         row(&mut text, "blast radius", kind.about.blast_radius);
-        row(&mut text, "calls", &kind.calls.inject.join(", "));
+        let calls = kind.calls.inject.join(", ");
+        row(&mut text, "calls", if calls.is_empty() { "none of gameday's own" } else { &calls });
     }
     if topic.path == "faults" {
         text.push_str(

@@ -12,6 +12,7 @@ mod load_worker;
 mod new;
 mod out;
 mod plan;
+mod preview;
 mod proxy;
 mod readiness;
 mod recover;
@@ -103,6 +104,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(exit));
         }
     };
+    if let Command::Launch(arguments) = &arguments.command
+        && arguments.guard
+    {
+        return launch::guard(arguments);
+    }
     let exit = match run(arguments.command) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -133,7 +139,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Readiness(arguments) => readiness::run(&arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),

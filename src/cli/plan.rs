@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, out, workspace};
+use super::{Exit, Failure, out, preview, workspace};
 use crate::plan::{self, Action, ChangePlan, Plan, Policies, Refusal};
 use crate::playbook::{self, Playbook};
 use crate::scenario::{self, Checked};
@@ -26,9 +26,12 @@ pub(super) struct Arguments {
     /// Print what IAM must allow, as JSON: `inject` is the policy for a run, `rollback` the one for `gameday recover`.
     #[arg(long)]
     iam: bool,
+    /// Ask the environment what the FIS experiments would work on: each is started with all its actions skipped.
+    #[arg(long)]
+    preview: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let workspace = workspace::discover(&arguments.scenario)?;
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = load(&arguments.scenario, &workspace, environment)?;
@@ -37,12 +40,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let policies = Policies::of(&plan, environment, None);
         out::json(&json!({"inject": policies.inject, "rollback": policies.rollback}));
         policies.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
-    } else if arguments.json {
-        out::json(&plan);
+        return Ok(Exit::Success);
+    }
+    let previews = match arguments.preview {
+        true => Some(preview::look(&plan, &workspace, environment).await?),
+        false => None,
+    };
+    if arguments.json {
+        let mut answer = serde_json::to_value(&plan).map_err(|error| Failure::from_error(&error))?;
+        if let (Some(previews), Some(answer)) = (&previews, answer.as_object_mut()) {
+            answer.insert("preview".to_owned(), preview::json(previews));
+        }
+        out::json(&answer);
     } else {
         print(&plan);
+        previews.iter().for_each(|previews| preview::print(previews));
     }
-    Ok(Exit::Success)
+    Ok(previews.map_or(Exit::Success, |previews| preview::exit(&previews)))
 }
 
 /// Reads and checks a scenario; warnings go to standard error.
@@ -135,7 +149,9 @@ fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect:
     let name: &FaultId = &change.fault;
     out::line(format_args!("         {name}: {}", change.change));
     out::line(format_args!("           undo:  {}", change.undo));
-    out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    if !change.calls.is_empty() {
+        out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    }
     if let Some(effect_if) = effect_if {
         out::line(format_args!("           proof: {effect_if}"));
     }

@@ -125,6 +125,7 @@ fn print_fault(fault: &RecoveredFault) {
     let end = match (fault.state, fault.end) {
         (_, Some(FaultEnd::Restored)) => "restored, and read back as before",
         (_, Some(FaultEnd::AsBefore)) => "was as before already",
+        (_, Some(FaultEnd::NotReadBack)) => "undone, says its own command: nothing read it back",
         (_, Some(FaultEnd::Gone)) => "gone with its target",
         (FaultState::Drifted, None) => "changed by somebody else, left alone",
         (_, None) => "NOT undone",

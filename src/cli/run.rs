@@ -10,7 +10,7 @@ use console::style;
 use tokio::sync::{broadcast, oneshot};
 
 use super::{Exit, Failure, out, plan, report, workspace};
-use crate::event::{Event, FaultState, RunState, Verdict, read_log};
+use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
 use crate::ui::terminal;
@@ -68,8 +68,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         failpoints: Failpoints::from_environment(),
     };
     let shown = Arc::new(plan.clone());
-    let mut screen = None;
-    let mut watcher = |_: &RunFolder, log: &crate::event::EventLog| {
+    let (mut screen, mut begun) = (None, None);
+    let mut watcher = |folder: &RunFolder, log: &crate::event::EventLog| {
+        begun = Some(folder.path.clone());
         screen = show(Arc::clone(&shown), log.subscribe());
     };
     let outcome = run::run(plan, environment, options, &mut watcher).await;
@@ -77,7 +78,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         // The screen ends with the run's last event; one that broke or hangs is not worth failing for.
         tokio::time::timeout(SCREEN_WAIT, screen).await.ok();
     }
-    let (outcome, folder) = outcome.map_err(|error| failure(&error))?;
+    let (outcome, folder) = match outcome {
+        Ok(ended) => ended,
+        Err(error) => {
+            // What was not ready is worth a report as well; the error itself counts more than that of a report.
+            if let Some(reports) = begun.and_then(|folder| report::write(&folder, None, &workspace).ok()) {
+                reports.iter().for_each(|path| out::progress(format_args!("  {}", path.display())));
+            }
+            return Err(failure(&error));
+        }
+    };
     let written = report::write(&folder.path, None, &workspace);
     tell(&folder, &shown, outcome, written.as_ref().ok(), arguments.json)?;
     match written {
@@ -160,7 +170,7 @@ fn tell(
         }));
         return Ok(());
     }
-    out::line(format_args!("\n{}\n", style(outcome_text(outcome)).bold()));
+    out::line(format_args!("\n{}\n", style(outcome_text(outcome, state.abort.as_ref())).bold()));
     for result in &state.results {
         let text = plan.hypotheses.iter().find(|planned| planned.id == result.hypothesis).map(|planned| &planned.text);
         out::line(format_args!(
@@ -175,7 +185,11 @@ fn tell(
         (injected + u32::from(fault.applied_ms.is_some()), proven + u32::from(fault.effective_ms.is_some()))
     });
     let left = state.outstanding().count();
-    let undone = if left == 0 { "all undone and read back".to_owned() } else { format!("{left} NOT undone") };
+    let undone = match (left, state.not_read_back()) {
+        (0, 0) => "all undone and read back".to_owned(),
+        (0, unread) => format!("all undone, of which {unread} could not be read back"),
+        (left, _) => format!("{left} NOT undone"),
+    };
     out::line(format_args!("\n  {injected} faults injected, {proven} with a proven effect, {undone}"));
     for path in reports {
         out::line(format_args!("  {path}"));
@@ -190,8 +204,11 @@ fn tell(
     Ok(())
 }
 
-fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
+fn outcome_text(outcome: Outcome, abort: Option<&AbortCause>) -> String {
+    if let (Outcome::AbortedByPerson, Some(AbortCause::Signal { signal })) = (outcome, abort) {
+        return format!("ended by {signal}: the run was told to end");
+    }
+    let text = match outcome {
         Outcome::Passed => "passed: every hypothesis was upheld, or is a known gap",
         Outcome::Internal => "failed: an error of our own ended the run",
         Outcome::Refuted => "refuted: a hypothesis does not hold",
@@ -200,7 +217,8 @@ fn outcome_text(outcome: Outcome) -> &'static str {
         Outcome::Inconclusive => "inconclusive: not everything could be judged",
         Outcome::NotReady => "not ready: there was no steady state, and nothing was injected",
         Outcome::Dirty => "DIRTY: not everything is as it was",
-    }
+    };
+    text.to_owned()
 }
 
 fn verdict_word(verdict: &Verdict) -> &'static str {

@@ -54,6 +54,8 @@ pub enum FaultEnd {
     Restored,
     /// It was as before already.
     AsBefore,
+    /// It was undone, says the command that undid it; there is nothing that could read it back.
+    NotReadBack,
     /// The target is gone altogether.
     Gone,
 }
@@ -103,6 +105,11 @@ pub enum AbortCause {
     FaultFailed {
         /// Which.
         fault: FaultId,
+    },
+    /// The environment was not ready: nothing was injected.
+    NotReady {
+        /// What was not.
+        why: String,
     },
     /// An error of our own.
     Internal {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
-use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
+use super::{
+    AbortCause, Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome,
+};
 use crate::unit::{FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
 
 /// Where a run stands.
@@ -106,6 +108,12 @@ impl RunState {
     /// The faults that may still be in place, in order of injection; undo goes through them backwards.
     pub fn outstanding(&self) -> impl DoubleEndedIterator<Item = &FaultProgress> {
         self.faults.iter().filter(|fault| fault.is_outstanding())
+    }
+
+    /// How many changes were undone by a command that nothing reads back.
+    #[must_use]
+    pub fn not_read_back(&self) -> usize {
+        self.faults.iter().filter(|fault| fault.end == Some(FaultEnd::NotReadBack)).count()
     }
 
     /// The targets of faults that may be in place; a route through the proxy breaks nothing.

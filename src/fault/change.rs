@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::about::{About, Calls, Objection};
+use super::command::{CommandError, CommandPlace};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
 use crate::proxy::{AdminClient, AdminError};
@@ -35,6 +36,8 @@ pub struct FaultEnvironment {
     pub is_embedded: bool,
     /// Which change of which run is made.
     pub occasion: Occasion,
+    /// Where commands of a user's are run, and which may be.
+    pub commands: CommandPlace,
 }
 
 /// What makes a change one of its own, for faults that put something of a name into the account.
@@ -62,6 +65,9 @@ pub enum FaultError {
     /// The fault proxy did not do it.
     #[error("failed to drive the fault proxy")]
     Proxy(#[from] AdminError),
+    /// A command of the user's did not do what it is for.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The environment has no such target, or one of another kind.
     #[error("target `{0}` is not one that this fault can work on")]
     Target(TargetId),
@@ -115,6 +121,7 @@ impl FaultError {
         match self {
             Self::Aws(error) => error.retryable || error.is_stale(),
             Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
+            Self::Command(error) => error.is_retryable,
             Self::NotApplied { .. } => true,
             Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } | Self::Ended { .. } => false,
         }
@@ -128,6 +135,8 @@ pub enum Reverted {
     Restored,
     /// It was as before already.
     AsBefore,
+    /// It was undone, says what undid it; there is nothing that could read it back.
+    NotReadBack,
     /// The target is gone.
     Gone,
     /// Somebody else changed it: one line for each field, without secrets.
@@ -154,8 +163,18 @@ pub(super) trait Fault {
     /// The API calls of the change and of its undo, as IAM names them.
     const CALLS: Calls;
 
+    /// What kind of target it works on, with these parameters.
+    fn need(&self) -> TargetNeed {
+        Self::TARGET
+    }
+
     /// What of its parameters has no effect, or is something that AWS would not take.
     fn objections(&self) -> Vec<Objection> {
+        Vec::new()
+    }
+
+    /// The programs of the user's that it runs, each with the key of its command.
+    fn programs(&self) -> Vec<(&'static str, &str)> {
         Vec::new()
     }
 
@@ -230,6 +249,7 @@ impl FaultEnvironment {
             FaultError::Aws(error) => error.is_not_found() || (self.is_embedded && error.is_unreachable()),
             FaultError::Proxy(error) => matches!(error, AdminError::Gone { .. }),
             FaultError::Target(_)
+            | FaultError::Command(_)
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }
             | FaultError::StillUpdating { .. }

@@ -243,6 +243,16 @@ impl Fault for FisExperiment {
         ],
     };
 
+    fn need(&self) -> TargetNeed {
+        let info = self.action.as_ref().filter(|_| self.template.is_none()).and_then(|it| ActionInfo::find(&it.id));
+        match info.map(|info| info.on) {
+            Some(WorksOn::Function) => TargetNeed::Function,
+            Some(WorksOn::Role) => TargetNeed::Role,
+            Some(WorksOn::GlobalTable) => TargetNeed::Table,
+            Some(WorksOn::Nothing | WorksOn::Elsewhere(_)) | None => TargetNeed::Any,
+        }
+    }
+
     fn objections(&self) -> Vec<Objection> {
         match (&self.template, &self.action) {
             (Some(template), _) => self.template_objections(template),
@@ -306,16 +316,16 @@ const UNDO_OF_ACTION: &str = "stop the experiment, and delete the template that 
 #[serde(deny_unknown_fields)]
 pub struct ExperimentChange {
     /// The value of the tag, and what makes creating and starting idempotent.
-    token: String,
+    pub(super) token: String,
     /// What it works on, in words.
     on: String,
-    begins: Begins,
+    pub(super) begins: Begins,
 }
 
 /// What an experiment is started from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Begins {
+pub(super) enum Begins {
     /// A template that is there.
     Template(String),
     /// One that is made.
@@ -325,6 +335,10 @@ enum Begins {
 impl ExperimentChange {
     fn not_applied(&self, found: String) -> FaultError {
         FaultError::NotApplied { target: self.on.clone(), found }
+    }
+
+    pub(super) fn ended(&self, found: String) -> FaultError {
+        FaultError::Ended { target: self.on.clone(), found }
     }
 
     /// Asks every experiment of ours that has not ended to stop; their ids.
@@ -341,7 +355,7 @@ impl ExperimentChange {
     }
 
     /// Waits until the experiment is as wanted. An error says what it is instead.
-    async fn wait_for(
+    pub(super) async fn wait_for(
         &self,
         environment: &FaultEnvironment,
         id: &str,
@@ -357,8 +371,7 @@ impl ExperimentChange {
             }
             let reason = experiment.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             if status.is_end() {
-                let found = format!("experiment `{id}` is {}{reason}", status.name());
-                return Err(FaultError::Ended { target: self.on.clone(), found });
+                return Err(self.ended(format!("experiment `{id}` is {}{reason}", status.name())));
             }
             if tokio::time::Instant::now() >= deadline {
                 let waited = format_duration(wait_max);

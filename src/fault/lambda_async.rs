@@ -98,9 +98,12 @@ impl Fault for LambdaAsync {
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Asynchronous>, FaultError> {
         let (function, alias) = environment.qualified(&self.target)?;
         ready(environment, function).await?;
-        let resource = Asynchronous { function: function.to_owned(), qualifier: alias.map(str::to_owned) };
-        let found = resource.read(environment, &[]).await?;
-        Ok(SettingsChange::new(resource, &found.settings, self.injected()))
+        let (function, qualifier) = (function.to_owned(), alias.map(str::to_owned));
+        let mut resource = Asynchronous { function, qualifier, beside: Settings::new() };
+        let (found, injected) = (resource.read(environment, &[]).await?.settings, self.injected());
+        resource.beside = found.clone();
+        resource.beside.retain(|name, _| !injected.contains_key(name));
+        Ok(SettingsChange::new(resource, &found, injected))
     }
 
     fn text(&self) -> ChangeText {
@@ -121,6 +124,9 @@ impl Fault for LambdaAsync {
 pub struct Asynchronous {
     function: String,
     qualifier: Option<String>,
+    /// What was said besides that the fault does not change: a person who puts it back by hand replaces all of it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    beside: Settings,
 }
 
 impl Resource for Asynchronous {
@@ -168,23 +174,35 @@ impl Resource for Asynchronous {
 
     fn by_hand(&self, changes: &[SettingChange], _undo: &Path) -> Vec<String> {
         let qualifier = self.qualifier.as_ref().map(|it| format!(" --qualifier {it}")).unwrap_or_default();
-        // What was not there is given AWS's own default, which is the same to events; only `gameday recover` takes it away.
-        let option = |change: &SettingChange| match (change.name.as_str(), &change.before) {
-            (RETRIES, before) => format!("--maximum-retry-attempts {}", before.as_ref().unwrap_or(&Value::from(2))),
-            (MAX_AGE, before) => {
-                format!("--maximum-event-age-in-seconds {}", before.as_ref().unwrap_or(&Value::from(21_600)))
-            }
-            (_, before) => {
-                let arn = before.as_ref().and_then(Value::as_str).unwrap_or_default();
-                format!("--destination-config 'OnFailure={{Destination={arn}}}'")
-            }
+        let of = format!("--function-name {}{qualifier}", self.function);
+        let known = changes.iter().filter_map(|change| Some((change.name.clone(), change.before.clone()?)));
+        let before: Settings = self.beside.clone().into_iter().chain(known).collect();
+        if before.is_empty() {
+            return vec![format!("aws lambda delete-function-event-invoke-config {of}")];
+        }
+        // What was not there, or is one of two destinations, is put back only where all of it is replaced.
+        let is_single = |change: &SettingChange| change.before.is_some() && [RETRIES, MAX_AGE].contains(&&*change.name);
+        let (call, told) = if changes.iter().all(is_single) {
+            let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+            ("update", before.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect())
+        } else {
+            ("put", before)
         };
-        let options = changes.iter().map(option).collect::<Vec<_>>().join(" ");
-        vec![format!(
-            "aws lambda update-function-event-invoke-config --function-name {}{qualifier} {options}",
-            self.function
-        )]
+        vec![format!("aws lambda {call}-function-event-invoke-config {of} {}", options(&told))]
     }
+}
+
+/// Options of AWS's command line that say the same.
+fn options(settings: &Settings) -> String {
+    let numbers = [(RETRIES, "--maximum-retry-attempts"), (MAX_AGE, "--maximum-event-age-in-seconds")];
+    let numbers = numbers.iter().filter_map(|(name, option)| Some(format!("{option} {}", settings.get(*name)?)));
+    let destinations = [(ON_FAILURE, "OnFailure"), (ON_SUCCESS, "OnSuccess")].into_iter().filter_map(|(name, key)| {
+        let arn = settings.get(name)?.as_str()?;
+        Some(format!("{key}={{Destination={arn}}}"))
+    });
+    let destinations = destinations.collect::<Vec<_>>().join(",");
+    let destinations = (!destinations.is_empty()).then(|| format!("--destination-config '{destinations}'"));
+    numbers.chain(destinations).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -208,5 +226,45 @@ mod tests {
         ] {
             assert_eq!(fault.objections().len(), count, "{fault:?}");
         }
+    }
+
+    #[test]
+    fn by_hand_it_is_as_before_whether_or_not_something_was_said() {
+        let setting = |name: &str, before: Option<Value>, injected: Option<Value>| SettingChange {
+            name: name.to_owned(),
+            before,
+            injected,
+        };
+        let retries = |before| setting(RETRIES, before, Some(0.into()));
+        let nowhere = || setting(ON_FAILURE, Some("arn:a".into()), None);
+        let age = || (MAX_AGE.to_owned(), Value::from(90));
+        let success = || (ON_SUCCESS.to_owned(), Value::from("arn:b"));
+        for (beside, changes, expected) in [
+            (vec![], vec![retries(None)], "delete-function-event-invoke-config --function-name f --qualifier live"),
+            (
+                vec![age()],
+                vec![retries(Some(1.into()))],
+                "update-function-event-invoke-config --function-name f --qualifier live --maximum-retry-attempts 1",
+            ),
+            (
+                vec![age(), success()],
+                vec![retries(None)],
+                "put-function-event-invoke-config --function-name f --qualifier live --maximum-event-age-in-seconds 90 \
+                 --destination-config 'OnSuccess={Destination=arn:b}'",
+            ),
+            (
+                vec![success()],
+                vec![nowhere()],
+                "put-function-event-invoke-config --function-name f --qualifier live --destination-config \
+                 'OnFailure={Destination=arn:a},OnSuccess={Destination=arn:b}'",
+            ),
+        ] {
+            let qualifier = Some("live".to_owned());
+            let resource = Asynchronous { function: "f".to_owned(), qualifier, beside: beside.into_iter().collect() };
+            assert_eq!(resource.by_hand(&changes, Path::new("undo.json")), [format!("aws lambda {expected}")]);
+        }
+        // An undo of an older run says nothing of what was beside.
+        let old: Asynchronous = serde_json::from_str(r#"{"function": "f", "qualifier": null}"#).unwrap();
+        assert!(old.beside.is_empty());
     }
 }

@@ -4,11 +4,14 @@
 
 mod about;
 mod change;
+mod command;
 mod configuration;
 mod dynamodb_throttle;
 mod event_rule;
+mod exec;
 mod fis_action;
 mod fis_experiment;
+mod fis_preview;
 mod iam_deny;
 mod lambda_async;
 mod lambda_canary;
@@ -46,6 +49,7 @@ use self::change::{Backoff, Fault as _, INJECT_BUDGET, REVERT_BUDGET, Revertible
 use self::configuration::Configuration;
 use self::dynamodb_throttle::OnDemandMaximum;
 use self::event_rule::RuleState;
+use self::exec::ExecChange;
 use self::fis_experiment::ExperimentChange;
 use self::iam_deny::InlinePolicy;
 use self::lambda_async::Asynchronous;
@@ -64,10 +68,13 @@ use crate::unit::{DurationText, TargetId};
 
 pub use about::{About, Calls, Objection, Step};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
+pub use command::{CommandError, CommandPlace, Permits};
 pub use configuration::obstacle;
 pub use dynamodb_throttle::DynamodbThrottle;
 pub use event_rule::EventRule;
+pub use exec::{CommandLine, Exec};
 pub use fis_experiment::{FisAction, FisExperiment};
+pub use fis_preview::{ExperimentPreview, PreviewedResource};
 pub use iam_deny::IamDeny;
 pub use lambda_async::{LambdaAsync, OnFailureChange};
 pub use lambda_canary::{FaultyConfiguration, LambdaCanary};
@@ -123,4 +130,6 @@ fault_kinds! {
     proxy_timeout: ProxyTimeout => ToxicChange,
     /// An experiment of AWS FIS: a template of yours, or a single action.
     fis_experiment: FisExperiment => ExperimentChange,
+    /// Programs of yours that inject and undo what gameday itself does not know.
+    exec: Exec => ExecChange,
 }

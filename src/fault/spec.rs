@@ -173,11 +173,19 @@ macro_rules! fault_kinds {
                 }
             }
 
-            /// What kind of target it works on.
+            /// What kind of target it works on, with these parameters.
             #[must_use]
             pub fn need(&self) -> TargetNeed {
                 match self {
-                    $(Self::$kind(_) => <$kind as self::change::Fault>::TARGET,)+
+                    $(Self::$kind(fault) => fault.need(),)+
+                }
+            }
+
+            /// The programs of the user's that it runs, each with the key of its command.
+            #[must_use]
+            pub fn programs(&self) -> Vec<(&'static str, &str)> {
+                match self {
+                    $(Self::$kind(fault) => fault.programs(),)+
                 }
             }
 

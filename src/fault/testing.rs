@@ -258,6 +258,7 @@ impl FakeFunctions {
             targets: self.plane().functions.keys().map(target).collect(),
             is_embedded: false,
             occasion: Occasion::default(),
+            commands: crate::fault::CommandPlace::default(),
         }
     }
 

@@ -121,6 +121,17 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             "run in an environment without `window`",
         ));
     }
+    for (fault, spec) in &checked.scenario.faults {
+        let Ok(kind) = spec.kind() else { continue };
+        for (_, program) in kind.programs() {
+            if !environment.permits_program(program) {
+                found.insert(Refusal::new(
+                    format!("fault `{fault}` runs `{program}`, which environment `{name}` does not permit"),
+                    format!("if you trust it, add it to `exec` of `{name}` in `gameday.yaml`: `exec: [\"{program}\"]`"),
+                ));
+            }
+        }
+    }
     if matches!(environment.kind(), EnvironmentKind::Account(_)) {
         let proxies = checked.scenario.targets.iter().filter(|(_, target)| {
             target.proxy.as_ref().is_some_and(|proxy| !proxy.route.is_empty() && proxy.listen.0.ip().is_loopback())

@@ -122,7 +122,10 @@ pub async fn run(
         }
         Err(error) => {
             // The run ends in its log as well: nothing was injected.
-            let cause = AbortCause::Internal { error: error_chain(&error) };
+            let cause = match error.is_not_ready() {
+                true => AbortCause::NotReady { why: error_chain(&error) },
+                false => AbortCause::Internal { error: error_chain(&error) },
+            };
             recorder.record(EventKind::RunAborted { cause })?;
             let exit_code = if error.is_not_ready() { Outcome::NotReady } else { Outcome::Internal }.exit_code();
             recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code })?;

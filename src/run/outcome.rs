@@ -13,7 +13,7 @@ pub enum Outcome {
     AbortedByGuardrail,
     /// A person or a signal aborted it.
     AbortedByPerson,
-    /// A gate stayed shut: nothing was injected after it.
+    /// A gate stayed shut, and nothing was injected after it; or the environment was not ready.
     NotReady,
     /// A hypothesis was refuted, or a known gap has closed.
     Refuted,
@@ -31,6 +31,7 @@ impl Outcome {
             return Self::Dirty;
         }
         match &state.abort {
+            Some(AbortCause::NotReady { .. }) => return Self::NotReady,
             Some(AbortCause::Internal { .. }) => return Self::Internal,
             Some(AbortCause::Guardrail { .. }) => return Self::AbortedByGuardrail,
             Some(AbortCause::Person { .. } | AbortCause::Signal { .. }) => return Self::AbortedByPerson,
@@ -104,6 +105,7 @@ mod tests {
             (vec![Verdict::Upheld, Verdict::NotTested(why())], None, 6),
             (vec![Verdict::Refuted], guardrail(), 4),
             (vec![Verdict::Refuted], signal(), 5),
+            (vec![], Some(AbortCause::NotReady { why: why() }), 7),
             (vec![Verdict::Upheld], lost(), 6),
             (vec![Verdict::Refuted], lost(), 3),
         ] {

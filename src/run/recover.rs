@@ -14,9 +14,11 @@ use crate::event::{
     EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
     RunState, undo_path, undo_steps, was_cut,
 };
-use crate::fault::{FaultEnvironment, Occasion, Undo};
+use crate::fault::{CommandPlace, FaultEnvironment, Occasion, Permits, Undo};
 use crate::plan::{EnvironmentKind, Plan, change_id};
+use crate::unit::process::own_program;
 use crate::unit::{Failpoints, TargetId, error_chain};
+use crate::workspace::Workspace;
 
 /// How long after the death of a run a call that it had sent may still take effect.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -265,7 +267,26 @@ async fn environment_of(
         shell: connection.shell(),
         is_embedded: plan.environment.kind == EnvironmentKind::Sandbox,
         occasion: Occasion::default(),
+        commands: commands(&plan.environment.name, &connection, failpoints),
     })
+}
+
+/// Where commands are run that undo an `exec` fault. The folder of a run may come from anywhere, so what it says is run only
+/// where the workspace that it names permits it today.
+fn commands(environment: &str, connection: &Connection, failpoints: &Failpoints) -> CommandPlace {
+    let environment = environment.to_owned();
+    let is_permitted = move |folder: &Path, program: &str| {
+        let workspace = Workspace::read(folder).ok();
+        let environment = workspace.as_ref().and_then(|workspace| workspace.environment(&environment));
+        environment.is_some_and(|environment| environment.permits_program(program))
+    };
+    CommandPlace {
+        gameday: own_program().unwrap_or_default(),
+        access: connection.variables(),
+        permits: Permits::new(is_permitted),
+        failpoints: failpoints.clone(),
+        ..CommandPlace::default()
+    }
 }
 
 /// Undoes each group in its order, and independent groups side by side; how each undo went is in the log.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::ProcessKind;
-use crate::fault::{FaultEnvironment, FaultTarget, Occasion, obstacle};
+use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
@@ -68,6 +68,21 @@ pub enum StageError {
         /// The target.
         target: TargetId,
         /// Why not.
+        #[source]
+        source: Box<AwsError>,
+    },
+    /// Nobody answers where the environment should be.
+    #[error(
+        "target `{target}` is not ready: nothing answers at `{endpoint}`, the endpoint of environment `{environment}`"
+    )]
+    Unreachable {
+        /// The target that was asked for.
+        target: TargetId,
+        /// Where.
+        endpoint: String,
+        /// The environment.
+        environment: String,
+        /// What came instead.
         #[source]
         source: Box<AwsError>,
     },
@@ -138,6 +153,7 @@ impl Stage {
                 shell: connection.shell(),
                 is_embedded: sandbox.is_some(),
                 occasion: Occasion::default(),
+                commands: commands(environment, &connection, options),
             },
             urls: BTreeMap::new(),
             checks: Vec::new(),
@@ -185,7 +201,17 @@ impl Stage {
         for (target, spec) in &plan.targets {
             let TargetPlan::Lambda { function, alias, url } = spec else { continue };
             let functions = Arc::clone(&self.faults.aws.functions);
-            let fail = |source| StageError::Target { target: target.clone(), source: Box::new(source) };
+            let fail = |source: AwsError| match environment.kind() {
+                EnvironmentKind::Endpoint(endpoint) if source.is_unreachable() => StageError::Unreachable {
+                    target: target.clone(),
+                    endpoint: endpoint.clone(),
+                    environment: environment.name.clone(),
+                    source: Box::new(source),
+                },
+                EnvironmentKind::Endpoint(_) | EnvironmentKind::Sandbox(_) | EnvironmentKind::Account(_) => {
+                    StageError::Target { target: target.clone(), source: Box::new(source) }
+                }
+            };
             let configuration = functions.configuration(function).await.map_err(fail)?;
             if let Some(why) = obstacle(&configuration) {
                 return Err(StageError::NotReady { target: target.clone(), why: why.to_owned() });
@@ -294,6 +320,19 @@ pub(super) fn connection(environment: &Environment, embedded: Option<String>) ->
         EnvironmentKind::Account(binding) => {
             Connection::Account { region: binding.region.clone(), profile: binding.profile.clone() }
         }
+    }
+}
+
+/// Where `exec` faults run their commands.
+fn commands(environment: &Environment, connection: &Connection, options: &StageOptions<'_>) -> CommandPlace {
+    let of_environment = environment.clone();
+    CommandPlace {
+        gameday: options.gameday.to_owned(),
+        directory: std::path::absolute(options.workspace).unwrap_or_else(|_| options.workspace.to_owned()),
+        told: BTreeMap::from([("GAMEDAY_ENVIRONMENT".to_owned(), environment.name.clone())]),
+        access: connection.variables(),
+        permits: Permits::new(move |_, program| of_environment.permits_program(program)),
+        failpoints: options.failpoints.clone(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Window;
+use super::{ProgramPattern, Window};
 use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::PersonId;
 
@@ -50,6 +50,10 @@ pub struct EnvironmentSpec {
     /// When runs may start; default always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// The programs that `exec` faults may run, as scenarios write them: `./chaos/*`, where `*` stands for a part of a path.
+    /// A lone `"*"` permits any. Default none: a scenario alone must not decide what runs on this machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<ProgramPattern>,
 }
 
 /// Whether customers depend on an environment.
@@ -111,9 +115,17 @@ pub struct Environment {
     pub approvals: Option<Approvals>,
     /// When runs may start.
     pub window: Option<Window>,
+    /// The programs that `exec` faults may run.
+    pub exec: Vec<ProgramPattern>,
 }
 
 impl Environment {
+    /// Whether `exec` faults may run a program, by the name that a scenario gives it.
+    #[must_use]
+    pub fn permits_program(&self, program: &str) -> bool {
+        self.exec.iter().any(|pattern| pattern.matches(program))
+    }
+
     /// Where its functions run.
     #[must_use]
     pub fn kind(&self) -> &EnvironmentKind {
@@ -163,6 +175,7 @@ impl EnvironmentSpec {
                 require_tags: self.require_tags.clone(),
                 approvals: self.approvals.clone(),
                 window: self.window.clone(),
+                exec: self.exec.clone(),
             }),
             Some(_) | None => Err(problems),
         }

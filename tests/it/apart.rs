@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::lambda::{Function, Lambda};
-use crate::support::{Output, Run, Workspace, has_ended, is_free, wait_for};
+use crate::support::{Output, Run, Workspace, free_port, has_ended, is_free, wait_for};
 
 /// The shop, with updates that take their time as they do in AWS, and with payments that are not queued: an order comes
 /// through only when the money does.
@@ -287,11 +287,28 @@ fn a_run_that_is_told_to_terminate_undoes_everything_first() {
     let output = run.wait();
     assert_eq!(output.code(), 5, "{output:#?}");
     assert_eq!(apart.state().abort, Some(AbortCause::Signal { signal: "SIGTERM".to_owned() }));
+    assert!(output.stdout.contains("ended by SIGTERM") && !output.stdout.contains("a person"), "{}", output.stdout);
     apart.assert_as_before(&before);
     let recovered = apart.gameday(&["recover"]);
     assert_eq!(recovered.code(), 0, "{recovered:#?}");
     assert!(recovered.stdout.contains("nothing to recover"), "{recovered:#?}");
     apart.stop();
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_not_ready_and_has_a_report() {
+    let workspace = Workspace::new();
+    let endpoint = format!("http://127.0.0.1:{}", free_port());
+    workspace.write("gameday.yaml", &format!("gameday: 1\nenvironments: {{local: {{endpoint: \"{endpoint}\"}}}}\n"));
+    workspace.write("scenarios/short.yaml", &SCENARIO.replace("HOLD", "5s"));
+    let output = workspace.gameday(&["run", "scenarios/short.yaml", "--env", "local", "--no-watchdog"]);
+    assert_eq!(output.code(), 7, "{output:#?}");
+    let named = format!("is not ready: nothing answers at `{endpoint}`, the endpoint of environment `local`");
+    assert!(output.stderr.contains(&named) && !output.stderr.contains("error of our own"), "{}", output.stderr);
+    let folder = workspace.run_folder().expect("a run");
+    let report = std::fs::read_to_string(folder.join("report.md")).expect("a report");
+    assert!(report.contains("not ready") && report.contains(&endpoint), "{report}");
+    assert!(matches!(workspace.state().abort, Some(AbortCause::NotReady { .. })));
 }
 
 #[test]

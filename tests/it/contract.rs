@@ -9,7 +9,8 @@ use std::time::Duration;
 use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
-    AwsResource, Calls, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
+    AwsResource, Calls, CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion,
+    Reverted, Undo,
 };
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
@@ -30,12 +31,12 @@ const MOTO_ACCOUNT: &str = "123456789012";
 const TOKEN: &str = "gameday-contract-001-it";
 
 /// One fault, and what somebody else makes of the same settings.
-struct Row {
-    on: FaultTarget,
-    kind: &'static str,
-    fault: Value,
+pub(crate) struct Row {
+    pub(crate) on: FaultTarget,
+    pub(crate) kind: &'static str,
+    pub(crate) fault: Value,
     /// The parameters of a fault that stands for somebody else; none where the settings have no third value.
-    other: Option<Value>,
+    pub(crate) other: Option<Value>,
 }
 
 /// A row whose settings somebody else can give a third value.
@@ -169,11 +170,12 @@ pub(crate) fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
         shell: String::new(),
         is_embedded: false,
         occasion: Occasion { token: TOKEN.to_owned(), lasts: Duration::from_secs(600) },
+        commands: CommandPlace::default(),
     }
 }
 
 /// What of a target a fault could change.
-async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
+pub(crate) async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
     match target {
         FaultTarget::Function { name, alias } => {
             // Not every emulator has all of it.
@@ -256,7 +258,7 @@ const NOT_CALLED: [&str; 4] =
 
 /// The calls that faults made, by kind.
 #[derive(Default)]
-struct Called {
+pub(crate) struct Called {
     by_kind: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
@@ -283,7 +285,7 @@ impl Called {
 }
 
 /// The contract of one fault; `state` reads what its target is.
-async fn keep(
+pub(crate) async fn keep(
     (environment, recorder, called): (&FaultEnvironment, &Recorder, &mut Called),
     row: &Row,
     state: impl AsyncFn() -> Value,
@@ -423,7 +425,7 @@ async fn undo_by_hand(aws: &Aws, endpoint: &str, rows: &[Row]) {
 }
 
 /// A parameter of each kind that can be restored, and one that is refused.
-async fn create_parameters(aws: &Aws) {
+pub(crate) async fn create_parameters(aws: &Aws) {
     for (name, value, kind) in [
         ("/shop/mode", "calm", ParameterKind::String),
         ("/shop/modes", "a,b ü", ParameterKind::StringList),

@@ -1,6 +1,8 @@
 //! Runs and recoveries that are killed at every step: whatever was changed is undone, and nothing is changed that no
 //! durable record tells of. `make crash-test` runs all of it and prints the counts.
 
+mod family;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
@@ -326,6 +328,14 @@ fn was_killed(output: &Output) -> bool {
     output.status.signal() == Some(Signal::KILL.as_raw())
 }
 
+/// Whether a run that ended by itself left a fault out, since the machine was too slow for its timeline: it then had fewer
+/// steps than others. Nothing is made of a mark that nobody makes, so that any other is refuted.
+fn was_left_out(run: &Output) -> bool {
+    let is_left_out = run.code() == 6 && run.stderr.contains("left out: inject fault");
+    assert!(is_left_out || run.code() == 3, "{run:#?}");
+    is_left_out
+}
+
 /// Ends the work of all workers when one ends.
 struct Stop<'a>(&'a AtomicBool);
 
@@ -372,9 +382,8 @@ fn a_run_that_is_killed_at_any_step_is_undone_also_when_its_recovery_is_killed_a
     in_parallel(|arena, n| {
         let run = arena.run_scenario("scenarios/one-by-one.yaml", &format!("kill:{n}"));
         if !was_killed(&run) {
-            assert_eq!(run.code(), 3, "nothing is made of a mark that nobody makes: {run:#?}");
             arena.assert_restored(None, "a run that ends by itself");
-            return false;
+            return was_left_out(&run);
         }
         singles.fetch_add(1, Ordering::SeqCst);
         let Some(folder) = arena.folder() else {
@@ -420,9 +429,8 @@ fn a_fault_with_things_of_its_own_is_undone_however_often_its_recovery_is_killed
         let before = arena.own_things();
         let run = arena.run_scenario("scenarios/own.yaml", &format!("kill:{n}"));
         if !was_killed(&run) {
-            assert_eq!(run.code(), 3, "nothing is made of a mark that nobody makes: {run:#?}");
             assert_eq!(arena.own_things(), before);
-            return false;
+            return was_left_out(&run);
         }
         singles.fetch_add(1, Ordering::SeqCst);
         let is_changed = arena.own_things() != before || arena.functions() != arena.before;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_sdk_fis::types::{SafetyLeverStatusInput, UpdateSafetyLeverStateInput};
 use gameday::aws::{ActionsMode, Aws, Connection, ExperimentStatus, NewTemplate};
 use gameday::event::{Armed, EventLog, FaultIdentity};
-use gameday::fault::{FaultEnvironment, FaultError, FaultKind, FaultTarget, FisExperiment, Occasion, Reverted, Undo};
+use gameday::fault::{
+    CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultTarget, FisExperiment, Occasion, Reverted, Undo,
+};
 use gameday::sandbox::Sandbox;
 use gameday::unit::Clock;
 use serde_json::{Value, json};
@@ -30,6 +32,7 @@ async fn environment(endpoint: &str, token: &str, alias: Option<&str>) -> FaultE
         shell: String::new(),
         is_embedded: false,
         occasion: Occasion { token: token.to_owned(), lasts: Duration::from_secs(600) },
+        commands: CommandPlace::default(),
     }
 }
 
@@ -241,6 +244,81 @@ async fn preview(aws: &Aws, template: &NewTemplate) {
     assert_eq!(found.information.get("arn").map(String::as_str), Some(FUNCTION));
     fis.delete_template(&id).await.expect("deleted");
     fis.delete_template(&id).await.expect("gone is well");
+}
+
+/// A scenario with an experiment of a single action, and one of a template.
+const PREVIEWED: &str = r#"
+gameday: 1
+id: previewed
+title: Experiments
+owner: team-shop
+environments: {allow: [local, sandbox]}
+targets: {probe: {lambda: {function: probe, url: "http://127.0.0.1:9"}}}
+hypotheses: [{id: H1, text: "Somebody looks", expect: "mark(seen)"}]
+faults:
+  errors:
+    fis_experiment:
+      target: probe
+      role: fis
+      action: {id: "aws:lambda:invocation-error", parameters: {preventExecution: "true"}}
+  theirs: {fis_experiment: {target: probe, template: TEMPLATE}}
+timeline: [{phase: broken, for: 1m, do: [{at: 0s, fault: errors}, {at: 0s, fault: theirs}]}]
+"#;
+
+/// Nothing of a look is left: the ids of the templates of looks.
+async fn left_by_looks(aws: &Aws) -> Vec<String> {
+    aws.fis.templates_where(&|token| token.starts_with("gameday-preview-")).await.expect("a list")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_with_a_preview_names_what_experiments_would_hit_and_leaves_nothing() {
+    let sandbox = start(PROBE).await;
+    let here = environment(&sandbox.endpoint(), "somebody", None).await;
+    let template = new_template(&errors().prepare(&here).await.expect("it is ready"));
+    let theirs = here.aws.fis.create_template("somebody", &template).await.expect("a template");
+    // What a look that was killed has left long ago.
+    here.aws.fis.create_template("gameday-preview-1000-errors-1", &template).await.expect("a template");
+    let workspace = Workspace::empty();
+    let settings =
+        "gameday: 1\nenvironments:\n  local: {endpoint: ENDPOINT}\n  sandbox: {functions: {probe: {demo: probe}}}\n";
+    workspace.write("gameday.yaml", &settings.replace("ENDPOINT", &sandbox.endpoint()));
+    workspace.write("scenarios/previewed.yaml", &PREVIEWED.replace("TEMPLATE", &theirs));
+    let arguments = ["plan", "scenarios/previewed.yaml", "--env", "local", "--preview"];
+
+    let output = tokio::task::block_in_place(|| workspace.gameday(&arguments));
+    assert_eq!(output.code(), 0, "{output:#?}");
+    let (plan, preview) = output.stdout.split_once("preview of FIS experiments").expect("a preview");
+    assert!(plan.contains("phase broken"), "{plan}");
+    for part in ["errors (EXP", "theirs (EXP", &format!("target: aws:lambda:function {FUNCTION}")] {
+        assert!(preview.contains(part), "`{part}` is not in {preview}");
+    }
+    assert_eq!(failures(&sandbox, 50).await, 0, "its actions are skipped");
+    assert_eq!(left_by_looks(&here.aws).await, Vec::<String>::new());
+    assert_eq!(here.aws.fis.has_template(&theirs).await, Ok(true));
+
+    let json = tokio::task::block_in_place(|| workspace.gameday(&[&arguments[..], &["--json"]].concat()));
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(json["scenario"]["id"], "previewed");
+    assert_eq!(json["preview"][0]["resources"][0]["information"]["arn"], FUNCTION);
+
+    // A look that is broken off takes its template away as well.
+    let running = workspace.start(&arguments);
+    eventually("a template", async || !left_by_looks(&here.aws).await.is_empty()).await;
+    running.signal(rustix::process::Signal::INT);
+    let output = tokio::task::block_in_place(|| running.wait());
+    assert_eq!(left_by_looks(&here.aws).await, Vec::<String>::new(), "{output:#?}");
+    assert!(output.code() == 7 && output.stdout.contains("broken off"), "{output:#?}");
+
+    engage_lever(&sandbox).await;
+    let refused = tokio::task::block_in_place(|| workspace.gameday(&arguments));
+    assert!(refused.code() == 7 && refused.stdout.contains("safety lever"), "{refused:#?}");
+    sandbox.stop().await;
+
+    // The embedded sandbox is started for a look, and knows no template of theirs.
+    let arguments = ["plan", "scenarios/previewed.yaml", "--preview"];
+    let output = tokio::task::block_in_place(|| workspace.gameday(&arguments));
+    assert_eq!(output.code(), 7, "{output:#?}");
+    assert!(output.stdout.contains("errors (EXP") && output.stdout.contains("theirs: NOT ready"), "{output:#?}");
 }
 
 /// The undo of an inline action as it stands in its file.

@@ -7,6 +7,7 @@ mod check;
 mod contract;
 mod crash;
 mod effect;
+mod exec;
 mod faults_page;
 mod fis;
 mod hostile;

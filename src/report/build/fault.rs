@@ -46,6 +46,7 @@ pub(super) fn fault_end(end: FaultEnd) -> &'static str {
     match end {
         FaultEnd::Restored => "restored",
         FaultEnd::AsBefore => "as_before",
+        FaultEnd::NotReadBack => "not_read_back",
         FaultEnd::Gone => "gone",
     }
 }

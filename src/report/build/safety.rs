@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::fault::fault_end;
-use crate::event::{AbortCause, Event, EventKind, FaultProgress, FaultState};
+use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultProgress, FaultState};
 use crate::report::facts::GuardrailFacts;
 use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
 use crate::report::number::plural;
@@ -16,7 +16,14 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
     } else if touched {
         let count = plural(run.state.faults.len(), "change was", "changes were");
         let later = if run.recovered_at.is_some() { ", by a recovery after the run" } else { "" };
-        ("clean", format!("{count} undone and read back{later}. Residual drift: none."))
+        let text = match run.state.not_read_back() {
+            0 => format!("{count} undone and read back{later}. Residual drift: none."),
+            unread => {
+                let unread = plural(unread, "of them has", "of them have");
+                format!("{count} undone{later}; {unread} no `check`, and was not read back.")
+            }
+        };
+        ("clean", text)
     } else {
         ("untouched", "Nothing was changed, so that nothing had to be undone.".to_owned())
     };
@@ -57,26 +64,28 @@ pub(super) fn abort_cause(cause: &AbortCause) -> String {
         AbortCause::Signal { signal } => format!("signal {signal}"),
         AbortCause::LoadLost { load } => format!("the loss of load {load}"),
         AbortCause::FaultFailed { fault } => format!("fault {fault}, which could not be injected"),
+        AbortCause::NotReady { why } => format!("what was not ready: {why}"),
         AbortCause::Internal { error } => format!("an error of the program: {error}"),
     }
 }
 
 fn ledger(run: &Run<'_>, fault: &FaultProgress) -> Ledger {
     let ours = run.events.iter().filter(|event| event.kind.fault() == Some(&fault.identity));
+    let is_read_back = fault.end != Some(FaultEnd::NotReadBack);
     Ledger {
         step: fault.identity.step.clone(),
         fault: fault.identity.fault.to_string(),
         target: fault.target.to_string(),
         undo_sha256: fault.undo_sha256.clone(),
-        states: ours.filter_map(ledger_state).collect(),
+        states: ours.filter_map(|event| ledger_state(event, is_read_back)).collect(),
     }
 }
 
-fn ledger_state(event: &Event) -> Option<LedgerState> {
+fn ledger_state(event: &Event, is_read_back: bool) -> Option<LedgerState> {
     let (state, detail) = match &event.kind {
         EventKind::FaultIntended { change, .. } => ("intent", Some(change.clone())),
         EventKind::FaultArmed { .. } => ("armed", Some("the undo is on disk".to_owned())),
-        EventKind::FaultApplied { .. } => ("applied", Some("read back".to_owned())),
+        EventKind::FaultApplied { .. } => ("applied", is_read_back.then(|| "read back".to_owned())),
         EventKind::FaultFailed { error, .. } => ("failed", Some(error.clone())),
         EventKind::FaultEffective { evidence, .. } => ("effective", Some(evidence.clone())),
         EventKind::FaultReverting { .. } => ("reverting", None),

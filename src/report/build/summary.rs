@@ -34,6 +34,9 @@ fn happened(report: &Report) -> String {
     };
     let safety = match report.safety.state.as_str() {
         "clean" if report.safety.recovered_at.is_some() => "Every change was undone by a recovery afterwards.",
+        "clean" if report.faults.iter().any(|fault| fault.end.as_deref() == Some("not_read_back")) => {
+            "Every change was undone, and not all of it could be read back."
+        }
         "clean" => "Every change was undone and read back.",
         "dirty" => "Some change is not undone.",
         _ => "Nothing was changed.",

@@ -4,7 +4,7 @@ use super::Run;
 use super::fault::fault_end;
 use super::header::phase_end;
 use super::safety::abort_cause;
-use crate::event::{Event, EventKind, Recoverer, RunOutcome, StepOutcome};
+use crate::event::{Event, EventKind, FaultEnd, FaultProgress, Recoverer, RunOutcome, StepOutcome};
 use crate::report::model::TimelineEntry;
 use crate::report::number::plural;
 
@@ -31,18 +31,18 @@ impl Words {
 }
 
 pub(super) fn timeline(run: &Run<'_>) -> Vec<TimelineEntry> {
-    run.events.iter().filter_map(entry).collect()
+    run.events.iter().filter_map(|event| entry(run, event)).collect()
 }
 
-fn entry(event: &Event) -> Option<TimelineEntry> {
-    let Words { kind, about, text, is_trouble } = run_words(&event.kind)
+fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
+    let Words { kind, about, text, is_trouble } = run_words(run, &event.kind)
         .or_else(|| people_words(&event.kind))
-        .or_else(|| fault_words(&event.kind))
+        .or_else(|| fault_words(run, &event.kind))
         .or_else(|| load_words(&event.kind))?;
     Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
 }
 
-fn run_words(kind: &EventKind) -> Option<Words> {
+fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
     Some(match kind {
         EventKind::RunStarted { .. } => Words::run("run started"),
         EventKind::ReadinessPassed { checks } => {
@@ -69,7 +69,11 @@ fn run_words(kind: &EventKind) -> Option<Words> {
         EventKind::RunRecovering => Words::run("timeline over; what is left is undone"),
         EventKind::SettleJudged { held: true, .. } => Words::run("back in bounds"),
         EventKind::SettleJudged { held: false, .. } => Words::run("not back in bounds in the time given").trouble(),
-        EventKind::RunSettled => Words::run("settled: every change is undone and read back"),
+        EventKind::RunSettled => Words::run(if run.state.not_read_back() == 0 {
+            "settled: every change is undone and read back"
+        } else {
+            "settled: every change is undone"
+        }),
         EventKind::RunDirty { left } => {
             Words::run(format!("dirty: {} not undone", plural(left.len(), "change", "changes"))).trouble()
         }
@@ -115,10 +119,15 @@ fn people_words(kind: &EventKind) -> Option<Words> {
     })
 }
 
-fn fault_words(kind: &EventKind) -> Option<Words> {
-    let name = &kind.fault()?.fault;
+fn fault_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
+    let identity = kind.fault()?;
+    let name = &identity.fault;
+    let is_unread = |fault: &FaultProgress| fault.identity == *identity && fault.end == Some(FaultEnd::NotReadBack);
     Some(match kind {
         EventKind::FaultIntended { change, .. } => Words::new("fault", name, format!("requested: {change}")),
+        EventKind::FaultApplied { .. } if run.state.faults.iter().any(is_unread) => {
+            Words::new("fault", name, "applied, says its own command")
+        }
         EventKind::FaultApplied { .. } => Words::new("fault", name, "applied and read back"),
         EventKind::FaultFailed { error, .. } => {
             Words::new("fault", name, format!("could not be injected: {error}")).trouble()

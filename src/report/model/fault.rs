@@ -33,7 +33,7 @@ pub struct Fault {
     pub reverting_ms: Option<u64>,
     /// When the undo ended.
     pub ended_ms: Option<u64>,
-    /// `restored`, `as_before` or `gone`.
+    /// `restored`, `as_before`, `not_read_back` or `gone`.
     pub end: Option<String>,
     /// The injection's or the undo's error.
     pub error: Option<String>,

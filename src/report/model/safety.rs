@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Whether anything was left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Safety {
-    /// `clean`: every change is undone and read back; `dirty`: some is not; `untouched`: nothing was changed.
+    /// `clean`: every change is undone and, but for commands without a `check`, read back; `dirty`: some is not; `untouched`: nothing was changed.
     pub state: String,
     /// In words.
     pub text: String,

@@ -2,7 +2,8 @@
 
 use super::{Attendance, Core, Effect, Position};
 use crate::event::{AbortCause, Command, CommandAnswer, EventKind, StepOutcome};
-use crate::plan::PhasePlan;
+use crate::plan::{GuardrailRule, PhasePlan, Plan};
+use crate::scenario::expect::Condition;
 use crate::unit::{StepId, elapsed_ms, nearest};
 use crate::verdict::Judge;
 
@@ -49,9 +50,7 @@ impl Core {
         match command {
             Command::Ack { by } => effects.push(Effect::Record(EventKind::Acknowledged { by })),
             Command::Mark { name, fault, by } => {
-                if name.is_empty() || name.len() > MARK_BYTES_MAX {
-                    return Err(format!("a mark's name has 1 to {MARK_BYTES_MAX} characters"));
-                }
+                check_mark(&name, &self.plan)?;
                 if let Some(fault) = fault.as_ref().filter(|fault| !self.plan.changes.contains_key(*fault)) {
                     return Err(unknown("fault", fault.as_str(), self.plan.changes.keys().map(|id| id.as_str())));
                 }
@@ -96,6 +95,37 @@ impl Core {
         }
         effects.push(Effect::Record(EventKind::RunResumed));
         Ok(())
+    }
+}
+
+/// The marks that a report measures by.
+const MARKS: [&str; 4] = ["detected", "identified", "mitigated", "recovered"];
+
+/// A mark has a name that an expectation could ask for. One that is nearly another one is a slip of the hand, and would be
+/// missed by whatever asks for that one.
+fn check_mark(name: &str, plan: &Plan) -> Result<(), String> {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > MARK_BYTES_MAX || !name.chars().all(is_word) {
+        return Err(format!("a mark's name has 1 to {MARK_BYTES_MAX} letters, digits, `-`, `_` and `.`"));
+    }
+    let rules = plan.guardrails.iter().filter_map(|guardrail| match &guardrail.rule {
+        GuardrailRule::AbortIf(expectation) => Some(expectation),
+        GuardrailRule::MaxDuration(_) | GuardrailRule::MaxTargets(_) | GuardrailRule::MaxFailedRequests(_) => None,
+    });
+    let asked = plan.hypotheses.iter().map(|hypothesis| &hypothesis.expect);
+    let asked = asked.chain(rules).chain(plan.changes.values().filter_map(|change| change.effect_if.as_ref()));
+    let asked = asked.chain(plan.phases.iter().filter_map(|phase| phase.until.as_ref()));
+    let asked = asked.chain(plan.steps.iter().filter_map(|step| step.unless.as_ref()));
+    let asked = asked.flat_map(|expectation| &expectation.terms).filter_map(|term| match &term.condition {
+        Condition::Mark(mark) => Some(mark.as_str()),
+        Condition::Compare { .. } | Condition::Alarm { .. } => None,
+    });
+    let known: Vec<&str> = MARKS.into_iter().chain(asked).collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) if !known.contains(&name) => {
+            Err(format!("nothing asks for the mark `{name}`; did you mean `{near}`? (`gameday note` takes any text)"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -29,6 +29,8 @@ impl Drive {
         let run = self.recorder.recording().state().run.clone();
         let lasts = ttl.unwrap_or_else(|| self.plan.phases.iter().map(|phase| phase.length.0).sum());
         environment.occasion = Occasion { token: format!("gameday-{run}-{}", identity.step), lasts };
+        let told = [("GAMEDAY_RUN", run.to_string()), ("GAMEDAY_FAULT", identity.fault.to_string())];
+        environment.commands.told.extend(told.map(|(name, value)| (name.to_owned(), value)));
         let tried = identity.clone();
         let injection = self.tasks.spawn(async move {
             let keep = |undo: Undo| {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::action::{FUNCTIONS_KEY, Parameters, parameters};
 use super::spec::FisSpec;
 use super::target::Candidate;
-use super::template::{ALARM_SOURCE, Body, seconds};
+use super::template::{ALARM_SOURCE, Body, seconds, with};
 
 /// What an experiment is about. The names are the API's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,27 +309,22 @@ impl Experiment {
         };
         document["actions"] = Value::Object(self.actions.iter().map(action).collect());
         add_times(&mut document, self.started, self.ended);
-        self.add_summary(&mut document, arn_prefix);
-        document
+        with(document, self.summary(arn_prefix))
     }
 
     /// The experiment as `ListExperiments` answers it.
     pub(super) fn summary(&self, arn_prefix: &str) -> Value {
-        let mut document = json!({});
-        self.add_summary(&mut document, arn_prefix);
-        document
-    }
-
-    fn add_summary(&self, document: &mut Value, arn_prefix: &str) {
-        document["id"] = self.id.as_str().into();
-        document["arn"] = self.arn(arn_prefix).into();
-        document["experimentTemplateId"] = self.template_id.as_str().into();
-        document["state"] = json!({"status": self.status.name(), "reason": self.reason});
-        document["creationTime"] = seconds(self.created).into();
-        document["tags"] = json!(self.tags);
         let mut options = self.body.options.document();
         options["actionsMode"] = if self.skips_all { "skip-all" } else { "run-all" }.into();
-        document["experimentOptions"] = options;
+        json!({
+            "id": self.id,
+            "arn": self.arn(arn_prefix),
+            "experimentTemplateId": self.template_id,
+            "state": {"status": self.status.name(), "reason": self.reason},
+            "creationTime": seconds(self.created),
+            "tags": self.tags,
+            "experimentOptions": options,
+        })
     }
 
     /// Its functions by target, as `ListExperimentResolvedTargets` answers them; of one target when it is named.

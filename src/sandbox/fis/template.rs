@@ -273,24 +273,19 @@ impl Template {
         let mut document = self.body.document();
         document["actions"] = json!(self.body.actions);
         document["experimentOptions"] = self.body.options.document();
-        self.add_summary(&mut document, arn_prefix);
-        document
+        with(document, self.summary(arn_prefix))
     }
 
     /// The template as `ListExperimentTemplates` answers it.
     pub(super) fn summary(&self, arn_prefix: &str) -> Value {
-        let mut document = json!({});
-        self.add_summary(&mut document, arn_prefix);
-        document
-    }
-
-    fn add_summary(&self, document: &mut Value, arn_prefix: &str) {
-        document["id"] = self.id.as_str().into();
-        document["arn"] = self.arn(arn_prefix).into();
-        document["description"] = self.body.description.as_str().into();
-        document["creationTime"] = seconds(self.created).into();
-        document["lastUpdateTime"] = seconds(self.updated).into();
-        document["tags"] = json!(self.tags);
+        json!({
+            "id": self.id,
+            "arn": self.arn(arn_prefix),
+            "description": self.body.description,
+            "creationTime": seconds(self.created),
+            "lastUpdateTime": seconds(self.updated),
+            "tags": self.tags,
+        })
     }
 
     /// Its ARN.
@@ -317,6 +312,14 @@ pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), FisError
         Some(key) => Err(FisError::invalid(format!("`{key}` can not be a tag's key"))),
         None => Ok(()),
     }
+}
+
+/// A document with the members of a second one, which count more.
+pub(super) fn with(mut document: Value, more: Value) -> Value {
+    if let (Value::Object(document), Value::Object(more)) = (&mut document, more) {
+        document.extend(more);
+    }
+    document
 }
 
 /// A time as rest-json writes it: seconds since 1970, to the millisecond.

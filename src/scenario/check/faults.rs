@@ -50,6 +50,15 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
     if let Some(target) = target(checker, place, name) {
         check_target(checker, place, kind, target);
     }
+    for (key, program) in kind.programs() {
+        // One that is looked for by its name, or elsewhere on the machine, is another machine's affair.
+        let is_of_workspace = program.contains('/') && !program.starts_with('/');
+        let path = checker.workspace.root.join(program);
+        if is_of_workspace && !path.metadata().is_ok_and(|found| found.is_file()) {
+            let problem = place.key(key).item(0).error("missing-file", format!("there is no program `{program}`"));
+            checker.tell(problem.with_help("it is looked for in the workspace's folder"));
+        }
+    }
     for objection in kind.objections() {
         let at = objection.path.iter().fold(place, |place, step| match step {
             Step::Key(key) => place.key(key),

@@ -143,6 +143,7 @@ fn end_text(how: FaultEnd) -> &'static str {
     match how {
         FaultEnd::Restored => "undone, and read back as before",
         FaultEnd::AsBefore => "was as before already",
+        FaultEnd::NotReadBack => "undone, says its own command: nothing read it back",
         FaultEnd::Gone => "is gone with its target",
     }
 }
@@ -191,6 +192,7 @@ fn abort_text(cause: &AbortCause) -> String {
         AbortCause::Signal { signal } => format!("by {signal}"),
         AbortCause::LoadLost { load } => format!("since load {load} was lost"),
         AbortCause::FaultFailed { fault } => format!("since fault {fault} could not be injected"),
+        AbortCause::NotReady { why } => format!("before it began, since the environment is not ready: {why}"),
         AbortCause::Internal { error } => format!("by an error of our own: {error}"),
     }
 }

@@ -5,6 +5,7 @@
 mod line;
 mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::event::{Event, EventKind, RunState};
 use crate::plan::Plan;
+use crate::unit::LoadId;
 
 /// How often the status line moves without news.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
@@ -50,7 +52,8 @@ struct View {
     bar: ProgressBar,
     is_terminal: bool,
     seen: tokio::time::Instant,
-    told_second: u64,
+    /// When each load was told of last, in seconds of the run.
+    told: BTreeMap<LoadId, u64>,
 }
 
 impl View {
@@ -59,7 +62,14 @@ impl View {
         let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self { plan, state: RunState::default(), bar, is_terminal, seen: tokio::time::Instant::now(), told_second: 0 }
+        Self {
+            plan,
+            state: RunState::default(),
+            bar,
+            is_terminal,
+            seen: tokio::time::Instant::now(),
+            told: BTreeMap::new(),
+        }
     }
 
     fn show(&mut self, event: &Event) {
@@ -70,11 +80,20 @@ impl View {
         }
         if !self.is_terminal
             && let EventKind::LoadRecorded(second) = &event.kind
-            && second.second >= self.told_second + PLAIN_INTERVAL_SECONDS
+            && self.is_due(&second.load, second.second)
         {
-            self.told_second = second.second;
             self.print(&status::load_line(event.elapsed_ms, second));
         }
+    }
+
+    /// Whether a load is to be told of, each at its own pace; remembers that it is.
+    fn is_due(&mut self, load: &LoadId, second: u64) -> bool {
+        let last = self.told.entry(load.clone()).or_default();
+        let is_due = second >= *last + PLAIN_INTERVAL_SECONDS;
+        if is_due {
+            *last = second;
+        }
+        is_due
     }
 
     fn tick(&self) {
@@ -88,5 +107,26 @@ impl View {
         use std::io::Write as _;
         // A terminal that went away is no reason to stop a run.
         self.bar.suspend(|| writeln!(std::io::stderr().lock(), "{line}").ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::Sketch;
+    use crate::scenario::Mode;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_of_two_loads_is_told_of_at_its_own_pace() {
+        let mut view = View::new(Arc::new(Sketch::new(Mode::Drill).phase("only", 10).plan()));
+        let mut told = Vec::new();
+        for at in 0..=40 {
+            for load in ["users", "robots"] {
+                if view.is_due(&load.parse().unwrap(), at) {
+                    told.push((load, at));
+                }
+            }
+        }
+        assert_eq!(told, [("users", 15), ("robots", 15), ("users", 30), ("robots", 30)]);
     }
 }

@@ -142,7 +142,7 @@ fn a_command_that_makes_no_sense_is_refused_and_changes_nothing() {
             "taken",
             "the run is paused already",
             "taken",
-            "a mark's name has 1 to 64 characters",
+            "a mark's name has 1 to 64 letters, digits, `-`, `_` and `.`",
             "there is no fault `lagg`; did you mean `lag`?",
             "the note is empty",
             "the text is longer than 8192 bytes",
@@ -155,4 +155,25 @@ fn a_command_that_makes_no_sense_is_refused_and_changes_nothing() {
         ]
     );
     assert_eq!(world.count(|kind| matches!(kind, EventKind::RunAborted { .. })), 1);
+}
+
+#[test]
+fn a_mark_that_is_nearly_another_one_is_a_slip_and_one_of_its_own_is_not() {
+    let mark = |name: &str| Command::Mark { name: name.to_owned(), fault: None, by: None };
+    let names = ["detcted", "noticd", "notic ed", "noticed", "detected", "all-clear"];
+    let commands = names.into_iter().zip(1..).map(|(name, at)| (at, mark(name))).collect();
+    let plan = drill().phase("only", 30).hypothesis("H1", "mark(noticed)", &[]).plan();
+    let world = play_with(plan, commands);
+    let refused = |why: &str| CommandAnswer::Refused { why: why.to_owned() };
+    assert_eq!(
+        world.answers,
+        [
+            refused("nothing asks for the mark `detcted`; did you mean `detected`? (`gameday note` takes any text)"),
+            refused("nothing asks for the mark `noticd`; did you mean `noticed`? (`gameday note` takes any text)"),
+            refused("a mark's name has 1 to 64 letters, digits, `-`, `_` and `.`"),
+            CommandAnswer::Taken,
+            CommandAnswer::Taken,
+            CommandAnswer::Taken,
+        ]
+    );
 }
