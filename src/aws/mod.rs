@@ -4,6 +4,7 @@
 
 mod connect;
 mod dynamodb;
+mod endpoint_override;
 mod error;
 mod events;
 mod failpoint;
@@ -11,6 +12,7 @@ mod fis;
 mod iam;
 mod lambda;
 mod ports;
+mod role;
 mod scheduler;
 mod service_time;
 mod signed;
@@ -21,6 +23,7 @@ mod tagging;
 
 pub use connect::{Aws, Connection};
 pub use dynamodb::{DynamoDb, Table, TableStatus};
+pub use endpoint_override::EndpointOverride;
 pub use error::AwsError;
 pub use events::{Events, Rule};
 pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, ResolvedTarget, TemplateTarget};
@@ -29,8 +32,12 @@ pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lam
 pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
 };
+pub use role::Role;
 pub use scheduler::{Schedule, Scheduled, Scheduler};
 pub use service_time::ServiceTime;
+#[cfg(test)]
+pub(crate) use signed::{Reply, Server};
 pub use sqs::Sqs;
 pub use ssm::{Parameter, ParameterKind, Ssm};
+pub use sts::Caller;
 pub use tagging::{Tagged, Tagging};

@@ -102,10 +102,7 @@ fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
         RecoverError::Alive(_) => Failure { exit: Exit::Locked, ..failure },
-        RecoverError::Log(_)
-        | RecoverError::Folder(_)
-        | RecoverError::Identity(_)
-        | RecoverError::WrongAccount { .. } => failure,
+        RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) => failure,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::about::{About, Calls, Objection};
+use super::account::{AccountError, AccountGuard};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
 use crate::proxy::{AdminClient, AdminError};
@@ -25,6 +26,8 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 pub struct FaultEnvironment {
     /// The control planes of AWS.
     pub aws: Aws,
+    /// Asks for the caller's account before every change and every undo; none where the environment is bound to none.
+    pub account: Option<AccountGuard>,
     /// The fault proxy's admin API; none where no target needs it.
     pub proxy: Option<AdminClient>,
     /// The targets by their names in the scenario.
@@ -59,6 +62,9 @@ pub enum FaultError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The caller is not in the environment's account, or nobody says so.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The fault proxy did not do it.
     #[error("failed to drive the fault proxy")]
     Proxy(#[from] AdminError),
@@ -114,6 +120,7 @@ impl FaultError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.retryable || error.is_stale(),
+            Self::Account(error) => error.is_retryable(),
             Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
             Self::NotApplied { .. } => true,
             Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } | Self::Ended { .. } => false,
@@ -186,6 +193,14 @@ pub(super) trait Revertible {
 }
 
 impl FaultEnvironment {
+    /// Makes sure that what is done next is done in the account to which the environment is bound.
+    pub(super) async fn check_account(&self) -> Result<(), FaultError> {
+        match &self.account {
+            Some(guard) => Ok(guard.check(&self.aws).await?),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn function(&self, target: &TargetId) -> Result<&str, FaultError> {
         match self.targets.get(target) {
             Some(FaultTarget::Function { name, .. }) => Ok(name),
@@ -229,7 +244,8 @@ impl FaultEnvironment {
         match error {
             FaultError::Aws(error) => error.is_not_found() || (self.is_embedded && error.is_unreachable()),
             FaultError::Proxy(error) => matches!(error, AdminError::Gone { .. }),
-            FaultError::Target(_)
+            FaultError::Account(_)
+            | FaultError::Target(_)
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }
             | FaultError::StillUpdating { .. }

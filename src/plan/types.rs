@@ -15,6 +15,7 @@ use crate::unit::{
     DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
     ScenarioId, SignalId, StepId, TargetId,
 };
+use crate::workspace::AssumedRole;
 
 /// The version of `plan.json`.
 pub const PLAN_FORMAT: u32 = 1;
@@ -107,6 +108,12 @@ pub enum EnvironmentKind {
     Endpoint {
         /// Its URL.
         url: String,
+        /// The account in which the caller must be; none is not asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// A role of that account that is assumed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<AssumedRole>,
     },
     /// An AWS account.
     Account {
@@ -114,7 +121,47 @@ pub enum EnvironmentKind {
         account: String,
         /// The Region.
         region: String,
+        /// A profile of the AWS configuration; none is the default chain of credentials.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        profile: Option<String>,
+        /// A role of the account that is assumed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<AssumedRole>,
     },
+}
+
+impl EnvironmentKind {
+    /// The account in which the caller must be, before anything is changed or undone; none where nobody asks.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Sandbox => None,
+            Self::Endpoint { account, .. } => account.as_deref(),
+            Self::Account { account, .. } => Some(account),
+        }
+    }
+
+    /// The role that is assumed.
+    #[must_use]
+    pub fn role(&self) -> Option<&AssumedRole> {
+        match self {
+            Self::Sandbox => None,
+            Self::Endpoint { role, .. } | Self::Account { role, .. } => role.as_ref(),
+        }
+    }
+
+    /// Whether changes in both lie in the same place, by whatever credentials. Each sandbox is a place of its own.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Endpoint { url, .. }, Self::Endpoint { url: other, .. }) => url == other,
+            (
+                Self::Account { account, region, .. },
+                Self::Account { account: other_account, region: other_region, .. },
+            ) => account == other_account && region == other_region,
+            (Self::Sandbox | Self::Endpoint { .. } | Self::Account { .. }, _) => false,
+        }
+    }
 }
 
 /// A target, resolved.

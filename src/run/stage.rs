@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{Aws, AwsError, Connection};
+use super::place::{Place, PlaceError};
+use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{FaultEnvironment, FaultTarget, Occasion, obstacle};
 use crate::plan::{Plan, TargetPlan};
@@ -49,19 +50,9 @@ pub enum StageError {
         #[source]
         source: AdminError,
     },
-    /// The caller could not be told.
-    #[error("failed to ask AWS who we are")]
-    Identity(#[source] AwsError),
-    /// Another account than the environment's.
-    #[error("the caller is in account `{found}`, and environment `{environment}` is account `{expected}`")]
-    WrongAccount {
-        /// The environment.
-        environment: String,
-        /// Its account.
-        expected: String,
-        /// The caller's.
-        found: String,
-    },
+    /// Nothing may be done there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// A target is not there, or cannot be read.
     #[error("target `{target}` is not ready")]
     Target {
@@ -102,6 +93,8 @@ pub(super) struct StageOptions<'a> {
     pub(super) gameday: &'a Path,
     /// The workspace's folder.
     pub(super) workspace: &'a Path,
+    /// Who assumes a role, as CloudTrail shows it.
+    pub(super) session: &'a str,
     /// Where the proxy's socket goes, by name.
     pub(super) short_name: &'a str,
     /// Seeds the proxy's generators.
@@ -128,14 +121,24 @@ impl Stage {
             }
             EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => None,
         };
-        let connection = connection(environment, sandbox.as_ref().map(Sandbox::endpoint));
-        let aws = Aws::connect(&connection).await.with_failpoints(options.failpoints.clone());
+        let embedded = sandbox.as_ref().map(Sandbox::endpoint);
+        let place = Place::connect(&plan.environment, embedded, options.session, options.failpoints).await;
+        let Place { aws, account, shell } = match place {
+            Ok(place) => place,
+            Err(error) => {
+                if let Some(sandbox) = sandbox {
+                    sandbox.stop().await;
+                }
+                return Err(error.into());
+            }
+        };
         let mut stage = Self {
             faults: FaultEnvironment {
-                aws: aws.clone(),
+                aws,
+                account,
                 proxy: None,
                 targets: targets(plan),
-                shell: connection.shell(),
+                shell,
                 is_embedded: sandbox.is_some(),
                 occasion: Occasion::default(),
             },
@@ -145,7 +148,7 @@ impl Stage {
             proxy: None,
         };
         // From here on something runs: it is ended again when the stage cannot be set as a whole.
-        match stage.complete(plan, environment, &aws, options, started).await {
+        match stage.complete(plan, environment, options, started).await {
             Ok(()) => Ok(stage),
             Err(error) => {
                 stage.clear().await;
@@ -158,26 +161,19 @@ impl Stage {
         &mut self,
         plan: &Plan,
         environment: &Environment,
-        aws: &Aws,
         options: &StageOptions<'_>,
         started: impl FnMut(ProcessKind, u32, String),
     ) -> Result<(), StageError> {
-        self.check_account(environment, aws).await?;
+        self.check_account().await?;
         self.check_functions(plan, environment).await?;
         self.start_proxies(plan, options, started).await
     }
 
-    async fn check_account(&mut self, environment: &Environment, aws: &Aws) -> Result<(), StageError> {
-        let EnvironmentKind::Account(binding) = environment.kind() else { return Ok(()) };
-        let found = aws.caller_account().await.map_err(StageError::Identity)?;
-        if found != binding.account {
-            return Err(StageError::WrongAccount {
-                environment: environment.name.clone(),
-                expected: binding.account.clone(),
-                found,
-            });
+    async fn check_account(&mut self) -> Result<(), StageError> {
+        if let Some(guard) = &self.faults.account {
+            guard.check(&self.faults.aws).await.map_err(PlaceError::from)?;
+            self.checks.push(format!("the caller is in account {}", guard.account()));
         }
-        self.checks.push(format!("the caller is in account {found}"));
         Ok(())
     }
 
@@ -280,17 +276,6 @@ impl Stage {
         }
         if let Some(sandbox) = self.sandbox.take() {
             sandbox.stop().await;
-        }
-    }
-}
-
-/// Where the environment's control plane is; `embedded` is the endpoint of the embedded sandbox.
-fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
-    match environment.kind() {
-        EnvironmentKind::Sandbox(_) => Connection::Endpoint(embedded.unwrap_or_default()),
-        EnvironmentKind::Endpoint(url) => Connection::Endpoint(url.clone()),
-        EnvironmentKind::Account(binding) => {
-            Connection::Account { region: binding.region.clone(), profile: binding.profile.clone() }
         }
     }
 }

@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Window;
+use super::role::{self, AssumedRole};
 use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::PersonId;
 
 /// An environment as `gameday.yaml` has it. Which keys it has decides its kind: `functions` a sandbox, `endpoint` an
-/// emulator on this machine, `account` AWS.
+/// emulator on this machine (with `account`, one whose caller must be in that account), `account` alone AWS.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvironmentSpec {
@@ -37,6 +38,12 @@ pub struct EnvironmentSpec {
     /// A profile of the AWS configuration; default the default chain of credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// A role of the account that is assumed for everything: `arn:aws:iam::111122223333:role/gameday`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// What the role's owner asks to be told when it is assumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Whether customers depend on it. Needed where there is an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Class>,
@@ -80,6 +87,19 @@ pub struct AccountBinding {
     pub region: String,
     /// A profile of the AWS configuration; none is the default chain of credentials.
     pub profile: Option<String>,
+    /// A role of the account that is assumed.
+    pub role: Option<AssumedRole>,
+}
+
+/// An emulator on this machine, or a sandbox that runs apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointBinding {
+    /// A URL such as `http://127.0.0.1:4566`.
+    pub url: String,
+    /// The account in which the caller must be; none is not asked for.
+    pub account: Option<String>,
+    /// A role of that account that is assumed.
+    pub role: Option<AssumedRole>,
 }
 
 /// Where an environment's functions run.
@@ -87,8 +107,8 @@ pub struct AccountBinding {
 pub enum EnvironmentKind {
     /// In the embedded sandbox.
     Sandbox(SandboxSpec),
-    /// Behind an endpoint on this machine, a URL such as `http://127.0.0.1:4566`.
-    Endpoint(String),
+    /// Behind an endpoint on this machine.
+    Endpoint(EndpointBinding),
     /// In AWS.
     Account(AccountBinding),
 }
@@ -170,25 +190,28 @@ impl EnvironmentSpec {
             ("card_provider", self.card_provider.is_some()),
             ("fis", self.fis.is_some()),
         ];
+        // An emulator may be bound to an account, and has neither a Region nor credentials of its own.
+        let aws = [("region", self.region.is_some()), ("profile", self.profile.is_some())];
         let account = [
             ("account", self.account.is_some()),
-            ("region", self.region.is_some()),
-            ("profile", self.profile.is_some()),
+            ("role_arn", self.role_arn.is_some()),
+            ("external_id", self.external_id.is_some()),
         ];
         let first = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, given)| *given).map(|(key, _)| *key);
         let endpoint = [("endpoint", self.endpoint.is_some())];
-        let given: Vec<&'static str> =
-            [first(&account), first(&endpoint), first(&sandbox)].into_iter().flatten().collect();
+        let account = if self.endpoint.is_some() { first(&aws) } else { first(&account).or(first(&aws)) };
+        let given: Vec<&'static str> = [account, first(&endpoint), first(&sandbox)].into_iter().flatten().collect();
         if let [one, other, ..] = given.as_slice() {
             problems.push(EnvironmentProblem {
                 key: other,
                 message: format!("`{one}` and `{other}` belong to different kinds of environment"),
-                help: "keep one: `functions` for a sandbox, `endpoint` for an emulator, `account` for AWS".to_owned(),
+                help: "keep one: `functions` for a sandbox, `endpoint` for an emulator, `account` and `region` for AWS"
+                    .to_owned(),
                 is_missing: false,
             });
             return None;
         }
-        match (&self.endpoint, first(&account)) {
+        match (&self.endpoint, account) {
             (Some(endpoint), _) => self.resolve_endpoint(endpoint, problems),
             (None, Some(key)) => self.resolve_account(key, problems),
             (None, None) => Some(EnvironmentKind::Sandbox(self.sandbox())),
@@ -210,7 +233,10 @@ impl EnvironmentSpec {
         let is_loopback = host == "localhost"
             || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         if is_loopback && port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return Some(EnvironmentKind::Endpoint(endpoint.trim_end_matches('/').to_owned()));
+            let url = endpoint.trim_end_matches('/').to_owned();
+            problems.extend(self.account.as_deref().and_then(account_problem));
+            let role = self.resolve_role(problems);
+            return Some(EnvironmentKind::Endpoint(EndpointBinding { url, account: self.account.clone(), role }));
         }
         problems.push(EnvironmentProblem {
             key: "endpoint",
@@ -221,15 +247,23 @@ impl EnvironmentSpec {
         None
     }
 
+    /// The role that is assumed; it belongs to the account, which is told by its ARN.
+    fn resolve_role(&self, problems: &mut Vec<EnvironmentProblem>) -> Option<AssumedRole> {
+        match role::resolve(self.account.as_deref(), self.role_arn.as_deref(), self.external_id.as_deref()) {
+            Ok(role) => role,
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        }
+    }
+
     fn resolve_account(&self, given: &'static str, problems: &mut Vec<EnvironmentProblem>) -> Option<EnvironmentKind> {
+        problems.extend(self.account.as_deref().and_then(account_problem));
+        let role = self.resolve_role(problems);
         let mut tell = |key, message: String, help: &str, is_missing| {
             problems.push(EnvironmentProblem { key, message, help: help.to_owned(), is_missing });
         };
-        if let Some(account) = &self.account
-            && (account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()))
-        {
-            tell("account", format!("`{account}` is not an AWS account"), "write its twelve digits in quotes", false);
-        }
         if let Some(region) = &self.region
             && !is_region(region)
         {
@@ -249,8 +283,18 @@ impl EnvironmentSpec {
             tell("account", "it is not said whether customers depend on this account".to_owned(), CLASS_HELP, true);
         }
         let (account, region) = (account.clone(), region.clone());
-        Some(EnvironmentKind::Account(AccountBinding { account, region, profile: self.profile.clone() }))
+        Some(EnvironmentKind::Account(AccountBinding { account, region, profile: self.profile.clone(), role }))
     }
+}
+
+fn account_problem(account: &str) -> Option<EnvironmentProblem> {
+    let is_account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
+    (!is_account).then(|| EnvironmentProblem {
+        key: "account",
+        message: format!("`{account}` is not an AWS account"),
+        help: "write its twelve digits in quotes".to_owned(),
+        is_missing: false,
+    })
 }
 
 const CLASS_HELP: &str = "add `class: nonproduction` or `class: production`";
@@ -279,7 +323,15 @@ mod tests {
     fn the_keys_decide_the_kind() {
         assert!(matches!(resolve(serde_json::json!({})), Ok(EnvironmentKind::Sandbox(_))));
         let endpoint = resolve(serde_json::json!({"endpoint": "http://localhost:4566/"}));
-        assert_eq!(endpoint, Ok(EnvironmentKind::Endpoint("http://localhost:4566".to_owned())));
+        let url = "http://localhost:4566".to_owned();
+        assert_eq!(endpoint, Ok(EnvironmentKind::Endpoint(EndpointBinding { url, account: None, role: None })));
+        let role_arn = "arn:aws:iam::111122223333:role/gameday";
+        let bound = resolve(serde_json::json!({
+            "endpoint": "http://127.0.0.1:1", "account": "111122223333", "role_arn": role_arn, "external_id": "x-1",
+        }));
+        let Ok(EnvironmentKind::Endpoint(bound)) = bound else { panic!("{bound:?}") };
+        assert_eq!(bound.account.as_deref(), Some("111122223333"));
+        assert_eq!(bound.role.map(|role| role.arn).as_deref(), Some(role_arn));
         let account = serde_json::json!({"account": "111122223333", "region": "eu-west-1", "class": "production"});
         assert!(matches!(resolve(account), Ok(EnvironmentKind::Account(_))));
     }
@@ -295,7 +347,23 @@ mod tests {
             (serde_json::json!({"account": "111122223333", "class": "production"}), "account"),
             (serde_json::json!({"account": "111122223333", "region": "eu-west-1"}), "account"),
             (serde_json::json!({"region": "eu-west-1", "class": "production"}), "region"),
-            (serde_json::json!({"account": "111122223333", "endpoint": "http://127.0.0.1:1"}), "endpoint"),
+            (serde_json::json!({"region": "eu-west-1", "endpoint": "http://127.0.0.1:1"}), "endpoint"),
+            (serde_json::json!({"profile": "shop", "endpoint": "http://127.0.0.1:1"}), "endpoint"),
+            (serde_json::json!({"account": "1111", "endpoint": "http://127.0.0.1:1"}), "account"),
+            (serde_json::json!({"role_arn": "arn:aws:iam::111122223333:role/g"}), "role_arn"),
+            (
+                serde_json::json!({
+                    "account": "111122223333", "region": "eu-west-1", "class": "production",
+                    "role_arn": "arn:aws:iam::999999999999:role/gameday",
+                }),
+                "role_arn",
+            ),
+            (
+                serde_json::json!({
+                    "account": "111122223333", "region": "eu-west-1", "class": "production", "external_id": "x-1",
+                }),
+                "external_id",
+            ),
             (serde_json::json!({"endpoint": "http://127.0.0.1:1", "card_provider": "127.0.0.1:2"}), "card_provider"),
             (serde_json::json!({"approvals": {"need": 2, "from": ["owner"]}}), "approvals"),
         ] {

@@ -7,14 +7,18 @@ mod environment;
 mod functions;
 mod index;
 mod outcome;
+mod role;
 mod settings;
 mod window;
 mod workload;
 
 pub use discover::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
-pub use environment::{AccountBinding, Approvals, Class, Environment, EnvironmentKind, EnvironmentSpec};
+pub use environment::{
+    AccountBinding, Approvals, Class, EndpointBinding, Environment, EnvironmentKind, EnvironmentSpec,
+};
 pub use functions::read_functions;
 pub use outcome::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};
+pub use role::AssumedRole;
 pub use settings::{Defaults, Settings};
 pub use window::{FieldProblem, Window, check_timezone};
 pub use workload::{Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload};

@@ -140,6 +140,7 @@ fn kind(row: &Row, parameters: &Value) -> FaultKind {
 fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
     let target: TargetId = TARGET.parse().expect("a name");
     FaultEnvironment {
+        account: None,
         aws: aws.clone(),
         proxy: None,
         targets: [(target, on.clone())].into(),

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod account;
 mod apart;
 mod check;
 mod contract;

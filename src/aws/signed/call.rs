@@ -20,7 +20,7 @@ use crate::aws::error::innermost;
 use crate::unit::{Clock, Failpoints};
 
 /// Codes that say that the credentials of a request are no longer good.
-const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
+pub(crate) const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
 
 /// Sends signed requests for one environment. Making one costs nothing: connections, certificates and credentials come with
 /// the first call. Clones share them.
@@ -32,7 +32,7 @@ pub(crate) struct Signed {
 
 struct Shared {
     configuration: SdkConfig,
-    credentials: CredentialCache,
+    credentials: Arc<CredentialCache>,
     client: OnceCell<reqwest::Client>,
     limits: Limits,
     now: fn() -> DateTime<Utc>,
@@ -50,16 +50,20 @@ impl fmt::Debug for Signed {
 }
 
 impl Signed {
-    /// A sender with the endpoints, Region, credentials and limits of `configuration`.
-    pub(crate) fn new(configuration: &SdkConfig) -> Self {
-        Self::with_clock(configuration, || Clock::start().now())
+    /// A sender with the endpoints, Region and limits of `configuration`, and `credentials` that others use as well.
+    pub(crate) fn new(configuration: &SdkConfig, credentials: Arc<CredentialCache>) -> Self {
+        Self::with_clock(configuration, credentials, || Clock::start().now())
     }
 
     /// The same with a clock of one's own, which is asked before each attempt.
-    pub(super) fn with_clock(configuration: &SdkConfig, now: fn() -> DateTime<Utc>) -> Self {
+    pub(super) fn with_clock(
+        configuration: &SdkConfig,
+        credentials: Arc<CredentialCache>,
+        now: fn() -> DateTime<Utc>,
+    ) -> Self {
         let shared = Shared {
             configuration: configuration.clone(),
-            credentials: CredentialCache::new(configuration.credentials_provider()),
+            credentials,
             client: OnceCell::new(),
             limits: Limits::of(configuration),
             now,
@@ -87,7 +91,7 @@ impl Signed {
         let prepared = Prepared::new(call);
         let answer = self.persist(|limit| self.attempt(call, &prepared, limit)).await;
         if let Err(error) = &answer
-            && EXPIRED_CODES.contains(&error.code.as_str())
+            && error.is_expired()
         {
             self.shared.credentials.forget().await;
         }
@@ -141,7 +145,8 @@ impl Signed {
         let not_sent = |message| failed(call, "NotSent", message, false);
         let endpoint = endpoint(&self.shared.configuration, call.service).map_err(not_sent)?;
         let now = self.now();
-        let credentials = self.shared.credentials.at(now).await.map_err(not_sent)?;
+        let credentials = self.shared.credentials.at(now).await;
+        let credentials = credentials.map_err(|none| failed(call, "NotSent", none.why, none.may_pass))?;
         let request = prepared.sign(call.service, &endpoint, credentials, now).map_err(not_sent)?;
         let client = self.shared.client.get_or_try_init(async || self.connector()).await;
         let client = client.map_err(|error| not_sent(innermost(&error)))?;
@@ -340,7 +345,7 @@ mod tests {
         let server = Server::start([ok(), json_error(400, "ExpiredTokenException"), ok()]).await;
         let provider = aws_credential_types::provider::SharedCredentialsProvider::new(Renewing::default());
         let configuration = server.signed().shared.configuration.clone();
-        let signed = Signed::new(&configuration.into_builder().credentials_provider(provider).build());
+        let signed = Signed::new(&configuration, Arc::new(CredentialCache::new(Some(provider))));
         assert!(get(&signed).await.is_ok());
         assert_eq!(get(&signed).await.unwrap_err().code, "ExpiredTokenException");
         assert!(get(&signed).await.is_ok());
@@ -365,7 +370,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_can_not_be_made_is_not_sent() {
         let nowhere = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
-        let error = get(&Signed::new(&nowhere)).await.unwrap_err();
+        let error = get(&Signed::new(&nowhere, Arc::new(CredentialCache::new(None)))).await.unwrap_err();
         let expected = "ssm:GetParameter failed with NotSent: no Region is configured";
         assert_eq!((error.to_string().as_str(), error.retryable), (expected, false));
     }

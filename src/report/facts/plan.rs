@@ -141,7 +141,9 @@ fn environment(plan: &Plan) -> Environment {
         EnvironmentKind::Sandbox => ("sandbox", None, None, Some(SANDBOX_CAVEAT)),
         // The URL is left out: it may name a machine.
         EnvironmentKind::Endpoint { .. } => ("endpoint", None, None, Some(ENDPOINT_CAVEAT)),
-        EnvironmentKind::Account { account, region } => ("account", Some(account.clone()), Some(region.clone()), None),
+        EnvironmentKind::Account { account, region, .. } => {
+            ("account", Some(account.clone()), Some(region.clone()), None)
+        }
     };
     Environment { name, kind: kind.to_owned(), account, region, caveat: caveat.map(ToOwned::to_owned) }
 }
