@@ -7,7 +7,7 @@ use gameday::run::find_runs;
 use rustix::process::Signal;
 
 use crate::lambda::Lambda;
-use crate::peers::{create_functions, python, start_moto, stop};
+use crate::peers::{python, script, start_moto, stop};
 use crate::support::{Output, Run, Workspace, free_port, gameday, wait_for};
 
 const FUNCTIONS: &str = "functions: {orders: {demo: checkout}}\n";
@@ -29,8 +29,8 @@ timeline:
 
 /// The account of the sandbox.
 const SANDBOX_ACCOUNT: &str = "000000000000";
-/// The account of moto.
-const MOTO_ACCOUNT: &str = "123456789012";
+/// A role in an account that is not that of the callers.
+const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/gameday";
 
 /// A command without the caller's AWS configuration.
 fn alone() -> Command {
@@ -152,35 +152,56 @@ fn an_endpoint_in_the_place_of_aws_is_refused_before_any_call() {
     refused(None, "sends the calls of fis to `127.0.0.1:1`");
 }
 
-/// The external id is told to AWS and to nobody else; who has assumed the role is known by the run.
+/// Works as a role on moto, as somebody else would.
+fn as_role(workspace: &Workspace, verb: &str, endpoint: &str) -> String {
+    let mut python = python("working as a role").expect("there is one");
+    let output =
+        workspace.start_command(python.arg(script("assumed_function.py")).args([verb, endpoint, ROLE_ARN])).wait();
+    assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
+    output.stdout
+}
+
+/// The function is in the role's account alone: whoever does not work as the role finds none.
 #[test]
-fn a_role_is_assumed_and_everything_is_done_as_it() {
+fn a_role_is_assumed_for_every_call_of_a_run_and_of_its_recovery() {
     let Some(mut python) = python("assuming a role on moto") else { return };
     let workspace = Workspace::empty();
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");
     let moto = start_moto(&mut python, &workspace, port);
-    create_functions(&workspace, &endpoint);
-    write_scenario(&workspace, &format!("{endpoint}/moto-api/"), "2s");
-    let bound = |account: &str| {
-        write_environment(
-            &workspace,
-            &format!(
-                "endpoint: \"{endpoint}\", account: \"{account}\", role_arn: \"arn:aws:iam::{account}:role/gameday\", \
-                 external_id: \"told-to-nobody\""
-            ),
-        );
+    as_role(&workspace, "create", &endpoint);
+    let shows = |timeout: u32| {
+        let shown = as_role(&workspace, "show", &endpoint);
+        assert!(shown.contains(":111122223333:") && shown.contains(&format!("\"Timeout\": {timeout}")), "{shown}");
     };
-    // moto answers for the role's account, whichever that is.
-    bound(MOTO_ACCOUNT);
-    let lambda = Lambda::at(&endpoint);
-    let before = lambda.function("orders");
-    let passed = run(&workspace);
-    assert_eq!(passed.code(), 0, "{passed:#?}");
+    write_scenario(&workspace, &format!("{endpoint}/moto-api/"), "30m");
+    // The account of moto's callers, whose own credentials are used where no role is assumed.
+    write_environment(&workspace, &format!("endpoint: \"{endpoint}\", account: \"123456789012\""));
+    let refused = run(&workspace);
+    assert_eq!(refused.code(), 7, "{refused:#?}");
+    assert!(refused.stderr.contains("target `orders` is not ready"), "{}", refused.stderr);
+    std::fs::remove_dir_all(workspace.reports()).expect("a folder");
+
+    write_environment(
+        &workspace,
+        &format!(
+            "endpoint: \"{endpoint}\", account: \"111122223333\", role_arn: \"{ROLE_ARN}\", external_id: told-to-nobody"
+        ),
+    );
+    let arguments = ["run", "scenarios/bound.yaml", "--env", "bound", "--no-watchdog"];
+    let run = workspace.start_command(alone().args(arguments));
+    wait_for("the fault", || workspace.state().faults.iter().any(|it| it.state == FaultState::Applied).then_some(()));
+    run.signal(Signal::KILL);
+    drop(run);
+    shows(2);
+    std::fs::remove_file(workspace.path().join("gameday.yaml")).expect("a file");
+    let folder = workspace.run_folder().expect("a run");
+    let recovered = workspace.start_command(alone().arg("recover").arg(&folder)).wait();
+    assert_eq!(recovered.code(), 0, "{recovered:#?}");
     let [fault] = workspace.state().faults.try_into().expect("one fault");
     assert_eq!((fault.state, fault.end), (FaultState::Restored, Some(FaultEnd::Restored)));
-    assert_eq!(lambda.function("orders"), before);
-    let folder = workspace.run_folder().expect("a run");
+    shows(7);
+    workspace.gameday(&["report", &folder.display().to_string()]);
     for file in ["run.ndjson", "report.html", "report.json", "report.md"] {
         let text = std::fs::read_to_string(folder.join(file)).expect(file);
         assert!(!text.contains("told-to-nobody"), "{file}");
