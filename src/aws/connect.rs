@@ -13,8 +13,8 @@ use super::lambda::Lambda;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
-    AwsError, Caller, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm,
-    Tagging, sts,
+    AwsError, Caller, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, Scheduler,
+    ServiceTime, Sqs, Ssm, Tagging, sts,
 };
 use crate::unit::{Clock, Failpoints};
 
@@ -84,6 +84,8 @@ pub struct Aws {
     signed: Signed,
     configuration: SdkConfig,
     credentials: Arc<CredentialCache>,
+    /// The credentials that somebody gave us: the same, or those that assume the role.
+    given: Arc<CredentialCache>,
 }
 
 impl std::fmt::Debug for Aws {
@@ -147,6 +149,7 @@ impl Aws {
             tagging: Tagging::new(&signed),
             signed,
             configuration,
+            given: Arc::clone(&credentials),
             credentials,
         }
     }
@@ -167,14 +170,25 @@ impl Aws {
     /// The same clients, with a point at which a crash test can end the process before and after each call.
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
-        Self::with(self.configuration, self.credentials, failpoints)
+        let given = self.given;
+        Self { given, ..Self::with(self.configuration, self.credentials, failpoints) }
     }
 
     /// Clients that do everything as `role`, which these clients' credentials assume, and again before it expires.
     #[must_use]
     pub async fn assuming(self, role: &Role) -> Self {
         let provider = SharedCredentialsProvider::new(role.provider(&self.configuration).await);
-        Self::new(self.configuration.into_builder().credentials_provider(provider).build())
+        let given = self.given;
+        Self { given, ..Self::new(self.configuration.into_builder().credentials_provider(provider).build()) }
+    }
+
+    /// When the credentials end that somebody gave us; a role that they assume is assumed again for as long as they last.
+    ///
+    /// # Errors
+    /// There are none.
+    pub async fn credentials_end(&self) -> Result<CredentialsEnd, AwsError> {
+        let given = self.given.at(Clock::start().now()).await.map_err(no_credentials)?;
+        Ok(CredentialsEnd::of(&given, |variable| std::env::var(variable).ok()))
     }
 
     /// Who somebody says that AWS is: an endpoint that a variable or a profile puts in the place of AWS's own, for a
@@ -204,8 +218,7 @@ impl Aws {
     /// There are no credentials.
     pub async fn access_key(&self) -> Result<String, AwsError> {
         let found = self.credentials.at(Clock::start().now()).await;
-        let failed = |NoCredentials { why, may_pass }| sts::no_identity("NotSent", why, may_pass);
-        found.map(|it| it.access_key_id().to_owned()).map_err(failed)
+        found.map(|it| it.access_key_id().to_owned()).map_err(no_credentials)
     }
 
     /// The caller's account, and the key that was asked about.
@@ -238,6 +251,10 @@ impl Aws {
     pub async fn service_time(&self) -> Result<ServiceTime, AwsError> {
         ServiceTime::ask(&self.signed).await
     }
+}
+
+fn no_credentials(NoCredentials { why, may_pass }: NoCredentials) -> AwsError {
+    sts::no_identity("NotSent", why, may_pass)
 }
 
 /// Credentials for a local endpoint, which checks none.

@@ -3,6 +3,7 @@
 //! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
 
 mod connect;
+mod credentials_end;
 mod dynamodb;
 mod endpoint_override;
 mod error;
@@ -22,6 +23,7 @@ mod sts;
 mod tagging;
 
 pub use connect::{Aws, Connection};
+pub use credentials_end::CredentialsEnd;
 pub use dynamodb::{DynamoDb, Table, TableStatus};
 pub use endpoint_override::EndpointOverride;
 pub use error::AwsError;

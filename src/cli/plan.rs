@@ -70,7 +70,8 @@ fn refused(refusals: &[Refusal]) -> Failure {
 
 fn print(plan: &Plan) {
     out::line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
-    out::line(format_args!("in {}, {} of timeline", plan.environment.name, format_duration(plan.length())));
+    let (environment, length) = (&plan.environment, format_duration(plan.length()));
+    out::line(format_args!("in {}{}, {length} of timeline", environment.name, environment.kind.in_words()));
     if !plan.routes.is_empty() {
         out::line("\nbefore the first phase");
         for route in &plan.routes {

@@ -141,6 +141,20 @@ impl EnvironmentKind {
         }
     }
 
+    /// Where it is, behind its name.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let account = self.account().map(|account| format!("account {account}"));
+        let (place, region) = match self {
+            Self::Sandbox => (None, None),
+            Self::Endpoint { url, .. } => (Some(format!("endpoint {url}")), None),
+            Self::Account { region, .. } => (None, Some(region.clone())),
+        };
+        let role = self.role().map(|role| format!("as {}", role.arn));
+        let parts: Vec<String> = [place, account, region, role].into_iter().flatten().collect();
+        if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    }
+
     /// The role that is assumed.
     #[must_use]
     pub fn role(&self) -> Option<&AssumedRole> {

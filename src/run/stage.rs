@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::place::{Place, PlaceError};
+use super::readiness::{CallerError, Looked, check_caller};
 use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{FaultEnvironment, FaultTarget, Occasion, obstacle};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
-use crate::unit::{Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
+use crate::unit::{Clock, Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
 
 /// How long the proxy keeps its toxics without a sign of life from the run.
@@ -53,6 +54,9 @@ pub enum StageError {
     /// Nothing may be done there.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The caller, the clock or the credentials are not good for it.
+    #[error(transparent)]
+    Caller(#[from] CallerError),
     /// A target is not there, or cannot be read.
     #[error("target `{target}` is not ready")]
     Target {
@@ -83,6 +87,8 @@ pub(super) struct Stage {
     urls: BTreeMap<TargetId, String>,
     /// One line for each thing that was looked at.
     pub(super) checks: Vec<String>,
+    /// One line for each thing that nobody can know.
+    pub(super) unknown: Vec<String>,
     sandbox: Option<Sandbox>,
     proxy: Option<ProxyProcess>,
 }
@@ -144,6 +150,7 @@ impl Stage {
             },
             urls: BTreeMap::new(),
             checks: Vec::new(),
+            unknown: Vec::new(),
             sandbox,
             proxy: None,
         };
@@ -164,15 +171,17 @@ impl Stage {
         options: &StageOptions<'_>,
         started: impl FnMut(ProcessKind, u32, String),
     ) -> Result<(), StageError> {
-        self.check_account().await?;
+        self.check_caller(plan).await?;
         self.check_functions(plan, environment).await?;
         self.start_proxies(plan, options, started).await
     }
 
-    async fn check_account(&mut self) -> Result<(), StageError> {
+    async fn check_caller(&mut self, plan: &Plan) -> Result<(), StageError> {
         if let Some(guard) = &self.faults.account {
-            guard.check(&self.faults.aws).await.map_err(PlaceError::from)?;
-            self.checks.push(format!("the caller is in account {}", guard.account()));
+            let now = Clock::start().now();
+            let Looked { passed, unknown } = check_caller(&self.faults.aws, guard, plan, now).await?;
+            self.checks.extend(passed);
+            self.unknown.extend(unknown);
         }
         Ok(())
     }

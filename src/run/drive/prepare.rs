@@ -179,5 +179,8 @@ fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<R
         }
     }
     recorder.record(EventKind::ReadinessPassed { checks: stage.checks.clone() })?;
+    for unknown in &stage.unknown {
+        recorder.record(EventKind::Noted { text: format!("not known: {unknown}"), by: Some("gameday".to_owned()) })?;
+    }
     Ok((loads, probes))
 }
