@@ -10,13 +10,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
+use super::pace::Pace;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
     AwsError, Caller, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, Scheduler,
     ServiceTime, Sqs, Ssm, Tagging, sts,
 };
-use crate::unit::{Clock, Failpoints};
+use crate::unit::{Clock, Failpoints, Rate};
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -86,6 +87,8 @@ pub struct Aws {
     credentials: Arc<CredentialCache>,
     /// The credentials that somebody gave us: the same, or those that assume the role.
     given: Arc<CredentialCache>,
+    failpoints: Failpoints,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Aws {
@@ -123,19 +126,21 @@ impl Aws {
     /// Clients that share the credentials of `configuration`.
     fn new(configuration: SdkConfig) -> Self {
         let credentials = Arc::new(CredentialCache::new(configuration.credentials_provider()));
+        Self::with(configuration, credentials, Failpoints::default(), Pace::default())
+    }
+
+    fn with(configuration: SdkConfig, credentials: Arc<CredentialCache>, failpoints: Failpoints, pace: Pace) -> Self {
+        let shared = Shared { credentials: Arc::clone(&credentials), pace: pace.clone() };
         // The SDK's own cache would renew them at moments of its own.
         let configuration = configuration
             .into_builder()
-            .credentials_provider(SharedCredentialsProvider::new(Shared(Arc::clone(&credentials))))
+            .credentials_provider(SharedCredentialsProvider::new(shared))
             .identity_cache(IdentityCache::no_cache())
             .build();
-        Self::with(configuration, credentials, Failpoints::default())
-    }
-
-    fn with(configuration: SdkConfig, credentials: Arc<CredentialCache>, failpoints: Failpoints) -> Self {
         let lambda = Lambda::new(&configuration, failpoints.clone());
         let fis = Fis::new(&configuration, failpoints.clone());
-        let signed = Signed::new(&configuration, Arc::clone(&credentials)).with_failpoints(failpoints);
+        let signed = Signed::new(&configuration, Arc::clone(&credentials));
+        let signed = signed.with_failpoints(failpoints.clone()).with_pace(pace.clone());
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
@@ -151,6 +156,8 @@ impl Aws {
             configuration,
             given: Arc::clone(&credentials),
             credentials,
+            failpoints,
+            pace,
         }
     }
 
@@ -171,7 +178,21 @@ impl Aws {
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
         let given = self.given;
-        Self { given, ..Self::with(self.configuration, self.credentials, failpoints) }
+        Self { given, ..Self::with(self.configuration, self.credentials, failpoints, self.pace) }
+    }
+
+    /// The same clients, which together send no more than so many calls a second, but for what is done [`urgently`].
+    ///
+    /// [`urgently`]: super::urgently
+    #[must_use]
+    pub fn paced(self, rate: Rate) -> Self {
+        let given = self.given;
+        Self { given, ..Self::with(self.configuration, self.credentials, self.failpoints, Pace::new(rate)) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Clients that do everything as `role`, which these clients' credentials assume, and again before it expires.

@@ -12,6 +12,7 @@ mod failpoint;
 mod fis;
 mod iam;
 mod lambda;
+mod pace;
 mod ports;
 mod role;
 mod scheduler;
@@ -31,6 +32,7 @@ pub use events::{Events, Rule};
 pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, ResolvedTarget, TemplateTarget};
 pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
+pub use pace::urgently;
 pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
 };

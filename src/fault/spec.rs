@@ -103,11 +103,15 @@ macro_rules! fault_kinds {
                 }
             }
 
-            /// Compares, restores, reads back. It can be asked again and again.
+            /// Compares, restores, reads back. It can be asked again and again. Its calls go past the client's rate.
             ///
             /// # Errors
             /// It could not be done in its time.
             pub async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
+                crate::aws::urgently(self.revert_within_budget(environment)).await
+            }
+
+            async fn revert_within_budget(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
                 let mut backoff = Backoff::within(REVERT_BUDGET);
                 let mut restoring = false;
                 loop {

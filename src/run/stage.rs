@@ -140,7 +140,10 @@ impl Stage {
         };
         let mut stage = Self {
             faults: FaultEnvironment {
-                aws,
+                aws: match environment.rate {
+                    Some(rate) => aws.paced(rate),
+                    None => aws,
+                },
                 account,
                 proxy: None,
                 targets: targets(plan),

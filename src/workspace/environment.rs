@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Window;
 use super::role::{self, AssumedRole};
 use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
-use crate::unit::PersonId;
+use crate::unit::{PersonId, Rate};
 
 /// An environment as `gameday.yaml` has it. Which keys it has decides its kind: `functions` a sandbox, `endpoint` an
 /// emulator on this machine (with `account`, one whose caller must be in that account), `account` alone AWS.
@@ -56,6 +56,10 @@ pub struct EnvironmentSpec {
     /// When runs may start; default always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// How many control calls a run sends at most, from 1/s to 1000/s; what undoes goes past it. Default 5/s in an account,
+    /// and as many as there are on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 /// Whether customers depend on an environment.
@@ -128,6 +132,8 @@ pub struct Environment {
     pub approvals: Option<Approvals>,
     /// When runs may start.
     pub window: Option<Window>,
+    /// How many control calls a run sends at most; none is no limit.
+    pub rate: Option<Rate>,
 }
 
 impl Environment {
@@ -171,6 +177,8 @@ impl EnvironmentSpec {
                 is_missing: false,
             });
         }
+        let is_account = matches!(kind, Some(EnvironmentKind::Account(_)));
+        problems.extend(self.rate_problem(&kind));
         match kind {
             Some(kind) if problems.is_empty() => Ok(Environment {
                 name: name.to_owned(),
@@ -179,6 +187,7 @@ impl EnvironmentSpec {
                 require_tags: self.require_tags.clone(),
                 approvals: self.approvals.clone(),
                 window: self.window.clone(),
+                rate: self.rate.or_else(|| is_account.then(rate_default)),
             }),
             Some(_) | None => Err(problems),
         }
@@ -216,6 +225,18 @@ impl EnvironmentSpec {
             (None, Some(key)) => self.resolve_account(key, problems),
             (None, None) => Some(EnvironmentKind::Sandbox(self.sandbox())),
         }
+    }
+
+    fn rate_problem(&self, kind: &Option<EnvironmentKind>) -> Option<EnvironmentProblem> {
+        let rate = self.rate?;
+        let tell = |message, help: &str| {
+            Some(EnvironmentProblem { key: "rate", message, help: help.to_owned(), is_missing: false })
+        };
+        if matches!(kind, Some(EnvironmentKind::Sandbox(_))) {
+            return tell("a sandbox has no `rate`".to_owned(), "leave it out: nobody else calls an embedded sandbox");
+        }
+        let is_right = RATE_PER_SECOND.contains(&rate.per_second());
+        if is_right { None } else { tell(format!("`{rate}` is not a rate of calls"), "write `1/s` to `1000/s`") }
     }
 
     /// What the embedded sandbox runs.
@@ -260,7 +281,8 @@ impl EnvironmentSpec {
 
     fn resolve_account(&self, given: &'static str, problems: &mut Vec<EnvironmentProblem>) -> Option<EnvironmentKind> {
         problems.extend(self.account.as_deref().and_then(account_problem));
-        let role = self.resolve_role(problems);
+        // What is missing is told once.
+        let role = self.account.as_ref().and_then(|_| self.resolve_role(problems));
         let mut tell = |key, message: String, help: &str, is_missing| {
             problems.push(EnvironmentProblem { key, message, help: help.to_owned(), is_missing });
         };
@@ -295,6 +317,14 @@ fn account_problem(account: &str) -> Option<EnvironmentProblem> {
         help: "write its twelve digits in quotes".to_owned(),
         is_missing: false,
     })
+}
+
+/// How many control calls a second may be asked for. With fewer than one, an attempt could end before its turn comes.
+const RATE_PER_SECOND: std::ops::RangeInclusive<f64> = 1.0..=1_000.0;
+
+/// How many control calls a run sends to an account at most.
+fn rate_default() -> Rate {
+    "5/s".parse().expect("invariant: a number and a unit")
 }
 
 const CLASS_HELP: &str = "add `class: nonproduction` or `class: production`";
@@ -337,6 +367,22 @@ mod tests {
     }
 
     #[test]
+    fn calls_to_an_account_have_a_rate_and_those_on_this_machine_only_where_it_is_asked_for() {
+        let rate = |json: serde_json::Value| {
+            let spec: EnvironmentSpec = serde_json::from_value(json).unwrap();
+            spec.resolve("x").map(|found| found.rate.map(|rate| rate.to_string())).map_err(|_| "a problem")
+        };
+        let account = |rate: Option<&str>| serde_json::json!({"account": "111122223333", "region": "eu-west-1", "class": "production", "rate": rate});
+        assert_eq!(rate(account(None)), Ok(Some("5/s".to_owned())));
+        assert_eq!(rate(account(Some("20/s"))), Ok(Some("20/s".to_owned())));
+        assert_eq!(rate(serde_json::json!({"endpoint": "http://127.0.0.1:1"})), Ok(None));
+        assert_eq!(
+            rate(serde_json::json!({"endpoint": "http://127.0.0.1:1", "rate": "2/s"})),
+            Ok(Some("2/s".to_owned()))
+        );
+    }
+
+    #[test]
     fn a_binding_that_is_not_exact_is_refused() {
         for (json, key) in [
             (serde_json::json!({"endpoint": "http://10.0.0.1:80"}), "endpoint"),
@@ -365,6 +411,8 @@ mod tests {
                 "external_id",
             ),
             (serde_json::json!({"endpoint": "http://127.0.0.1:1", "card_provider": "127.0.0.1:2"}), "card_provider"),
+            (serde_json::json!({"rate": "5/s"}), "rate"),
+            (serde_json::json!({"endpoint": "http://127.0.0.1:1", "rate": "30/m"}), "rate"),
             (serde_json::json!({"approvals": {"need": 2, "from": ["owner"]}}), "approvals"),
         ] {
             let problems = resolve(json.clone()).expect_err(&json.to_string());

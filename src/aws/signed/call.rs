@@ -17,6 +17,7 @@ use super::retry::{Failure, Limits, persist};
 use super::service::endpoint;
 use crate::aws::AwsError;
 use crate::aws::error::innermost;
+use crate::aws::pace::Pace;
 use crate::unit::{Clock, Failpoints};
 
 /// Codes that say that the credentials of a request are no longer good.
@@ -28,6 +29,7 @@ pub(crate) const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenExcepti
 pub(crate) struct Signed {
     shared: Arc<Shared>,
     failpoints: Failpoints,
+    pace: Pace,
 }
 
 struct Shared {
@@ -68,12 +70,17 @@ impl Signed {
             limits: Limits::of(configuration),
             now,
         };
-        Self { shared: Arc::new(shared), failpoints: Failpoints::default() }
+        Self { shared: Arc::new(shared), failpoints: Failpoints::default(), pace: Pace::default() }
     }
 
     /// The same sender, with a point at which a crash test can end the process before each attempt and after its answer.
     pub(crate) fn with_failpoints(&self, failpoints: Failpoints) -> Self {
-        Self { shared: Arc::clone(&self.shared), failpoints }
+        Self { failpoints, ..self.clone() }
+    }
+
+    /// The same sender, whose attempts take their turns.
+    pub(crate) fn with_pace(&self, pace: Pace) -> Self {
+        Self { pace, ..self.clone() }
     }
 
     /// The present moment by the clock that signs.
@@ -132,6 +139,7 @@ impl Signed {
 
     /// One request and its answer, whatever that says, within `limit`.
     async fn exchange(&self, call: &Call<'_>, prepared: &Prepared, limit: Duration) -> Result<Answer, Failure> {
+        self.pace.take().await;
         self.failpoints.reach();
         let answer = tokio::time::timeout(limit, self.exchange_at_leisure(call, prepared)).await;
         self.failpoints.reach();

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 
 use crate::aws::error::innermost;
+use crate::aws::pace::Pace;
 use crate::unit::Clock;
 
 /// How long before they expire credentials are fetched anew; the SDK's clients do so 10 s before.
@@ -76,8 +77,12 @@ impl From<CredentialsError> for NoCredentials {
     }
 }
 
-/// The same credentials for the SDK's clients, which must keep none of their own.
-pub(crate) struct Shared(pub(crate) Arc<CredentialCache>);
+/// The same credentials for the SDK's clients, which must keep none of their own: they ask once for each attempt, and so
+/// take its turn.
+pub(crate) struct Shared {
+    pub(crate) credentials: Arc<CredentialCache>,
+    pub(crate) pace: Pace,
+}
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -91,7 +96,8 @@ impl ProvideCredentials for Shared {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            self.0.at(Clock::start().now()).await.map_err(|none| CredentialsError::provider_error(none.why))
+            self.pace.take().await;
+            self.credentials.at(Clock::start().now()).await.map_err(|none| CredentialsError::provider_error(none.why))
         })
     }
 }
