@@ -17,6 +17,7 @@ mod probe_task;
 mod readiness;
 mod recover;
 mod stage;
+mod targets;
 mod watchdog;
 
 pub use control::{ControlError, send_command};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::place::{Place, PlaceError};
 use super::readiness::{CallerError, Looked, check_caller};
+use super::targets::{check_resources, missing_tag};
 use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{FaultEnvironment, FaultTarget, Occasion, obstacle};
@@ -176,6 +177,7 @@ impl Stage {
     ) -> Result<(), StageError> {
         self.check_caller(plan).await?;
         self.check_functions(plan, environment).await?;
+        self.checks.extend(check_resources(&self.faults.aws, plan, &environment.require_tags).await?);
         self.start_proxies(plan, options, started).await
     }
 
@@ -200,9 +202,7 @@ impl Stage {
             }
             if !environment.require_tags.is_empty() {
                 let tags = functions.tags(&configuration.arn).await.map_err(fail)?;
-                let missing = environment.require_tags.iter().find(|(key, value)| tags.get(*key) != Some(value));
-                if let Some((key, value)) = missing {
-                    let why = format!("it does not carry the tag `{key}: {value}` that the environment asks for");
+                if let Some(why) = missing_tag(&environment.require_tags, &tags) {
                     return Err(StageError::NotReady { target: target.clone(), why });
                 }
             }
