@@ -1,5 +1,6 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
+mod approve;
 mod check;
 mod completions;
 mod demo_function;
@@ -50,6 +51,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what a run would do: when, with which calls, and how each change is undone.
     Plan(plan::Arguments),
+    /// Agree to a plan in a role that an environment asks.
+    Approve(approve::Arguments),
     /// Run a scenario to its report.
     Run(run::Arguments),
     /// Show what a run is at.
@@ -131,6 +134,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Approve(arguments) => approve::run(&arguments),
         Command::Run(arguments) => run::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,

@@ -8,8 +8,9 @@ use clap::Args;
 use super::{Exit, Failure, out, workspace};
 use crate::plan::{self, Action, ChangePlan, Plan, Refusal};
 use crate::playbook::{self, Playbook};
+use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
-use crate::unit::{FaultId, PlaybookId, format_duration};
+use crate::unit::{Clock, FaultId, PlaybookId, format_duration};
 use crate::workspace::{Environment, Workspace};
 
 #[derive(Debug, Args)]
@@ -33,8 +34,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         out::json(&plan);
     } else {
         print(&plan);
+        let reports = workspace::reports_of(&workspace, None);
+        print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
     }
     Ok(Exit::Success)
+}
+
+/// What lets a run begin, and what does not.
+pub(super) fn permission(
+    plan: &Plan,
+    checked: &Checked,
+    environment: &Environment,
+    workspace: &Workspace,
+    reports: &Path,
+    production: Option<&str>,
+    scenario: &Path,
+) -> Permission {
+    let rules = checked.scenario.environments.as_ref();
+    let pass_first = rules.and_then(|rules| rules.pass_first.get(&environment.name)).map(String::as_str);
+    let (root, now) = (workspace.root.as_path(), Clock::start().now());
+    Permission::look(&PermitRequest { plan, environment, pass_first, production, root, reports, scenario, now })
+}
+
+fn print_permission(permission: &Permission) {
+    let Permission { given, missing, notes, .. } = permission;
+    if given.is_empty() && missing.is_empty() && notes.is_empty() {
+        return;
+    }
+    out::line("\nbefore a run");
+    given.iter().for_each(|line| out::line(format_args!("  ✓ {line}")));
+    missing.iter().for_each(|line| out::line(format_args!("  ✗ {line}")));
+    notes.iter().for_each(|line| out::line(format_args!("  - {line}")));
 }
 
 /// Reads and checks a scenario; warnings go to standard error.

@@ -103,24 +103,6 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             format!("choose one of {}, or add it to `environments.allow`", rules.allow.join(", ")),
         ));
     }
-    if let Some(first) = rules.pass_first.get(name) {
-        found.insert(Refusal::new(
-            format!("`pass_first` asks for a pass in `{first}` before `{name}`, which is not yet looked up"),
-            format!("run it in `{first}`, then take the line out"),
-        ));
-    }
-    if environment.approvals.is_some() {
-        found.insert(Refusal::new(
-            format!("environment `{name}` asks for approvals, which can not be given yet"),
-            "run in an environment without `approvals`",
-        ));
-    }
-    if environment.window.is_some() {
-        found.insert(Refusal::new(
-            format!("environment `{name}` has a `window`, which is not yet kept"),
-            "run in an environment without `window`",
-        ));
-    }
     if matches!(environment.kind(), EnvironmentKind::Account(_)) {
         let proxies = checked.scenario.targets.iter().filter(|(_, target)| {
             target.proxy.as_ref().is_some_and(|proxy| !proxy.route.is_empty() && proxy.listen.0.ip().is_loopback())

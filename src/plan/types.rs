@@ -13,7 +13,7 @@ use crate::scenario::expect::Expectation;
 use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat, Severity};
 use crate::unit::{
     DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
-    ScenarioId, SignalId, StepId, TargetId,
+    ScenarioId, SignalId, StepId, TargetId, sha256_hex,
 };
 use crate::workspace::AssumedRole;
 
@@ -62,6 +62,14 @@ pub struct Plan {
     /// nothing else: one line each.
     #[serde(default)]
     pub not_carried_out: Vec<String>,
+}
+
+impl Plan {
+    /// SHA-256 of the plan: what somebody agrees to. It changes with the scenario, its playbooks and its environment.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        sha256_hex(&serde_json::to_vec(self).expect("invariant: a plan serialises to JSON"))
+    }
 }
 
 /// What a report says of the scenario itself.

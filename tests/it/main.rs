@@ -14,6 +14,7 @@ mod layering;
 mod load;
 mod page;
 mod peers;
+mod permit;
 mod proxy;
 mod report;
 mod run;
