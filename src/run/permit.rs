@@ -162,10 +162,13 @@ impl Permission {
         let need = usize::try_from(approvals.need).unwrap_or(usize::MAX);
         if people.len() < need {
             let file = request.scenario.display();
+            let people_text = if need > 1 { ", by different people" } else { "" };
             self.missing.push(format!(
-                "environment `{name}` asks for the consent of {need} of {} roles by different people, and has that of {}: \
+                "environment `{name}` asks for the consent of {need} of {} roles{people_text}, and has that of {}: \
                  missing {}; each gives it with: gameday approve {file} --env {name} --as ROLE",
-                approvals.from.len(), people.len(), lacking.join(", ")
+                approvals.from.len(),
+                people.len(),
+                lacking.join(", ")
             ));
         }
     }

@@ -87,6 +87,10 @@ fn an_emulator_may_be_bound_to_the_account_in_which_the_caller_must_be() {
     };
     assert!(workspace.events().iter().any(|event| ready(&event.kind)), "{:#?}", workspace.events());
     assert_eq!(Lambda::at(&endpoint).function("orders"), before);
+    let report = std::fs::read_to_string(workspace.run_folder().expect("a run").join("report.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let environment = &report["header"]["environment"];
+    assert_eq!((&environment["endpoint"], &environment["account"]), (&endpoint.into(), &SANDBOX_ACCOUNT.into()));
 }
 
 /// The run's folder alone says to which account the run was bound.

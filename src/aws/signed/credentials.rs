@@ -73,7 +73,9 @@ pub(crate) struct NoCredentials {
 impl From<CredentialsError> for NoCredentials {
     fn from(error: CredentialsError) -> Self {
         let may_pass = matches!(error, CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_));
-        Self { why: innermost(&error), may_pass }
+        // The chain tells of each of its links on a line of its own.
+        let why = innermost(&error).lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Self { why, may_pass }
     }
 }
 
