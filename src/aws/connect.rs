@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -11,9 +12,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
-use super::signed::Signed;
-use super::{AwsError, DynamoDb, Events, Fis, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
-use crate::unit::Failpoints;
+use super::pace::Pace;
+use super::role::Role;
+use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
+use super::{
+    AwsError, Caller, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, Scheduler,
+    ServiceTime, Sqs, Ssm, Tagging, sts,
+};
+use crate::unit::{Clock, Failpoints, Rate};
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -21,6 +27,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many attempts a control call has.
 const CONTROL_ATTEMPTS_MAX: u32 = 4;
+/// How often the caller is asked for again whose key was renewed meanwhile.
+const CALLER_ATTEMPTS_MAX: usize = 3;
 /// The Region that a local endpoint is told; it has none.
 const LOCAL_REGION: &str = "us-east-1";
 /// Both halves of the key for a local endpoint, which checks none.
@@ -38,7 +46,8 @@ pub enum Connection {
         /// A profile of the shared configuration.
         profile: String,
     },
-    /// AWS itself, with the usual chain of credentials. `AWS_ENDPOINT_URL*` is honoured.
+    /// AWS itself, with the usual chain of credentials. `AWS_ENDPOINT_URL*` is honoured: a run first refuses what
+    /// [`Aws::endpoint_override`] tells of.
     Account {
         /// The Region.
         region: String,
@@ -136,6 +145,11 @@ pub struct Aws {
     pub tagging: Tagging,
     signed: Signed,
     configuration: SdkConfig,
+    credentials: Arc<CredentialCache>,
+    /// The credentials that somebody gave us: the same, or those that assume the role.
+    given: Arc<CredentialCache>,
+    failpoints: Failpoints,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Aws {
@@ -171,13 +185,27 @@ impl Aws {
                 }
             }
         };
-        Self::with(loader.load().await, Failpoints::default())
+        Self::new(loader.load().await)
     }
 
-    fn with(configuration: SdkConfig, failpoints: Failpoints) -> Self {
+    /// Clients that share the credentials of `configuration`.
+    fn new(configuration: SdkConfig) -> Self {
+        let credentials = Arc::new(CredentialCache::new(configuration.credentials_provider()));
+        Self::with(configuration, credentials, Failpoints::default(), Pace::default())
+    }
+
+    fn with(configuration: SdkConfig, credentials: Arc<CredentialCache>, failpoints: Failpoints, pace: Pace) -> Self {
+        let shared = Shared { credentials: Arc::clone(&credentials), pace: pace.clone() };
+        // The SDK's own cache would renew them at moments of its own.
+        let configuration = configuration
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(shared))
+            .identity_cache(IdentityCache::no_cache())
+            .build();
         let lambda = Lambda::new(&configuration, failpoints.clone());
         let fis = Fis::new(&configuration, failpoints.clone());
-        let signed = Signed::new(&configuration).with_failpoints(failpoints);
+        let signed = Signed::new(&configuration, Arc::clone(&credentials));
+        let signed = signed.with_failpoints(failpoints.clone()).with_pace(pace.clone());
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
@@ -191,6 +219,10 @@ impl Aws {
             tagging: Tagging::new(&signed),
             signed,
             configuration,
+            given: Arc::clone(&credentials),
+            credentials,
+            failpoints,
+            pace,
         }
     }
 
@@ -198,13 +230,58 @@ impl Aws {
     #[cfg(test)]
     pub(crate) fn made_up(functions: Arc<dyn FunctionControl>) -> Self {
         let configuration = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-        Self { functions, ..Self::with(configuration, Failpoints::default()) }
+        Self { functions, ..Self::new(configuration) }
+    }
+
+    /// The same, but for what `server` answers.
+    #[cfg(test)]
+    pub(crate) fn made_up_at(server: &super::signed::Server, functions: Arc<dyn FunctionControl>) -> Self {
+        Self { functions, ..Self::new(server.configuration()) }
     }
 
     /// The same clients, with a point at which a crash test can end the process before and after each call.
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
-        Self::with(self.configuration, failpoints)
+        let given = self.given;
+        Self { given, ..Self::with(self.configuration, self.credentials, failpoints, self.pace) }
+    }
+
+    /// The same clients, which together send no more than so many calls a second, but for what is done [`urgently`].
+    ///
+    /// [`urgently`]: super::urgently
+    #[must_use]
+    pub fn paced(self, rate: Rate) -> Self {
+        let given = self.given;
+        Self { given, ..Self::with(self.configuration, self.credentials, self.failpoints, Pace::new(rate)) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Clients that do everything as `role`, which these clients' credentials assume, and again before it expires.
+    #[must_use]
+    pub async fn assuming(self, role: &Role) -> Self {
+        let provider = SharedCredentialsProvider::new(role.provider(&self.configuration).await);
+        let given = self.given;
+        Self { given, ..Self::new(self.configuration.into_builder().credentials_provider(provider).build()) }
+    }
+
+    /// When the credentials end that somebody gave us; a role that they assume is assumed again for as long as they last.
+    ///
+    /// # Errors
+    /// There are none.
+    pub async fn credentials_end(&self) -> Result<CredentialsEnd, AwsError> {
+        let given = self.given.at(Clock::start().now()).await.map_err(no_credentials)?;
+        Ok(CredentialsEnd::of(&given, |variable| std::env::var(variable).ok()))
+    }
+
+    /// Who somebody says that AWS is: an endpoint that a variable or a profile puts in the place of AWS's own, for a
+    /// service that is used here. `profile` is the one that was connected with. No call is made.
+    #[must_use]
+    pub fn endpoint_override(&self, profile: Option<&str>) -> Option<EndpointOverride> {
+        EndpointOverride::find(&self.configuration, profile, |variable| std::env::var(variable).ok())
     }
 
     /// The caller's account, twelve digits.
@@ -212,7 +289,45 @@ impl Aws {
     /// # Errors
     /// The call failed.
     pub async fn caller_account(&self) -> Result<String, AwsError> {
-        sts::caller_account(&self.configuration).await
+        let account = sts::caller_account(&self.configuration).await;
+        if let Err(error) = &account
+            && error.is_expired()
+        {
+            self.credentials.forget().await;
+        }
+        account
+    }
+
+    /// The id of the access key that signs the next call. It is no secret, and belongs to one account for ever.
+    ///
+    /// # Errors
+    /// There are no credentials.
+    pub async fn access_key(&self) -> Result<String, AwsError> {
+        let found = self.credentials.at(Clock::start().now()).await;
+        found.map(|it| it.access_key_id().to_owned()).map_err(no_credentials)
+    }
+
+    /// The caller's account, and the key that was asked about.
+    ///
+    /// # Errors
+    /// There are no credentials, or the call failed: with `Timeout`, where it takes longer than `limit`.
+    pub async fn caller_within(&self, limit: Duration) -> Result<Caller, AwsError> {
+        let late = |_| Err(sts::no_identity("Timeout", "no answer in time".to_owned(), true));
+        tokio::time::timeout(limit, self.caller()).await.unwrap_or_else(late)
+    }
+
+    async fn caller(&self) -> Result<Caller, AwsError> {
+        let mut access_key = self.access_key().await?;
+        for _ in 0..CALLER_ATTEMPTS_MAX {
+            let account = self.caller_account().await?;
+            let used = self.access_key().await?;
+            if used == access_key {
+                return Ok(Caller { account, access_key });
+            }
+            // It was renewed meanwhile: nobody knows about which of the two the answer is.
+            access_key = used;
+        }
+        Err(sts::no_identity("NotSent", "the credentials change with every call".to_owned(), false))
     }
 
     /// The caller's ARN: of a user, of a session of a role, or of the account's root.
@@ -230,6 +345,10 @@ impl Aws {
     pub async fn service_time(&self) -> Result<ServiceTime, AwsError> {
         ServiceTime::ask(&self.signed).await
     }
+}
+
+fn no_credentials(NoCredentials { why, may_pass }: NoCredentials) -> AwsError {
+    sts::no_identity("NotSent", why, may_pass)
 }
 
 /// Credentials for a local endpoint, which checks none.

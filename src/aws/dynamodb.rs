@@ -1,14 +1,19 @@
 //! Tables and how much of them may be used, by signed requests.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
+use super::tagging::{Tag, by_key};
 
 const SERVICE: Service = Service { name: "dynamodb", host: "dynamodb", id: "DynamoDB", is_global: false };
 /// What DynamoDB writes for "no maximum" (OnDemandThroughput).
 const NO_MAXIMUM: i64 = -1;
+/// How many pages of tags are read. A table has up to 50 tags (AWS).
+const TAG_PAGES_MAX: usize = 50;
 
 /// DynamoDB of one Region. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -81,6 +86,14 @@ struct OnDemandThroughput {
     max_write_request_units: Option<i64>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagsAnswer {
+    #[serde(default)]
+    tags: Vec<Tag>,
+    next_token: Option<String>,
+}
+
 impl DynamoDb {
     pub(super) fn new(signed: &Signed) -> Self {
         Self { signed: signed.clone() }
@@ -105,6 +118,26 @@ impl DynamoDb {
             max_read: maximum(|throughput| throughput.max_read_request_units),
             max_write: maximum(|throughput| throughput.max_write_request_units),
         })
+    }
+
+    /// The tags of a table, by its ARN. `dynamodb:ListTagsOfResource`.
+    ///
+    /// # Errors
+    /// A call failed, also where there is no such table; or there are more than 50 pages.
+    pub async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let (mut found, mut body) = (BTreeMap::new(), json!({"ResourceArn": arn}));
+        for _ in 0..TAG_PAGES_MAX {
+            let answer = self.call("ListTagsOfResource", body.clone()).await?;
+            let TagsAnswer { tags, next_token } = answer.json()?;
+            found.extend(by_key(tags));
+            match next_token {
+                Some(token) => body["NextToken"] = Value::from(token),
+                None => return Ok(found),
+            }
+        }
+        let (operation, message) = ("ListTagsOfResource", "the list of tags has no end".to_owned());
+        let (service, code) = (SERVICE.name, "BadAnswer".to_owned());
+        Err(AwsError { service, operation, code, message, retryable: false, request_id: None })
     }
 
     /// Sets the most units a second that an on-demand table takes; none within takes the maximum away, none at all leaves it as

@@ -31,6 +31,8 @@ pub(super) const RETRYABLE_CODES: &[&str] = &[
     "ResourceNotReadyException",
     "ServiceException",
     "ServiceUnavailableException",
+    // As STS says it.
+    "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
     "TooManyUpdates",
@@ -65,6 +67,12 @@ impl AwsError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.code == "Unreachable"
+    }
+
+    /// The credentials are no longer good; the next call fetches others.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        super::signed::EXPIRED_CODES.contains(&self.code.as_str())
     }
 
     pub(super) fn from_sdk<E>(service: &'static str, operation: &'static str, error: &SdkError<E>) -> Self

@@ -1,10 +1,13 @@
 //! EventBridge's rules, by signed requests.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
+use super::tagging::{Tag, by_key};
 
 const SERVICE: Service = Service { name: "events", host: "events", id: "EventBridge", is_global: false };
 
@@ -45,6 +48,13 @@ enum State {
     EnabledWithAllManagementEvents,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagsAnswer {
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
 impl Events {
     pub(super) fn new(signed: &Signed) -> Self {
         Self { signed: signed.clone() }
@@ -62,6 +72,15 @@ impl Events {
             matches_all_management_events: state == State::EnabledWithAllManagementEvents,
             managed_by,
         })
+    }
+
+    /// The tags of a rule, by its ARN. `events:ListTagsForResource`.
+    ///
+    /// # Errors
+    /// The call failed, also where there is no such rule.
+    pub async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let answer = self.send("ListTagsForResource", json!({"ResourceARN": arn})).await?;
+        Ok(by_key(answer.json::<TagsAnswer>()?.tags))
     }
 
     /// Lets a rule match events again. `events:EnableRule`.
@@ -85,6 +104,10 @@ impl Events {
         if let Some(bus) = bus {
             body["EventBusName"] = Value::from(bus);
         }
+        self.send(operation, body).await
+    }
+
+    async fn send(&self, operation: &'static str, body: Value) -> Result<Answer, AwsError> {
         let input = Input::Json { version: JsonVersion::V1_1, target: "AWSEvents", body };
         self.signed.send(&Call { service: &SERVICE, operation, input, secrets: &[] }).await
     }

@@ -248,6 +248,20 @@ impl Fis {
         }
     }
 
+    /// By which tags each target of a template is chosen; none where it is not chosen by tags (but by ARNs or parameters), or
+    /// where there is no such template. `fis:GetExperimentTemplate`.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn template_tags(&self, id: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>, AwsError> {
+        let output = self.client.get_experiment_template().id(id).send().await;
+        let output = output.map_err(|error| AwsError::from_sdk(SERVICE, "GetExperimentTemplate", &error))?;
+        let targets = output.experiment_template().and_then(|template| template.targets());
+        let tags = |tags: Option<&HashMap<String, String>>| tags.cloned().unwrap_or_default().into_iter().collect();
+        let of = targets.into_iter().flatten().map(|(name, target)| (name.clone(), tags(target.resource_tags())));
+        Ok(of.collect())
+    }
+
     /// Makes a template that carries the tag `gameday: TOKEN`; its id. The same token and template make one, however often
     /// they are asked for. `fis:CreateExperimentTemplate` and `fis:TagResource`, and `iam:PassRole` of its role.
     ///

@@ -1,11 +1,15 @@
 //! Roles, their inline policies, and what policies come to, by signed requests.
 
+use std::collections::BTreeMap;
+
 use super::AwsError;
 use super::signed::{Answer, Call, Element, Input, Service, Signed, percent_decode};
 
 const SERVICE: Service = Service { name: "iam", host: "iam", id: "IAM", is_global: true };
 /// How many pages of a simulation are read; each has up to 100 results (AWS's default for `MaxItems`).
 const SIMULATION_PAGES_MAX: usize = 100;
+/// How many pages of tags are read. A role has up to 50 tags (AWS).
+const TAG_PAGES_MAX: usize = 50;
 
 /// IAM of the partition. Clones share their connections. What is written here is seen everywhere only after some seconds.
 #[derive(Debug, Clone)]
@@ -86,6 +90,34 @@ impl Iam {
         let answer = self.call("GetRole", &[("RoleName", role)]).await?;
         let arn = answer.xml()?.text_at(&["GetRoleResult", "Role", "Arn"]).map(str::to_owned);
         arn.ok_or_else(|| answer.bad("the answer has no ARN"))
+    }
+
+    /// The tags of a role. `iam:ListRoleTags`.
+    ///
+    /// # Errors
+    /// A call failed, also where there is no such role; or there are more than 50 pages.
+    pub async fn role_tags(&self, role: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let mut tags = BTreeMap::new();
+        let mut marker: Option<String> = None;
+        for page in 1.. {
+            let mut parameters = vec![("RoleName".to_owned(), role.to_owned())];
+            parameters.extend(marker.take().map(|marker| ("Marker".to_owned(), marker)));
+            let answer = self.send("ListRoleTags", parameters).await?;
+            let root = answer.xml()?;
+            for tag in root.members(&["ListRoleTagsResult", "Tags"]) {
+                let (key, value) = (tag.text_at(&["Key"]), tag.text_at(&["Value"]).unwrap_or_default());
+                let key = key.ok_or_else(|| answer.bad("a tag has no key"))?;
+                tags.insert(key.to_owned(), value.to_owned());
+            }
+            marker = root.text_at(&["ListRoleTagsResult", "Marker"]).map(str::to_owned);
+            if root.text_at(&["ListRoleTagsResult", "IsTruncated"]) != Some("true") {
+                break;
+            }
+            if page >= TAG_PAGES_MAX || marker.is_none() {
+                return Err(answer.bad("the list of tags has no end"));
+            }
+        }
+        Ok(tags)
     }
 
     /// What the policies of a user, group or role (not of a session) say to each of `actions` on each of `resources`; no

@@ -3,14 +3,18 @@
 //! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
 
 mod connect;
+mod credentials_end;
 mod dynamodb;
+mod endpoint_override;
 mod error;
 mod events;
 mod failpoint;
 mod fis;
 mod iam;
 mod lambda;
+mod pace;
 mod ports;
+mod role;
 mod scheduler;
 mod service_time;
 mod signed;
@@ -20,17 +24,24 @@ mod sts;
 mod tagging;
 
 pub use connect::{Aws, Connection};
+pub use credentials_end::CredentialsEnd;
 pub use dynamodb::{DynamoDb, Table, TableStatus};
+pub use endpoint_override::EndpointOverride;
 pub use error::AwsError;
 pub use events::{Events, Rule};
 pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, ResolvedTarget, TemplateTarget};
 pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
+pub use pace::urgently;
 pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
 };
+pub use role::Role;
 pub use scheduler::{Schedule, Scheduled, Scheduler};
 pub use service_time::ServiceTime;
+#[cfg(test)]
+pub(crate) use signed::{Reply, Server};
 pub use sqs::Sqs;
 pub use ssm::{Parameter, ParameterKind, Ssm};
+pub use sts::Caller;
 pub use tagging::{Tagged, Tagging};

@@ -29,6 +29,13 @@ struct AttributesAnswer {
     attributes: BTreeMap<String, String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagsAnswer {
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
 impl Sqs {
     pub(super) fn new(signed: &Signed) -> Self {
         Self { signed: signed.clone() }
@@ -59,6 +66,14 @@ impl Sqs {
     pub async fn arn(&self, url: &str) -> Result<String, AwsError> {
         let (arn, answer) = self.attribute(url, "QueueArn").await?;
         arn.ok_or_else(|| answer.bad("the answer has no ARN"))
+    }
+
+    /// The tags of a queue. `sqs:ListQueueTags`.
+    ///
+    /// # Errors
+    /// The call failed, also where there is no such queue.
+    pub async fn tags(&self, url: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        Ok(self.call("ListQueueTags", json!({"QueueUrl": url})).await?.json::<TagsAnswer>()?.tags)
     }
 
     /// Replaces the policy of a queue; none takes it away. There is no lock: whoever writes last wins.

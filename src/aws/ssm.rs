@@ -1,10 +1,13 @@
 //! Systems Manager's parameters, by signed requests.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
+use super::tagging::{Tag, by_key};
 use crate::unit::Secret;
 
 const SERVICE: Service = Service { name: "ssm", host: "ssm", id: "SSM", is_global: false };
@@ -70,6 +73,13 @@ struct PutParameterAnswer {
     version: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagsAnswer {
+    #[serde(default)]
+    tag_list: Vec<Tag>,
+}
+
 impl Ssm {
     pub(super) fn new(signed: &Signed) -> Self {
         Self { signed: signed.clone() }
@@ -96,6 +106,15 @@ impl Ssm {
         let answer = self.call("GetParameter", json!({"Name": name, "WithDecryption": true}), &[]).await?;
         let ParameterAnswer { value, kind, version } = answer.json::<GetParameterAnswer>()?.parameter;
         Ok(Parameter { value: Secret::new(value), kind, version })
+    }
+
+    /// The tags of a parameter, by its name. `ssm:ListTagsForResource`.
+    ///
+    /// # Errors
+    /// The call failed, also where there is no such parameter.
+    pub async fn tags(&self, name: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let body = json!({"ResourceType": "Parameter", "ResourceId": name});
+        Ok(by_key(self.call("ListTagsForResource", body, &[]).await?.json::<TagsAnswer>()?.tag_list))
     }
 
     /// Sets a parameter and gives back its new version. Without `overwrite` one that exists is an error

@@ -6,8 +6,16 @@ use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use super::AwsError;
 
 const SERVICE: &str = "sts";
-
 const OPERATION: &str = "GetCallerIdentity";
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, twelve digits.
+    pub account: String,
+    /// The id of the access key.
+    pub access_key: String,
+}
 
 /// The caller's account, twelve digits.
 pub(super) async fn caller_account(configuration: &aws_config::SdkConfig) -> Result<String, AwsError> {
@@ -27,12 +35,10 @@ async fn ask(configuration: &aws_config::SdkConfig) -> Result<GetCallerIdentityO
 }
 
 fn bad_answer(message: &str) -> AwsError {
-    AwsError {
-        service: SERVICE,
-        operation: OPERATION,
-        code: "BadAnswer".to_owned(),
-        message: message.to_owned(),
-        retryable: false,
-        request_id: None,
-    }
+    no_identity("BadAnswer", message.to_owned(), false)
+}
+
+/// The caller could not be told.
+pub(super) fn no_identity(code: &str, message: String, retryable: bool) -> AwsError {
+    AwsError { service: SERVICE, operation: OPERATION, code: code.to_owned(), message, retryable, request_id: None }
 }

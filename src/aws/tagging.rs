@@ -44,11 +44,17 @@ struct Mapping {
     tags: Vec<Tag>,
 }
 
+/// A tag as most services write it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Tag {
+pub(super) struct Tag {
     key: String,
     value: String,
+}
+
+/// Tags by their keys.
+pub(super) fn by_key(tags: impl IntoIterator<Item = Tag>) -> BTreeMap<String, String> {
+    tags.into_iter().map(|Tag { key, value }| (key, value)).collect()
 }
 
 impl Tagging {
@@ -77,10 +83,9 @@ impl Tagging {
             let call = Call { service: &SERVICE, operation: "GetResources", input, secrets: &[] };
             let answer = self.signed.send(&call).await?;
             let GetResourcesAnswer { pagination_token, resource_tag_mapping_list } = answer.json()?;
-            found.extend(resource_tag_mapping_list.into_iter().map(|Mapping { arn, tags }| Tagged {
-                arn,
-                tags: tags.into_iter().map(|Tag { key, value }| (key, value)).collect(),
-            }));
+            found.extend(
+                resource_tag_mapping_list.into_iter().map(|Mapping { arn, tags }| Tagged { arn, tags: by_key(tags) }),
+            );
             if pagination_token.is_empty() {
                 break;
             }

@@ -1,5 +1,6 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
+mod approve;
 mod check;
 mod completions;
 mod demo_function;
@@ -54,6 +55,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Check, without changing anything, that a run could do what it is meant to.
     Readiness(readiness::Arguments),
+    /// Agree to a plan in a role that an environment asks.
+    Approve(approve::Arguments),
     /// Run a scenario to its report.
     Run(run::Arguments),
     /// Show what a run is at.
@@ -140,6 +143,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments).await,
+        Command::Approve(arguments) => approve::run(&arguments),
         Command::Readiness(arguments) => readiness::run(&arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),

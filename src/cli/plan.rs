@@ -9,8 +9,9 @@ use serde_json::json;
 use super::{Exit, Failure, out, preview, workspace};
 use crate::plan::{self, Action, ChangePlan, Plan, Policies, Refusal};
 use crate::playbook::{self, Playbook};
+use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
-use crate::unit::{FaultId, PlaybookId, format_duration};
+use crate::unit::{Clock, FaultId, PlaybookId, format_duration};
 use crate::workspace::{Environment, Workspace};
 
 #[derive(Debug, Args)]
@@ -55,8 +56,37 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         print(&plan);
         previews.iter().for_each(|previews| preview::print(previews));
+        let reports = workspace::reports_of(&workspace, None);
+        print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
     }
     Ok(previews.map_or(Exit::Success, |previews| preview::exit(&previews)))
+}
+
+/// What lets a run begin, and what does not.
+pub(super) fn permission(
+    plan: &Plan,
+    checked: &Checked,
+    environment: &Environment,
+    workspace: &Workspace,
+    reports: &Path,
+    production: Option<&str>,
+    scenario: &Path,
+) -> Permission {
+    let rules = checked.scenario.environments.as_ref();
+    let pass_first = rules.and_then(|rules| rules.pass_first.get(&environment.name)).map(String::as_str);
+    let (root, now) = (workspace.root.as_path(), Clock::start().now());
+    Permission::look(&PermitRequest { plan, environment, pass_first, production, root, reports, scenario, now })
+}
+
+fn print_permission(permission: &Permission) {
+    let Permission { given, missing, notes, .. } = permission;
+    if given.is_empty() && missing.is_empty() && notes.is_empty() {
+        return;
+    }
+    out::line("\nbefore a run");
+    given.iter().for_each(|line| out::line(format_args!("  ✓ {line}")));
+    missing.iter().for_each(|line| out::line(format_args!("  ✗ {line}")));
+    notes.iter().for_each(|line| out::line(format_args!("  - {line}")));
 }
 
 /// Reads and checks a scenario; warnings go to standard error.
@@ -92,7 +122,8 @@ fn refused(refusals: &[Refusal]) -> Failure {
 
 fn print(plan: &Plan) {
     out::line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
-    out::line(format_args!("in {}, {} of timeline", plan.environment.name, format_duration(plan.length())));
+    let (environment, length) = (&plan.environment, format_duration(plan.length()));
+    out::line(format_args!("in {}{}, {length} of timeline", environment.name, environment.kind.in_words()));
     if !plan.routes.is_empty() {
         out::line("\nbefore the first phase");
         for route in &plan.routes {

@@ -95,7 +95,7 @@ fn profile_of(folder: &Path) -> Option<String> {
     let environment = workspace.environment(&plan.environment.name)?;
     match environment.kind() {
         EnvironmentKind::Account(binding) => binding.profile.clone(),
-        EnvironmentKind::Endpoint(_) => environment.endpoint_profile.clone(),
+        EnvironmentKind::Endpoint(binding) => binding.profile.clone(),
         EnvironmentKind::Sandbox(_) => None,
     }
 }
@@ -104,10 +104,7 @@ fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
         RecoverError::Alive(_) => Failure { exit: Exit::Locked, ..failure },
-        RecoverError::Log(_)
-        | RecoverError::Folder(_)
-        | RecoverError::Identity(_)
-        | RecoverError::WrongAccount { .. } => failure,
+        RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) => failure,
     }
 }
 

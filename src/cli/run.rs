@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// The environment of gameday.yaml to run in. Any but `sandbox` must be named.
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     env: String,
+    /// Say that you know that customers depend on the environment, by its name; needed where its class is `production`.
+    #[arg(long, value_name = "NAME")]
+    production: Option<String>,
     /// Answer steps that must be done, and polls: a rehearsal without people. The report says so.
     #[arg(long)]
     yes: bool,
@@ -54,17 +57,24 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     for line in &plan.not_carried_out {
         out::progress(format_args!("note: checked, but not carried out by this version: {line}"));
     }
+    let reports = workspace::reports_of(&workspace, arguments.reports.as_deref());
+    let production = arguments.production.as_deref();
+    let permission =
+        plan::permission(&plan, &checked, environment, &workspace, &reports, production, &arguments.scenario);
+    permission.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
+    let permit = permission.permit().map_err(|missing| not_permitted(&missing))?;
     let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
     let options = RunOptions {
         gameday,
         // Functions run in folders of their own: a relative path would mean another place there.
         workspace: workspace.root.join(".").canonicalize().map_err(|error| Failure::from_error(&error))?,
-        reports: workspace::reports_of(&workspace, arguments.reports.as_deref()),
+        reports,
         scenario_text: checked.source.text().to_owned(),
         workload_text: std::fs::read_to_string(workspace.root.join("workload.yaml")).ok(),
         attendance: attendance(arguments.yes),
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
+        permit,
         failpoints: Failpoints::from_environment(),
     };
     let shown = Arc::new(plan.clone());
@@ -112,6 +122,11 @@ fn show(plan: Arc<Plan>, events: broadcast::Receiver<Arc<Event>>) -> Option<ones
     };
     std::thread::Builder::new().name("screen".to_owned()).spawn(draw).ok()?;
     Some(screen)
+}
+
+fn not_permitted(missing: &[String]) -> Failure {
+    let lines: Vec<String> = missing.iter().map(|line| format!("\n  - {line}")).collect();
+    Failure::new(Exit::NotReady, format_args!("this may not be run yet:{}", lines.concat()))
 }
 
 fn attendance(yes: bool) -> Attendance {

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::{Exit, Failure, out, recover, report};
 use crate::event::{FaultState, LogError, Recoverer};
-use crate::run::{Alarm, READY, RecoverError, Recovered, Watch};
+use crate::fault::AccountError;
+use crate::run::{Alarm, PlaceError, READY, RecoverError, Recovered, Watch};
 use crate::workspace::Workspace;
 
 /// The first wait between two tries of a recovery; it doubles.
@@ -64,10 +65,11 @@ fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
         Ok(recovered) => recovered.faults.iter().any(|fault| fault.end.is_none() && fault.state != FaultState::Drifted),
         // A log that cannot be written, for want of space, may be so later.
         Err(
-            RecoverError::Identity(_)
+            RecoverError::Place(PlaceError::Account(AccountError::Unknown { .. }))
             | RecoverError::Alive(_)
             | RecoverError::Log(LogError::File(_) | LogError::Failed),
         ) => true,
-        Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::WrongAccount { .. }) => false,
+        // Another account, or another endpoint, stays what it is.
+        Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_)) => false,
     }
 }

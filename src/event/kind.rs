@@ -1,5 +1,6 @@
 //! Every kind of event, in past participles, with what each carries. Values that may be secret never stand here.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -44,6 +45,17 @@ pub enum EventKind {
         plan_sha256: String,
         /// The process that runs it.
         process: u32,
+    },
+    /// Somebody had agreed to the run's plan.
+    RunApproved {
+        /// In which role.
+        role: PersonId,
+        /// Who.
+        by: String,
+        /// When.
+        given_at: DateTime<Utc>,
+        /// What else they said.
+        note: Option<String>,
     },
     /// A process that outlives or serves the run was started.
     ProcessStarted {
@@ -337,7 +349,8 @@ impl EventKind {
             | Self::RunDirty { .. }
             | Self::RunEnded { .. }
             | Self::RecoveryStarted { .. } => true,
-            Self::ReadinessPassed { .. }
+            Self::RunApproved { .. }
+            | Self::ReadinessPassed { .. }
             | Self::PhaseStarted { .. }
             | Self::PhaseEnded { .. }
             | Self::GateJudged { .. }
@@ -383,6 +396,7 @@ impl EventKind {
             | Self::FaultDrifted { identity, .. }
             | Self::FaultStuck { identity, .. } => Some(identity),
             Self::RunStarted { .. }
+            | Self::RunApproved { .. }
             | Self::ProcessStarted { .. }
             | Self::ReadinessPassed { .. }
             | Self::PhaseStarted { .. }

@@ -140,9 +140,7 @@ impl RunState {
         self.elapsed_ms = at;
         match &event.kind {
             EventKind::RunStarted { run, scenario, title, environment, process, .. } => {
-                (self.run, self.scenario) = (run.to_string(), scenario.to_string());
-                (self.title, self.environment) = (title.clone(), environment.clone());
-                self.process = *process;
+                self.begin([run.as_str(), scenario.as_str(), title, environment], *process);
             }
             EventKind::ProcessStarted { process, pid, address } => {
                 self.processes.push((*process, *pid, address.clone()));
@@ -210,12 +208,18 @@ impl RunState {
             EventKind::RunEnded { outcome, exit_code } => {
                 (self.outcome, self.exit_code) = (Some(*outcome), Some(*exit_code));
             }
-            EventKind::ActionSkipped { .. }
+            EventKind::RunApproved { .. }
+            | EventKind::ActionSkipped { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
         }
+    }
+
+    fn begin(&mut self, texts: [&str; 4], process: u32) {
+        [self.run, self.scenario, self.title, self.environment] = texts.map(str::to_owned);
+        self.process = process;
     }
 
     fn start_phase(&mut self, at: u64, phase: &PhaseId) {

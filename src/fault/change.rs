@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::about::{About, Calls, Objection};
+use super::account::{AccountError, AccountGuard};
 use super::command::{CommandError, CommandPlace};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
@@ -26,6 +27,8 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 pub struct FaultEnvironment {
     /// The control planes of AWS.
     pub aws: Aws,
+    /// Asks for the caller's account before every change and every undo; none where the environment is bound to none.
+    pub account: Option<AccountGuard>,
     /// The fault proxy's admin API; none where no target needs it.
     pub proxy: Option<AdminClient>,
     /// The targets by their names in the scenario.
@@ -62,6 +65,9 @@ pub enum FaultError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The caller is not in the environment's account, or nobody says so.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The fault proxy did not do it.
     #[error("failed to drive the fault proxy")]
     Proxy(#[from] AdminError),
@@ -120,6 +126,7 @@ impl FaultError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.retryable || error.is_stale(),
+            Self::Account(error) => error.is_retryable(),
             Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
             Self::Command(error) => error.is_retryable,
             Self::NotApplied { .. } => true,
@@ -205,6 +212,14 @@ pub(super) trait Revertible {
 }
 
 impl FaultEnvironment {
+    /// Makes sure that what is done next is done in the account to which the environment is bound.
+    pub(super) async fn check_account(&self) -> Result<(), FaultError> {
+        match &self.account {
+            Some(guard) => Ok(guard.check(&self.aws).await?),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn function(&self, target: &TargetId) -> Result<&str, FaultError> {
         match self.targets.get(target) {
             Some(FaultTarget::Function { name, .. }) => Ok(name),
@@ -248,7 +263,8 @@ impl FaultEnvironment {
         match error {
             FaultError::Aws(error) => error.is_not_found() || (self.is_embedded && error.is_unreachable()),
             FaultError::Proxy(error) => matches!(error, AdminError::Gone { .. }),
-            FaultError::Target(_)
+            FaultError::Account(_)
+            | FaultError::Target(_)
             | FaultError::Command(_)
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }

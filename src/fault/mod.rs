@@ -3,6 +3,7 @@
 //! Owns: the specs, [`Undo`] data, inject and revert. Must not know: phases, the timeline, hypotheses.
 
 mod about;
+mod account;
 mod change;
 mod command;
 mod configuration;
@@ -67,6 +68,7 @@ use crate::event::Armed;
 use crate::unit::{DurationText, TargetId};
 
 pub use about::{About, Calls, Objection, Step};
+pub use account::{AccountError, AccountGuard};
 pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
 pub use command::{CommandError, CommandPlace, Permits};
 pub use configuration::obstacle;

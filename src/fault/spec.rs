@@ -90,8 +90,11 @@ macro_rules! fault_kinds {
             pub async fn inject(&self, environment: &FaultEnvironment, _armed: &Armed) -> Result<(), FaultError> {
                 let mut backoff = Backoff::within(INJECT_BUDGET);
                 loop {
-                    let outcome = match self {
-                        $(Self::$kind(change) => change.try_inject(environment).await,)+
+                    let outcome = match environment.check_account().await {
+                        Err(error) => Err(error),
+                        Ok(()) => match self {
+                            $(Self::$kind(change) => change.try_inject(environment).await,)+
+                        },
                     };
                     match outcome {
                         Err(error) if backoff.again(environment, &error).await => {}
@@ -100,16 +103,23 @@ macro_rules! fault_kinds {
                 }
             }
 
-            /// Compares, restores, reads back. It can be asked again and again.
+            /// Compares, restores, reads back. It can be asked again and again. Its calls go past the client's rate.
             ///
             /// # Errors
             /// It could not be done in its time.
             pub async fn revert(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
+                crate::aws::urgently(self.revert_within_budget(environment)).await
+            }
+
+            async fn revert_within_budget(&self, environment: &FaultEnvironment) -> Result<Reverted, FaultError> {
                 let mut backoff = Backoff::within(REVERT_BUDGET);
                 let mut restoring = false;
                 loop {
-                    let outcome = match self {
-                        $(Self::$kind(change) => change.try_revert(environment, &mut restoring).await,)+
+                    let outcome = match environment.check_account().await {
+                        Err(error) => Err(error),
+                        Ok(()) => match self {
+                            $(Self::$kind(change) => change.try_revert(environment, &mut restoring).await,)+
+                        },
                     };
                     match outcome {
                         Err(error) if environment.is_gone(&error) => return Ok(Reverted::Gone),
@@ -143,6 +153,7 @@ macro_rules! fault_kinds {
             /// # Errors
             /// The target cannot be read, or is in a state in which the undo would not be certain.
             pub async fn prepare(&self, environment: &FaultEnvironment) -> Result<Undo, FaultError> {
+                environment.check_account().await?;
                 match self {
                     $(Self::$kind(fault) => fault.prepare(environment).await.map(Undo::$kind),)+
                 }

@@ -253,6 +253,7 @@ impl FakeFunctions {
         let target = |name: &String| (name.parse().unwrap(), FaultTarget::Function { name: name.clone(), alias: None });
         FaultEnvironment {
             shell: String::new(),
+            account: None,
             aws: Aws::made_up(Arc::clone(self) as Arc<dyn FunctionControl>),
             proxy: None,
             targets: self.plane().functions.keys().map(target).collect(),

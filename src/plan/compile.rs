@@ -15,7 +15,7 @@ use crate::proxy::Protocol;
 use crate::scenario::expect::Expectation;
 use crate::scenario::{ActionKind, ActionSpec, Checked, PhaseSpec, Redaction, ReportFormat, Scenario, TargetKind};
 use crate::unit::{FaultId, PhaseId, PlaybookId, TargetId};
-use crate::workspace::{Environment, EnvironmentKind, Workspace};
+use crate::workspace::{AccountBinding, EndpointBinding, Environment, EnvironmentKind, Workspace};
 
 /// The formats of a report when neither the scenario nor the workspace names any.
 const FORMATS_DEFAULT: [ReportFormat; 4] =
@@ -83,10 +83,18 @@ fn facts(checked: &Checked) -> ScenarioFacts {
 fn environment_facts(environment: &Environment) -> EnvironmentFacts {
     let kind = match environment.kind() {
         EnvironmentKind::Sandbox(_) => PlannedEnvironment::Sandbox,
-        EnvironmentKind::Endpoint(url) => PlannedEnvironment::Endpoint { url: url.clone() },
-        EnvironmentKind::Account(binding) => {
-            PlannedEnvironment::Account { account: binding.account.clone(), region: binding.region.clone() }
-        }
+        EnvironmentKind::Endpoint(EndpointBinding { url, account, profile, role }) => PlannedEnvironment::Endpoint {
+            url: url.clone(),
+            account: account.clone(),
+            profile: profile.clone(),
+            role: role.clone(),
+        },
+        EnvironmentKind::Account(AccountBinding { account, region, profile, role }) => PlannedEnvironment::Account {
+            account: account.clone(),
+            region: region.clone(),
+            profile: profile.clone(),
+            role: role.clone(),
+        },
     };
     EnvironmentFacts { name: environment.name.clone(), kind }
 }

@@ -103,26 +103,18 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             format!("choose one of {}, or add it to `environments.allow`", rules.allow.join(", ")),
         ));
     }
-    if let Some(first) = rules.pass_first.get(name) {
-        found.insert(Refusal::new(
-            format!("`pass_first` asks for a pass in `{first}` before `{name}`, which is not yet looked up"),
-            format!("run it in `{first}`, then take the line out"),
-        ));
-    }
-    if environment.approvals.is_some() {
-        found.insert(Refusal::new(
-            format!("environment `{name}` asks for approvals, which can not be given yet"),
-            "run in an environment without `approvals`",
-        ));
-    }
-    if environment.window.is_some() {
-        found.insert(Refusal::new(
-            format!("environment `{name}` has a `window`, which is not yet kept"),
-            "run in an environment without `window`",
-        ));
-    }
+    let role = environment.role();
     for (fault, spec) in &checked.scenario.faults {
         let Ok(kind) = spec.kind() else { continue };
+        if let (Some(role), Some((_, program))) = (role, kind.programs().first()) {
+            found.insert(Refusal::new(
+                format!(
+                    "fault `{fault}` runs `{program}`, which would not be `{}`, the role of environment `{name}`",
+                    role.arn
+                ),
+                "let a `profile` assume the role instead of `role_arn`: programs are given the profile",
+            ));
+        }
         for (_, program) in kind.programs() {
             if !environment.permits_program(program) {
                 found.insert(Refusal::new(

@@ -13,8 +13,9 @@ use crate::scenario::expect::Expectation;
 use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat, Severity};
 use crate::unit::{
     DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
-    ScenarioId, SignalId, StepId, TargetId,
+    ScenarioId, SignalId, StepId, TargetId, sha256_hex,
 };
+use crate::workspace::AssumedRole;
 
 /// The version of `plan.json`.
 pub const PLAN_FORMAT: u32 = 1;
@@ -63,6 +64,14 @@ pub struct Plan {
     pub not_carried_out: Vec<String>,
 }
 
+impl Plan {
+    /// SHA-256 of the plan: what somebody agrees to. It changes with the scenario, its playbooks and its environment.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        sha256_hex(&serde_json::to_vec(self).expect("invariant: a plan serialises to JSON"))
+    }
+}
+
 /// What a report says of the scenario itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +116,15 @@ pub enum EnvironmentKind {
     Endpoint {
         /// Its URL.
         url: String,
+        /// The account in which the caller must be; none is not asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// A profile of the AWS configuration; none is made-up credentials.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        profile: Option<String>,
+        /// A role of that account that is assumed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<AssumedRole>,
     },
     /// An AWS account.
     Account {
@@ -114,7 +132,69 @@ pub enum EnvironmentKind {
         account: String,
         /// The Region.
         region: String,
+        /// A profile of the AWS configuration; none is the default chain of credentials.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        profile: Option<String>,
+        /// A role of the account that is assumed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<AssumedRole>,
     },
+}
+
+impl EnvironmentKind {
+    /// The account in which the caller must be, before anything is changed or undone; none where nobody asks.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Sandbox => None,
+            Self::Endpoint { account, .. } => account.as_deref(),
+            Self::Account { account, .. } => Some(account),
+        }
+    }
+
+    /// Where it is, behind its name.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let account = self.account().map(|account| format!("account {account}"));
+        let (place, region) = match self {
+            Self::Sandbox => (None, None),
+            Self::Endpoint { url, .. } => (Some(format!("endpoint {url}")), None),
+            Self::Account { region, .. } => (None, Some(region.clone())),
+        };
+        let role = self.role().map(|role| format!("as {}", role.arn));
+        let parts: Vec<String> = [place, account, region, role].into_iter().flatten().collect();
+        if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    }
+
+    /// The role that is assumed.
+    #[must_use]
+    pub fn role(&self) -> Option<&AssumedRole> {
+        match self {
+            Self::Sandbox => None,
+            Self::Endpoint { role, .. } | Self::Account { role, .. } => role.as_ref(),
+        }
+    }
+
+    /// Takes the credentials of another profile, where any are asked for.
+    pub(crate) fn set_profile(&mut self, now: &str) {
+        match self {
+            Self::Sandbox => {}
+            Self::Endpoint { profile, .. } | Self::Account { profile, .. } => *profile = Some(now.to_owned()),
+        }
+    }
+
+    /// Whether changes in both lie in the same place, by whatever credentials. Each sandbox is a place of its own.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Endpoint { url, .. }, Self::Endpoint { url: other, .. }) => url == other,
+            (
+                Self::Account { account, region, .. },
+                Self::Account { account: other_account, region: other_region, .. },
+            ) => account == other_account && region == other_region,
+            (Self::Sandbox | Self::Endpoint { .. } | Self::Account { .. }, _) => false,
+        }
+    }
 }
 
 /// A target, resolved.

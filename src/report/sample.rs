@@ -366,6 +366,7 @@ pub(super) fn facts() -> Facts {
         environment: Environment {
             name: "sandbox".to_owned(),
             kind: "sandbox".to_owned(),
+            endpoint: None,
             account: None,
             region: None,
             caveat: Some(super::facts::SANDBOX_CAVEAT.to_owned()),

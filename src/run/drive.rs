@@ -25,6 +25,7 @@ use super::guardrail::{self, Finding};
 use super::ledger::Recorder;
 use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
+use super::permit::Permit;
 use super::probe_task::{self, Sample};
 use super::recover::{close_proxy, read_undos, undo_all};
 use super::stage::{Stage, renew_lease};
@@ -63,6 +64,8 @@ pub struct RunOptions {
     pub seed: u64,
     /// Whether a process is started that undoes when this one dies or hangs.
     pub has_watchdog: bool,
+    /// That it may begin.
+    pub permit: Permit,
     /// Where a crash test ends the process.
     pub failpoints: Failpoints,
 }
@@ -101,6 +104,9 @@ pub async fn run(
         plan_sha256: folder.plan_sha256.clone(),
         process: std::process::id(),
     })?;
+    for approved in options.permit.events() {
+        recorder.record(approved)?;
+    }
     match prepare(plan, environment, &options, &folder, &recorder).await {
         Ok(mut prepared) => {
             let watchdog = prepared.watchdog.take();

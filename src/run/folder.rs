@@ -218,7 +218,7 @@ impl EnvironmentLock {
         let mut paths = vec![reports.join(LOCK_DIRECTORY).join(format!("{}.lock", environment.name))];
         let shared = match environment.kind() {
             EnvironmentKind::Sandbox(_) => None,
-            EnvironmentKind::Endpoint(url) => Some(url.clone()),
+            EnvironmentKind::Endpoint(binding) => Some(binding.url.clone()),
             EnvironmentKind::Account(binding) => Some(format!("{} {}", binding.account, binding.region)),
         };
         if let Some(shared) = shared {

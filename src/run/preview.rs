@@ -40,8 +40,14 @@ pub async fn preview(
     plan.targets.retain(|_, target| !matches!(target, TargetPlan::Proxy(_)));
     let interrupted = interruption();
     let failpoints = Failpoints::default();
-    let options =
-        StageOptions { gameday, workspace, short_name: &short_name(workspace), seed: 1, failpoints: &failpoints };
+    let options = StageOptions {
+        gameday,
+        workspace,
+        session: "gameday-preview",
+        short_name: &short_name(workspace),
+        seed: 1,
+        failpoints: &failpoints,
+    };
     let mut stage = Stage::set(&plan, environment, &options, |_, _, _| {}).await.map_err(Box::new)?;
     let mut previews = Vec::new();
     for (fault, change) in &plan.changes {

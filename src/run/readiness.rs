@@ -1,218 +1,164 @@
-//! Whether a run could do what it is meant to, without doing it. Owns: the look at permissions. What is not known is no pass.
+//! What must hold before anything is changed, beside what the targets are: the account, the clock, the credentials.
 
-use serde::Serialize;
+use std::time::Duration;
 
-use super::stage::connection;
-use crate::aws::{Aws, AwsError, Decision, Simulated};
-use crate::plan::{Plan, Policies, Statement};
-use crate::workspace::{Environment, EnvironmentKind};
+use chrono::{DateTime, TimeDelta, Utc};
 
-/// Why permissions could not be looked at.
+use super::place::PlaceError;
+use crate::aws::{Aws, AwsError, CredentialsEnd};
+use crate::fault::AccountGuard;
+use crate::plan::Plan;
+use crate::unit::format_duration;
+
+/// How wrong this machine's clock may be. AWS refuses requests that are five minutes off; what is written down about people
+/// and alarms is of no use long before.
+const CLOCK_ERROR_MAX: TimeDelta = TimeDelta::seconds(2);
+/// How long credentials must last longer than the timeline: the undo of every kind of fault may wait for minutes.
+const UNDO_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// Why nothing may be changed now.
 #[derive(Debug, thiserror::Error)]
-pub enum PermissionsError {
-    /// The caller could not be told.
-    #[error("failed to ask AWS who we are")]
-    Identity(#[source] AwsError),
-    /// Another account than the environment's.
-    #[error("the caller is in account `{found}`, and environment `{environment}` is account `{expected}`")]
-    WrongAccount {
-        /// The environment.
-        environment: String,
-        /// Its account.
-        expected: String,
-        /// The caller's.
-        found: String,
+pub enum CallerError {
+    /// Nothing may be done there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// This machine's clock is wrong.
+    #[error(
+        "this machine's clock is at least {:.1} s {} AWS's, and may be off by 2 s: set it (`timedatectl set-ntp true`), or \
+         AWS refuses calls, and times in the log mean nothing",
+        seconds(*error), if *error > TimeDelta::zero() { "ahead of" } else { "behind" }
+    )]
+    Clock {
+        /// By how much at least; positive is ahead.
+        error: TimeDelta,
+    },
+    /// Nobody knows whether this machine's clock is right.
+    #[error("AWS does not tell the time, so that nobody knows whether this machine's clock is right")]
+    NoTime(#[source] Box<AwsError>),
+    /// There are no credentials.
+    #[error("there are no credentials")]
+    NoCredentials(#[source] Box<AwsError>),
+    /// They end too soon.
+    #[error(
+        "the credentials end at {}, and the run needs them until {} ({} of timeline and settling, and {} to undo): renew \
+         them, or use a `profile` that renews itself",
+        end.format(TIME_FORMAT), needed.format(TIME_FORMAT), format_duration(*lasts), format_duration(UNDO_MARGIN)
+    )]
+    CredentialsEnd {
+        /// When they end.
+        end: DateTime<Utc>,
+        /// Until when they are needed.
+        needed: DateTime<Utc>,
+        /// How long the run lasts.
+        lasts: Duration,
     },
 }
 
-/// What IAM says to one action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// A policy allows it, and none denies it.
-    Allowed,
-    /// A policy denies it, or none allows it.
-    Denied,
-    /// IAM did not say.
-    Unknown,
+/// What was looked at: a line for each thing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// What is as it should be.
+    pub(super) passed: Vec<String>,
+    /// What nobody can know, and which is no reason to refuse.
+    pub(super) unknown: Vec<String>,
 }
 
-/// One action on one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Permitted {
-    /// The action: `lambda:PutFunctionConcurrency`.
-    pub action: String,
-    /// The ARN, or `*`.
-    pub resource: String,
-    /// Whether an undo needs it.
-    pub is_for_undo: bool,
-    /// What IAM says.
-    pub verdict: Verdict,
-    /// Why it is not allowed, or not known.
-    pub why: Option<String>,
-}
-
-/// What IAM says to everything that a run needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Permissions {
-    /// Whose policies were asked for: a user or a role.
-    pub principal: String,
-    /// Every action on every resource, in the order of the policies.
-    pub permissions: Vec<Permitted>,
-}
-
-impl Permissions {
-    /// Whether everything is allowed for certain.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.count(Verdict::Allowed) == self.permissions.len()
-    }
-
-    /// How many have the verdict.
-    #[must_use]
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.permissions.iter().filter(|permitted| permitted.verdict == verdict).count()
-    }
-}
-
-/// Asks IAM for every permission that a run of `plan` needs, by `iam:SimulatePrincipalPolicy`; none for a sandbox, which
-/// needs none. Changes nothing. Policies of sessions and of resources are not in the answers (AWS).
-///
-/// # Errors
-/// The caller is not known, or belongs to another account. That IAM does not say is a verdict and no error.
-pub async fn permissions(plan: &Plan, environment: &Environment) -> Result<Option<Permissions>, PermissionsError> {
-    if let EnvironmentKind::Sandbox(_) = environment.kind() {
-        return Ok(None);
-    }
-    let aws = Aws::connect(&connection(environment, None)).await;
-    let caller = aws.caller_arn().await.map_err(PermissionsError::Identity)?;
-    let found = caller.split(':').nth(4).unwrap_or_default();
-    if let EnvironmentKind::Account(binding) = environment.kind()
-        && binding.account != found
+/// Makes sure that the caller is the one to whom the environment is bound, now and until everything is undone.
+pub(super) async fn check_caller(
+    aws: &Aws,
+    guard: &AccountGuard,
+    plan: &Plan,
+    now: DateTime<Utc>,
+) -> Result<Looked, CallerError> {
+    // A clock that is wrong makes every other answer a riddle.
+    let time = aws.service_time().await;
+    if let Ok(time) = &time
+        && time.clock_error().abs() > CLOCK_ERROR_MAX
     {
-        return Err(PermissionsError::WrongAccount {
-            environment: environment.name.clone(),
-            expected: binding.account.clone(),
-            found: found.to_owned(),
-        });
+        return Err(CallerError::Clock { error: time.clock_error() });
     }
-    let policies = Policies::of(plan, environment, Some(found));
-    Ok(Some(ask(&aws, &caller, &policies).await))
+    guard.check(aws).await.map_err(PlaceError::from)?;
+    time.map_err(|source| CallerError::NoTime(Box::new(source)))?;
+    let end = aws.credentials_end().await.map_err(|source| CallerError::NoCredentials(Box::new(source)))?;
+    let mut looked = check_end(end, plan, now)?;
+    looked.passed.push(format!("the caller is in account {}", guard.account()));
+    looked.passed.push("this machine's clock is that of AWS, give or take 2 s".to_owned());
+    Ok(looked)
 }
 
-async fn ask(aws: &Aws, caller: &str, policies: &Policies) -> Permissions {
-    let principal = Principal::of(aws, caller).await;
-    let mut unknown = principal.unknown;
-    let mut permissions = Vec::new();
-    for statement in policies.inject.statements() {
-        let answer = match &unknown {
-            Some(_) => Ok(Vec::new()),
-            None => simulate(aws, &principal.arn, &statement).await,
-        };
-        let simulated = answer.unwrap_or_else(|error| {
-            // What failed once would fail again: whoever may not simulate is not asked any more.
-            unknown = Some(error.to_string());
-            Vec::new()
-        });
-        for action in &statement.actions {
-            for resource in &statement.resources {
-                let (verdict, why) = verdict(&simulated, action, resource, unknown.as_deref());
-                let is_for_undo = policies.rollback.allows(action, resource);
-                let (action, resource) = ((*action).to_owned(), resource.clone());
-                permissions.push(Permitted { action, resource, is_for_undo, verdict, why });
-            }
+/// Whether the credentials last until everything is undone.
+fn check_end(end: CredentialsEnd, plan: &Plan, now: DateTime<Utc>) -> Result<Looked, CallerError> {
+    let lasts = plan.length() + plan.settle.as_ref().map_or(Duration::ZERO, |settle| settle.within.0);
+    let needed = now + TimeDelta::from_std(lasts + UNDO_MARGIN).unwrap_or(TimeDelta::MAX);
+    let passed = |line: String| Looked { passed: vec![line], unknown: Vec::new() };
+    match end {
+        CredentialsEnd::At(end) if end < needed => Err(CallerError::CredentialsEnd { end, needed, lasts }),
+        CredentialsEnd::At(end) => Ok(passed(format!("the credentials last until {}", end.format(TIME_FORMAT)))),
+        CredentialsEnd::Never => Ok(passed("the credentials do not end".to_owned())),
+        CredentialsEnd::Renewed => Ok(passed("the credentials are renewed before they end".to_owned())),
+        CredentialsEnd::Unknown => {
+            let needed = needed.format(TIME_FORMAT);
+            let text = format!(
+                "nobody knows when the session of the credentials ends, and they are needed until {needed}: an undo after \
+                 their end would be stuck"
+            );
+            Ok(Looked { passed: Vec::new(), unknown: vec![text] })
         }
     }
-    Permissions { principal: principal.arn, permissions }
 }
 
-/// One resource a call: not every answer tells several apart.
-async fn simulate(aws: &Aws, principal: &str, statement: &Statement) -> Result<Vec<Simulated>, AwsError> {
-    let condition = statement.condition.as_ref();
-    let value = condition.and_then(|condition| Some((condition.key, condition.values.first()?.as_str())));
-    let context: Vec<(&str, &str)> = value.into_iter().collect();
-    let mut simulated = Vec::new();
-    for resource in &statement.resources {
-        // No resource stands for `*`.
-        let resources = Some(resource.as_str()).filter(|arn| *arn != "*");
-        simulated.extend(aws.iam.simulate(principal, &statement.actions, resources.as_slice(), &context).await?);
-    }
-    Ok(simulated)
-}
+/// A time of day, as AWS's own consoles show it.
+const TIME_FORMAT: &str = "%H:%M:%S UTC";
 
-fn verdict(simulated: &[Simulated], action: &str, resource: &str, unknown: Option<&str>) -> (Verdict, Option<String>) {
-    let is_it = |it: &&Simulated| it.action.eq_ignore_ascii_case(action) && it.resource == resource;
-    let own = |text: &str| Some(text.to_owned());
-    match simulated.iter().find(is_it).map(|it| it.decision) {
-        Some(Decision::Allowed) => (Verdict::Allowed, None),
-        Some(Decision::ExplicitDeny) => (Verdict::Denied, own("a policy denies it")),
-        Some(Decision::ImplicitDeny) => (Verdict::Denied, own("no policy allows it")),
-        None => (Verdict::Unknown, own(unknown.unwrap_or("IAM says nothing of it"))),
-    }
-}
-
-/// Whose policies are asked for.
-struct Principal {
-    /// The ARN of a user or a role.
-    arn: String,
-    /// Why nobody can be asked.
-    unknown: Option<String>,
-}
-
-impl Principal {
-    /// The principal behind a caller: a session of a role stands for the role, whose path the session's ARN leaves out.
-    async fn of(aws: &Aws, caller: &str) -> Self {
-        let parts: Vec<&str> = caller.splitn(6, ':').collect();
-        let [_, partition, service, _, account, name] = parts.as_slice() else {
-            return Self { arn: caller.to_owned(), unknown: Some("it is not known what the caller is".to_owned()) };
-        };
-        match (*service, name.split('/').collect::<Vec<_>>().as_slice()) {
-            ("sts", ["assumed-role", role, ..]) => {
-                let without_path = || format!("arn:{partition}:iam::{account}:role/{role}");
-                match aws.iam.role_arn(role).await {
-                    Ok(arn) => Self { arn, unknown: None },
-                    // Most roles have no path; where this one has, the simulation will say that there is no such role.
-                    Err(_) => Self { arn: without_path(), unknown: None },
-                }
-            }
-            ("iam", ["user", ..]) => Self { arn: caller.to_owned(), unknown: None },
-            _ => {
-                let unknown = "IAM simulates users and roles alone: take credentials of one of them".to_owned();
-                Self { arn: caller.to_owned(), unknown: Some(unknown) }
-            }
-        }
-    }
+/// Seconds without a sign.
+fn seconds(error: TimeDelta) -> f64 {
+    error.abs().as_seconds_f64()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::{Reply, Server};
+    use crate::fault::testing::{FakeFunctions, FunctionState};
+    use crate::plan::testing::Sketch;
+    use crate::scenario::Mode;
+    use crate::unit::Clock;
+
+    fn plan() -> Plan {
+        Sketch::new(Mode::Drill).phase("broken", 600).plan()
+    }
 
     #[test]
-    fn what_iam_does_not_say_is_unknown_and_no_pass() {
-        let of = |decision| Simulated { action: "sqs:getqueueurl".to_owned(), resource: "arn:1".to_owned(), decision };
-        let simulated = [of(Decision::Allowed)];
-        assert_eq!(verdict(&simulated, "sqs:GetQueueUrl", "arn:1", None), (Verdict::Allowed, None));
-        assert_eq!(verdict(&simulated, "sqs:GetQueueUrl", "arn:2", None).0, Verdict::Unknown);
-        let (unknown, why) = verdict(&[], "sqs:GetQueueUrl", "arn:1", Some("may not simulate"));
-        assert_eq!((unknown, why.as_deref()), (Verdict::Unknown, Some("may not simulate")));
-        for denied in [Decision::ExplicitDeny, Decision::ImplicitDeny] {
-            assert_eq!(verdict(&[of(denied)], "sqs:GetQueueUrl", "arn:1", None).0, Verdict::Denied);
+    fn credentials_last_until_everything_is_undone_or_are_refused() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let after = |minutes: i64| CredentialsEnd::At(now + TimeDelta::minutes(minutes));
+        let error = check_end(after(14), &plan(), now).unwrap_err().to_string();
+        let expected = "the credentials end at 08:14:00 UTC, and the run needs them until 08:15:00 UTC (10m of timeline and \
+                        settling, and 5m to undo)";
+        assert!(error.starts_with(expected), "{error}");
+        for end in [after(15), CredentialsEnd::Never, CredentialsEnd::Renewed] {
+            let looked = check_end(end, &plan(), now).unwrap();
+            assert_eq!((looked.passed.len(), looked.unknown.len()), (1, 0), "{end:?}");
         }
-        let permitted = |verdict| Permitted {
-            action: String::new(),
-            resource: String::new(),
-            is_for_undo: false,
-            verdict,
-            why: None,
-        };
-        for (verdicts, is_ready) in [
-            ([Verdict::Allowed, Verdict::Allowed], true),
-            ([Verdict::Allowed, Verdict::Unknown], false),
-            ([Verdict::Denied, Verdict::Allowed], false),
-        ] {
-            let permissions = Permissions { principal: String::new(), permissions: verdicts.map(permitted).to_vec() };
-            assert_eq!(permissions.is_ready(), is_ready);
+        let looked = check_end(CredentialsEnd::Unknown, &plan(), now).unwrap();
+        assert_eq!((looked.passed.len(), looked.unknown.len()), (0, 1));
+    }
+
+    /// The answer says nothing about the account: the clock is told first, since it spoils all other answers.
+    #[tokio::test]
+    async fn a_clock_that_is_wrong_is_refused_with_how_wrong_it_is() {
+        let now = Clock::start().now();
+        for (offset, words) in [(60, " s behind AWS's"), (-60, " s ahead of AWS's")] {
+            let date = (now + TimeDelta::seconds(offset)).format("%a, %d %b %Y %H:%M:%S GMT");
+            let headers = format!("date: {date}\r\n");
+            let server =
+                Server::start([Reply::Answer { status: 403, headers, body: "<ErrorResponse/>".to_owned() }]).await;
+            let aws = Aws::made_up_at(&server, FakeFunctions::checkout(FunctionState::with(&[])));
+            let guard = AccountGuard::new("staging", "111122223333");
+            let error = check_caller(&aws, &guard, &plan(), now).await.unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("timedatectl"), "{error}");
+            let told: f64 = error.split(' ').find_map(|word| word.parse().ok()).unwrap();
+            assert!((50.0..70.0).contains(&told), "{error}");
         }
     }
 }

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
+use super::place::{Place, PlaceError};
 use super::stage::{proxy_client, targets};
-use crate::aws::{Aws, AwsError, Connection};
 use crate::event::{
     EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
     RunState, undo_path, undo_steps, was_cut,
@@ -35,17 +35,9 @@ pub enum RecoverError {
     /// It lives, or somebody else recovers it.
     #[error("the run in `{0}` is still alive, or is being recovered; end it with `gameday abort`")]
     Alive(String),
-    /// The caller could not be told.
-    #[error("failed to ask AWS who we are")]
-    Identity(#[source] AwsError),
-    /// Another account than the run's.
-    #[error("the caller is in account `{found}`, and the run was in account `{expected}`")]
-    WrongAccount {
-        /// The run's.
-        expected: String,
-        /// The caller's.
-        found: String,
-    },
+    /// Nothing may be undone from here.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
 }
 
 /// What came of a recovery.
@@ -81,7 +73,7 @@ pub struct RecoveredFault {
 /// How a run is recovered.
 #[derive(Debug, Clone, Default)]
 pub struct RecoverOptions {
-    /// The AWS profile of the run's environment.
+    /// The AWS profile that the run's environment has now; none leaves the one of the run.
     pub profile: Option<String>,
     /// Who recovers.
     pub by: Recoverer,
@@ -244,36 +236,33 @@ async fn environment_of(
     let address_of = |wanted: ProcessKind| {
         state.processes.iter().rev().find(|(kind, ..)| *kind == wanted).map(|(_, _, address)| address.clone())
     };
-    let connection = match &plan.environment.kind {
-        // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
-        EnvironmentKind::Sandbox => Connection::Endpoint(address_of(ProcessKind::Sandbox).unwrap_or_default()),
-        EnvironmentKind::Endpoint { url } => Connection::endpoint(url, options.profile.as_deref()),
-        EnvironmentKind::Account { region, .. } => {
-            Connection::Account { region: region.clone(), profile: options.profile.clone() }
-        }
-    };
     let failpoints = &options.failpoints;
-    let aws = Aws::connect(&connection).await.with_failpoints(failpoints.clone());
-    if let EnvironmentKind::Account { account, .. } = &plan.environment.kind {
-        let found = aws.caller_account().await.map_err(RecoverError::Identity)?;
-        if found != *account {
-            return Err(RecoverError::WrongAccount { expected: account.clone(), found });
-        }
+    let mut environment = plan.environment.clone();
+    if let Some(now) = &options.profile {
+        environment.kind.set_profile(now);
+    }
+    // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
+    let embedded = address_of(ProcessKind::Sandbox);
+    let session = format!("gameday-{}", state.run);
+    let Place { aws, account, shell, access } = Place::connect(&environment, embedded, &session, failpoints).await?;
+    if let Some(guard) = &account {
+        guard.check(&aws).await.map_err(PlaceError::from)?;
     }
     Ok(FaultEnvironment {
-        aws: aws.clone(),
+        aws,
+        account,
         proxy: address_of(ProcessKind::Proxy).map(|socket| proxy_client(&socket).with_failpoints(failpoints.clone())),
         targets: targets(plan),
-        shell: connection.shell(),
+        shell,
         is_embedded: plan.environment.kind == EnvironmentKind::Sandbox,
         occasion: Occasion::default(),
-        commands: commands(&plan.environment.name, &connection, failpoints),
+        commands: commands(&plan.environment.name, access, failpoints),
     })
 }
 
 /// Where commands are run that undo an `exec` fault. The folder of a run may come from anywhere, so what it says is run only
 /// where the workspace that it names permits it today.
-fn commands(environment: &str, connection: &Connection, failpoints: &Failpoints) -> CommandPlace {
+fn commands(environment: &str, access: BTreeMap<String, String>, failpoints: &Failpoints) -> CommandPlace {
     let environment = environment.to_owned();
     let is_permitted = move |folder: &Path, program: &str| {
         let workspace = Workspace::read(folder).ok();
@@ -282,7 +271,7 @@ fn commands(environment: &str, connection: &Connection, failpoints: &Failpoints)
     };
     CommandPlace {
         gameday: own_program().unwrap_or_default(),
-        access: connection.variables(),
+        access,
         permits: Permits::new(is_permitted),
         failpoints: failpoints.clone(),
         ..CommandPlace::default()

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{Aws, AwsError, Connection};
+use super::place::{Place, PlaceError};
+use super::readiness::{CallerError, Looked, check_caller};
+use super::targets::{check_resources, missing_tag};
+use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
 use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
-use crate::unit::{Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
+use crate::unit::{Clock, Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
 
 /// How long the proxy keeps its toxics without a sign of life from the run.
@@ -49,19 +52,12 @@ pub enum StageError {
         #[source]
         source: AdminError,
     },
-    /// The caller could not be told.
-    #[error("failed to ask AWS who we are")]
-    Identity(#[source] AwsError),
-    /// Another account than the environment's.
-    #[error("the caller is in account `{found}`, and environment `{environment}` is account `{expected}`")]
-    WrongAccount {
-        /// The environment.
-        environment: String,
-        /// Its account.
-        expected: String,
-        /// The caller's.
-        found: String,
-    },
+    /// Nothing may be done there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The caller, the clock or the credentials are not good for it.
+    #[error(transparent)]
+    Caller(#[from] CallerError),
     /// A target is not there, or cannot be read.
     #[error("target `{target}` is not ready")]
     Target {
@@ -107,6 +103,8 @@ pub(super) struct Stage {
     urls: BTreeMap<TargetId, String>,
     /// One line for each thing that was looked at.
     pub(super) checks: Vec<String>,
+    /// One line for each thing that nobody can know.
+    pub(super) unknown: Vec<String>,
     sandbox: Option<Sandbox>,
     proxy: Option<ProxyProcess>,
 }
@@ -117,6 +115,8 @@ pub(super) struct StageOptions<'a> {
     pub(super) gameday: &'a Path,
     /// The workspace's folder.
     pub(super) workspace: &'a Path,
+    /// Who assumes a role, as CloudTrail shows it.
+    pub(super) session: &'a str,
     /// Where the proxy's socket goes, by name.
     pub(super) short_name: &'a str,
     /// Seeds the proxy's generators.
@@ -143,25 +143,39 @@ impl Stage {
             }
             EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => None,
         };
-        let connection = connection(environment, sandbox.as_ref().map(Sandbox::endpoint));
-        let aws = Aws::connect(&connection).await.with_failpoints(options.failpoints.clone());
+        let embedded = sandbox.as_ref().map(Sandbox::endpoint);
+        let place = Place::connect(&plan.environment, embedded, options.session, options.failpoints).await;
+        let Place { aws, account, shell, access } = match place {
+            Ok(place) => place,
+            Err(error) => {
+                if let Some(sandbox) = sandbox {
+                    sandbox.stop().await;
+                }
+                return Err(error.into());
+            }
+        };
         let mut stage = Self {
             faults: FaultEnvironment {
-                aws: aws.clone(),
+                aws: match environment.rate {
+                    Some(rate) => aws.paced(rate),
+                    None => aws,
+                },
+                account,
                 proxy: None,
                 targets: targets(plan),
-                shell: connection.shell(),
+                shell,
                 is_embedded: sandbox.is_some(),
                 occasion: Occasion::default(),
-                commands: commands(environment, &connection, options),
+                commands: commands(environment, access, options),
             },
             urls: BTreeMap::new(),
             checks: Vec::new(),
+            unknown: Vec::new(),
             sandbox,
             proxy: None,
         };
         // From here on something runs: it is ended again when the stage cannot be set as a whole.
-        match stage.complete(plan, environment, &aws, options, started).await {
+        match stage.complete(plan, environment, options, started).await {
             Ok(()) => Ok(stage),
             Err(error) => {
                 stage.clear().await;
@@ -174,26 +188,22 @@ impl Stage {
         &mut self,
         plan: &Plan,
         environment: &Environment,
-        aws: &Aws,
         options: &StageOptions<'_>,
         started: impl FnMut(ProcessKind, u32, String),
     ) -> Result<(), StageError> {
-        self.check_account(environment, aws).await?;
+        self.check_caller(plan).await?;
         self.check_functions(plan, environment).await?;
+        self.checks.extend(check_resources(&self.faults.aws, plan, &environment.require_tags).await?);
         self.start_proxies(plan, options, started).await
     }
 
-    async fn check_account(&mut self, environment: &Environment, aws: &Aws) -> Result<(), StageError> {
-        let EnvironmentKind::Account(binding) = environment.kind() else { return Ok(()) };
-        let found = aws.caller_account().await.map_err(StageError::Identity)?;
-        if found != binding.account {
-            return Err(StageError::WrongAccount {
-                environment: environment.name.clone(),
-                expected: binding.account.clone(),
-                found,
-            });
+    async fn check_caller(&mut self, plan: &Plan) -> Result<(), StageError> {
+        if let Some(guard) = &self.faults.account {
+            let now = Clock::start().now();
+            let Looked { passed, unknown } = check_caller(&self.faults.aws, guard, plan, now).await?;
+            self.checks.extend(passed);
+            self.unknown.extend(unknown);
         }
-        self.checks.push(format!("the caller is in account {found}"));
         Ok(())
     }
 
@@ -204,7 +214,7 @@ impl Stage {
             let fail = |source: AwsError| match environment.kind() {
                 EnvironmentKind::Endpoint(endpoint) if source.is_unreachable() => StageError::Unreachable {
                     target: target.clone(),
-                    endpoint: endpoint.clone(),
+                    endpoint: endpoint.url.clone(),
                     environment: environment.name.clone(),
                     source: Box::new(source),
                 },
@@ -218,9 +228,7 @@ impl Stage {
             }
             if !environment.require_tags.is_empty() {
                 let tags = functions.tags(&configuration.arn).await.map_err(fail)?;
-                let missing = environment.require_tags.iter().find(|(key, value)| tags.get(*key) != Some(value));
-                if let Some((key, value)) = missing {
-                    let why = format!("it does not carry the tag `{key}: {value}` that the environment asks for");
+                if let Some(why) = missing_tag(&environment.require_tags, &tags) {
                     return Err(StageError::NotReady { target: target.clone(), why });
                 }
             }
@@ -312,25 +320,14 @@ impl Stage {
     }
 }
 
-/// Where the environment's control plane is; `embedded` is the endpoint of the embedded sandbox.
-pub(super) fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
-    match environment.kind() {
-        EnvironmentKind::Sandbox(_) => Connection::Endpoint(embedded.unwrap_or_default()),
-        EnvironmentKind::Endpoint(url) => Connection::endpoint(url, environment.endpoint_profile.as_deref()),
-        EnvironmentKind::Account(binding) => {
-            Connection::Account { region: binding.region.clone(), profile: binding.profile.clone() }
-        }
-    }
-}
-
-/// Where `exec` faults run their commands.
-fn commands(environment: &Environment, connection: &Connection, options: &StageOptions<'_>) -> CommandPlace {
+/// Where `exec` faults run their commands; `access` is how they reach the environment.
+fn commands(environment: &Environment, access: BTreeMap<String, String>, options: &StageOptions<'_>) -> CommandPlace {
     let of_environment = environment.clone();
     CommandPlace {
         gameday: options.gameday.to_owned(),
         directory: std::path::absolute(options.workspace).unwrap_or_else(|_| options.workspace.to_owned()),
         told: BTreeMap::from([("GAMEDAY_ENVIRONMENT".to_owned(), environment.name.clone())]),
-        access: connection.variables(),
+        access,
         permits: Permits::new(move |_, program| of_environment.permits_program(program)),
         failpoints: options.failpoints.clone(),
     }

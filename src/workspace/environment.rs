@@ -6,12 +6,13 @@ use std::net::SocketAddrV4;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::role::{self, AssumedRole};
 use super::{ProgramPattern, Window};
 use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
-use crate::unit::PersonId;
+use crate::unit::{PersonId, Rate};
 
 /// An environment as `gameday.yaml` has it. Which keys it has decides its kind: `functions` a sandbox, `endpoint` an
-/// emulator on this machine, `account` AWS.
+/// emulator on this machine (with `account`, one whose caller must be in that account), `account` alone AWS.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvironmentSpec {
@@ -38,6 +39,12 @@ pub struct EnvironmentSpec {
     /// are made up otherwise, it is for an emulator that checks who calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// A role of the account that is assumed for everything: `arn:aws:iam::111122223333:role/gameday`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// What the role's owner asks to be told when it is assumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Whether customers depend on it. Needed where there is an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Class>,
@@ -54,6 +61,10 @@ pub struct EnvironmentSpec {
     /// A lone `"*"` permits any. Default none: a scenario alone must not decide what runs on this machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<ProgramPattern>,
+    /// How many control calls a run sends at most, from 1/s to 1000/s; what undoes goes past it. Default 5/s in an account,
+    /// and as many as there are on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 /// Whether customers depend on an environment.
@@ -85,6 +96,21 @@ pub struct AccountBinding {
     pub region: String,
     /// A profile of the AWS configuration; none is the default chain of credentials.
     pub profile: Option<String>,
+    /// A role of the account that is assumed.
+    pub role: Option<AssumedRole>,
+}
+
+/// An emulator on this machine, or a sandbox that runs apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointBinding {
+    /// A URL such as `http://127.0.0.1:4566`.
+    pub url: String,
+    /// The account in which the caller must be; none is not asked for.
+    pub account: Option<String>,
+    /// A profile of the AWS configuration, for an emulator that checks who calls; none is made-up credentials.
+    pub profile: Option<String>,
+    /// A role of that account that is assumed.
+    pub role: Option<AssumedRole>,
 }
 
 /// Where an environment's functions run.
@@ -92,8 +118,8 @@ pub struct AccountBinding {
 pub enum EnvironmentKind {
     /// In the embedded sandbox.
     Sandbox(SandboxSpec),
-    /// Behind an endpoint on this machine, a URL such as `http://127.0.0.1:4566`.
-    Endpoint(String),
+    /// Behind an endpoint on this machine.
+    Endpoint(EndpointBinding),
     /// In AWS.
     Account(AccountBinding),
 }
@@ -105,8 +131,6 @@ pub struct Environment {
     pub name: String,
     /// Where its functions run.
     pub kind: EnvironmentKind,
-    /// A profile of the AWS configuration for an endpoint that checks who calls; none is made-up credentials.
-    pub endpoint_profile: Option<String>,
     /// Whether customers depend on it.
     pub class: Class,
     /// Tags that every target must carry.
@@ -117,6 +141,8 @@ pub struct Environment {
     pub window: Option<Window>,
     /// The programs that `exec` faults may run.
     pub exec: Vec<ProgramPattern>,
+    /// How many control calls a run sends at most; none is no limit.
+    pub rate: Option<Rate>,
 }
 
 impl Environment {
@@ -130,6 +156,16 @@ impl Environment {
     #[must_use]
     pub fn kind(&self) -> &EnvironmentKind {
         &self.kind
+    }
+
+    /// The role that is assumed.
+    #[must_use]
+    pub fn role(&self) -> Option<&AssumedRole> {
+        match &self.kind {
+            EnvironmentKind::Sandbox(_) => None,
+            EnvironmentKind::Endpoint(binding) => binding.role.as_ref(),
+            EnvironmentKind::Account(binding) => binding.role.as_ref(),
+        }
     }
 
     /// Whether it never leaves this machine.
@@ -166,16 +202,18 @@ impl EnvironmentSpec {
                 is_missing: false,
             });
         }
+        let is_account = matches!(kind, Some(EnvironmentKind::Account(_)));
+        problems.extend(self.rate_problem(&kind));
         match kind {
             Some(kind) if problems.is_empty() => Ok(Environment {
                 name: name.to_owned(),
                 kind,
-                endpoint_profile: self.profile.clone().filter(|_| self.endpoint.is_some()),
                 class: self.class.unwrap_or(Class::Nonproduction),
                 require_tags: self.require_tags.clone(),
                 approvals: self.approvals.clone(),
                 window: self.window.clone(),
                 exec: self.exec.clone(),
+                rate: self.rate.or_else(|| is_account.then(rate_default)),
             }),
             Some(_) | None => Err(problems),
         }
@@ -187,30 +225,44 @@ impl EnvironmentSpec {
             ("card_provider", self.card_provider.is_some()),
             ("fis", self.fis.is_some()),
         ];
+        // An emulator may be bound to an account and check who calls, and has no Region of its own.
+        let aws = [("region", self.region.is_some()), ("profile", self.profile.is_some() && self.endpoint.is_none())];
         let account = [
             ("account", self.account.is_some()),
-            ("region", self.region.is_some()),
-            // An endpoint may have one as well.
-            ("profile", self.profile.is_some() && self.endpoint.is_none()),
+            ("role_arn", self.role_arn.is_some()),
+            ("external_id", self.external_id.is_some()),
         ];
         let first = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, given)| *given).map(|(key, _)| *key);
         let endpoint = [("endpoint", self.endpoint.is_some())];
-        let given: Vec<&'static str> =
-            [first(&account), first(&endpoint), first(&sandbox)].into_iter().flatten().collect();
+        let account = if self.endpoint.is_some() { first(&aws) } else { first(&account).or(first(&aws)) };
+        let given: Vec<&'static str> = [account, first(&endpoint), first(&sandbox)].into_iter().flatten().collect();
         if let [one, other, ..] = given.as_slice() {
             problems.push(EnvironmentProblem {
                 key: other,
                 message: format!("`{one}` and `{other}` belong to different kinds of environment"),
-                help: "keep one: `functions` for a sandbox, `endpoint` for an emulator, `account` for AWS".to_owned(),
+                help: "keep one: `functions` for a sandbox, `endpoint` for an emulator, `account` and `region` for AWS"
+                    .to_owned(),
                 is_missing: false,
             });
             return None;
         }
-        match (&self.endpoint, first(&account)) {
+        match (&self.endpoint, account) {
             (Some(endpoint), _) => self.resolve_endpoint(endpoint, problems),
             (None, Some(key)) => self.resolve_account(key, problems),
             (None, None) => Some(EnvironmentKind::Sandbox(self.sandbox())),
         }
+    }
+
+    fn rate_problem(&self, kind: &Option<EnvironmentKind>) -> Option<EnvironmentProblem> {
+        let rate = self.rate?;
+        let tell = |message, help: &str| {
+            Some(EnvironmentProblem { key: "rate", message, help: help.to_owned(), is_missing: false })
+        };
+        if matches!(kind, Some(EnvironmentKind::Sandbox(_))) {
+            return tell("a sandbox has no `rate`".to_owned(), "leave it out: nobody else calls an embedded sandbox");
+        }
+        let is_right = RATE_PER_SECOND.contains(&rate.per_second());
+        if is_right { None } else { tell(format!("`{rate}` is not a rate of calls"), "write `1/s` to `1000/s`") }
     }
 
     /// What the embedded sandbox runs.
@@ -228,7 +280,11 @@ impl EnvironmentSpec {
         let is_loopback = host == "localhost"
             || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         if is_loopback && port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return Some(EnvironmentKind::Endpoint(endpoint.trim_end_matches('/').to_owned()));
+            let url = endpoint.trim_end_matches('/').to_owned();
+            problems.extend(self.account.as_deref().and_then(account_problem));
+            let role = self.resolve_role(problems);
+            let (account, profile) = (self.account.clone(), self.profile.clone());
+            return Some(EnvironmentKind::Endpoint(EndpointBinding { url, account, profile, role }));
         }
         problems.push(EnvironmentProblem {
             key: "endpoint",
@@ -239,15 +295,24 @@ impl EnvironmentSpec {
         None
     }
 
+    /// The role that is assumed; it belongs to the account, which is told by its ARN.
+    fn resolve_role(&self, problems: &mut Vec<EnvironmentProblem>) -> Option<AssumedRole> {
+        match role::resolve(self.account.as_deref(), self.role_arn.as_deref(), self.external_id.as_deref()) {
+            Ok(role) => role,
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        }
+    }
+
     fn resolve_account(&self, given: &'static str, problems: &mut Vec<EnvironmentProblem>) -> Option<EnvironmentKind> {
+        problems.extend(self.account.as_deref().and_then(account_problem));
+        // What is missing is told once.
+        let role = self.account.as_ref().and_then(|_| self.resolve_role(problems));
         let mut tell = |key, message: String, help: &str, is_missing| {
             problems.push(EnvironmentProblem { key, message, help: help.to_owned(), is_missing });
         };
-        if let Some(account) = &self.account
-            && (account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()))
-        {
-            tell("account", format!("`{account}` is not an AWS account"), "write its twelve digits in quotes", false);
-        }
         if let Some(region) = &self.region
             && !is_region(region)
         {
@@ -267,8 +332,26 @@ impl EnvironmentSpec {
             tell("account", "it is not said whether customers depend on this account".to_owned(), CLASS_HELP, true);
         }
         let (account, region) = (account.clone(), region.clone());
-        Some(EnvironmentKind::Account(AccountBinding { account, region, profile: self.profile.clone() }))
+        Some(EnvironmentKind::Account(AccountBinding { account, region, profile: self.profile.clone(), role }))
     }
+}
+
+fn account_problem(account: &str) -> Option<EnvironmentProblem> {
+    let is_account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
+    (!is_account).then(|| EnvironmentProblem {
+        key: "account",
+        message: format!("`{account}` is not an AWS account"),
+        help: "write its twelve digits in quotes".to_owned(),
+        is_missing: false,
+    })
+}
+
+/// How many control calls a second may be asked for. With fewer than one, an attempt could end before its turn comes.
+const RATE_PER_SECOND: std::ops::RangeInclusive<f64> = 1.0..=1_000.0;
+
+/// How many control calls a run sends to an account at most.
+fn rate_default() -> Rate {
+    "5/s".parse().expect("invariant: a number and a unit")
 }
 
 const CLASS_HELP: &str = "add `class: nonproduction` or `class: production`";
@@ -297,12 +380,35 @@ mod tests {
     fn the_keys_decide_the_kind() {
         assert!(matches!(resolve(serde_json::json!({})), Ok(EnvironmentKind::Sandbox(_))));
         let endpoint = resolve(serde_json::json!({"endpoint": "http://localhost:4566/"}));
-        assert_eq!(endpoint, Ok(EnvironmentKind::Endpoint("http://localhost:4566".to_owned())));
-        let spec = serde_json::json!({"endpoint": "http://localhost:4566", "profile": "it"});
-        let spec: EnvironmentSpec = serde_json::from_value(spec).unwrap();
-        assert_eq!(spec.resolve("x").ok().and_then(|it| it.endpoint_profile).as_deref(), Some("it"));
+        let url = "http://localhost:4566".to_owned();
+        let bare = EndpointBinding { url, account: None, profile: None, role: None };
+        assert_eq!(endpoint, Ok(EnvironmentKind::Endpoint(bare)));
+        let role_arn = "arn:aws:iam::111122223333:role/gameday";
+        let bound = resolve(serde_json::json!({
+            "endpoint": "http://127.0.0.1:1", "account": "111122223333", "profile": "it", "role_arn": role_arn,
+            "external_id": "x-1",
+        }));
+        let Ok(EnvironmentKind::Endpoint(bound)) = bound else { panic!("{bound:?}") };
+        assert_eq!((bound.account.as_deref(), bound.profile.as_deref()), (Some("111122223333"), Some("it")));
+        assert_eq!(bound.role.map(|role| role.arn).as_deref(), Some(role_arn));
         let account = serde_json::json!({"account": "111122223333", "region": "eu-west-1", "class": "production"});
         assert!(matches!(resolve(account), Ok(EnvironmentKind::Account(_))));
+    }
+
+    #[test]
+    fn calls_to_an_account_have_a_rate_and_those_on_this_machine_only_where_it_is_asked_for() {
+        let rate = |json: serde_json::Value| {
+            let spec: EnvironmentSpec = serde_json::from_value(json).unwrap();
+            spec.resolve("x").map(|found| found.rate.map(|rate| rate.to_string())).map_err(|_| "a problem")
+        };
+        let account = |rate: Option<&str>| serde_json::json!({"account": "111122223333", "region": "eu-west-1", "class": "production", "rate": rate});
+        assert_eq!(rate(account(None)), Ok(Some("5/s".to_owned())));
+        assert_eq!(rate(account(Some("20/s"))), Ok(Some("20/s".to_owned())));
+        assert_eq!(rate(serde_json::json!({"endpoint": "http://127.0.0.1:1"})), Ok(None));
+        assert_eq!(
+            rate(serde_json::json!({"endpoint": "http://127.0.0.1:1", "rate": "2/s"})),
+            Ok(Some("2/s".to_owned()))
+        );
     }
 
     #[test]
@@ -316,8 +422,25 @@ mod tests {
             (serde_json::json!({"account": "111122223333", "class": "production"}), "account"),
             (serde_json::json!({"account": "111122223333", "region": "eu-west-1"}), "account"),
             (serde_json::json!({"region": "eu-west-1", "class": "production"}), "region"),
-            (serde_json::json!({"account": "111122223333", "endpoint": "http://127.0.0.1:1"}), "endpoint"),
+            (serde_json::json!({"region": "eu-west-1", "endpoint": "http://127.0.0.1:1"}), "endpoint"),
+            (serde_json::json!({"account": "1111", "endpoint": "http://127.0.0.1:1"}), "account"),
+            (serde_json::json!({"role_arn": "arn:aws:iam::111122223333:role/g"}), "role_arn"),
+            (
+                serde_json::json!({
+                    "account": "111122223333", "region": "eu-west-1", "class": "production",
+                    "role_arn": "arn:aws:iam::999999999999:role/gameday",
+                }),
+                "role_arn",
+            ),
+            (
+                serde_json::json!({
+                    "account": "111122223333", "region": "eu-west-1", "class": "production", "external_id": "x-1",
+                }),
+                "external_id",
+            ),
             (serde_json::json!({"endpoint": "http://127.0.0.1:1", "card_provider": "127.0.0.1:2"}), "card_provider"),
+            (serde_json::json!({"rate": "5/s"}), "rate"),
+            (serde_json::json!({"endpoint": "http://127.0.0.1:1", "rate": "30/m"}), "rate"),
             (serde_json::json!({"approvals": {"need": 2, "from": ["owner"]}}), "approvals"),
         ] {
             let problems = resolve(json.clone()).expect_err(&json.to_string());

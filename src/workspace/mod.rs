@@ -2,21 +2,27 @@
 //!
 //! Owns: what these files may say, and to which account an environment is bound. Must not know: scenarios, runs, AWS.
 
+mod approval;
 mod discover;
 mod environment;
 mod functions;
 mod index;
 mod outcome;
 mod program;
+mod role;
 mod settings;
 mod window;
 mod workload;
 
+pub use approval::{APPROVAL_LASTS, Approval, ApprovalError};
 pub use discover::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
-pub use environment::{AccountBinding, Approvals, Class, Environment, EnvironmentKind, EnvironmentSpec};
+pub use environment::{
+    AccountBinding, Approvals, Class, EndpointBinding, Environment, EnvironmentKind, EnvironmentSpec,
+};
 pub use functions::read_functions;
 pub use outcome::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};
 pub use program::ProgramPattern;
+pub use role::AssumedRole;
 pub use settings::{Defaults, Settings};
-pub use window::{FieldProblem, Window, check_timezone};
+pub use window::{FieldProblem, Opening, Window, check_timezone};
 pub use workload::{Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload};

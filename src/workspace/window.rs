@@ -1,6 +1,6 @@
-//! A span of the week. Owns: its words. Must not know: calendars.
+//! A span of the week. Owns: its words, and when it is open. Must not know: public holidays.
 
-use chrono::{NaiveTime, Weekday};
+use chrono::{DateTime, Datelike as _, Days, NaiveTime, TimeZone as _, Utc, Weekday};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,25 @@ pub struct Window {
     /// An IANA time zone; default UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+}
+
+/// When a window is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// It is.
+    Now,
+    /// It opens next at this moment.
+    At(DateTime<chrono_tz::Tz>),
+}
+
+/// How many days ahead a window is looked for: a week, and one in which the clocks change.
+const DAYS_AHEAD: u64 = 8;
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { days, from, to, timezone } = self;
+        write!(formatter, "{days} from {from} to {to} ({})", timezone.as_deref().unwrap_or("UTC"))
+    }
 }
 
 /// What is wrong with the value of a key.
@@ -75,6 +94,25 @@ impl Window {
             })
         };
         Ok((time("from", &self.from)?, time("to", &self.to)?))
+    }
+
+    /// Whether it is open at `now`, or when it opens next, in its own time zone; none where it never does, which `check` tells.
+    #[must_use]
+    pub fn opening(&self, now: DateTime<Utc>) -> Option<Opening> {
+        let (days, (from, to)) = (self.weekdays().ok()?, self.times().ok()?);
+        let zone = self.timezone.as_deref().map_or(Ok(chrono_tz::UTC), check_timezone).ok()?;
+        let local = now.with_timezone(&zone);
+        for ahead in 0..=DAYS_AHEAD {
+            let date = local.date_naive().checked_add_days(Days::new(ahead))?;
+            // A time that the change of clocks leaves out is none at which a window opens.
+            let at = |time| zone.from_local_datetime(&date.and_time(time)).earliest();
+            let (Some(opens), Some(closes)) = (at(from), at(to)) else { continue };
+            if !days.contains(&date.weekday()) || closes <= local {
+                continue;
+            }
+            return Some(if opens <= local { Opening::Now } else { Opening::At(opens) });
+        }
+        None
     }
 
     /// Everything that is wrong with it.
@@ -139,6 +177,23 @@ mod tests {
         assert_eq!(count("SAT-MON"), Ok(3));
         assert!(count("MON-FRY").is_err());
         assert!(count("").is_err());
+    }
+
+    #[test]
+    fn a_window_is_open_in_its_own_time_zone_or_says_when_it_opens() {
+        let window = window("MON-THU", "09:00", "15:00", "Europe/Helsinki");
+        let opening = |text: &str| match window.opening(text.parse().unwrap()) {
+            Some(Opening::Now) => "now".to_owned(),
+            Some(Opening::At(at)) => at.format("%F %H:%M %Z").to_string(),
+            None => "never".to_owned(),
+        };
+        // A Monday in winter: Helsinki is two hours ahead of UTC.
+        assert_eq!(opening("2026-11-30T06:59:59Z"), "2026-11-30 09:00 EET");
+        assert_eq!(opening("2026-11-30T07:00:00Z"), "now");
+        assert_eq!(opening("2026-11-30T12:59:59Z"), "now");
+        assert_eq!(opening("2026-11-30T13:00:00Z"), "2026-12-01 09:00 EET");
+        // A Thursday after it has closed: the next is Monday's, in summer three hours ahead.
+        assert_eq!(opening("2026-07-02T12:00:00Z"), "2026-07-06 09:00 EEST");
     }
 
     #[test]

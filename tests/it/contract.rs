@@ -164,6 +164,7 @@ pub(crate) fn fault(key: &str, mut parameters: Value) -> FaultKind {
 pub(crate) fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
     let target: TargetId = TARGET.parse().expect("a name");
     FaultEnvironment {
+        account: None,
         aws: aws.clone(),
         proxy: None,
         targets: [(target, on.clone())].into(),

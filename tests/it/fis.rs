@@ -26,6 +26,7 @@ const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:probe";
 async fn environment(endpoint: &str, token: &str, alias: Option<&str>) -> FaultEnvironment {
     let target = FaultTarget::Function { name: "probe".to_owned(), alias: alias.map(str::to_owned) };
     FaultEnvironment {
+        account: None,
         aws: Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await,
         proxy: None,
         targets: BTreeMap::from([("checkout".parse().expect("a name"), target)]),

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod account;
 mod apart;
 mod check;
 mod contract;
@@ -18,6 +19,7 @@ mod load;
 mod page;
 mod peers;
 mod permission;
+mod permit;
 mod proxy;
 mod recorder;
 mod report;

@@ -152,6 +152,24 @@ async fn exercise(aws: &Aws) {
     exercise_ssm(aws).await;
     exercise_scheduler(&aws.scheduler).await;
     exercise_tagging(aws).await;
+    exercise_tags(aws).await;
+}
+
+/// The tags of each kind of thing that can be a target, as an environment's `require_tags` asks for them.
+async fn exercise_tags(aws: &Aws) {
+    let tagged = BTreeMap::from([("game-day".to_owned(), "yes".to_owned())]);
+    assert_eq!(aws.iam.role_tags("shop").await, Ok(tagged.clone()));
+    let queues =
+        [aws.sqs.queue_url("orders").await, aws.sqs.queue_url("payments").await].map(|url| url.expect("a queue"));
+    assert_eq!(aws.sqs.tags(&queues[0]).await, Ok(tagged.clone()));
+    assert_eq!(aws.sqs.tags(&queues[1]).await, Ok(BTreeMap::new()));
+    let table = aws.dynamodb.table("orders").await.expect("a table");
+    assert_eq!(aws.dynamodb.tags(&table.arn).await, Ok(tagged.clone()));
+    let rule = aws.events.rule("nightly", None).await.expect("a rule");
+    assert_eq!(aws.events.tags(&rule.arn).await, Ok(tagged));
+    aws.ssm.put_parameter("/shop/tagged", &Secret::new("a"), ParameterKind::String, true).await.expect("a parameter");
+    assert_eq!(aws.ssm.tags("/shop/tagged").await, Ok(BTreeMap::new()));
+    aws.ssm.delete_parameter("/shop/tagged").await.expect("an answer");
 }
 
 fn as_json(text: Option<String>) -> Option<Value> {

@@ -9,6 +9,7 @@ import sys
 import boto3
 
 REGION = "us-east-1"
+TAGS = [{"Key": "game-day", "Value": "yes"}]
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -30,7 +31,7 @@ def main():
     iam = client("iam")
     # MiniStack 1.5.33 finds no policies in a simulation for a role that has a path.
     for name, path in [("shop", "/"), ("courier", "/team/")]:
-        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST))
+        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST), Tags=TAGS)
     iam.put_role_policy(RoleName="shop", PolicyName="send", PolicyDocument=json.dumps(SEND))
     sqs = client("sqs")
     sqs.create_queue(QueueName="orders", tags={"game-day": "yes"})
@@ -44,10 +45,11 @@ def main():
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
+        Tags=TAGS,
     )
     events = client("events")
     events.create_event_bus(Name="shop")
-    for rule in [{"Name": "nightly"}, {"Name": "paid", "EventBusName": "shop"}]:
+    for rule in [{"Name": "nightly", "Tags": TAGS}, {"Name": "paid", "EventBusName": "shop"}]:
         events.put_rule(EventPattern='{"source": ["shop"]}', **rule)
     iam.create_user(UserName="facilitator")
     iam.put_user_policy(UserName="facilitator", PolicyName="all", PolicyDocument=json.dumps(EVERYTHING))

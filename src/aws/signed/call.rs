@@ -17,10 +17,11 @@ use super::retry::{Failure, Limits, persist};
 use super::service::endpoint;
 use crate::aws::AwsError;
 use crate::aws::error::innermost;
+use crate::aws::pace::Pace;
 use crate::unit::{Clock, Failpoints};
 
 /// Codes that say that the credentials of a request are no longer good.
-const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
+pub(crate) const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
 
 /// Sends signed requests for one environment. Making one costs nothing: connections, certificates and credentials come with
 /// the first call. Clones share them.
@@ -28,11 +29,12 @@ const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
 pub(crate) struct Signed {
     shared: Arc<Shared>,
     failpoints: Failpoints,
+    pace: Pace,
 }
 
 struct Shared {
     configuration: SdkConfig,
-    credentials: CredentialCache,
+    credentials: Arc<CredentialCache>,
     client: OnceCell<reqwest::Client>,
     limits: Limits,
     now: fn() -> DateTime<Utc>,
@@ -50,26 +52,35 @@ impl fmt::Debug for Signed {
 }
 
 impl Signed {
-    /// A sender with the endpoints, Region, credentials and limits of `configuration`.
-    pub(crate) fn new(configuration: &SdkConfig) -> Self {
-        Self::with_clock(configuration, || Clock::start().now())
+    /// A sender with the endpoints, Region and limits of `configuration`, and `credentials` that others use as well.
+    pub(crate) fn new(configuration: &SdkConfig, credentials: Arc<CredentialCache>) -> Self {
+        Self::with_clock(configuration, credentials, || Clock::start().now())
     }
 
     /// The same with a clock of one's own, which is asked before each attempt.
-    pub(super) fn with_clock(configuration: &SdkConfig, now: fn() -> DateTime<Utc>) -> Self {
+    pub(super) fn with_clock(
+        configuration: &SdkConfig,
+        credentials: Arc<CredentialCache>,
+        now: fn() -> DateTime<Utc>,
+    ) -> Self {
         let shared = Shared {
             configuration: configuration.clone(),
-            credentials: CredentialCache::new(configuration.credentials_provider()),
+            credentials,
             client: OnceCell::new(),
             limits: Limits::of(configuration),
             now,
         };
-        Self { shared: Arc::new(shared), failpoints: Failpoints::default() }
+        Self { shared: Arc::new(shared), failpoints: Failpoints::default(), pace: Pace::default() }
     }
 
     /// The same sender, with a point at which a crash test can end the process before each attempt and after its answer.
     pub(crate) fn with_failpoints(&self, failpoints: Failpoints) -> Self {
-        Self { shared: Arc::clone(&self.shared), failpoints }
+        Self { failpoints, ..self.clone() }
+    }
+
+    /// The same sender, whose attempts take their turns.
+    pub(crate) fn with_pace(&self, pace: Pace) -> Self {
+        Self { pace, ..self.clone() }
     }
 
     /// The present moment by the clock that signs.
@@ -87,7 +98,7 @@ impl Signed {
         let prepared = Prepared::new(call);
         let answer = self.persist(|limit| self.attempt(call, &prepared, limit)).await;
         if let Err(error) = &answer
-            && EXPIRED_CODES.contains(&error.code.as_str())
+            && error.is_expired()
         {
             self.shared.credentials.forget().await;
         }
@@ -128,6 +139,7 @@ impl Signed {
 
     /// One request and its answer, whatever that says, within `limit`.
     async fn exchange(&self, call: &Call<'_>, prepared: &Prepared, limit: Duration) -> Result<Answer, Failure> {
+        self.pace.take().await;
         self.failpoints.reach();
         let answer = tokio::time::timeout(limit, self.exchange_at_leisure(call, prepared)).await;
         self.failpoints.reach();
@@ -141,7 +153,8 @@ impl Signed {
         let not_sent = |message| failed(call, "NotSent", message, false);
         let endpoint = endpoint(&self.shared.configuration, call.service).map_err(not_sent)?;
         let now = self.now();
-        let credentials = self.shared.credentials.at(now).await.map_err(not_sent)?;
+        let credentials = self.shared.credentials.at(now).await;
+        let credentials = credentials.map_err(|none| failed(call, "NotSent", none.why, none.may_pass))?;
         let request = prepared.sign(call.service, &endpoint, credentials, now).map_err(not_sent)?;
         let client = self.shared.client.get_or_try_init(async || self.connector()).await;
         let client = client.map_err(|error| not_sent(innermost(&error)))?;
@@ -340,7 +353,7 @@ mod tests {
         let server = Server::start([ok(), json_error(400, "ExpiredTokenException"), ok()]).await;
         let provider = aws_credential_types::provider::SharedCredentialsProvider::new(Renewing::default());
         let configuration = server.signed().shared.configuration.clone();
-        let signed = Signed::new(&configuration.into_builder().credentials_provider(provider).build());
+        let signed = Signed::new(&configuration, Arc::new(CredentialCache::new(Some(provider))));
         assert!(get(&signed).await.is_ok());
         assert_eq!(get(&signed).await.unwrap_err().code, "ExpiredTokenException");
         assert!(get(&signed).await.is_ok());
@@ -365,7 +378,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_can_not_be_made_is_not_sent() {
         let nowhere = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
-        let error = get(&Signed::new(&nowhere)).await.unwrap_err();
+        let error = get(&Signed::new(&nowhere, Arc::new(CredentialCache::new(None)))).await.unwrap_err();
         let expected = "ssm:GetParameter failed with NotSent: no Region is configured";
         assert_eq!((error.to_string().as_str(), error.retryable), (expected, false));
     }

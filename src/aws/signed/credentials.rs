@@ -1,9 +1,17 @@
-//! The credentials of signed requests: fetched when first needed, kept until shortly before they expire.
+//! The credentials of every call: fetched when first needed, kept until shortly before they expire. All clients of one
+//! environment share them, so that the key that was asked about is the key that signs.
+
+use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
+
+use crate::aws::error::innermost;
+use crate::aws::pace::Pace;
+use crate::unit::Clock;
 
 /// How long before they expire credentials are fetched anew; the SDK's clients do so 10 s before.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(10);
@@ -17,13 +25,13 @@ struct Kept {
 }
 
 /// A chain of credentials with a memory. It has no `Debug`: nothing of it is to be seen.
-pub(super) struct CredentialCache {
+pub(crate) struct CredentialCache {
     provider: Option<SharedCredentialsProvider>,
     kept: Mutex<Option<Kept>>,
 }
 
 impl CredentialCache {
-    pub(super) fn new(provider: Option<SharedCredentialsProvider>) -> Self {
+    pub(crate) fn new(provider: Option<SharedCredentialsProvider>) -> Self {
         Self { provider, kept: Mutex::new(None) }
     }
 
@@ -31,13 +39,14 @@ impl CredentialCache {
     ///
     /// # Errors
     /// Says why there are none: no chain, or the text of its innermost failure.
-    pub(super) async fn at(&self, now: DateTime<Utc>) -> Result<Credentials, String> {
+    pub(crate) async fn at(&self, now: DateTime<Utc>) -> Result<Credentials, NoCredentials> {
         let mut kept = self.kept.lock().await;
         if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
             return Ok(kept.credentials.clone());
         }
-        let provider = self.provider.as_ref().ok_or("there are no credentials")?;
-        let credentials = provider.provide_credentials().await.map_err(|error| crate::aws::error::innermost(&error))?;
+        let none = || NoCredentials { why: "there are no credentials".to_owned(), may_pass: false };
+        let provider = self.provider.as_ref().ok_or_else(none)?;
+        let credentials = provider.provide_credentials().await.map_err(NoCredentials::from)?;
         let until = match credentials.expiry() {
             Some(expiry) => DateTime::from(expiry) - EXPIRY_MARGIN,
             None => now + KEPT_WITHOUT_EXPIRY,
@@ -47,18 +56,58 @@ impl CredentialCache {
     }
 
     /// Forgets what is kept: a service said that it is no longer good.
-    pub(super) async fn forget(&self) {
+    pub(crate) async fn forget(&self) {
         *self.kept.lock().await = None;
+    }
+}
+
+/// Why there are no credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NoCredentials {
+    /// In words.
+    pub(crate) why: String,
+    /// Whether there may be some later: a service that gives them did not answer.
+    pub(crate) may_pass: bool,
+}
+
+impl From<CredentialsError> for NoCredentials {
+    fn from(error: CredentialsError) -> Self {
+        let may_pass = matches!(error, CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_));
+        // The chain tells of each of its links on a line of its own.
+        let why = innermost(&error).lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Self { why, may_pass }
+    }
+}
+
+/// The same credentials for the SDK's clients, which must keep none of their own: they ask once for each attempt, and so
+/// take its turn.
+pub(crate) struct Shared {
+    pub(crate) credentials: Arc<CredentialCache>,
+    pub(crate) pace: Pace,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Shared")
+    }
+}
+
+impl ProvideCredentials for Shared {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            self.pace.take().await;
+            self.credentials.at(Clock::start().now()).await.map_err(|none| CredentialsError::provider_error(none.why))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::{Duration, SystemTime};
-
-    use aws_credential_types::provider::{ProvideCredentials, future};
 
     use super::*;
 
@@ -111,6 +160,6 @@ mod tests {
     #[tokio::test]
     async fn no_chain_is_told() {
         let error = CredentialCache::new(None).at(DateTime::UNIX_EPOCH).await.unwrap_err();
-        assert_eq!(error, "there are no credentials");
+        assert_eq!((error.why.as_str(), error.may_pass), ("there are no credentials", false));
     }
 }

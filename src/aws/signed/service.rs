@@ -88,7 +88,7 @@ pub(super) fn endpoint(configuration: &SdkConfig, service: &Service) -> Result<E
 }
 
 /// An endpoint that somebody named.
-fn configured_url(configuration: &SdkConfig, service: &Service) -> Option<String> {
+pub(crate) fn configured_url(configuration: &SdkConfig, service: &Service) -> Option<String> {
     let for_all = configuration.endpoint_url().map(str::to_owned);
     if configuration.get_origin("endpoint_url").is_client_config() {
         return for_all;

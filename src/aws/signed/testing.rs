@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::Signed;
+use super::{CredentialCache, Signed};
 
 /// The secret of AWS's own examples.
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -93,9 +93,16 @@ impl Server {
         recorded
     }
 
+    /// What clients of this service need: Region, credentials, limits, and pauses of a millisecond.
+    pub(crate) fn configuration(&self) -> SdkConfig {
+        configuration(&self.url, Duration::from_secs(8), None)
+    }
+
     /// A sender to this service, with the limits of the real one, pauses of a millisecond, and attempts of `attempt`.
     pub(crate) fn signed_with(&self, attempt: Duration, session_token: Option<&str>) -> Signed {
-        Signed::with_clock(&configuration(&self.url, attempt, session_token), fixed_time)
+        let configuration = configuration(&self.url, attempt, session_token);
+        let credentials = Arc::new(CredentialCache::new(configuration.credentials_provider()));
+        Signed::with_clock(&configuration, credentials, fixed_time)
     }
 
     /// A sender to this service.

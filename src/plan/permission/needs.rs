@@ -6,7 +6,7 @@ use super::super::types::{ChangePlan, EnvironmentKind, GuardrailRule, Plan, Targ
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
 use super::table::find;
-use crate::fault::{Calls, FaultKind};
+use crate::fault::{AwsResource, Calls, FaultKind};
 use crate::scenario::expect::{Condition, Expectation, Measure};
 use crate::workspace::Environment;
 
@@ -41,16 +41,17 @@ impl Policies {
     /// The look at every target before anything is changed.
     fn add_readiness(&mut self, plan: &Plan, environment: &Environment, place: &Place) {
         for (id, target) in &plan.targets {
-            let TargetPlan::Lambda { url, .. } = target else { continue };
             let subject = Subject { target: Some(target), ..Subject::default() };
-            let mut calls = vec!["lambda:GetFunctionConfiguration"];
+            let Some((look, tags)) = looks(target) else { continue };
+            self.inject.add(look, place, subject);
             if !environment.require_tags.is_empty() {
-                calls.push("lambda:ListTags");
+                self.inject.add(&[tags], place, subject);
             }
-            if url.is_none() && plan.uses_url(id) {
-                calls.push("lambda:GetFunctionUrlConfig");
+            if let TargetPlan::Lambda { url: None, .. } = target
+                && plan.uses_url(id)
+            {
+                self.inject.add(&["lambda:GetFunctionUrlConfig"], place, subject);
             }
-            self.inject.add(&calls, place, subject);
         }
     }
 
@@ -94,6 +95,19 @@ impl Policy {
     }
 }
 
+/// With which calls a target is looked for before a run, and its tags are read; none where nothing is asked.
+fn looks(target: &TargetPlan) -> Option<(&'static [&'static str], &'static str)> {
+    Some(match target {
+        TargetPlan::Lambda { .. } => (&["lambda:GetFunctionConfiguration"], "lambda:ListTags"),
+        TargetPlan::Resource(AwsResource::Role(_)) => (&["iam:GetRole"], "iam:ListRoleTags"),
+        TargetPlan::Resource(AwsResource::Queue(_)) => (&["sqs:GetQueueUrl"], "sqs:ListQueueTags"),
+        TargetPlan::Resource(AwsResource::Table(_)) => (&["dynamodb:DescribeTable"], "dynamodb:ListTagsOfResource"),
+        TargetPlan::Resource(AwsResource::Rule { .. }) => (&["events:DescribeRule"], "events:ListTagsForResource"),
+        TargetPlan::Resource(AwsResource::Parameter(_)) => (&["ssm:GetParameter"], "ssm:ListTagsForResource"),
+        TargetPlan::Resource(AwsResource::Other(_)) | TargetPlan::Proxy(_) => return None,
+    })
+}
+
 /// What an environment has beside its targets: nothing yet.
 fn surroundings(_environment: &Environment) -> Subject<'_> {
     Subject { scheduler_role: None, lock: None, ..Subject::default() }
@@ -103,7 +117,7 @@ fn surroundings(_environment: &Environment) -> Subject<'_> {
 fn place(plan: &Plan, account: Option<&str>) -> Place {
     match &plan.environment.kind {
         EnvironmentKind::Sandbox | EnvironmentKind::Endpoint { .. } => Place::new("*", account.unwrap_or("*")),
-        EnvironmentKind::Account { account, region } => Place::new(region, account),
+        EnvironmentKind::Account { account, region, .. } => Place::new(region, account),
     }
 }
 

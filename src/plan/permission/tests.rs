@@ -71,8 +71,12 @@ fn environment(more: &str) -> Environment {
 fn plan(places: &[usize]) -> Plan {
     let samples = samples();
     let mut plan = Sketch::new(Mode::Drill).plan();
-    plan.environment.kind =
-        EnvironmentKind::Account { account: "111122223333".to_owned(), region: "eu-west-1".to_owned() };
+    plan.environment.kind = EnvironmentKind::Account {
+        account: "111122223333".to_owned(),
+        region: "eu-west-1".to_owned(),
+        profile: None,
+        role: None,
+    };
     for place in places {
         let (fault, target) = &samples[*place];
         let change = change(*place, fault);

@@ -45,6 +45,10 @@ fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
 fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
     Some(match kind {
         EventKind::RunStarted { .. } => Words::run("run started"),
+        EventKind::RunApproved { role, by, given_at, note } => {
+            let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            Words::new("approval", role, format!("agreed by {by} on {}{note}", given_at.format("%Y-%m-%d %H:%M UTC")))
+        }
         EventKind::ReadinessPassed { checks } => {
             Words::run(format!("ready: {} passed", plural(checks.len(), "check", "checks")))
         }

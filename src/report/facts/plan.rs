@@ -137,13 +137,19 @@ fn why(scenario: &ScenarioFacts) -> Option<Why> {
 
 fn environment(plan: &Plan) -> Environment {
     let name = plan.environment.name.clone();
+    let mut endpoint = None;
     let (kind, account, region, caveat) = match &plan.environment.kind {
         EnvironmentKind::Sandbox => ("sandbox", None, None, Some(SANDBOX_CAVEAT)),
-        // The URL is left out: it may name a machine.
-        EnvironmentKind::Endpoint { .. } => ("endpoint", None, None, Some(ENDPOINT_CAVEAT)),
-        EnvironmentKind::Account { account, region } => ("account", Some(account.clone()), Some(region.clone()), None),
+        // The URL names no machine but this one: an environment takes no other.
+        EnvironmentKind::Endpoint { url, account, .. } => {
+            endpoint = Some(url.clone());
+            ("endpoint", account.clone(), None, Some(ENDPOINT_CAVEAT))
+        }
+        EnvironmentKind::Account { account, region, .. } => {
+            ("account", Some(account.clone()), Some(region.clone()), None)
+        }
     };
-    Environment { name, kind: kind.to_owned(), account, region, caveat: caveat.map(ToOwned::to_owned) }
+    Environment { name, kind: kind.to_owned(), endpoint, account, region, caveat: caveat.map(ToOwned::to_owned) }
 }
 
 fn debrief(plan: &Plan) -> Debrief {

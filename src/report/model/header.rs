@@ -36,13 +36,16 @@ pub struct Header {
     pub people: Vec<Participant>,
 }
 
-/// Where a run took place. It names no machine and no address.
+/// Where a run took place. It names no machine but this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Its name in `gameday.yaml`.
     pub name: String,
     /// `sandbox`, `endpoint` or `account`.
     pub kind: String,
+    /// The endpoint on this machine that stood in for AWS.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// The account, twelve digits.
     pub account: Option<String>,
     /// The Region.

@@ -13,7 +13,7 @@ use super::RunOptions;
 use crate::event::{EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
-use crate::plan::{EnvironmentKind, Plan};
+use crate::plan::Plan;
 use crate::unit::{LoadId, SignalId};
 use crate::workspace::Environment;
 
@@ -92,10 +92,8 @@ pub(super) fn refuse_dirty(options: &RunOptions, plan: &Plan) -> Result<(), RunE
     let environment = &plan.environment;
     for live in live_runs(&options.reports)? {
         // Two names may stand for one place.
-        let is_same_place = || {
-            environment.kind != EnvironmentKind::Sandbox
-                && read_plan(&live.path).is_ok_and(|other| other.environment.kind == environment.kind)
-        };
+        let is_same_place =
+            || read_plan(&live.path).is_ok_and(|other| other.environment.kind.is_same_place(&environment.kind));
         let count = live.change_count();
         if count > 0 && (live.state.environment == environment.name || is_same_place()) {
             let run = live.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -118,6 +116,7 @@ pub(super) async fn prepare(
     let stage_options = StageOptions {
         gameday: &options.gameday,
         workspace: &options.workspace,
+        session: &format!("gameday-{}", folder.id),
         short_name: &short_name(&folder.path),
         seed: options.seed,
         failpoints: &options.failpoints,
@@ -180,5 +179,8 @@ fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<R
         }
     }
     recorder.record(EventKind::ReadinessPassed { checks: stage.checks.clone() })?;
+    for unknown in &stage.unknown {
+        recorder.record(EventKind::Noted { text: format!("not known: {unknown}"), by: Some("gameday".to_owned()) })?;
+    }
     Ok((loads, probes))
 }

@@ -61,6 +61,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunStarted { run, title, environment, .. } => {
             (quiet(), format!("{title}, run {run} in {environment}"))
         }
+        EventKind::RunApproved { role, by, .. } => (person(), format!("{role} agreed: {by}")),
         EventKind::ReadinessPassed { checks } => (good(), format!("ready: {} checks passed", checks.len())),
         EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),

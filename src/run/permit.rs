@@ -1,0 +1,189 @@
+//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, a word about production. None of this is asked for an
+//! undo.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::folder::{find_runs, read_plan};
+use crate::event::{EventKind, RunState, read_log};
+use crate::plan::Plan;
+use crate::workspace::{Approval, Approvals, Class, Environment, Opening};
+
+/// What is asked: may this plan be run now.
+#[derive(Debug, Clone, Copy)]
+pub struct PermitRequest<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its environment.
+    pub environment: &'a Environment,
+    /// The environment in which the scenario must have passed before.
+    pub pass_first: Option<&'a str>,
+    /// The environment of which somebody says that they know that customers depend on it.
+    pub production: Option<&'a str>,
+    /// The workspace's folder, with the approvals.
+    pub root: &'a Path,
+    /// The folder of runs.
+    pub reports: &'a Path,
+    /// The scenario's file, for the commands that are told.
+    pub scenario: &'a Path,
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+/// That a run may begin, and who said so. Only [`Permission::permit`] makes one.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    approvals: Vec<Approval>,
+}
+
+/// What was looked at: one line each.
+#[derive(Debug, Clone, Default)]
+pub struct Permission {
+    /// What is as it should be.
+    pub given: Vec<String>,
+    /// What is missing, with what to do.
+    pub missing: Vec<String>,
+    /// What is worth a thought.
+    pub notes: Vec<String>,
+    approvals: Vec<Approval>,
+}
+
+impl Permission {
+    /// Looks at everything that the environment and the scenario ask for before a run.
+    #[must_use]
+    pub fn look(request: &PermitRequest<'_>) -> Self {
+        let mut permission = Self::default();
+        permission.look_at_class(request);
+        permission.look_at_window(request);
+        permission.look_at_pass(request);
+        if let Some(approvals) = &request.environment.approvals {
+            permission.look_at_approvals(request, approvals);
+        }
+        permission
+    }
+
+    /// The permit.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn permit(self) -> Result<Permit, Vec<String>> {
+        if self.missing.is_empty() { Ok(Permit { approvals: self.approvals }) } else { Err(self.missing) }
+    }
+
+    fn look_at_class(&mut self, request: &PermitRequest<'_>) {
+        let environment = request.environment;
+        let name = &environment.name;
+        match environment.class {
+            Class::Nonproduction => {}
+            Class::Production if request.production == Some(name) => {
+                self.given.push(format!("somebody knows that customers depend on `{name}`"));
+            }
+            Class::Production => self.missing.push(format!(
+                "customers depend on environment `{name}` (`class: production`): say that you know with `--production {name}`"
+            )),
+        }
+        if environment.class == Class::Production && environment.approvals.is_none() && request.pass_first.is_none() {
+            self.notes.push(format!(
+                "nobody is asked before a run in `{name}`, where customers are: think of `approvals` in the environment, or \
+                 of `pass_first` in the scenario"
+            ));
+        }
+    }
+
+    fn look_at_window(&mut self, request: &PermitRequest<'_>) {
+        let Some(window) = &request.environment.window else { return };
+        let name = &request.environment.name;
+        match window.opening(request.now) {
+            Some(Opening::Now) => self.given.push(format!("the window is open: {window}")),
+            Some(Opening::At(at)) => self.missing.push(format!(
+                "environment `{name}` lets runs begin on {window}: it opens next on {}",
+                at.format("%a %Y-%m-%d at %H:%M %Z")
+            )),
+            None => self.missing.push(format!("environment `{name}` lets runs begin on {window}, which never comes")),
+        }
+    }
+
+    /// Looks for a run of the same scenario that passed where it must pass first.
+    fn look_at_pass(&mut self, request: &PermitRequest<'_>) {
+        let Some(first) = request.pass_first else { return };
+        let scenario = &request.plan.scenario;
+        let mut why = format!("it has not been run there in `{}`", request.reports.display());
+        for folder in find_runs(request.reports).unwrap_or_default().iter().rev() {
+            let Ok(plan) = read_plan(folder) else { continue };
+            if plan.scenario.id != scenario.id || plan.environment.name != first {
+                continue;
+            }
+            let run = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if plan.scenario.sha256 != scenario.sha256 {
+                why = format!("the scenario has changed since run `{run}`");
+                continue;
+            }
+            let state = read_log(folder).map(|read| RunState::fold(&read.events)).unwrap_or_default();
+            if state.exit_code == Some(0) {
+                self.given.push(format!("it passed in `{first}`: run `{run}`"));
+                return;
+            }
+            why = format!("run `{run}` did not pass");
+        }
+        let (name, file) = (&request.environment.name, request.scenario.display());
+        self.missing.push(format!(
+            "the scenario must pass in `{first}` before it is run in `{name}`, and {why}: gameday run {file} --env {first}"
+        ));
+    }
+
+    fn look_at_approvals(&mut self, request: &PermitRequest<'_>, approvals: &Approvals) {
+        let (name, scenario) = (&request.environment.name, &request.plan.scenario.id);
+        let digest = request.plan.digest();
+        let (mut people, mut lacking) = (BTreeSet::new(), Vec::new());
+        for role in &approvals.from {
+            let about = (scenario, name.as_str(), role);
+            let why = match Approval::read(&Approval::path(request.root, scenario, name, role)) {
+                Ok(None) => "not yet given".to_owned(),
+                Err(problems) => {
+                    let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+                    format!("its file can not be read: {first}")
+                }
+                Ok(Some(approval)) => match approval.objection(about, &digest, request.now) {
+                    Some(objection) => format!("that of {} does not hold: {objection}", approval.by),
+                    None if !people.insert(approval.by.to_lowercase()) => {
+                        format!("{} can not agree for two roles", approval.by)
+                    }
+                    None => {
+                        self.given.push(format!("{role} agreed: {}, {}", approval.by, approval.at));
+                        self.approvals.push(approval);
+                        continue;
+                    }
+                },
+            };
+            lacking.push(format!("`{role}` ({why})"));
+        }
+        let need = usize::try_from(approvals.need).unwrap_or(usize::MAX);
+        if people.len() < need {
+            let file = request.scenario.display();
+            let people_text = if need > 1 { ", by different people" } else { "" };
+            self.missing.push(format!(
+                "environment `{name}` asks for the consent of {need} of {} roles{people_text}, and has that of {}: \
+                 missing {}; each gives it with: gameday approve {file} --env {name} --as ROLE",
+                approvals.from.len(),
+                people.len(),
+                lacking.join(", ")
+            ));
+        }
+    }
+}
+
+impl Permit {
+    /// Who agreed, for the log.
+    pub(super) fn events(&self) -> impl Iterator<Item = EventKind> {
+        self.approvals.iter().filter_map(|approval| {
+            Some(EventKind::RunApproved {
+                role: approval.role.parse().ok()?,
+                by: approval.by.clone(),
+                given_at: approval.given_at()?,
+                note: approval.note.clone(),
+            })
+        })
+    }
+}
