@@ -10,7 +10,10 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
 use super::signed::Signed;
-use super::{AwsError, DynamoDb, Events, Fis, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
+use super::{
+    AwsError, DynamoDb, Events, Fis, FunctionControl, Iam, ScheduleControl, Scheduler, ServiceTime, Sqs, Ssm, Tagging,
+    sts,
+};
 use crate::unit::Failpoints;
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
@@ -66,7 +69,7 @@ pub struct Aws {
     /// Roles and policies.
     pub iam: Iam,
     /// One-time schedules.
-    pub scheduler: Scheduler,
+    pub scheduler: Arc<dyn ScheduleControl>,
     /// Queues.
     pub sqs: Sqs,
     /// Systems Manager's parameters.
@@ -120,7 +123,7 @@ impl Aws {
             events: Events::new(&signed),
             fis,
             iam: Iam::new(&signed),
-            scheduler: Scheduler::new(&signed),
+            scheduler: Arc::new(Scheduler::new(&signed)),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
             tagging: Tagging::new(&signed),

@@ -27,7 +27,8 @@ pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, Resol
 pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use ports::{
-    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
+    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, ScheduleControl,
+    UpdateProgress,
 };
 pub use scheduler::{Schedule, Scheduled, Scheduler};
 pub use service_time::ServiceTime;

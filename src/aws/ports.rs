@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::AwsError;
+use super::{AwsError, Schedule, Scheduled};
 
 /// A function's environment variables by name. Their values may be secrets: `Debug` shows the names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -76,6 +76,22 @@ pub struct FunctionUpdate {
     pub layers: Option<Vec<String>>,
     /// The whole map: AWS replaces it (UpdateFunctionConfiguration).
     pub environment: Option<EnvironmentVariables>,
+}
+
+/// One-time schedules, as far as dead man's switches need them.
+#[async_trait]
+pub trait ScheduleControl: Send + Sync {
+    /// `scheduler:CreateSchedule`, once however often it is sent with the same token; and `iam:PassRole`.
+    async fn create(&self, schedule: &Schedule, client_token: &str) -> Result<(), AwsError>;
+
+    /// `scheduler:UpdateSchedule`, which replaces the whole; and `iam:PassRole`.
+    async fn update(&self, schedule: &Schedule) -> Result<(), AwsError>;
+
+    /// `scheduler:GetSchedule`; none where there is none, or none any more.
+    async fn get(&self, name: &str, group: &str) -> Result<Option<Scheduled>, AwsError>;
+
+    /// `scheduler:DeleteSchedule`; one that is absent is fine.
+    async fn delete(&self, name: &str, group: &str) -> Result<(), AwsError>;
 }
 
 /// The control plane of Lambda, as far as faults and readiness need it.

@@ -71,6 +71,10 @@ fn refused(refusals: &[Refusal]) -> Failure {
 fn print(plan: &Plan) {
     out::line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
     out::line(format_args!("in {}, {} of timeline", plan.environment.name, format_duration(plan.length())));
+    if let Some(lock) = &plan.environment.lock {
+        out::line(format_args!("locked for other machines by the parameter {lock}"));
+        out::line("           calls: ssm:DeleteParameter, ssm:GetParameter, ssm:PutParameter");
+    }
     if !plan.routes.is_empty() {
         out::line("\nbefore the first phase");
         for route in &plan.routes {
@@ -128,6 +132,9 @@ fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect:
     out::line(format_args!("         {name}: {}", change.change));
     out::line(format_args!("           undo:  {}", change.undo));
     out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    if let Some(cover) = &change.cover {
+        out::line(format_args!("           dead man's switch: {cover}"));
+    }
     if let Some(effect_if) = effect_if {
         out::line(format_args!("           proof: {effect_if}"));
     }

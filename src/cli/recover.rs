@@ -131,5 +131,8 @@ fn print_fault(fault: &RecoveredFault) {
     if let Some(error) = &fault.error {
         out::line(format_args!("      {error}"));
     }
+    if let Some(switch) = &fault.switch {
+        out::line(format_args!("      {switch}"));
+    }
     fault.left.iter().for_each(|line| out::line(format_args!("      {line}")));
 }

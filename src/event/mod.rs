@@ -9,11 +9,12 @@ mod kind;
 mod log;
 mod progress;
 mod state;
+mod switch;
 
 pub use command::{Command, CommandAnswer};
 pub use detail::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,
-    RunOutcome, StepOutcome, Verdict,
+    RunOutcome, StepOutcome, SwitchStep, Verdict,
 };
 pub use kind::{EventKind, FaultIdentity};
 pub use log::{
@@ -22,6 +23,7 @@ pub use log::{
 };
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use state::{RunStage, RunState};
+pub use switch::{SwitchProgress, SwitchState};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::switch::SwitchProgress;
 use super::{FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
 use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
 
@@ -63,6 +64,8 @@ pub struct FaultProgress {
     pub error: Option<String>,
     /// Drifted fields, or commands that finish the undo by hand.
     pub left: Vec<String>,
+    /// Its dead man's switch; none where it never had one.
+    pub switch: Option<SwitchProgress>,
 }
 
 impl FaultProgress {
@@ -78,6 +81,12 @@ impl FaultProgress {
             | FaultState::Drifted
             | FaultState::Stuck => true,
         }
+    }
+
+    /// Whether it is over, and there may still be a switch in AWS that would undo it.
+    #[must_use]
+    pub fn is_switch_left_over(&self) -> bool {
+        !self.is_outstanding() && self.switch.as_ref().is_some_and(SwitchProgress::may_be_there)
     }
 
     /// Whether it is in place and not being undone.
@@ -165,6 +174,7 @@ impl FaultProgress {
             end: None,
             error: None,
             left: Vec::new(),
+            switch: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
+use super::switch::SwitchProgress;
 use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
 use crate::unit::{FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
 
@@ -168,6 +169,14 @@ impl RunState {
             EventKind::FaultDrifted { identity, fields } => self.on_fault(identity, |it| it.drifted(at, fields)),
             EventKind::FaultStuck { identity, error, by_hand } => {
                 self.on_fault(identity, |it| it.stuck(at, error, by_hand));
+            }
+            EventKind::SwitchIntended { identity, .. }
+            | EventKind::SwitchSet { identity }
+            | EventKind::SwitchPushed { identity, .. }
+            | EventKind::SwitchFailed { identity, .. }
+            | EventKind::SwitchDeleted { identity }
+            | EventKind::SwitchLeft { identity, .. } => {
+                self.on_fault(identity, |it| SwitchProgress::apply(&mut it.switch, &event.kind));
             }
             EventKind::StepOpened { step, text, owner, due_ms, must, playbook } => {
                 let phase = self.phases.last().map(|phase| phase.phase.clone());

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, number};
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::aws::InvokeConfiguration;
 use crate::unit::{DurationText, TargetId};
@@ -98,8 +99,10 @@ impl Fault for LambdaAsync {
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Asynchronous>, FaultError> {
         let (function, alias) = environment.qualified(&self.target)?;
         ready(environment, function).await?;
-        let resource = Asynchronous { function: function.to_owned(), qualifier: alias.map(str::to_owned) };
+        let qualifier = alias.map(str::to_owned);
+        let mut resource = Asynchronous { function: function.to_owned(), qualifier, was_there: false };
         let found = resource.read(environment, &[]).await?;
+        resource.was_there = !found.settings.is_empty();
         Ok(SettingsChange::new(resource, &found.settings, self.injected()))
     }
 
@@ -113,6 +116,10 @@ impl Fault for LambdaAsync {
     fn settings(&self) -> Vec<String> {
         self.injected().into_keys().collect()
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["lambda:DeleteFunctionEventInvokeConfig", "lambda:UpdateFunctionEventInvokeConfig"])
+    }
 }
 
 /// What is said of asynchronous invocations of a function. AWS replaces all of it at once, and has no lock.
@@ -121,6 +128,9 @@ impl Fault for LambdaAsync {
 pub struct Asynchronous {
     function: String,
     qualifier: Option<String>,
+    /// Whether anything at all was said before the fault.
+    #[serde(default)]
+    was_there: bool,
 }
 
 impl Resource for Asynchronous {
@@ -184,6 +194,30 @@ impl Resource for Asynchronous {
             "aws lambda update-function-event-invoke-config --function-name {}{qualifier} {options}",
             self.function
         )]
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let function = ("FunctionName", Some(self.function.as_str().into()));
+        let qualifier = ("Qualifier", self.qualifier.as_deref().map(Value::from));
+        if !self.was_there {
+            return Switch::Call(SwitchCall::lambda("deleteFunctionEventInvokeConfig", [function, qualifier]));
+        }
+        // UpdateFunctionEventInvokeConfig leaves what it is not told as it is, and takes nothing away.
+        if changes.iter().any(|change| change.before.is_none()) {
+            return Switch::None("no single call takes a setting away and leaves the others");
+        }
+        let before = |name: &str| changes.iter().find(|change| change.name == name).and_then(|it| it.before.clone());
+        let destination = before(ON_FAILURE).map(|arn| json!({"OnFailure": {"Destination": arn}}));
+        Switch::Call(SwitchCall::lambda(
+            "updateFunctionEventInvokeConfig",
+            [
+                function,
+                qualifier,
+                ("MaximumRetryAttempts", before(RETRIES)),
+                ("MaximumEventAgeInSeconds", before(MAX_AGE)),
+                ("DestinationConfig", destination),
+            ],
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns: what will happen when, each change with its undo and its calls. Must not know: time, sockets, AWS itself.
 
 mod compile;
+mod cover;
 mod interval;
 mod refusal;
 mod resource;
@@ -13,6 +14,6 @@ mod types;
 pub use compile::{change_id, compile};
 pub use refusal::Refusal;
 pub use types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan, PLAN_FORMAT,
-    PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, CoverPlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan,
+    PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };

@@ -28,6 +28,7 @@ use super::outcome::Outcome;
 use super::probe_task::{self, Sample};
 use super::recover::{close_proxy, read_undos, undo_all};
 use super::stage::{Stage, renew_lease};
+use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
 use crate::event::{
     AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError, RunOutcome,
@@ -210,6 +211,7 @@ struct Drive {
     stage: Stage,
     gameday: PathBuf,
     heart: Option<Heart>,
+    switches: Switches,
     /// Injections and undos that are under way.
     tasks: TaskTracker,
     loads: BTreeMap<LoadId, LoadPlan>,
@@ -247,6 +249,7 @@ impl Drive {
         }
         Self {
             core: Core::new(Arc::clone(&plan), options.attendance),
+            switches: Switches::new(plan.environment.deadman.clone(), recorder.clone()),
             plan,
             recorder,
             clock,
@@ -296,6 +299,7 @@ impl Drive {
     /// Time has passed: the watchdog is told that the run is alive, and the folder is looked into for a wish to end it.
     fn tick(&mut self) {
         self.beat();
+        self.switches.beat();
         if let Some(why) = abort_file(self.recorder.log().directory()) {
             self.feed(Input::Abort(AbortCause::Person { why: Some(why) }), None);
         }

@@ -15,6 +15,7 @@ mod outcome;
 mod probe_task;
 mod recover;
 mod stage;
+mod switch;
 mod watchdog;
 
 pub use control::{ControlError, send_command};

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
 use super::stage::{proxy_client, targets};
+use super::switch;
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::{
     EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
@@ -74,6 +75,8 @@ pub struct RecoveredFault {
     pub left: Vec<String>,
     /// The last error.
     pub error: Option<String>,
+    /// What its dead man's switch will still do; none where it has none, or none any more.
+    pub switch: Option<String>,
 }
 
 /// How a run is recovered.
@@ -115,7 +118,8 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let (undos, unusable) = read_undos(directory, &state, &plan);
     let environment = environment_of(&plan, &state, &options).await?;
-    let is_work_left = !open.is_empty() || !state.is_over();
+    let has_switch_left = state.faults.iter().any(FaultProgress::is_switch_left_over);
+    let is_work_left = !open.is_empty() || has_switch_left || !state.is_over();
     if is_work_left {
         recorder.record_anyway(EventKind::RecoveryStarted { process: std::process::id(), by: options.by });
         unusable.into_iter().for_each(|it| recorder.record_anyway(it));
@@ -123,6 +127,7 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
         undo_all(&recorder, &environment, undos).await;
         let last_at = events.last().map(|event| event.at).unwrap_or_default();
         look_again(&recorder, &environment, in_flight, last_at).await;
+        switch::clear(&recorder, &environment).await;
     }
     close_proxy(&state).await;
     let recording = recorder.recording();
@@ -209,6 +214,7 @@ fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
         end: fault.end,
         left: fault.left.clone(),
         error: fault.error.clone(),
+        switch: fault.switch.as_ref().and_then(switch::promise),
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Window;
+use super::safety::{self, Deadman, DeadmanSwitch};
 use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::PersonId;
 
@@ -49,6 +50,18 @@ pub struct EnvironmentSpec {
     /// When runs may start; default always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// The ARN of a role that EventBridge Scheduler takes on to undo faults when nobody of ours is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler_role: Option<String>,
+    /// The group of schedules in which that is kept, which must exist; default `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler_group: Option<String>,
+    /// Whether faults must be undone in AWS itself when nobody of ours is left; default `auto`: where they can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadman: Option<Deadman>,
+    /// A Systems Manager parameter by which machines keep out of each other's runs: `/gameday/staging`; default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
 }
 
 /// Whether customers depend on an environment.
@@ -108,6 +121,10 @@ pub struct Environment {
     pub approvals: Option<Approvals>,
     /// When runs may start.
     pub window: Option<Window>,
+    /// How faults are undone in AWS itself when nobody of ours is left; none where they are not.
+    pub deadman: Option<DeadmanSwitch>,
+    /// The Systems Manager parameter by which machines keep out of each other's runs.
+    pub lock: Option<String>,
 }
 
 impl Environment {
@@ -141,6 +158,7 @@ impl EnvironmentSpec {
     pub(super) fn resolve(&self, name: &str) -> Result<Environment, Vec<EnvironmentProblem>> {
         let mut problems = Vec::new();
         let kind = self.resolve_kind(&mut problems);
+        let (deadman, lock) = safety::resolve(self, kind.as_ref(), &mut problems);
         if let Some(approvals) = &self.approvals
             && (approvals.need == 0 || approvals.from.len() < approvals.need as usize)
         {
@@ -159,6 +177,8 @@ impl EnvironmentSpec {
                 require_tags: self.require_tags.clone(),
                 approvals: self.approvals.clone(),
                 window: self.window.clone(),
+                deadman,
+                lock,
             }),
             Some(_) | None => Err(problems),
         }

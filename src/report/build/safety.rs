@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::fault::fault_end;
+use super::switch;
 use crate::event::{AbortCause, Event, EventKind, FaultProgress, FaultState};
 use crate::report::facts::GuardrailFacts;
 use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
@@ -20,14 +21,16 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
     } else {
         ("untouched", "Nothing was changed, so that nothing had to be undone.".to_owned())
     };
-    let by_hand = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
+    let stuck = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
+    let by_hand = stuck.chain(switch::by_hand(run));
     Safety {
         state: state.to_owned(),
-        text,
+        text: text + &switch::left_over(run).unwrap_or_default(),
         residual: outstanding.iter().map(|fault| residue(fault)).collect(),
         by_hand: by_hand.cloned().collect(),
         recovered_at: run.recovered_at,
         aborted_by: run.state.abort.as_ref().map(abort_cause),
+        switches: switch::switches(run),
         ledger: run.state.faults.iter().map(|fault| ledger(run, fault)).collect(),
     }
 }
@@ -83,6 +86,18 @@ fn ledger_state(event: &Event) -> Option<LedgerState> {
         EventKind::FaultRestored { how, .. } => ("restored", Some(fault_end(*how).replace('_', " "))),
         EventKind::FaultDrifted { fields, .. } => ("drift", Some(fields.join("; "))),
         EventKind::FaultStuck { error, .. } => ("stuck", Some(error.clone())),
+        EventKind::SwitchIntended { call, fires_at, .. } => {
+            ("switch intent", Some(format!("{call} at {}", fires_at.format("%H:%M:%S UTC"))))
+        }
+        EventKind::SwitchSet { .. } => ("switch set", None),
+        EventKind::SwitchPushed { fires_at, .. } => {
+            ("switch put off", Some(format!("to {}", fires_at.format("%H:%M:%S UTC"))))
+        }
+        EventKind::SwitchFailed { error, .. } => ("switch failed", Some(error.clone())),
+        EventKind::SwitchDeleted { .. } => ("switch deleted", None),
+        EventKind::SwitchLeft { fires_at, .. } => {
+            ("switch left", Some(format!("to fire at {}", fires_at.format("%H:%M:%S UTC"))))
+        }
         _ => return None,
     };
     Some(LedgerState { state: state.to_owned(), at_ms: event.elapsed_ms, at: event.at, detail })

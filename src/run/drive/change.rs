@@ -29,12 +29,12 @@ impl Drive {
         let run = self.recorder.recording().state().run.clone();
         let lasts = ttl.unwrap_or_else(|| self.plan.phases.iter().map(|phase| phase.length.0).sum());
         environment.occasion = Occasion { token: format!("gameday-{run}-{}", identity.step), lasts };
-        let tried = identity.clone();
+        let (tried, switches) = (identity.clone(), self.switches.clone());
         let injection = self.tasks.spawn(async move {
             let keep = |undo: Undo| {
                 undos.lock().unwrap_or_else(PoisonError::into_inner).insert(tried.clone(), undo);
             };
-            ledger::inject(&recorder, &environment, &tried, &kind, keep).await.is_ok()
+            ledger::inject(&recorder, &environment, &tried, (&kind, ttl), &switches, keep).await.is_ok()
         });
         tokio::spawn(async move {
             // A panic in an injection counts as a failed one: it is undone like any.

@@ -3,7 +3,7 @@
 use console::{Style, style};
 
 use crate::event::{
-    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, Verdict,
+    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, SwitchStep, Verdict,
 };
 use crate::unit::{FaultId, PersonId, PhaseId, StepId, format_duration, printable};
 
@@ -80,6 +80,13 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::FaultStuck { identity, error, by_hand } => {
             (bad(), format!("{} is NOT undone: {error}; by hand: {}", identity.fault, by_hand.join("; ")))
         }
+        EventKind::SwitchFailed { identity, step, error, by_hand } => {
+            switch_line(&identity.fault, *step, error, by_hand)
+        }
+        EventKind::SwitchLeft { identity, fires_at } => {
+            let at = fires_at.format("%H:%M:%S UTC");
+            (warning(), format!("{}: its dead man's switch is left in AWS, and undoes it at {at}", identity.fault))
+        }
         EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
             (person(), step_text(step, text, owner.as_ref(), *due_ms, *must))
         }
@@ -111,9 +118,25 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::FaultIntended { .. }
         | EventKind::FaultArmed { .. }
         | EventKind::FaultReverting { .. }
+        | EventKind::SwitchIntended { .. }
+        | EventKind::SwitchSet { .. }
+        | EventKind::SwitchPushed { .. }
+        | EventKind::SwitchDeleted { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
+}
+
+/// A dead man's switch with which something went wrong.
+fn switch_line(fault: &FaultId, step: SwitchStep, error: &str, by_hand: &[String]) -> Line {
+    match step {
+        SwitchStep::Set => (warning(), format!("{fault} has no dead man's switch: {error}")),
+        SwitchStep::Push => (warning(), format!("the dead man's switch of {fault} could not be put off: {error}")),
+        SwitchStep::Delete => {
+            let by_hand = by_hand.join("; ");
+            (bad(), format!("the dead man's switch of {fault} could not be deleted: {error}; by hand: {by_hand}"))
+        }
+    }
 }
 
 /// An end that was planned is told by the phase that follows.
