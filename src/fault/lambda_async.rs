@@ -100,10 +100,11 @@ impl Fault for LambdaAsync {
         let (function, alias) = environment.qualified(&self.target)?;
         ready(environment, function).await?;
         let qualifier = alias.map(str::to_owned);
-        let mut resource = Asynchronous { function: function.to_owned(), qualifier, was_there: false };
+        let mut resource = Asynchronous { function: function.to_owned(), qualifier, has_others: false };
         let found = resource.read(environment, &[]).await?;
-        resource.was_there = !found.settings.is_empty();
-        Ok(SettingsChange::new(resource, &found.settings, self.injected()))
+        let injected = self.injected();
+        resource.has_others = found.settings.keys().any(|name| !injected.contains_key(name));
+        Ok(SettingsChange::new(resource, &found.settings, injected))
     }
 
     fn text(&self) -> ChangeText {
@@ -118,7 +119,11 @@ impl Fault for LambdaAsync {
     }
 
     fn cover(&self) -> Cover {
-        Cover::Switch(&["lambda:DeleteFunctionEventInvokeConfig", "lambda:UpdateFunctionEventInvokeConfig"])
+        Cover::Switch(&[
+            "lambda:DeleteFunctionEventInvokeConfig",
+            "lambda:PutFunctionEventInvokeConfig",
+            "lambda:UpdateFunctionEventInvokeConfig",
+        ])
     }
 }
 
@@ -128,9 +133,9 @@ impl Fault for LambdaAsync {
 pub struct Asynchronous {
     function: String,
     qualifier: Option<String>,
-    /// Whether anything at all was said before the fault.
+    /// Whether anything was said before that the fault does not change.
     #[serde(default)]
-    was_there: bool,
+    has_others: bool,
 }
 
 impl Resource for Asynchronous {
@@ -199,17 +204,21 @@ impl Resource for Asynchronous {
     fn switch(&self, changes: &[SettingChange]) -> Switch {
         let function = ("FunctionName", Some(self.function.as_str().into()));
         let qualifier = ("Qualifier", self.qualifier.as_deref().map(Value::from));
-        if !self.was_there {
-            return Switch::Call(SwitchCall::lambda("deleteFunctionEventInvokeConfig", [function, qualifier]));
-        }
-        // UpdateFunctionEventInvokeConfig leaves what it is not told as it is, and takes nothing away.
-        if changes.iter().any(|change| change.before.is_none()) {
-            return Switch::None("no single call takes a setting away and leaves the others");
-        }
+        let was_there = changes.iter().filter(|change| change.before.is_some()).count();
+        let action = match (self.has_others, was_there) {
+            (false, 0) => {
+                return Switch::Call(SwitchCall::lambda("deleteFunctionEventInvokeConfig", [function, qualifier]));
+            }
+            // Put replaces the whole, of which nothing else was there.
+            (false, _) => "putFunctionEventInvokeConfig",
+            // Update leaves what it is not told as it is, and takes nothing away.
+            (true, count) if count == changes.len() => "updateFunctionEventInvokeConfig",
+            (true, _) => return Switch::None("no single call takes a setting away and leaves the others"),
+        };
         let before = |name: &str| changes.iter().find(|change| change.name == name).and_then(|it| it.before.clone());
         let destination = before(ON_FAILURE).map(|arn| json!({"OnFailure": {"Destination": arn}}));
         Switch::Call(SwitchCall::lambda(
-            "updateFunctionEventInvokeConfig",
+            action,
             [
                 function,
                 qualifier,

@@ -332,3 +332,6 @@ pub(super) async fn clear(recorder: &Recorder, environment: &FaultEnvironment) {
         settle(recorder, environment, &identity).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,16 +8,18 @@ use std::time::Duration;
 use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
-    AwsResource, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Undo,
+    AwsResource, Cover, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion, Reverted, Switch,
+    Undo,
 };
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
 
+use crate::deadman::{Thrower, assert_can_be_scheduled};
 use crate::peers::{create_functions, python, start_ministack, start_moto, stop};
 use crate::signed::create_surroundings;
 use crate::support::{Workspace, free_port};
 
-const SERVICES: &str = "dynamodb,events,iam,lambda,logs,sqs,ssm,sts";
+const SERVICES: &str = "dynamodb,events,iam,lambda,logs,scheduler,sqs,ssm,sts";
 /// The only target of every row.
 const TARGET: &str = "it";
 /// Which change each fault of this test is.
@@ -288,7 +290,8 @@ async fn keep_all(aws: &Aws, rows: &[Row]) {
     }
 }
 
-#[tokio::test]
+/// On several threads: the sandbox answers while this one waits for what throws the switches.
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
     let functions =
         "functions:
@@ -307,6 +310,8 @@ async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
     keep_all(&aws, &function_rows("probe")).await;
     keep_all(&aws, &sandbox_rows("probe")).await;
     keep_all(&aws, &[asynchronous_row("probe", true)]).await;
+    throw_switches(&aws, &sandbox.endpoint(), &function_rows("probe"), false).await;
+    throw_switches(&aws, &sandbox.endpoint(), &sandbox_rows("probe"), false).await;
     sandbox.stop().await;
 }
 
@@ -341,6 +346,42 @@ async fn undo_by_hand(aws: &Aws, endpoint: &str, rows: &[Row]) {
     }
 }
 
+/// What would undo each fault in AWS itself when nobody of ours is left: it is a call as AWS's service model has it, it can be
+/// scheduled, and once it is made everything is as before. A fault that says that it is covered has such a call.
+async fn throw_switches(aws: &Aws, endpoint: &str, rows: &[Row], has_scheduler: bool) {
+    let Some(mut thrower) = Thrower::start(endpoint) else { return };
+    for row in rows {
+        let (what, environment) = (row.kind, environment(aws, &row.on));
+        let before = state_of(aws, &row.on).await;
+        let kind = kind(row, &row.fault);
+        let undo = kind.prepare(&environment).await.expect(what);
+        let call = match (kind.cover(), undo.switch()) {
+            (Cover::Switch(calls), Switch::Call(call)) => {
+                assert!(calls.contains(&call.permission().as_str()), "{what}: {}", call.permission());
+                call
+            }
+            (Cover::Expires(_), Switch::Needless) | (Cover::None(_), Switch::None(_)) => continue,
+            // Some of what such a fault changes was not there before.
+            (Cover::Switch(_), Switch::None(_)) if what == "lambda_async" => continue,
+            (cover, switch) => panic!("{what}: {cover:?}, {switch:?}"),
+        };
+        if has_scheduler {
+            assert_can_be_scheduled(aws, &call).await;
+        }
+        undo.inject(&environment, &armed(&undo)).await.expect(what);
+        assert_ne!(state_of(aws, &row.on).await, before, "{what}: it is seen");
+        let problems = thrower.throw(call.service, call.action, &call.input);
+        assert_eq!(problems, Vec::<String>::new(), "{what}: {}", call.input);
+        // A canary's version then serves nobody, and is still there.
+        if what == "lambda_canary" {
+            assert_eq!(undo.revert(&environment).await.expect(what), Reverted::Restored, "{what}");
+        } else {
+            assert_eq!(undo.revert(&environment).await.expect(what), Reverted::AsBefore, "{what}");
+        }
+        assert_eq!(state_of(aws, &row.on).await, before, "{what}: all is as before");
+    }
+}
+
 /// A parameter of each kind that can be restored, and one that is refused.
 async fn create_parameters(aws: &Aws) {
     for (name, value, kind) in [
@@ -370,6 +411,7 @@ fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
         refuse(&aws).await;
         keep_all(&aws, rows).await;
         undo_by_hand(&aws, endpoint, rows).await;
+        throw_switches(&aws, endpoint, rows, true).await;
     });
 }
 

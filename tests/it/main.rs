@@ -6,6 +6,7 @@ mod apart;
 mod check;
 mod contract;
 mod crash;
+mod deadman;
 mod fis;
 mod hostile;
 mod lambda;
