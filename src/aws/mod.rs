@@ -27,8 +27,8 @@ pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, Resol
 pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use ports::{
-    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, ScheduleControl,
-    UpdateProgress,
+    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, ParameterControl,
+    ScheduleControl, UpdateProgress,
 };
 pub use scheduler::{Schedule, Scheduled, Scheduler};
 pub use service_time::ServiceTime;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{AwsError, Schedule, Scheduled};
+use super::{AwsError, Parameter, Schedule, Scheduled};
 
 /// A function's environment variables by name. Their values may be secrets: `Debug` shows the names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -92,6 +92,19 @@ pub trait ScheduleControl: Send + Sync {
 
     /// `scheduler:DeleteSchedule`; one that is absent is fine.
     async fn delete(&self, name: &str, group: &str) -> Result<(), AwsError>;
+}
+
+/// Systems Manager's parameters, as far as the lock of an environment needs them.
+#[async_trait]
+pub trait ParameterControl: Send + Sync {
+    /// `ssm:GetParameter`; none where there is no such parameter.
+    async fn read(&self, name: &str) -> Result<Option<Parameter>, AwsError>;
+
+    /// `ssm:PutParameter` of text; the new version. Without `overwrite` one that exists is an error.
+    async fn write(&self, name: &str, text: &str, overwrite: bool) -> Result<u64, AwsError>;
+
+    /// `ssm:DeleteParameter`; one that is absent is fine.
+    async fn remove(&self, name: &str) -> Result<(), AwsError>;
 }
 
 /// The control plane of Lambda, as far as faults and readiness need it.

@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
 use crate::event::{FaultEnd, FaultState, Recoverer};
-use crate::run::{RecoverError, RecoverOptions, Recovered, RecoveredFault, live_runs, read_plan, recover};
+use crate::run::{
+    RecoverError, RecoverOptions, Recovered, RecoveredFault, UnlockError, live_runs, read_plan, recover, unlock,
+};
 use crate::unit::Failpoints;
 use crate::workspace::{EnvironmentKind, Workspace};
 
@@ -24,6 +26,9 @@ pub(super) struct Arguments {
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
     #[arg(long, requires = "run")]
     salvage: bool,
+    /// Take the lock that other machines see away from a dead run, by its id: you say that it left nothing behind.
+    #[arg(long, value_name = "RUN", requires = "env")]
+    unlock: Option<String>,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -33,6 +38,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    if let (Some(run), Some(environment)) = (&arguments.unlock, &arguments.env) {
+        return take_lock_away(environment, run, arguments.json).await;
+    }
     let reports = workspace::reports_here(arguments.reports.as_deref());
     let folders = match &arguments.run {
         Some(run) => vec![workspace::run_folder(&reports, Some(run))?],
@@ -60,6 +68,29 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         return Err(last);
     }
     Ok(if all.iter().all(|recovered| recovered.is_clean) { Exit::Success } else { Exit::Dirty })
+}
+
+/// Takes away the lock of a run whose folder nobody has any more.
+async fn take_lock_away(environment: &str, run: &str, json: bool) -> Result<Exit, Failure> {
+    let workspace = workspace::discover(Path::new("."))?;
+    let environment = workspace::environment(&workspace, environment)?;
+    let held = unlock(environment, run).await.map_err(|error| {
+        let failure = Failure::from_error(&error);
+        match error {
+            UnlockError::Refused(_) => Failure { exit: Exit::Locked, ..failure },
+            UnlockError::NoLock(_) | UnlockError::NotLocked(_) | UnlockError::Foreign(_) | UnlockError::Aws(_) => {
+                failure
+            }
+        }
+    })?;
+    if json {
+        out::json(&held);
+    } else {
+        let name = &environment.name;
+        out::line(format_args!("environment `{name}` is unlocked: run `{}` of {} held it", held.run, held.holder));
+        out::line("what that run changed and did not undo, if anything, is still changed");
+    }
+    Ok(Exit::Success)
 }
 
 /// The runs that left something behind, in the environments that were asked for.

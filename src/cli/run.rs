@@ -130,10 +130,15 @@ fn exit(outcome: Outcome) -> Exit {
 fn failure(error: &RunError) -> Failure {
     let failure = Failure::from_error(error);
     let exit = match error {
-        RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
+        error if error.is_locked() => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
-        RunError::Stage(_) | RunError::Watchdog(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
-        RunError::Lock(run::LockError::File(_) | run::LockError::Directory(_))
+        error if error.is_not_ready() => Exit::NotReady,
+        RunError::Stage(_)
+        | RunError::Watchdog(_)
+        | RunError::Load(_)
+        | RunError::Probe { .. }
+        | RunError::RemoteLock(_)
+        | RunError::Lock(_)
         | RunError::Folder(_)
         | RunError::Log(_)
         | RunError::Control(_) => Exit::Failure,

@@ -241,6 +241,39 @@ pub enum EventKind {
         /// When it fires.
         fires_at: DateTime<Utc>,
     },
+    /// The lock that other machines see will be taken: from here on there may be such a parameter in AWS.
+    LockIntended {
+        /// The parameter.
+        parameter: String,
+        /// What tells this run from every other one, on whatever machine.
+        ticket: String,
+        /// Who holds it: `maria@laptop`.
+        holder: String,
+    },
+    /// The lock is ours.
+    LockTaken {
+        /// When it expires, unless it is renewed.
+        expires_at: DateTime<Utc>,
+    },
+    /// The lock could not be renewed, marked or released.
+    LockFailed {
+        /// What was tried, in words: `renew the lock`.
+        step: String,
+        /// The error.
+        error: String,
+        /// Commands that finish it by hand.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_hand: Vec<String>,
+    },
+    /// The lock is not ours any more: somebody took it away.
+    LockLost {
+        /// What is there instead, in words.
+        found: String,
+    },
+    /// The lock stays, since something is not undone.
+    LockKept,
+    /// There is no lock of ours any more.
+    LockReleased,
     /// An action of the timeline was left out, because of its `unless` or because its fault was over.
     ActionSkipped {
         /// The action in words: `inject ticket`.
@@ -390,6 +423,7 @@ impl EventKind {
             | Self::FaultDrifted { .. }
             | Self::FaultStuck { .. }
             | Self::SwitchIntended { .. }
+            | Self::LockIntended { .. }
             | Self::RunAborted { .. }
             | Self::RunSettled
             | Self::RunDirty { .. }
@@ -413,6 +447,11 @@ impl EventKind {
             | Self::SwitchFailed { .. }
             | Self::SwitchDeleted { .. }
             | Self::SwitchLeft { .. }
+            | Self::LockTaken { .. }
+            | Self::LockFailed { .. }
+            | Self::LockLost { .. }
+            | Self::LockKept
+            | Self::LockReleased
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
             | Self::StepOverdue { .. }
@@ -463,6 +502,12 @@ impl EventKind {
             | Self::LoadEnded { .. }
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }
+            | Self::LockIntended { .. }
+            | Self::LockTaken { .. }
+            | Self::LockFailed { .. }
+            | Self::LockLost { .. }
+            | Self::LockKept
+            | Self::LockReleased
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
             | Self::StepOverdue { .. }

@@ -6,6 +6,7 @@
 mod command;
 mod detail;
 mod kind;
+mod lock;
 mod log;
 mod progress;
 mod state;
@@ -17,6 +18,7 @@ pub use detail::{
     RunOutcome, StepOutcome, SwitchStep, Verdict,
 };
 pub use kind::{EventKind, FaultIdentity};
+pub use lock::{LockProgress, LockState};
 pub use log::{
     Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path, undo_steps,
     was_cut,

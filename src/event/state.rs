@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::lock::LockProgress;
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::switch::SwitchProgress;
 use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
@@ -75,6 +76,8 @@ pub struct RunState {
     pub has_recovery: bool,
     /// Processes beside its own: kind, process id, address.
     pub processes: Vec<(ProcessKind, u32, String)>,
+    /// The lock that other machines see; none where its environment has none.
+    pub lock: Option<LockProgress>,
     /// How it ended; none while it lives, or when it died.
     pub outcome: Option<RunOutcome>,
     /// Its exit code, once it ended.
@@ -107,6 +110,13 @@ impl RunState {
     /// The faults that may still be in place, in order of injection; undo goes through them backwards.
     pub fn outstanding(&self) -> impl DoubleEndedIterator<Item = &FaultProgress> {
         self.faults.iter().filter(|fault| fault.is_outstanding())
+    }
+
+    /// Whether something in AWS is left that is no fault: a dead man's switch of a fault that is over, or our lock.
+    #[must_use]
+    pub fn has_remains(&self) -> bool {
+        let has_lock = self.lock.as_ref().is_some_and(LockProgress::may_be_ours);
+        has_lock || self.faults.iter().any(FaultProgress::is_switch_left_over)
     }
 
     /// The targets of faults that may be in place; a route through the proxy breaks nothing.
@@ -178,6 +188,12 @@ impl RunState {
             | EventKind::SwitchLeft { identity, .. } => {
                 self.on_fault(identity, |it| SwitchProgress::apply(&mut it.switch, &event.kind));
             }
+            EventKind::LockIntended { .. }
+            | EventKind::LockTaken { .. }
+            | EventKind::LockFailed { .. }
+            | EventKind::LockLost { .. }
+            | EventKind::LockKept
+            | EventKind::LockReleased => LockProgress::apply(&mut self.lock, &event.kind),
             EventKind::StepOpened { step, text, owner, due_ms, must, playbook } => {
                 let phase = self.phases.last().map(|phase| phase.phase.clone());
                 let (owner, playbook) = (owner.clone(), playbook.clone());

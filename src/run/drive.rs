@@ -27,6 +27,7 @@ use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
 use super::probe_task::{self, Sample};
 use super::recover::{close_proxy, read_undos, undo_all};
+use super::remote_lock::RemoteLock;
 use super::stage::{Stage, renew_lease};
 use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
@@ -105,14 +106,14 @@ pub async fn run(
     match prepare(plan, environment, &options, &folder, &recorder).await {
         Ok(mut prepared) => {
             let watchdog = prepared.watchdog.take();
-            let faults = prepared.stage.faults.clone();
+            let (faults, lock) = (prepared.stage.faults.clone(), prepared.lock.clone());
             let drive = Drive::new(prepared, &options, recorder.clone(), watchdog.as_ref().map(Watchdog::heart));
             let heart = watchdog.as_ref().map(Watchdog::heart);
             let tasks = drive.tasks.clone();
             let outcome = match tokio::spawn(drive.play(signals)).await {
                 Ok(outcome) => outcome,
                 Err(panic) => {
-                    let undoing = undo_after_panic(&recorder, &faults, &tasks, panic.to_string());
+                    let undoing = undo_after_panic(&recorder, &faults, lock.as_ref(), &tasks, panic.to_string());
                     beating(heart.as_ref(), undoing).await
                 }
             };
@@ -125,13 +126,19 @@ pub async fn run(
             // The run ends in its log as well: nothing was injected.
             let cause = AbortCause::Internal { error: error_chain(&error) };
             recorder.record(EventKind::RunAborted { cause })?;
-            let exit_code = if error.is_not_ready() { Outcome::NotReady } else { Outcome::Internal }.exit_code();
+            let exit_code = match (error.is_locked(), error.is_not_ready()) {
+                (true, _) => LOCKED,
+                (false, true) => Outcome::NotReady.exit_code(),
+                (false, false) => Outcome::Internal.exit_code(),
+            };
             recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code })?;
             Err(error)
         }
     }
 }
 
+/// The exit code of a run whose environment somebody else uses; product.md.
+const LOCKED: u8 = 9;
 /// A file of this name in a run's folder ends the run.
 const ABORT_FILE: &str = "abort";
 /// How much of it is read: the reason.
@@ -173,6 +180,7 @@ async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
 async fn undo_after_panic(
     recorder: &Recorder,
     faults: &FaultEnvironment,
+    lock: Option<&RemoteLock>,
     tasks: &TaskTracker,
     panic: String,
 ) -> Outcome {
@@ -193,10 +201,23 @@ async fn undo_after_panic(
     close_proxy(&state).await;
     let state = recorder.recording().state().clone();
     let left: Vec<String> = state.outstanding().map(|fault| fault.change.clone()).collect();
-    record(if left.is_empty() { EventKind::RunSettled } else { EventKind::RunDirty { left } });
+    let is_clean = left.is_empty();
+    record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } });
+    if let Some(lock) = lock {
+        lock.end(recorder, is_clean).await;
+    }
     let outcome = Outcome::of(recorder.recording().state());
     record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: outcome.exit_code() });
     outcome
+}
+
+/// Two runs may be in one environment: this one ends.
+fn abort_when_lost(inputs: mpsc::UnboundedSender<Input>) -> impl Fn(String) + Send {
+    move |found| {
+        let error = format!("the environment is not locked by this run any more: {found}");
+        // The engine may have ended.
+        inputs.send(Input::Abort(AbortCause::Internal { error })).ok();
+    }
 }
 
 /// Undo data of faults that are or may be in.
@@ -212,6 +233,7 @@ struct Drive {
     gameday: PathBuf,
     heart: Option<Heart>,
     switches: Switches,
+    lock: Option<RemoteLock>,
     /// Injections and undos that are under way.
     tasks: TaskTracker,
     loads: BTreeMap<LoadId, LoadPlan>,
@@ -227,15 +249,16 @@ struct Drive {
     commands: mpsc::Receiver<Request>,
     _control: Control,
     /// Probes, guardrails and the proxy's lease: they end with the run.
-    _watchers: Vec<AbortOnDropHandle<()>>,
+    watchers: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Drive {
     fn new(prepared: Prepared, options: &RunOptions, recorder: Recorder, heart: Option<Heart>) -> Self {
-        let Prepared { plan, stage, loads, probes, commands, control, watchdog: _ } = prepared;
+        let Prepared { plan, stage, loads, probes, commands, control, watchdog: _, lock } = prepared;
         let plan = Arc::new(plan);
         let clock = recorder.log().clock();
         let (sample_sender, samples) = mpsc::unbounded_channel();
+        let inputs = mpsc::unbounded_channel();
         let (finding_sender, findings) = mpsc::channel(plan.guardrails.len().max(1));
         let mut watchers = Vec::new();
         let mut spawn = |task: tokio::task::JoinHandle<()>| watchers.push(AbortOnDropHandle::new(task));
@@ -247,6 +270,9 @@ impl Drive {
             // The lease is renewed by the clock: its calls are none of the steps that a crash test counts.
             spawn(tokio::spawn(renew_lease(client.with_failpoints(Failpoints::default()))));
         }
+        if let Some(lock) = lock.clone() {
+            spawn(tokio::spawn(lock.keep(recorder.clone(), abort_when_lost(inputs.0.clone()))));
+        }
         Self {
             core: Core::new(Arc::clone(&plan), options.attendance),
             switches: Switches::new(plan.environment.deadman.clone(), recorder.clone()),
@@ -256,19 +282,20 @@ impl Drive {
             stage,
             gameday: options.gameday.clone(),
             heart,
+            lock,
             tasks: TaskTracker::new(),
             loads,
             load_stops: BTreeMap::new(),
             frame_files: BTreeMap::new(),
             undos: Arc::default(),
-            inputs: mpsc::unbounded_channel(),
+            inputs,
             load_news: mpsc::unbounded_channel(),
             samples,
             findings,
             is_guarded: true,
             commands,
             _control: control,
-            _watchers: watchers,
+            watchers,
         }
     }
 
@@ -348,6 +375,11 @@ impl Drive {
         if outcome != Outcome::Dirty {
             let heart = self.heart.clone();
             beating(heart.as_ref(), self.stage.clear()).await;
+        }
+        if let Some(lock) = &self.lock {
+            // It is not renewed any more.
+            self.watchers.clear();
+            beating(self.heart.as_ref(), lock.end(&self.recorder, outcome != Outcome::Dirty)).await;
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         // Whoever left with an injection on its way: without a log it cannot be armed any more.

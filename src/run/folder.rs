@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::event::{FaultProgress, LogError, ReadLog, RunState, is_in_use, read_log, undo_steps, was_cut};
+use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log, undo_steps, was_cut};
 use crate::plan::Plan;
 use crate::unit::{Clock, FileError, RunId, RuntimeDirectoryError, ScenarioId, runtime_directory, sha256_hex};
 use crate::workspace::{Environment, EnvironmentKind};
@@ -159,7 +159,7 @@ impl LiveRun {
     }
 }
 
-/// The runs that are not over, that ended dirty, or that left a dead man's switch in AWS, oldest first. A log that cannot be read is passed over, except that
+/// The runs that are not over, that ended dirty, or that left a switch or a lock in AWS, oldest first. A log that cannot be read is passed over, except that
 /// what stands before a broken line still counts.
 ///
 /// # Errors
@@ -186,8 +186,7 @@ fn live_run(path: &Path) -> Option<LiveRun> {
     }
     let is_alive = !state.is_over() && is_in_use(path);
     let live = LiveRun { path: path.to_owned(), state, is_alive, untold_count };
-    let has_switch = live.state.faults.iter().any(FaultProgress::is_switch_left_over);
-    (!live.state.is_over() || live.change_count() > 0 || has_switch).then_some(live)
+    (!live.state.is_over() || live.change_count() > 0 || live.state.has_remains()).then_some(live)
 }
 
 /// Why an environment cannot be had.

@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
+use super::remote_lock;
 use super::stage::{proxy_client, targets};
 use super::switch;
 use crate::aws::{Aws, AwsError, Connection};
 use crate::event::{
-    EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
-    RunState, undo_path, undo_steps, was_cut,
+    EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LockProgress, LogError, ProcessKind,
+    Recoverer, RunState, undo_path, undo_steps, was_cut,
 };
 use crate::fault::{FaultEnvironment, Occasion, Undo};
 use crate::plan::{EnvironmentKind, Plan, change_id};
@@ -118,8 +119,7 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let (undos, unusable) = read_undos(directory, &state, &plan);
     let environment = environment_of(&plan, &state, &options).await?;
-    let has_switch_left = state.faults.iter().any(FaultProgress::is_switch_left_over);
-    let is_work_left = !open.is_empty() || has_switch_left || !state.is_over();
+    let is_work_left = !open.is_empty() || state.has_remains() || !state.is_over();
     if is_work_left {
         recorder.record_anyway(EventKind::RecoveryStarted { process: std::process::id(), by: options.by });
         unusable.into_iter().for_each(|it| recorder.record_anyway(it));
@@ -136,6 +136,10 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
     drop(recording);
+    let lock = state.lock.as_ref().filter(|lock| is_clean && lock.may_be_ours());
+    if let Some(LockProgress { parameter, ticket, .. }) = lock {
+        remote_lock::release(&environment.aws.ssm, parameter, ticket, &environment.shell, &recorder).await;
+    }
     if is_work_left {
         // Everything is undone by now, also where the log could not take it: then the next recovery finds it as before.
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;

@@ -285,7 +285,7 @@ impl Stage {
 }
 
 /// Where the environment's control plane is; `embedded` is the endpoint of the embedded sandbox.
-fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
+pub(super) fn connection(environment: &Environment, embedded: Option<String>) -> Connection {
     match environment.kind() {
         EnvironmentKind::Sandbox(_) => Connection::Endpoint(embedded.unwrap_or_default()),
         EnvironmentKind::Endpoint(url) => Connection::Endpoint(url.clone()),

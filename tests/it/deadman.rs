@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::lambda::Lambda;
 use crate::peers::{create_functions, python, script, start_ministack, start_moto, stop};
+use crate::signed::create_surroundings;
 use crate::support::{Output, Workspace, free_port, wait_for};
 
 /// The account of every emulator's role.
@@ -195,6 +196,7 @@ fn a_run_tells_of_its_switches_and_leaves_none() {
     let endpoint = format!("http://127.0.0.1:{port}");
     let workspace = workspace(&endpoint, "auto");
     let moto = start_moto(&mut python, &workspace, port);
+    create_surroundings(&workspace, &endpoint);
     create_functions(&workspace, &endpoint);
     let plan = workspace.gameday(&["plan", "scenarios/deadman.yaml", "--env", "emulator"]);
     for text in [

@@ -3,7 +3,7 @@
 use super::Run;
 use super::fault::fault_end;
 use super::switch;
-use crate::event::{AbortCause, Event, EventKind, FaultProgress, FaultState};
+use crate::event::{AbortCause, Event, EventKind, FaultProgress, FaultState, LockProgress, LockState};
 use crate::report::facts::GuardrailFacts;
 use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
 use crate::report::number::plural;
@@ -22,7 +22,8 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
         ("untouched", "Nothing was changed, so that nothing had to be undone.".to_owned())
     };
     let stuck = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
-    let by_hand = stuck.chain(switch::by_hand(run));
+    let locked = run.state.lock.iter().filter(|lock| lock.may_be_ours()).flat_map(|lock| &lock.by_hand);
+    let by_hand = stuck.chain(switch::by_hand(run)).chain(locked);
     Safety {
         state: state.to_owned(),
         text: text + &switch::left_over(run).unwrap_or_default(),
@@ -31,8 +32,21 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
         recovered_at: run.recovered_at,
         aborted_by: run.state.abort.as_ref().map(abort_cause),
         switches: switch::switches(run),
+        lock: run.state.lock.as_ref().map(lock),
         ledger: run.state.faults.iter().map(|fault| ledger(run, fault)).collect(),
     }
+}
+
+fn lock(lock: &LockProgress) -> String {
+    let LockProgress { parameter, holder, error, .. } = lock;
+    let error = error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let became = match lock.state {
+        LockState::Released => "released at the end",
+        LockState::Kept => "kept, since something is not undone",
+        LockState::Lost => "taken away by somebody else",
+        LockState::Taken | LockState::Intended => "may still be there: `gameday recover` releases it",
+    };
+    format!("{parameter}, held by {holder}: {became}{error}")
 }
 
 fn residue(fault: &FaultProgress) -> String {

@@ -21,6 +21,9 @@ pub struct Safety {
     /// What would have undone each change in AWS itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub switches: Vec<SwitchRow>,
+    /// The lock that other machines see, and what became of it; none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
     /// Every state of every change.
     pub ledger: Vec<Ledger>,
 }

@@ -87,6 +87,16 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
             let at = fires_at.format("%H:%M:%S UTC");
             (warning(), format!("{}: its dead man's switch is left in AWS, and undoes it at {at}", identity.fault))
         }
+        EventKind::LockFailed { step, error, by_hand } if by_hand.is_empty() => {
+            (warning(), format!("could not {step}: {error}"))
+        }
+        EventKind::LockFailed { step, error, by_hand } => {
+            (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
+        }
+        EventKind::LockLost { found } => {
+            (bad(), format!("the environment is not locked by this run any more: {found}"))
+        }
+        EventKind::LockKept => (warning(), "the environment stays locked for other machines".to_owned()),
         EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
             (person(), step_text(step, text, owner.as_ref(), *due_ms, *must))
         }
@@ -122,6 +132,9 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::SwitchSet { .. }
         | EventKind::SwitchPushed { .. }
         | EventKind::SwitchDeleted { .. }
+        | EventKind::LockIntended { .. }
+        | EventKind::LockTaken { .. }
+        | EventKind::LockReleased
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
