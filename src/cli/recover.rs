@@ -141,13 +141,17 @@ fn failure(error: &RecoverError) -> Failure {
 }
 
 fn print(recovered: &Recovered) {
-    let Recovered { run, is_clean, faults } = recovered;
+    let Recovered { run, is_clean, faults, remains } = recovered;
     match (is_clean, faults.len()) {
         (true, 0) => out::line(format_args!("{run}: nothing was left behind")),
         (true, count) => out::line(format_args!("{run}: {count} change(s) undone; everything is as it was")),
         (false, _) => out::line(format_args!("{run}: NOT everything is undone")),
     }
     faults.iter().for_each(print_fault);
+    if !remains.is_empty() {
+        out::line("  left in AWS, a schedule or the lock; by hand:");
+        remains.iter().for_each(|line| out::line(format_args!("      {line}")));
+    }
 }
 
 fn print_fault(fault: &RecoveredFault) {

@@ -185,6 +185,11 @@ fn tell(
     for path in reports {
         out::line(format_args!("  {path}"));
     }
+    let mut remains = state.remains_by_hand().peekable();
+    if remains.peek().is_some() {
+        out::line("\n  left in AWS, a schedule or the lock; by hand:");
+        remains.for_each(|line| out::line(format_args!("    {line}")));
+    }
     if left > 0 {
         out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.path.display()));
         out::line("  or by hand:");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::switch::SwitchProgress;
-use super::{FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
+use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
 use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
 
 /// Where a fault stands in its ledger.
@@ -178,22 +178,37 @@ impl FaultProgress {
         }
     }
 
-    pub(super) fn armed(&mut self, undo_sha256: &str) {
+    /// Takes in an event about it.
+    pub(super) fn apply(&mut self, at: u64, kind: &EventKind) {
+        match kind {
+            EventKind::FaultArmed { undo_sha256, .. } => self.armed(undo_sha256),
+            EventKind::FaultApplied { .. } => self.applied(at),
+            EventKind::FaultFailed { error, .. } => self.failed(error),
+            EventKind::FaultEffective { evidence, .. } => self.effective(at, evidence),
+            EventKind::FaultReverting { .. } => self.reverting(at),
+            EventKind::FaultRestored { how, .. } => self.restored(at, *how),
+            EventKind::FaultDrifted { fields, .. } => self.drifted(at, fields),
+            EventKind::FaultStuck { error, by_hand, .. } => self.stuck(at, error, by_hand),
+            _ => SwitchProgress::apply(&mut self.switch, kind),
+        }
+    }
+
+    fn armed(&mut self, undo_sha256: &str) {
         self.state = FaultState::Armed;
         self.undo_sha256 = Some(undo_sha256.to_owned());
     }
 
-    pub(super) fn applied(&mut self, at: u64) {
+    fn applied(&mut self, at: u64) {
         self.state = FaultState::Applied;
         self.applied_ms = Some(at);
     }
 
-    pub(super) fn failed(&mut self, error: &str) {
+    fn failed(&mut self, error: &str) {
         self.error = Some(error.to_owned());
     }
 
     /// A proof that comes late does not bring a fault back that is being undone.
-    pub(super) fn effective(&mut self, at: u64, evidence: &str) {
+    fn effective(&mut self, at: u64, evidence: &str) {
         if self.state == FaultState::Applied {
             self.state = FaultState::Effective;
         }
@@ -201,21 +216,21 @@ impl FaultProgress {
         self.evidence = Some(evidence.to_owned());
     }
 
-    pub(super) fn reverting(&mut self, at: u64) {
+    fn reverting(&mut self, at: u64) {
         if self.state != FaultState::Intended {
             self.state = FaultState::Reverting;
         }
         self.reverting_ms.get_or_insert(at);
     }
 
-    pub(super) fn restored(&mut self, at: u64, how: FaultEnd) {
+    fn restored(&mut self, at: u64, how: FaultEnd) {
         self.state = FaultState::Restored;
         self.end = Some(how);
         self.ended_ms = Some(at);
         self.left.clear();
     }
 
-    pub(super) fn drifted(&mut self, at: u64, fields: &[String]) {
+    fn drifted(&mut self, at: u64, fields: &[String]) {
         if self.state == FaultState::Intended {
             return;
         }
@@ -224,7 +239,7 @@ impl FaultProgress {
         self.left = fields.to_vec();
     }
 
-    pub(super) fn stuck(&mut self, at: u64, error: &str, by_hand: &[String]) {
+    fn stuck(&mut self, at: u64, error: &str, by_hand: &[String]) {
         if self.state == FaultState::Intended {
             return;
         }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use prepare::{Prepared, prepare, refuse_dirty};
+use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use signals::{Signals, Wish};
 
 use super::control::{Control, Request};
@@ -126,19 +126,12 @@ pub async fn run(
             // The run ends in its log as well: nothing was injected.
             let cause = AbortCause::Internal { error: error_chain(&error) };
             recorder.record(EventKind::RunAborted { cause })?;
-            let exit_code = match (error.is_locked(), error.is_not_ready()) {
-                (true, _) => LOCKED,
-                (false, true) => Outcome::NotReady.exit_code(),
-                (false, false) => Outcome::Internal.exit_code(),
-            };
-            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code })?;
+            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: error.exit_code() })?;
             Err(error)
         }
     }
 }
 
-/// The exit code of a run whose environment somebody else uses; product.md.
-const LOCKED: u8 = 9;
 /// A file of this name in a run's folder ends the run.
 const ABORT_FILE: &str = "abort";
 /// How much of it is read: the reason.
@@ -211,15 +204,6 @@ async fn undo_after_panic(
     outcome
 }
 
-/// Two runs may be in one environment: this one ends.
-fn abort_when_lost(inputs: mpsc::UnboundedSender<Input>) -> impl Fn(String) + Send {
-    move |found| {
-        let error = format!("the environment is not locked by this run any more: {found}");
-        // The engine may have ended.
-        inputs.send(Input::Abort(AbortCause::Internal { error })).ok();
-    }
-}
-
 /// Undo data of faults that are or may be in.
 type Undos = Arc<Mutex<BTreeMap<FaultIdentity, Undo>>>;
 
@@ -249,7 +233,7 @@ struct Drive {
     commands: mpsc::Receiver<Request>,
     _control: Control,
     /// Probes, guardrails and the proxy's lease: they end with the run.
-    watchers: Vec<AbortOnDropHandle<()>>,
+    _watchers: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Drive {
@@ -295,7 +279,7 @@ impl Drive {
             is_guarded: true,
             commands,
             _control: control,
-            watchers,
+            _watchers: watchers,
         }
     }
 
@@ -377,8 +361,6 @@ impl Drive {
             beating(heart.as_ref(), self.stage.clear()).await;
         }
         if let Some(lock) = &self.lock {
-            // It is not renewed any more.
-            self.watchers.clear();
             beating(self.heart.as_ref(), lock.end(&self.recorder, outcome != Outcome::Dirty)).await;
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });

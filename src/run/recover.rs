@@ -57,6 +57,8 @@ pub struct Recovered {
     pub is_clean: bool,
     /// One line for each change that was open, with how it ended.
     pub faults: Vec<RecoveredFault>,
+    /// Commands that take away by hand what is left in AWS though everything is undone: a schedule, or the lock.
+    pub remains: Vec<String>,
 }
 
 /// One change that was open.
@@ -130,12 +132,10 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
         switch::clear(&recorder, &environment).await;
     }
     close_proxy(&state).await;
-    let recording = recorder.recording();
-    let now = recording.state();
+    let now = recorder.recording().state().clone();
     let left: Vec<String> = now.outstanding().map(|fault| fault.change.clone()).collect();
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
-    drop(recording);
     let lock = state.lock.as_ref().filter(|lock| is_clean && lock.may_be_ours());
     if let Some(LockProgress { parameter, ticket, .. }) = lock {
         remote_lock::release(&environment.aws.ssm, parameter, ticket, &environment.shell, &recorder).await;
@@ -144,7 +144,8 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
         // Everything is undone by now, also where the log could not take it: then the next recovery finds it as before.
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
     }
-    Ok(Recovered { run: state.run, is_clean, faults })
+    let remains = recorder.recording().state().remains_by_hand().cloned().collect();
+    Ok(Recovered { run: state.run, is_clean, faults, remains })
 }
 
 /// Takes undo files into the ledger of which the log, cut off, knows nothing. A file that is torn was never armed.

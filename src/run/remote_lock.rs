@@ -4,12 +4,12 @@
 //! undone, by the run or by a recovery of its folder on whatever machine. One that has expired is taken from nobody: that its
 //! holder was not heard of for long means that it died, and perhaps left its faults on.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::ledger::Recorder;
 use super::stage::connection;
@@ -69,25 +69,21 @@ impl Held {
     #[must_use]
     pub fn told(&self, environment: &str) -> String {
         let Self { run, holder, since, expires, dirty, .. } = self;
-        let mut text = format!("run `{run}` of {holder} holds it since {}", moment(*since));
-        let recover = format!("`gameday recover {run}` where its folder is, or a copy of it");
-        // Writing to a text does not fail.
-        let written = if *dirty {
-            write!(text, "; it has ended and something is NOT undone: {recover}, releases it")
-        } else if self.is_expired() {
-            write!(
-                text,
-                " and was last heard of more than {} before now (it expired at {}): it may have left its faults on. {recover}, \
-                 releases it; only who knows that nothing is left may take it away: `gameday recover --env {environment} \
-                 --unlock {run}`",
-                crate::unit::format_duration(LASTS),
+        let since = moment(*since);
+        let recover = format!("`gameday recover {run}` where its folder is, or a copy of it, releases it");
+        let state = match (dirty, self.is_expired()) {
+            (true, _) => format!("it has ended, and something is NOT undone. {recover}"),
+            (false, false) => format!("wait for its end. If it died, {recover}"),
+            (false, true) => format!(
+                "it was not heard of any more, expired at {}, and may have left its faults on. {recover}",
                 moment(*expires)
-            )
-        } else {
-            write!(text, "; wait for its end. If it died: {recover}, releases it")
+            ),
         };
-        written.ok();
-        text
+        let unlock = format!(
+            "; only who knows that nothing is left may take it away: `gameday recover --env {environment} --unlock {run}`"
+        );
+        let unlock = if self.is_expired() { unlock } else { String::new() };
+        format!("run `{run}` of {holder} holds it since {since}; {state}{unlock}")
     }
 }
 
@@ -132,6 +128,8 @@ pub(super) struct RemoteLock {
     parameter: String,
     held: Held,
     shell: String,
+    /// Whether it is over, and not to be renewed any more; held while it is renewed.
+    is_over: Arc<Mutex<bool>>,
 }
 
 /// What was found where our lock should be.
@@ -161,7 +159,13 @@ impl RemoteLock {
         let ticket: String = sha256_hex(own.as_bytes()).chars().take(TICKET_CHARACTERS).collect();
         let expires = expiry();
         let held = Held { format: LOCK_FORMAT, run, holder, ticket, since: now, expires, dirty: false };
-        let lock = Self { parameters, parameter: parameter.to_owned(), held, shell: shell.to_owned() };
+        let lock = Self {
+            parameters,
+            parameter: parameter.to_owned(),
+            held,
+            shell: shell.to_owned(),
+            is_over: Arc::default(),
+        };
         recorder.record(EventKind::LockIntended {
             parameter: parameter.to_owned(),
             ticket: lock.held.ticket.clone(),
@@ -215,7 +219,13 @@ impl RemoteLock {
         let (mut wait, mut is_told) = (RENEWAL, false);
         loop {
             tokio::time::sleep(wait).await;
-            match self.renew().await {
+            let is_over = self.is_over.lock().await;
+            if *is_over {
+                return;
+            }
+            let renewed = self.renew().await;
+            drop(is_over);
+            match renewed {
                 Ok(Ok(expires_at)) => {
                     recorder.record_anyway(EventKind::LockTaken { expires_at });
                     (wait, is_told) = (RENEWAL, false);
@@ -272,6 +282,8 @@ impl RemoteLock {
         }
         let (parameters, held) = (&*self.parameters, &self.held);
         let ending = async {
+            // A renewal that is under way must not come after the release, and make the parameter anew.
+            *self.is_over.lock().await = true;
             if is_clean {
                 release(parameters, &self.parameter, &held.ticket, &self.shell, recorder).await;
                 return;

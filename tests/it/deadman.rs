@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use chrono::{TimeDelta, Utc};
 use gameday::aws::{Aws, Connection, Schedule, Scheduled};
-use gameday::event::{EventKind, FaultEnd, FaultState, ProcessKind, SwitchProgress, SwitchState};
+use gameday::event::{EventKind, FaultEnd, FaultProgress, FaultState, ProcessKind, SwitchProgress, SwitchState};
 use gameday::fault::SwitchCall;
 use gameday::unit::Secret;
 use rustix::process::{Pid, Signal, kill_process};
@@ -116,9 +116,16 @@ fn run_to_its_end(workspace: &Workspace) -> Output {
     run.wait()
 }
 
-/// The switches of the only run, in order of injection.
+/// The faults of the only run, in the plan's order.
+fn faults(workspace: &Workspace) -> Vec<FaultProgress> {
+    let mut faults = workspace.state().faults;
+    faults.sort_by(|one, other| one.identity.cmp(&other.identity));
+    faults
+}
+
+/// Their switches.
 fn switches(workspace: &Workspace) -> Vec<SwitchProgress> {
-    workspace.state().faults.into_iter().filter_map(|fault| fault.switch).collect()
+    faults(workspace).into_iter().filter_map(|fault| fault.switch).collect()
 }
 
 /// The schedules that stand in AWS for those switches.
@@ -182,7 +189,7 @@ fn the_switches_of_a_run_that_died_with_its_watchdog_stand_and_undo_its_faults()
     let recovered = workspace.gameday(&["recover"]);
     assert_eq!(recovered.code(), 0, "{recovered:#?}");
     assert_eq!(functions(), before);
-    let ends: Vec<_> = workspace.state().faults.iter().map(|fault| fault.end).collect();
+    let ends: Vec<_> = faults(&workspace).iter().map(|fault| fault.end).collect();
     let (undone, ours) = (Some(FaultEnd::AsBefore), Some(FaultEnd::Restored));
     assert_eq!(ends, [undone, undone, ours]);
     assert_eq!(standing(&lambda, &endpoint, &switches), []);

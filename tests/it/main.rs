@@ -15,6 +15,7 @@ mod load;
 mod page;
 mod peers;
 mod proxy;
+mod remote_lock;
 mod report;
 mod run;
 mod sandbox;

@@ -22,8 +22,7 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
         ("untouched", "Nothing was changed, so that nothing had to be undone.".to_owned())
     };
     let stuck = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
-    let locked = run.state.lock.iter().filter(|lock| lock.may_be_ours()).flat_map(|lock| &lock.by_hand);
-    let by_hand = stuck.chain(switch::by_hand(run)).chain(locked);
+    let by_hand = stuck.chain(run.state.remains_by_hand());
     Safety {
         state: state.to_owned(),
         text: text + &switch::left_over(run).unwrap_or_default(),

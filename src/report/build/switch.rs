@@ -61,9 +61,3 @@ pub(super) fn left_over(run: &Run<'_>) -> Option<String> {
     let text = plural(count, "dead man's switch is", "dead man's switches are");
     (count > 0).then(|| format!(" {text} still in AWS, and delete themselves once they have fired."))
 }
-
-/// Commands that delete by hand what is left.
-pub(super) fn by_hand<'r>(run: &'r Run<'_>) -> impl Iterator<Item = &'r String> {
-    let over = run.state.faults.iter().filter(|fault| fault.is_switch_left_over());
-    over.filter_map(|fault| fault.switch.as_ref()).flat_map(|switch| &switch.by_hand)
-}

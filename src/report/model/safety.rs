@@ -19,10 +19,10 @@ pub struct Safety {
     /// Who or what aborted the run, in words.
     pub aborted_by: Option<String>,
     /// What would have undone each change in AWS itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub switches: Vec<SwitchRow>,
     /// The lock that other machines see, and what became of it; none where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub lock: Option<String>,
     /// Every state of every change.
     pub ledger: Vec<Ledger>,

@@ -6,18 +6,23 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::super::control::{Control, ControlError, Request, short_name};
+use super::super::core::Input;
 use super::super::folder::{FolderError, LockError, RunFolder, live_runs, read_plan};
 use super::super::ledger::Recorder;
+use super::super::outcome::Outcome;
 use super::super::remote_lock::{RemoteLock, RemoteLockError};
 use super::super::stage::{Stage, StageError, StageOptions};
 use super::super::watchdog::{Watchdog, WatchdogError};
 use super::RunOptions;
-use crate::event::{EventKind, LogError, ProcessKind};
+use crate::event::{AbortCause, EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
 use crate::plan::{EnvironmentKind, Plan};
 use crate::unit::{LoadId, SignalId};
 use crate::workspace::Environment;
+
+/// The exit code of a run whose environment somebody else uses; product.md.
+const LOCKED: u8 = 9;
 
 /// Why a run did not begin. Nothing was injected.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +94,15 @@ impl RunError {
     #[must_use]
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Lock(LockError::Taken { .. }) | Self::RemoteLock(RemoteLockError::Held { .. }))
+    }
+
+    /// The exit code, for the log.
+    pub(super) fn exit_code(&self) -> u8 {
+        match (self.is_locked(), self.is_not_ready()) {
+            (true, _) => LOCKED,
+            (false, true) => Outcome::NotReady.exit_code(),
+            (false, false) => Outcome::Internal.exit_code(),
+        }
     }
 }
 
@@ -194,6 +208,15 @@ async fn guard(
             }
             Err(error)
         }
+    }
+}
+
+/// Ends a run that may not be alone in its environment any more.
+pub(super) fn abort_when_lost(inputs: mpsc::UnboundedSender<Input>) -> impl Fn(String) + Send {
+    move |found| {
+        let error = format!("the environment is not locked by this run any more: {found}");
+        // The engine may have ended.
+        inputs.send(Input::Abort(AbortCause::Internal { error })).ok();
     }
 }
 

@@ -1,8 +1,7 @@
 //! The lock, with parameters in memory.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 use async_trait::async_trait;
 
@@ -195,8 +194,11 @@ async fn a_dirty_run_keeps_it_and_a_recovery_of_it_releases_it_and_no_other() {
     let parameters = Arc::<FakeParameters>::default();
     let machine = Machine::new("first");
     let lock = machine.take(&parameters).await.unwrap();
+    let keeping = tokio::spawn(lock.clone().keep(machine.recorder.clone(), |_| {}));
     lock.end(&machine.recorder, false).await;
     assert_eq!((machine.lock().state, parameters.held().unwrap().dirty), (LockState::Kept, true));
+    keeping.await.expect("it is not renewed any more");
+    assert!(parameters.held().unwrap().dirty);
     let told = refusal(Machine::new("second").take(&parameters).await);
     assert!(told.contains("NOT undone") && told.contains("`gameday recover first`"), "{told}");
     let LockProgress { ticket, .. } = machine.lock();

@@ -1,5 +1,6 @@
 //! An event as one line.
 
+use chrono::{DateTime, Utc};
 use console::{Style, style};
 
 use crate::event::{
@@ -83,16 +84,8 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::SwitchFailed { identity, step, error, by_hand } => {
             switch_line(&identity.fault, *step, error, by_hand)
         }
-        EventKind::SwitchLeft { identity, fires_at } => {
-            let at = fires_at.format("%H:%M:%S UTC");
-            (warning(), format!("{}: its dead man's switch is left in AWS, and undoes it at {at}", identity.fault))
-        }
-        EventKind::LockFailed { step, error, by_hand } if by_hand.is_empty() => {
-            (warning(), format!("could not {step}: {error}"))
-        }
-        EventKind::LockFailed { step, error, by_hand } => {
-            (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
-        }
+        EventKind::SwitchLeft { identity, fires_at } => left_line(&identity.fault, *fires_at),
+        EventKind::LockFailed { step, error, by_hand } => lock_line(step, error, by_hand),
         EventKind::LockLost { found } => {
             (bad(), format!("the environment is not locked by this run any more: {found}"))
         }
@@ -150,6 +143,19 @@ fn switch_line(fault: &FaultId, step: SwitchStep, error: &str, by_hand: &[String
             (bad(), format!("the dead man's switch of {fault} could not be deleted: {error}; by hand: {by_hand}"))
         }
     }
+}
+
+fn left_line(fault: &FaultId, fires_at: DateTime<Utc>) -> Line {
+    let at = fires_at.format("%H:%M:%S UTC");
+    (warning(), format!("{fault}: its dead man's switch is left in AWS, and undoes it at {at}"))
+}
+
+/// Something went wrong with the lock; there are commands where it is left.
+fn lock_line(step: &str, error: &str, by_hand: &[String]) -> Line {
+    if by_hand.is_empty() {
+        return (warning(), format!("could not {step}: {error}"));
+    }
+    (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
 }
 
 /// An end that was planned is told by the phase that follows.
