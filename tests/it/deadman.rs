@@ -4,11 +4,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use gameday::aws::{Aws, Connection, Schedule, Scheduled};
 use gameday::event::{EventKind, FaultEnd, FaultProgress, FaultState, ProcessKind, SwitchProgress, SwitchState};
 use gameday::fault::SwitchCall;
-use gameday::unit::Secret;
+use gameday::unit::{Clock, Secret};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -173,7 +173,7 @@ fn the_switches_of_a_run_that_died_with_its_watchdog_stand_and_undo_its_faults()
     for (switch, Scheduled { schedule, is_enabled }) in switches.iter().zip(&standing_now) {
         assert!(*is_enabled && switch.state == SwitchState::Set, "{switch:?}");
         assert_eq!((schedule.at, schedule.role_arn.as_str()), (switch.fires_at, ROLE));
-        let ahead = schedule.at - Utc::now();
+        let ahead = schedule.at - Clock::start().now();
         assert!(ahead > TimeDelta::seconds(60) && ahead <= TimeDelta::seconds(300), "{ahead}");
         let input: Value = serde_json::from_str(schedule.input.reveal()).expect("JSON");
         let mut target = schedule.target_arn.rsplit(':');
