@@ -16,8 +16,8 @@ use super::pace::Pace;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
-    AwsError, Caller, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, Scheduler,
-    ServiceTime, Sqs, Ssm, Tagging, sts,
+    AwsError, Caller, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, ScheduleControl,
+    Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts,
 };
 use crate::unit::{Clock, Failpoints, Rate};
 
@@ -136,7 +136,7 @@ pub struct Aws {
     /// Roles and policies.
     pub iam: Iam,
     /// One-time schedules.
-    pub scheduler: Scheduler,
+    pub scheduler: Arc<dyn ScheduleControl>,
     /// Queues.
     pub sqs: Sqs,
     /// Systems Manager's parameters.
@@ -213,7 +213,7 @@ impl Aws {
             events: Events::new(&signed),
             fis,
             iam: Iam::new(&signed),
-            scheduler: Scheduler::new(&signed),
+            scheduler: Arc::new(Scheduler::new(&signed)),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
             tagging: Tagging::new(&signed),

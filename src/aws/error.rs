@@ -57,6 +57,12 @@ impl AwsError {
         NOT_FOUND_CODES.contains(&self.code.as_str())
     }
 
+    /// There is such a thing already.
+    #[must_use]
+    pub fn is_already_there(&self) -> bool {
+        self.code == "ParameterAlreadyExists"
+    }
+
     /// Somebody changed the thing since it was read (HTTP 412).
     #[must_use]
     pub fn is_stale(&self) -> bool {

@@ -34,7 +34,8 @@ pub use iam::{Decision, Iam, Simulated};
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use pace::urgently;
 pub use ports::{
-    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, UpdateProgress,
+    EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, ParameterControl,
+    ScheduleControl, UpdateProgress,
 };
 pub use role::Role;
 pub use scheduler::{Schedule, Scheduled, Scheduler};

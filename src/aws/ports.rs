@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::AwsError;
+use super::{AwsError, Parameter, Schedule, Scheduled};
 
 /// A function's environment variables by name. Their values may be secrets: `Debug` shows the names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -76,6 +76,35 @@ pub struct FunctionUpdate {
     pub layers: Option<Vec<String>>,
     /// The whole map: AWS replaces it (UpdateFunctionConfiguration).
     pub environment: Option<EnvironmentVariables>,
+}
+
+/// One-time schedules, as far as dead man's switches need them.
+#[async_trait]
+pub trait ScheduleControl: Send + Sync {
+    /// `scheduler:CreateSchedule`, once however often it is sent with the same token; and `iam:PassRole`.
+    async fn create(&self, schedule: &Schedule, client_token: &str) -> Result<(), AwsError>;
+
+    /// `scheduler:UpdateSchedule`, which replaces the whole; and `iam:PassRole`.
+    async fn update(&self, schedule: &Schedule) -> Result<(), AwsError>;
+
+    /// `scheduler:GetSchedule`; none where there is none, or none any more.
+    async fn get(&self, name: &str, group: &str) -> Result<Option<Scheduled>, AwsError>;
+
+    /// `scheduler:DeleteSchedule`; one that is absent is fine.
+    async fn delete(&self, name: &str, group: &str) -> Result<(), AwsError>;
+}
+
+/// Systems Manager's parameters, as far as the lock of an environment needs them.
+#[async_trait]
+pub trait ParameterControl: Send + Sync {
+    /// `ssm:GetParameter`; none where there is no such parameter.
+    async fn read(&self, name: &str) -> Result<Option<Parameter>, AwsError>;
+
+    /// `ssm:PutParameter` of text; the new version. Without `overwrite` one that exists is an error.
+    async fn write(&self, name: &str, text: &str, overwrite: bool) -> Result<u64, AwsError>;
+
+    /// `ssm:DeleteParameter`; one that is absent is fine.
+    async fn remove(&self, name: &str) -> Result<(), AwsError>;
 }
 
 /// The control plane of Lambda, as far as faults and readiness need it.

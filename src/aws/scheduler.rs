@@ -1,16 +1,20 @@
 //! EventBridge Scheduler's one-time schedules, by signed requests.
 
+use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::AwsError;
 use super::signed::{Answer, Call, Input, Method, Service, Signed};
+use super::{AwsError, ScheduleControl};
 use crate::unit::Secret;
 
 const SERVICE: Service = Service { name: "scheduler", host: "scheduler", id: "Scheduler", is_global: false };
 /// How a moment stands in `at(…)`; Scheduler knows whole seconds, and starts within a minute of them (AWS).
 const MOMENT: &str = "%Y-%m-%dT%H:%M:%S";
+
+/// How long a call that fails is tried again; AWS's own default is a day, in which others may have changed what it is about.
+const RETRY_SECONDS: u32 = 3_600;
 
 /// EventBridge Scheduler of one Region. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -73,55 +77,6 @@ impl Scheduler {
         Self { signed: signed.clone() }
     }
 
-    /// Makes a schedule. The same `client_token` (up to 64 letters, digits, `-` and `_`) makes it once however often it is
-    /// sent. `scheduler:CreateSchedule`, and `iam:PassRole` of the role.
-    ///
-    /// # Errors
-    /// The call failed: `ConflictException` where there is another of this name. The input does not stand in the error.
-    pub async fn create(&self, schedule: &Schedule, client_token: &str) -> Result<(), AwsError> {
-        self.write("CreateSchedule", Method::Post, schedule, Some(client_token)).await
-    }
-
-    /// Replaces the whole of a schedule, and enables it. `scheduler:UpdateSchedule`, and `iam:PassRole` of the role.
-    ///
-    /// # Errors
-    /// The call failed, also where there is no such schedule. The input does not stand in the error.
-    pub async fn update(&self, schedule: &Schedule) -> Result<(), AwsError> {
-        self.write("UpdateSchedule", Method::Put, schedule, None).await
-    }
-
-    /// A schedule by its name; none where there is none, or none any more. `scheduler:GetSchedule`.
-    ///
-    /// # Errors
-    /// The call failed, or the schedule is not one that is carried out once, at a moment in UTC.
-    pub async fn get(&self, name: &str, group: &str) -> Result<Option<Scheduled>, AwsError> {
-        let answer = match self.call("GetSchedule", Method::Get, name, &[("groupName", group)], None, &[]).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let GetScheduleAnswer { schedule_expression, schedule_expression_timezone, state, target } = answer.json()?;
-        let is_utc = schedule_expression_timezone.is_none_or(|zone| zone == "UTC");
-        let at = moment(&schedule_expression).filter(|_| is_utc);
-        let at = at.ok_or_else(|| answer.bad("the schedule is not one for a moment in UTC"))?;
-        let Target { arn: target_arn, role_arn, input } = target;
-        let input = Secret::new(input.unwrap_or_default());
-        let schedule = Schedule { name: name.to_owned(), group: group.to_owned(), at, target_arn, role_arn, input };
-        Ok(Some(Scheduled { schedule, is_enabled: state == State::Enabled }))
-    }
-
-    /// Takes a schedule away; one that is absent is fine. `scheduler:DeleteSchedule`.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub async fn delete(&self, name: &str, group: &str) -> Result<(), AwsError> {
-        match self.call("DeleteSchedule", Method::Delete, name, &[("groupName", group)], None, &[]).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn write(
         &self,
         operation: &'static str,
@@ -137,7 +92,10 @@ impl Scheduler {
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ActionAfterCompletion": "DELETE",
             "State": "ENABLED",
-            "Target": {"Arn": target_arn, "RoleArn": role_arn, "Input": input.reveal()},
+            "Target": {
+                "Arn": target_arn, "RoleArn": role_arn, "Input": input.reveal(),
+                "RetryPolicy": {"MaximumEventAgeInSeconds": RETRY_SECONDS},
+            },
         });
         if let Some(token) = client_token {
             body["ClientToken"] = Value::from(token);
@@ -156,6 +114,41 @@ impl Scheduler {
     ) -> Result<Answer, AwsError> {
         let input = Input::Rest { method, path: &["schedules", name], query, body };
         self.signed.send(&Call { service: &SERVICE, operation, input, secrets }).await
+    }
+}
+
+#[async_trait]
+impl ScheduleControl for Scheduler {
+    async fn create(&self, schedule: &Schedule, client_token: &str) -> Result<(), AwsError> {
+        self.write("CreateSchedule", Method::Post, schedule, Some(client_token)).await
+    }
+
+    async fn update(&self, schedule: &Schedule) -> Result<(), AwsError> {
+        self.write("UpdateSchedule", Method::Put, schedule, None).await
+    }
+
+    async fn get(&self, name: &str, group: &str) -> Result<Option<Scheduled>, AwsError> {
+        let answer = match self.call("GetSchedule", Method::Get, name, &[("groupName", group)], None, &[]).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let GetScheduleAnswer { schedule_expression, schedule_expression_timezone, state, target } = answer.json()?;
+        let is_utc = schedule_expression_timezone.is_none_or(|zone| zone == "UTC");
+        let at = moment(&schedule_expression).filter(|_| is_utc);
+        let at = at.ok_or_else(|| answer.bad("the schedule is not one for a moment in UTC"))?;
+        let Target { arn: target_arn, role_arn, input } = target;
+        let input = Secret::new(input.unwrap_or_default());
+        let schedule = Schedule { name: name.to_owned(), group: group.to_owned(), at, target_arn, role_arn, input };
+        Ok(Some(Scheduled { schedule, is_enabled: state == State::Enabled }))
+    }
+
+    async fn delete(&self, name: &str, group: &str) -> Result<(), AwsError> {
+        match self.call("DeleteSchedule", Method::Delete, name, &[("groupName", group)], None, &[]).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -207,6 +200,7 @@ mod tests {
                 "Arn": "arn:aws:scheduler:::aws-sdk:ssm:putParameter",
                 "RoleArn": "arn:aws:iam::123456789012:role/undo",
                 "Input": r#"{"Name":"/shop/mode","Value":"s3cr3t"}"#,
+                "RetryPolicy": {"MaximumEventAgeInSeconds": 3600},
             },
         });
         assert_eq!(update.json(), expected);

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
 use super::tagging::{Tag, by_key};
+use super::{AwsError, ParameterControl};
 use crate::unit::Secret;
 
 const SERVICE: Service = Service { name: "ssm", host: "ssm", id: "SSM", is_global: false };
@@ -153,6 +154,21 @@ impl Ssm {
     async fn call(&self, operation: &'static str, body: Value, secrets: &[&str]) -> Result<Answer, AwsError> {
         let input = Input::Json { version: JsonVersion::V1_1, target: "AmazonSSM", body };
         self.signed.send(&Call { service: &SERVICE, operation, input, secrets }).await
+    }
+}
+
+#[async_trait]
+impl ParameterControl for Ssm {
+    async fn read(&self, name: &str) -> Result<Option<Parameter>, AwsError> {
+        self.parameter(name).await
+    }
+
+    async fn write(&self, name: &str, text: &str, overwrite: bool) -> Result<u64, AwsError> {
+        self.put_parameter(name, &Secret::new(text), ParameterKind::String, overwrite).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), AwsError> {
+        self.delete_parameter(name).await
     }
 }
 

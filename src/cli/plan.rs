@@ -124,6 +124,10 @@ fn print(plan: &Plan) {
     out::line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
     let (environment, length) = (&plan.environment, format_duration(plan.length()));
     out::line(format_args!("in {}{}, {length} of timeline", environment.name, environment.kind.in_words()));
+    if let Some(lock) = &environment.lock {
+        out::line(format_args!("locked for other machines by the parameter {lock}"));
+        out::line("           calls: ssm:DeleteParameter, ssm:GetParameter, ssm:PutParameter");
+    }
     if !plan.routes.is_empty() {
         out::line("\nbefore the first phase");
         for route in &plan.routes {
@@ -182,6 +186,9 @@ fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect:
     out::line(format_args!("           undo:  {}", change.undo));
     if !change.calls.is_empty() {
         out::line(format_args!("           calls: {}", change.calls.join(", ")));
+    }
+    if let Some(cover) = &change.cover {
+        out::line(format_args!("           dead man's switch: {cover}"));
     }
     if let Some(effect_if) = effect_if {
         out::line(format_args!("           proof: {effect_if}"));

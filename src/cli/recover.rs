@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
 use crate::event::{FaultEnd, FaultState, Recoverer};
-use crate::run::{RecoverError, RecoverOptions, Recovered, RecoveredFault, live_runs, read_plan, recover};
+use crate::run::{
+    RecoverError, RecoverOptions, Recovered, RecoveredFault, UnlockError, live_runs, read_plan, recover, unlock,
+};
 use crate::unit::Failpoints;
 use crate::workspace::{EnvironmentKind, Workspace};
 
@@ -24,6 +26,9 @@ pub(super) struct Arguments {
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
     #[arg(long, requires = "run")]
     salvage: bool,
+    /// Take the lock that other machines see away from a dead run, by its id: you say that it left nothing behind.
+    #[arg(long, value_name = "RUN", requires = "env")]
+    unlock: Option<String>,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -33,6 +38,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    if let (Some(run), Some(environment)) = (&arguments.unlock, &arguments.env) {
+        return take_lock_away(environment, run, arguments.json).await;
+    }
     let reports = workspace::reports_here(arguments.reports.as_deref());
     let folders = match &arguments.run {
         Some(run) => vec![workspace::run_folder(&reports, Some(run))?],
@@ -60,6 +68,31 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         return Err(last);
     }
     Ok(if all.iter().all(|recovered| recovered.is_clean) { Exit::Success } else { Exit::Dirty })
+}
+
+/// Takes away the lock of a run whose folder nobody has any more.
+async fn take_lock_away(environment: &str, run: &str, json: bool) -> Result<Exit, Failure> {
+    let workspace = workspace::discover(Path::new("."))?;
+    let environment = workspace::environment(&workspace, environment)?;
+    let held = unlock(environment, run).await.map_err(|error| {
+        let failure = Failure::from_error(&error);
+        match error {
+            UnlockError::Refused(_) => Failure { exit: Exit::Locked, ..failure },
+            UnlockError::NoLock(_)
+            | UnlockError::NotLocked(_)
+            | UnlockError::Foreign(_)
+            | UnlockError::Place(_)
+            | UnlockError::Aws(_) => failure,
+        }
+    })?;
+    if json {
+        out::json(&held);
+    } else {
+        let name = &environment.name;
+        out::line(format_args!("environment `{name}` is unlocked: run `{}` of {} held it", held.run, held.holder));
+        out::line("what that run changed and did not undo, if anything, is still changed");
+    }
+    Ok(Exit::Success)
 }
 
 /// The runs that left something behind, in the environments that were asked for.
@@ -109,13 +142,17 @@ fn failure(error: &RecoverError) -> Failure {
 }
 
 fn print(recovered: &Recovered) {
-    let Recovered { run, is_clean, faults } = recovered;
+    let Recovered { run, is_clean, faults, remains } = recovered;
     match (is_clean, faults.len()) {
         (true, 0) => out::line(format_args!("{run}: nothing was left behind")),
         (true, count) => out::line(format_args!("{run}: {count} change(s) undone; everything is as it was")),
         (false, _) => out::line(format_args!("{run}: NOT everything is undone")),
     }
     faults.iter().for_each(print_fault);
+    if !remains.is_empty() {
+        out::line("  left in AWS, a schedule or the lock; by hand:");
+        remains.iter().for_each(|line| out::line(format_args!("      {line}")));
+    }
 }
 
 fn print_fault(fault: &RecoveredFault) {
@@ -130,6 +167,9 @@ fn print_fault(fault: &RecoveredFault) {
     out::line(format_args!("  {} ({}): {end}", fault.fault, fault.change));
     if let Some(error) = &fault.error {
         out::line(format_args!("      {error}"));
+    }
+    if let Some(switch) = &fault.switch {
+        out::line(format_args!("      {switch}"));
     }
     fault.left.iter().for_each(|line| out::line(format_args!("      {line}")));
 }

@@ -155,10 +155,15 @@ fn exit(outcome: Outcome) -> Exit {
 fn failure(error: &RunError) -> Failure {
     let failure = Failure::from_error(error);
     let exit = match error {
-        RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
+        error if error.is_locked() => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
-        RunError::Stage(_) | RunError::Watchdog(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
-        RunError::Lock(run::LockError::File(_) | run::LockError::Directory(_))
+        error if error.is_not_ready() => Exit::NotReady,
+        RunError::Stage(_)
+        | RunError::Watchdog(_)
+        | RunError::Load(_)
+        | RunError::Probe { .. }
+        | RunError::RemoteLock(_)
+        | RunError::Lock(_)
         | RunError::Folder(_)
         | RunError::Log(_)
         | RunError::Control(_) => Exit::Failure,
@@ -208,6 +213,11 @@ fn tell(
     out::line(format_args!("\n  {injected} faults injected, {proven} with a proven effect, {undone}"));
     for path in reports {
         out::line(format_args!("  {path}"));
+    }
+    let mut remains = state.remains_by_hand().peekable();
+    if remains.peek().is_some() {
+        out::line("\n  left in AWS, a schedule or the lock; by hand:");
+        remains.for_each(|line| out::line(format_args!("    {line}")));
     }
     if left > 0 {
         out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.path.display()));

@@ -76,6 +76,16 @@ fn print(state: &RunState, is_alive: bool) {
     for fault in &state.faults {
         let word = format!("{:?}", fault.state).to_lowercase();
         out::line(format_args!("  fault {}: {word} ({})", fault.identity.fault, fault.change));
+        if let Some(switch) = fault.switch.as_ref().filter(|switch| switch.may_be_there()) {
+            let at = switch.fires_at.format("%H:%M:%S UTC");
+            out::line(format_args!("    dead man's switch: {} at {at}, schedule {}", switch.call, switch.schedule));
+        }
+    }
+    if let Some(lock) = &state.lock {
+        let word = format!("{:?}", lock.state).to_lowercase();
+        let until = lock.expires_at.filter(|_| lock.may_be_ours());
+        let until = until.map(|at| format!(", until {}", at.format("%H:%M:%S UTC"))).unwrap_or_default();
+        out::line(format_args!("  lock {}: {word}{until}", lock.parameter));
     }
     for (load, progress) in &state.loads {
         if let Some(last) = &progress.last {
@@ -87,7 +97,7 @@ fn print(state: &RunState, is_alive: bool) {
         let overdue = if step.overdue { ", overdue" } else { "" };
         out::line(format_args!("  step {}: {}{overdue}", step.step, step.text));
     }
-    if !is_alive && state.outstanding().next().is_some() {
+    if !is_alive && (state.outstanding().next().is_some() || state.has_remains()) {
         out::line(format_args!("  something is left: gameday recover {}", state.run));
     }
 }

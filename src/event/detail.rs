@@ -60,6 +60,18 @@ pub enum FaultEnd {
     Gone,
 }
 
+/// What was tried with a dead man's switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwitchStep {
+    /// To set it, before the fault.
+    Set,
+    /// To put it off, while the fault is on.
+    Push,
+    /// To delete it, after the undo.
+    Delete,
+}
+
 /// How a step for a person was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

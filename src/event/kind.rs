@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, Recoverer, RunOutcome, StepOutcome,
+    SwitchStep,
 };
 use crate::unit::{
     FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId,
@@ -196,6 +197,94 @@ pub enum EventKind {
         /// Commands that finish it by hand.
         by_hand: Vec<String>,
     },
+    /// A dead man's switch will be set: from here on there may be such a schedule in AWS.
+    SwitchIntended {
+        /// The fault that it undoes.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// The schedule's name.
+        schedule: String,
+        /// Its group.
+        group: String,
+        /// What it calls: `lambda:PutFunctionConcurrency`.
+        call: String,
+        /// When, by our clock; it never carries a secret.
+        fires_at: DateTime<Utc>,
+    },
+    /// The switch is set.
+    SwitchSet {
+        /// The fault that it undoes.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+    },
+    /// The run is alive: the switch was put off.
+    SwitchPushed {
+        /// The fault that it undoes.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// When it fires now.
+        fires_at: DateTime<Utc>,
+    },
+    /// The switch could not be set, put off or deleted.
+    SwitchFailed {
+        /// The fault that it undoes.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// What was tried.
+        step: SwitchStep,
+        /// The error.
+        error: String,
+        /// Commands that finish it by hand.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_hand: Vec<String>,
+    },
+    /// There is no such schedule any more.
+    SwitchDeleted {
+        /// The fault that it undid or would have undone.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+    },
+    /// The fault could not be undone, and the switch is left to do it.
+    SwitchLeft {
+        /// The fault.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// When it fires.
+        fires_at: DateTime<Utc>,
+    },
+    /// The lock that other machines see will be taken: from here on there may be such a parameter in AWS.
+    LockIntended {
+        /// The parameter.
+        parameter: String,
+        /// What tells this run from every other one, on whatever machine.
+        ticket: String,
+        /// Who holds it: `maria@laptop`.
+        holder: String,
+    },
+    /// The lock is ours.
+    LockTaken {
+        /// When it expires, unless it is renewed.
+        expires_at: DateTime<Utc>,
+    },
+    /// The lock could not be renewed, marked or released.
+    LockFailed {
+        /// What was tried, in words: `renew the lock`.
+        step: String,
+        /// The error.
+        error: String,
+        /// Commands that finish it by hand.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_hand: Vec<String>,
+    },
+    /// The lock is not ours any more: somebody took it away.
+    LockLost {
+        /// What is there instead, in words.
+        found: String,
+    },
+    /// The lock stays, since something is not undone.
+    LockKept,
+    /// There is no lock of ours any more.
+    LockReleased,
     /// An action of the timeline was left out, because of its `unless` or because its fault was over.
     ActionSkipped {
         /// The action in words: `inject ticket`.
@@ -344,6 +433,8 @@ impl EventKind {
             | Self::FaultRestored { .. }
             | Self::FaultDrifted { .. }
             | Self::FaultStuck { .. }
+            | Self::SwitchIntended { .. }
+            | Self::LockIntended { .. }
             | Self::RunAborted { .. }
             | Self::RunSettled
             | Self::RunDirty { .. }
@@ -362,6 +453,17 @@ impl EventKind {
             | Self::FaultEffective { .. }
             // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm.
             | Self::FaultReverting { .. }
+            // That there may be a schedule is on disk already, and to delete one that is gone does no harm.
+            | Self::SwitchSet { .. }
+            | Self::SwitchPushed { .. }
+            | Self::SwitchFailed { .. }
+            | Self::SwitchDeleted { .. }
+            | Self::SwitchLeft { .. }
+            | Self::LockTaken { .. }
+            | Self::LockFailed { .. }
+            | Self::LockLost { .. }
+            | Self::LockKept
+            | Self::LockReleased
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
             | Self::StepOverdue { .. }
@@ -394,7 +496,13 @@ impl EventKind {
             | Self::FaultReverting { identity }
             | Self::FaultRestored { identity, .. }
             | Self::FaultDrifted { identity, .. }
-            | Self::FaultStuck { identity, .. } => Some(identity),
+            | Self::FaultStuck { identity, .. }
+            | Self::SwitchIntended { identity, .. }
+            | Self::SwitchSet { identity }
+            | Self::SwitchPushed { identity, .. }
+            | Self::SwitchFailed { identity, .. }
+            | Self::SwitchDeleted { identity }
+            | Self::SwitchLeft { identity, .. } => Some(identity),
             Self::RunStarted { .. }
             | Self::RunApproved { .. }
             | Self::ProcessStarted { .. }
@@ -407,6 +515,12 @@ impl EventKind {
             | Self::LoadEnded { .. }
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }
+            | Self::LockIntended { .. }
+            | Self::LockTaken { .. }
+            | Self::LockFailed { .. }
+            | Self::LockLost { .. }
+            | Self::LockKept
+            | Self::LockReleased
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
             | Self::StepOverdue { .. }

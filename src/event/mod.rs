@@ -6,22 +6,26 @@
 mod command;
 mod detail;
 mod kind;
+mod lock;
 mod log;
 mod progress;
 mod state;
+mod switch;
 
 pub use command::{Command, CommandAnswer};
 pub use detail::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,
-    RunOutcome, StepOutcome, Verdict,
+    RunOutcome, StepOutcome, SwitchStep, Verdict,
 };
 pub use kind::{EventKind, FaultIdentity};
+pub use lock::{LockProgress, LockState};
 pub use log::{
     Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path, undo_steps,
     was_cut,
 };
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use state::{RunStage, RunState};
+pub use switch::{SwitchProgress, SwitchState};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
+use super::switch::SwitchProgress;
+use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
 use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
 
 /// Where a fault stands in its ledger.
@@ -63,6 +64,8 @@ pub struct FaultProgress {
     pub error: Option<String>,
     /// Drifted fields, or commands that finish the undo by hand.
     pub left: Vec<String>,
+    /// Its dead man's switch; none where it never had one.
+    pub switch: Option<SwitchProgress>,
 }
 
 impl FaultProgress {
@@ -78,6 +81,12 @@ impl FaultProgress {
             | FaultState::Drifted
             | FaultState::Stuck => true,
         }
+    }
+
+    /// Whether it is over, and there may still be a switch in AWS that would undo it.
+    #[must_use]
+    pub fn is_switch_left_over(&self) -> bool {
+        !self.is_outstanding() && self.switch.as_ref().is_some_and(SwitchProgress::may_be_there)
     }
 
     /// Whether it is in place and not being undone.
@@ -165,25 +174,41 @@ impl FaultProgress {
             end: None,
             error: None,
             left: Vec::new(),
+            switch: None,
         }
     }
 
-    pub(super) fn armed(&mut self, undo_sha256: &str) {
+    /// Takes in an event about it.
+    pub(super) fn apply(&mut self, at: u64, kind: &EventKind) {
+        match kind {
+            EventKind::FaultArmed { undo_sha256, .. } => self.armed(undo_sha256),
+            EventKind::FaultApplied { .. } => self.applied(at),
+            EventKind::FaultFailed { error, .. } => self.failed(error),
+            EventKind::FaultEffective { evidence, .. } => self.effective(at, evidence),
+            EventKind::FaultReverting { .. } => self.reverting(at),
+            EventKind::FaultRestored { how, .. } => self.restored(at, *how),
+            EventKind::FaultDrifted { fields, .. } => self.drifted(at, fields),
+            EventKind::FaultStuck { error, by_hand, .. } => self.stuck(at, error, by_hand),
+            _ => SwitchProgress::apply(&mut self.switch, kind),
+        }
+    }
+
+    fn armed(&mut self, undo_sha256: &str) {
         self.state = FaultState::Armed;
         self.undo_sha256 = Some(undo_sha256.to_owned());
     }
 
-    pub(super) fn applied(&mut self, at: u64) {
+    fn applied(&mut self, at: u64) {
         self.state = FaultState::Applied;
         self.applied_ms = Some(at);
     }
 
-    pub(super) fn failed(&mut self, error: &str) {
+    fn failed(&mut self, error: &str) {
         self.error = Some(error.to_owned());
     }
 
     /// A proof that comes late does not bring a fault back that is being undone.
-    pub(super) fn effective(&mut self, at: u64, evidence: &str) {
+    fn effective(&mut self, at: u64, evidence: &str) {
         if self.state == FaultState::Applied {
             self.state = FaultState::Effective;
         }
@@ -191,21 +216,21 @@ impl FaultProgress {
         self.evidence = Some(evidence.to_owned());
     }
 
-    pub(super) fn reverting(&mut self, at: u64) {
+    fn reverting(&mut self, at: u64) {
         if self.state != FaultState::Intended {
             self.state = FaultState::Reverting;
         }
         self.reverting_ms.get_or_insert(at);
     }
 
-    pub(super) fn restored(&mut self, at: u64, how: FaultEnd) {
+    fn restored(&mut self, at: u64, how: FaultEnd) {
         self.state = FaultState::Restored;
         self.end = Some(how);
         self.ended_ms = Some(at);
         self.left.clear();
     }
 
-    pub(super) fn drifted(&mut self, at: u64, fields: &[String]) {
+    fn drifted(&mut self, at: u64, fields: &[String]) {
         if self.state == FaultState::Intended {
             return;
         }
@@ -214,7 +239,7 @@ impl FaultProgress {
         self.left = fields.to_vec();
     }
 
-    pub(super) fn stuck(&mut self, at: u64, error: &str, by_hand: &[String]) {
+    fn stuck(&mut self, at: u64, error: &str, by_hand: &[String]) {
         if self.state == FaultState::Intended {
             return;
         }

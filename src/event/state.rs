@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::lock::LockProgress;
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{
     AbortCause, Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome,
@@ -76,6 +77,8 @@ pub struct RunState {
     pub has_recovery: bool,
     /// Processes beside its own: kind, process id, address.
     pub processes: Vec<(ProcessKind, u32, String)>,
+    /// The lock that other machines see; none where its environment has none.
+    pub lock: Option<LockProgress>,
     /// How it ended; none while it lives, or when it died.
     pub outcome: Option<RunOutcome>,
     /// Its exit code, once it ended.
@@ -116,6 +119,21 @@ impl RunState {
         self.faults.iter().filter(|fault| fault.end == Some(FaultEnd::NotReadBack)).count()
     }
 
+    /// Whether something in AWS is left that is no fault: a dead man's switch of a fault that is over, or our lock.
+    #[must_use]
+    pub fn has_remains(&self) -> bool {
+        let has_lock = self.lock.as_ref().is_some_and(LockProgress::may_be_ours);
+        has_lock || self.faults.iter().any(FaultProgress::is_switch_left_over)
+    }
+
+    /// Commands that take by hand what [`Self::has_remains`] says is left, where it could not be taken away.
+    pub fn remains_by_hand(&self) -> impl Iterator<Item = &String> {
+        let over = self.faults.iter().filter(|fault| fault.is_switch_left_over());
+        let switches = over.filter_map(|fault| fault.switch.as_ref()).flat_map(|switch| &switch.by_hand);
+        let lock = self.lock.iter().filter(|lock| lock.may_be_ours()).flat_map(|lock| &lock.by_hand);
+        switches.chain(lock)
+    }
+
     /// The targets of faults that may be in place; a route through the proxy breaks nothing.
     #[must_use]
     pub fn changed_targets(&self) -> BTreeSet<&TargetId> {
@@ -139,9 +157,7 @@ impl RunState {
         let at = event.elapsed_ms;
         self.elapsed_ms = at;
         match &event.kind {
-            EventKind::RunStarted { run, scenario, title, environment, process, .. } => {
-                self.begin([run.as_str(), scenario.as_str(), title, environment], *process);
-            }
+            EventKind::RunStarted { .. } => self.start_run(&event.kind),
             EventKind::ProcessStarted { process, pid, address } => {
                 self.processes.push((*process, *pid, address.clone()));
             }
@@ -163,24 +179,27 @@ impl RunState {
             EventKind::FaultIntended { identity, fault_kind, target, change, undo } => {
                 self.faults.push(FaultProgress::intended(at, identity, fault_kind, target, [change, undo]));
             }
-            EventKind::FaultArmed { identity, undo_sha256 } => self.on_fault(identity, |it| it.armed(undo_sha256)),
-            EventKind::FaultApplied { identity } => self.on_fault(identity, |it| it.applied(at)),
-            EventKind::FaultFailed { identity, error } => self.on_fault(identity, |it| it.failed(error)),
-            EventKind::FaultEffective { identity, evidence } => {
-                self.on_fault(identity, |it| it.effective(at, evidence));
-            }
-            EventKind::FaultReverting { identity } => self.on_fault(identity, |it| it.reverting(at)),
-            EventKind::FaultRestored { identity, how } => self.on_fault(identity, |it| it.restored(at, *how)),
-            EventKind::FaultDrifted { identity, fields } => self.on_fault(identity, |it| it.drifted(at, fields)),
-            EventKind::FaultStuck { identity, error, by_hand } => {
-                self.on_fault(identity, |it| it.stuck(at, error, by_hand));
-            }
-            EventKind::StepOpened { step, text, owner, due_ms, must, playbook } => {
-                let phase = self.phases.last().map(|phase| phase.phase.clone());
-                let (owner, playbook) = (owner.clone(), playbook.clone());
-                let opened = StepProgress::opened(at, step, text, phase);
-                self.steps.push(StepProgress { owner, due_ms: *due_ms, must: *must, playbook, ..opened });
-            }
+            EventKind::FaultArmed { identity, .. }
+            | EventKind::FaultApplied { identity }
+            | EventKind::FaultFailed { identity, .. }
+            | EventKind::FaultEffective { identity, .. }
+            | EventKind::FaultReverting { identity }
+            | EventKind::FaultRestored { identity, .. }
+            | EventKind::FaultDrifted { identity, .. }
+            | EventKind::FaultStuck { identity, .. }
+            | EventKind::SwitchIntended { identity, .. }
+            | EventKind::SwitchSet { identity }
+            | EventKind::SwitchPushed { identity, .. }
+            | EventKind::SwitchFailed { identity, .. }
+            | EventKind::SwitchDeleted { identity }
+            | EventKind::SwitchLeft { identity, .. } => self.on_fault(identity, |it| it.apply(at, &event.kind)),
+            EventKind::LockIntended { .. }
+            | EventKind::LockTaken { .. }
+            | EventKind::LockFailed { .. }
+            | EventKind::LockLost { .. }
+            | EventKind::LockKept
+            | EventKind::LockReleased => LockProgress::apply(&mut self.lock, &event.kind),
+            EventKind::StepOpened { .. } => self.open_step_at(at, &event.kind),
             EventKind::StepOverdue { step } => self.on_step(step, |it| it.overdue = true),
             EventKind::StepClosed { step, outcome, by } => {
                 self.on_step(step, |it| it.close(at, outcome, by.as_deref()));
@@ -217,9 +236,19 @@ impl RunState {
         }
     }
 
-    fn begin(&mut self, texts: [&str; 4], process: u32) {
-        [self.run, self.scenario, self.title, self.environment] = texts.map(str::to_owned);
-        self.process = process;
+    fn open_step_at(&mut self, at: u64, kind: &EventKind) {
+        let EventKind::StepOpened { step, text, owner, due_ms, must, playbook } = kind else { return };
+        let phase = self.phases.last().map(|phase| phase.phase.clone());
+        let (owner, playbook) = (owner.clone(), playbook.clone());
+        let opened = StepProgress::opened(at, step, text, phase);
+        self.steps.push(StepProgress { owner, due_ms: *due_ms, must: *must, playbook, ..opened });
+    }
+
+    fn start_run(&mut self, kind: &EventKind) {
+        let EventKind::RunStarted { run, scenario, title, environment, process, .. } = kind else { return };
+        (self.run, self.scenario) = (run.to_string(), scenario.to_string());
+        (self.title, self.environment) = (title.clone(), environment.clone());
+        self.process = *process;
     }
 
     fn start_phase(&mut self, at: u64, phase: &PhaseId) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::about::{About, Calls, Objection};
 use super::account::{AccountError, AccountGuard};
 use super::command::{CommandError, CommandPlace};
+use super::switch::{Cover, NO_CALL, Switch};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
 use crate::proxy::{AdminClient, AdminError};
@@ -193,6 +194,11 @@ pub(super) trait Fault {
 
     /// The settings of the target that it changes: two faults on the same one at once cannot both be undone for certain.
     fn settings(&self) -> Vec<String>;
+
+    /// Whether it ends by itself in AWS, or by one call there, when nobody of ours is left.
+    fn cover(&self) -> Cover {
+        Cover::None(NO_CALL)
+    }
 }
 
 /// A change as data: what was there, and what is put there.
@@ -209,6 +215,11 @@ pub(super) trait Revertible {
 
     /// Commands that undo it by hand, without secrets; those stand in the private file at `undo` alone.
     fn by_hand(&self, undo: &Path) -> Vec<String>;
+
+    /// What undoes it when nobody of ours is left. It never carries a secret.
+    fn switch(&self) -> Switch {
+        Switch::None(NO_CALL)
+    }
 }
 
 impl FaultEnvironment {

@@ -14,6 +14,7 @@ use super::about::Calls;
 use super::change::{FaultEnvironment, FaultError};
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling, number};
 use super::shell::quoted;
+use super::switch::{Cover, Switch, SwitchCall};
 use crate::aws::{EnvironmentVariables, FunctionConfiguration, FunctionState, FunctionUpdate, UpdateProgress};
 use crate::unit::TargetId;
 
@@ -70,6 +71,11 @@ pub(super) const CALLS: Calls = Calls {
     inject: &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"],
     undo: &["lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration"],
 };
+/// How every fault in a function's configuration is undone in AWS itself, except for variables.
+pub(super) const COVER: Cover = Cover::Switch(&["lambda:UpdateFunctionConfiguration"]);
+/// Why variables are not covered. AWS: UpdateFunctionConfiguration replaces the whole map.
+pub(super) const VARIABLES_UNCOVERED: &str =
+    "all variables of the function would stand in the schedule, and may be secrets";
 pub(super) const TIMEOUT: &str = "timeout";
 pub(super) const MEMORY: &str = "memory";
 pub(super) const LAYERS: &str = "layers";
@@ -190,6 +196,23 @@ impl Resource for Configuration {
         let wait = (update.is_some() && has_variables).then(|| wait_by_hand(function));
         let variables = has_variables.then(|| variables_by_hand(function, undo));
         update.into_iter().chain(wait).chain(variables).collect()
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        if changes.iter().any(|change| change.name.starts_with(VARIABLE)) {
+            return Switch::None(VARIABLES_UNCOVERED);
+        }
+        let before = |name: &str| changes.iter().find(|change| change.name == name).map(|change| change.before.clone());
+        let no_layers = || Value::Array(Vec::new());
+        Switch::Call(SwitchCall::lambda(
+            "updateFunctionConfiguration",
+            [
+                ("FunctionName", Some(self.function.as_str().into())),
+                ("Timeout", before(TIMEOUT).flatten()),
+                ("MemorySize", before(MEMORY).flatten()),
+                ("Layers", before(LAYERS).map(|layers| layers.unwrap_or_else(no_layers))),
+            ],
+        ))
     }
 }
 

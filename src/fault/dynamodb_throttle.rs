@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling};
 use super::shell::word;
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::{AwsResource, TargetNeed};
 use crate::aws::{Table, TableStatus};
 use crate::unit::TargetId;
@@ -98,6 +99,10 @@ impl Fault for DynamodbThrottle {
     fn settings(&self) -> Vec<String> {
         self.maxima().map(|(_, name, _)| name.to_owned()).collect()
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["dynamodb:UpdateTable"])
+    }
 }
 
 /// Reads a table once no update of it is under way.
@@ -177,6 +182,21 @@ impl Resource for OnDemandMaximum {
         let units: Vec<String> = units.iter().map(|(key, units)| format!("{key}={units}")).collect();
         let (table, units) = (word(&self.table), units.join(","));
         vec![format!("aws dynamodb update-table --table-name {table} --on-demand-throughput {units}")]
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let before = |name: &str| changes.iter().find(|change| change.name == name).map(|change| change.before.clone());
+        let units = [("MaxReadRequestUnits", before(READS)), ("MaxWriteRequestUnits", before(WRITES))];
+        let units: Map<String, Value> = units
+            .into_iter()
+            .filter_map(|(member, before)| Some((member.to_owned(), before?.unwrap_or_else(|| NO_MAXIMUM.into()))))
+            .collect();
+        let table = Some(self.table.as_str().into());
+        Switch::Call(SwitchCall::of(
+            "dynamodb",
+            "updateTable",
+            [("TableName", table), ("OnDemandThroughput", Some(units.into()))],
+        ))
     }
 }
 

@@ -11,6 +11,7 @@ use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
 use super::shell::word;
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::{AwsResource, TargetNeed};
 use crate::aws::Rule;
 use crate::unit::TargetId;
@@ -76,6 +77,10 @@ impl Fault for EventRule {
     fn settings(&self) -> Vec<String> {
         vec![STATE.to_owned()]
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["events:EnableRule"])
+    }
 }
 
 /// What of a rule keeps this fault from being undone for certain.
@@ -130,6 +135,11 @@ impl Resource for RuleState {
         let bus = self.bus.as_ref().map(|bus| format!(" --event-bus-name {}", word(bus))).unwrap_or_default();
         let was_enabled = |change: &&SettingChange| change.before.as_ref().and_then(Value::as_str) == Some(ENABLED);
         changes.iter().filter(was_enabled).map(|_| format!("aws events enable-rule --name {rule}{bus}")).collect()
+    }
+
+    fn switch(&self, _changes: &[SettingChange]) -> Switch {
+        let (rule, bus) = (Some(self.rule.as_str().into()), self.bus.as_deref().map(Value::from));
+        Switch::Call(SwitchCall::of("eventbridge", "enableRule", [("Name", rule), ("EventBusName", bus)]))
     }
 }
 

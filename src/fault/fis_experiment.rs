@@ -15,6 +15,7 @@ use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Reverted, Revertible};
 use super::configuration::ready;
 use super::fis_action::{self, ActionInfo, WorksOn, iso_8601};
+use super::switch::{Cover, Switch};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{ActionsMode, ExperimentStatus, NewTemplate, TemplateTarget};
 use crate::unit::{DurationText, TargetId, format_duration};
@@ -306,6 +307,22 @@ impl Fault for FisExperiment {
         let action = self.action.iter().map(|action| format!("FIS experiment of `{}`", action.id));
         template.chain(action).collect()
     }
+
+    fn cover(&self) -> Cover {
+        match &self.action {
+            Some(action) if lasts(&action.id) => Cover::Expires("FIS ends the action when its duration is over"),
+            Some(_) | None => Cover::None(UNCOVERED),
+        }
+    }
+}
+
+/// Why no schedule ends an experiment.
+const UNCOVERED: &str =
+    "an experiment can be stopped once it has an id alone, and what it does may have no end of its own";
+
+/// Whether AWS ends an action by itself.
+fn lasts(action: &str) -> bool {
+    ActionInfo::find(action).is_some_and(|info| info.duration.is_some())
 }
 
 const UNDO_OF_TEMPLATE: &str = "stop the experiment";
@@ -448,6 +465,13 @@ impl Revertible for ExperimentChange {
         match &self.begins {
             Begins::Template(_) => vec![stop],
             Begins::Action(_) => vec![stop, delete],
+        }
+    }
+
+    fn switch(&self) -> Switch {
+        match &self.begins {
+            Begins::Action(template) if lasts(&template.action) => Switch::Needless,
+            Begins::Action(_) | Begins::Template(_) => Switch::None(UNCOVERED),
         }
     }
 }

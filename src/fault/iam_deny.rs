@@ -12,6 +12,7 @@ use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::policy;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
 use super::shell::word;
+use super::switch::{Cover, Switch};
 use super::target::{AwsResource, TargetNeed};
 use crate::unit::TargetId;
 
@@ -108,6 +109,10 @@ impl Fault for IamDeny {
     fn settings(&self) -> Vec<String> {
         self.actions.iter().map(|action| format!("permission of {action}")).collect()
     }
+
+    fn cover(&self) -> Cover {
+        policy::COVER
+    }
 }
 
 fn objection(key: &str, index: usize, message: String, help: &str) -> Objection {
@@ -182,6 +187,10 @@ impl Resource for InlinePolicy {
     fn by_hand(&self, _changes: &[SettingChange], _undo: &Path) -> Vec<String> {
         let (role, policy) = (word(&self.role), word(&self.policy));
         vec![format!("aws iam delete-role-policy --role-name {role} --policy-name {policy}")]
+    }
+
+    fn switch(&self, _changes: &[SettingChange]) -> Switch {
+        Switch::Needless
     }
 }
 

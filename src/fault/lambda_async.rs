@@ -6,12 +6,13 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, number};
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::aws::InvokeConfiguration;
 use crate::unit::{DurationText, TargetId};
@@ -116,6 +117,14 @@ impl Fault for LambdaAsync {
     fn settings(&self) -> Vec<String> {
         self.injected().into_keys().collect()
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&[
+            "lambda:DeleteFunctionEventInvokeConfig",
+            "lambda:PutFunctionEventInvokeConfig",
+            "lambda:UpdateFunctionEventInvokeConfig",
+        ])
+    }
 }
 
 /// What is said of asynchronous invocations of a function. AWS replaces all of it at once, and has no lock.
@@ -189,6 +198,34 @@ impl Resource for Asynchronous {
             ("put", before)
         };
         vec![format!("aws lambda {call}-function-event-invoke-config {of} {}", options(&told))]
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let function = ("FunctionName", Some(self.function.as_str().into()));
+        let qualifier = ("Qualifier", self.qualifier.as_deref().map(Value::from));
+        let was_there = changes.iter().filter(|change| change.before.is_some()).count();
+        let action = match (!self.beside.is_empty(), was_there) {
+            (false, 0) => {
+                return Switch::Call(SwitchCall::lambda("deleteFunctionEventInvokeConfig", [function, qualifier]));
+            }
+            // Put replaces the whole, of which nothing else was there.
+            (false, _) => "putFunctionEventInvokeConfig",
+            // Update leaves what it is not told as it is, and takes nothing away.
+            (true, count) if count == changes.len() => "updateFunctionEventInvokeConfig",
+            (true, _) => return Switch::None("no single call takes a setting away and leaves the others"),
+        };
+        let before = |name: &str| changes.iter().find(|change| change.name == name).and_then(|it| it.before.clone());
+        let destination = before(ON_FAILURE).map(|arn| json!({"OnFailure": {"Destination": arn}}));
+        Switch::Call(SwitchCall::lambda(
+            action,
+            [
+                function,
+                qualifier,
+                ("MaximumRetryAttempts", before(RETRIES)),
+                ("MaximumEventAgeInSeconds", before(MAX_AGE)),
+                ("DestinationConfig", destination),
+            ],
+        ))
     }
 }
 

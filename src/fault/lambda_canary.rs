@@ -5,7 +5,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Variables;
 use super::about::{About, Calls, Objection, Step};
@@ -14,6 +14,7 @@ use super::configuration::{Configuration, MEMORY, TIMEOUT, ready, settings, vari
 use super::lambda_environment::variable_objections;
 use super::lambda_timeout::LambdaTimeout;
 use super::settings::SettingsChange;
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::aws::Alias;
 use crate::unit::{DurationText, Percent, TargetId};
@@ -170,6 +171,10 @@ impl Fault for LambdaCanary {
     fn settings(&self) -> Vec<String> {
         std::iter::once(ROUTING.to_owned()).chain(self.with.injected().into_keys()).collect()
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["lambda:UpdateAlias"])
+    }
 }
 
 /// A faulty version of our own, known by its description, and its share of an alias that had no second version before.
@@ -315,6 +320,18 @@ impl Revertible for CanaryChange {
             wait_by_hand(function)
         ));
         commands
+    }
+
+    /// All traffic meets the good version again. The faulty one, which then serves nobody, waits for `gameday recover`.
+    fn switch(&self) -> Switch {
+        Switch::Call(SwitchCall::lambda(
+            "updateAlias",
+            [
+                ("FunctionName", Some(self.function.as_str().into())),
+                ("Name", Some(self.alias.as_str().into())),
+                ("RoutingConfig", Some(json!({"AdditionalVersionWeights": {}}))),
+            ],
+        ))
     }
 }
 

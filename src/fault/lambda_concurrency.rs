@@ -10,6 +10,7 @@ use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, number};
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::unit::TargetId;
 
@@ -60,6 +61,10 @@ impl Fault for LambdaConcurrency {
     fn settings(&self) -> Vec<String> {
         vec![RESERVED.to_owned()]
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"])
+    }
 }
 
 const RESERVED: &str = "reserved concurrency";
@@ -96,6 +101,13 @@ impl Resource for Reservation {
             None => format!("aws lambda delete-function-concurrency --function-name {}", self.function),
         };
         changes.iter().map(command).collect()
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let before = changes.first().and_then(|change| change.before.clone());
+        let action = if before.is_some() { "putFunctionConcurrency" } else { "deleteFunctionConcurrency" };
+        let function = Some(self.function.as_str().into());
+        Switch::Call(SwitchCall::lambda(action, [("FunctionName", function), ("ReservedConcurrentExecutions", before)]))
     }
 }
 

@@ -10,6 +10,7 @@ use super::about::{About, Calls, Objection, Step};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::{self, Configuration, variable};
 use super::settings::SettingsChange;
+use super::switch::Cover;
 use super::target::TargetNeed;
 use crate::unit::{LAMBDA_RESERVED_VARIABLES, TargetId};
 
@@ -58,6 +59,10 @@ impl Fault for LambdaEnvironment {
 
     fn settings(&self) -> Vec<String> {
         self.set.keys().chain(&self.unset).map(|name| variable(name)).collect()
+    }
+
+    fn cover(&self) -> Cover {
+        Cover::None(configuration::VARIABLES_UNCOVERED)
     }
 }
 

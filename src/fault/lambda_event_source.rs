@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, Settling, number};
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::aws::{EventSource, EventSourceUpdate};
 use crate::unit::TargetId;
@@ -122,6 +123,10 @@ impl Fault for LambdaEventSource {
     fn settings(&self) -> Vec<String> {
         self.injected().into_keys().collect()
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["lambda:UpdateEventSourceMapping"])
+    }
 }
 
 /// An event source mapping. AWS has no lock for it, but refuses a change while another is under way.
@@ -173,6 +178,21 @@ impl Resource for Mapping {
         };
         let options = changes.iter().map(option).collect::<Vec<_>>().join(" ");
         vec![format!("aws lambda update-event-source-mapping --uuid {} {options}", self.uuid)]
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let before = |name: &str| changes.iter().find(|change| change.name == name).map(|change| change.before.clone());
+        // AWS: an empty `ScalingConfig` takes the limit away.
+        let scaling = |limit: Option<Value>| limit.map_or_else(|| json!({}), |it| json!({"MaximumConcurrency": it}));
+        Switch::Call(SwitchCall::lambda(
+            "updateEventSourceMapping",
+            [
+                ("Uuid", Some(self.uuid.as_str().into())),
+                ("Enabled", before(ENABLED).flatten()),
+                ("BatchSize", before(BATCH_SIZE).flatten()),
+                ("ScalingConfig", before(MAXIMUM_CONCURRENCY).map(scaling)),
+            ],
+        ))
     }
 }
 

@@ -11,6 +11,7 @@ use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
+use super::switch::{Cover, NO_CALL, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::unit::TargetId;
 
@@ -72,6 +73,10 @@ impl Fault for LambdaFunctionUrl {
     fn settings(&self) -> Vec<String> {
         vec![AUTH.to_owned()]
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["lambda:UpdateFunctionUrlConfig"])
+    }
 }
 
 /// Who may call a function URL. AWS has no lock for it.
@@ -111,5 +116,19 @@ impl Resource for FunctionUrl {
             format!("aws lambda update-function-url-config --function-name {function}{qualifier} --auth-type {auth}")
         };
         before.map(command).collect()
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let Some(before) = changes.first().and_then(|change| change.before.clone()) else {
+            return Switch::None(NO_CALL);
+        };
+        Switch::Call(SwitchCall::lambda(
+            "updateFunctionUrlConfig",
+            [
+                ("FunctionName", Some(self.function.as_str().into())),
+                ("Qualifier", self.qualifier.as_deref().map(Value::from)),
+                ("AuthType", Some(before)),
+            ],
+        ))
     }
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
-use super::configuration::{Configuration, LAYERS, ready, settings};
+use super::configuration::{self, Configuration, LAYERS, ready, settings};
 use super::settings::SettingsChange;
+use super::switch::Cover;
 use super::target::TargetNeed;
 use crate::unit::TargetId;
 
@@ -96,6 +97,10 @@ impl Fault for LambdaLayer {
 
     fn settings(&self) -> Vec<String> {
         vec![LAYERS.to_owned()]
+    }
+
+    fn cover(&self) -> Cover {
+        configuration::COVER
     }
 }
 

@@ -10,6 +10,7 @@ use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::{self, Configuration, MEMORY};
 use super::settings::SettingsChange;
+use super::switch::Cover;
 use super::target::TargetNeed;
 use crate::unit::TargetId;
 
@@ -54,6 +55,10 @@ impl Fault for LambdaMemory {
 
     fn settings(&self) -> Vec<String> {
         vec![MEMORY.to_owned()]
+    }
+
+    fn cover(&self) -> Cover {
+        configuration::COVER
     }
 }
 

@@ -10,6 +10,7 @@ use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::ready;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange, number};
+use super::switch::{Cover, Switch, SwitchCall};
 use super::target::TargetNeed;
 use crate::unit::TargetId;
 
@@ -68,6 +69,10 @@ impl Fault for LambdaProvisionedConcurrency {
     fn settings(&self) -> Vec<String> {
         vec![PROVISIONED.to_owned()]
     }
+
+    fn cover(&self) -> Cover {
+        Cover::Switch(&["lambda:DeleteProvisionedConcurrencyConfig", "lambda:PutProvisionedConcurrencyConfig"])
+    }
 }
 
 /// Environments of an alias that are kept warm. AWS has no lock for them.
@@ -104,5 +109,19 @@ impl Resource for Warm {
             None => format!("aws lambda delete-provisioned-concurrency-config {of}"),
         };
         changes.iter().map(command).collect()
+    }
+
+    fn switch(&self, changes: &[SettingChange]) -> Switch {
+        let before = changes.first().and_then(|change| change.before.clone());
+        let action =
+            if before.is_some() { "putProvisionedConcurrencyConfig" } else { "deleteProvisionedConcurrencyConfig" };
+        Switch::Call(SwitchCall::lambda(
+            action,
+            [
+                ("FunctionName", Some(self.function.as_str().into())),
+                ("Qualifier", Some(self.alias.as_str().into())),
+                ("ProvisionedConcurrentExecutions", before),
+            ],
+        ))
     }
 }

@@ -9,6 +9,7 @@ use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::configuration::{self, Configuration, TIMEOUT};
 use super::settings::SettingsChange;
+use super::switch::Cover;
 use super::target::TargetNeed;
 use crate::unit::{DurationText, TargetId};
 
@@ -67,6 +68,10 @@ impl Fault for LambdaTimeout {
 
     fn settings(&self) -> Vec<String> {
         vec![TIMEOUT.to_owned()]
+    }
+
+    fn cover(&self) -> Cover {
+        configuration::COVER
     }
 }
 

@@ -36,6 +36,7 @@ mod shell;
 mod spec;
 mod sqs_deny;
 mod ssm_parameter;
+mod switch;
 mod target;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -93,6 +94,7 @@ pub use proxy_timeout::ProxyTimeout;
 pub use spec::{Entry, Variables};
 pub use sqs_deny::{QueueAction, SqsDeny};
 pub use ssm_parameter::SsmParameter;
+pub use switch::{Cover, Switch, SwitchCall};
 pub use target::{AwsResource, FaultTarget, TargetNeed};
 
 fault_kinds! {

@@ -10,12 +10,15 @@ use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
 use super::change::Occasion;
+use super::switch::Cover;
 use crate::unit::{Clock, sha256_hex};
 
 /// The version of the policy language that all policies are written in (AWS: IAM JSON policy elements, `Version`).
 pub(super) const VERSION: &str = "2012-10-17";
 /// How much longer a statement holds than its fault: the undo has this long before AWS forgets it by itself.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+/// How such a statement ends when nobody of ours is left.
+pub(super) const COVER: Cover = Cover::Expires("AWS forgets the denial 5 min after the fault's time");
 /// How much of a digest stands in a name that had to be changed, so that it is still one of its own.
 const DIGEST_CHARACTERS: usize = 8;
 /// IAM: the longest name of a policy (PutRolePolicy, `PolicyName`).

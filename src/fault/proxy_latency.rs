@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
+use super::switch::Cover;
 use super::target::TargetNeed;
 use super::toxic::{self, ToxicChange};
 use crate::proxy::{Latency, Toxic};
@@ -66,5 +67,9 @@ impl Fault for ProxyLatency {
 
     fn settings(&self) -> Vec<String> {
         vec!["latency of its answers".to_owned()]
+    }
+
+    fn cover(&self) -> Cover {
+        toxic::COVER
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
+use super::switch::Cover;
 use super::target::TargetNeed;
 use super::toxic::{self, ToxicChange};
 use crate::proxy::{Timeout, Toxic};
@@ -48,5 +49,9 @@ impl Fault for ProxyTimeout {
 
     fn settings(&self) -> Vec<String> {
         vec!["whether it answers".to_owned()]
+    }
+
+    fn cover(&self) -> Cover {
+        toxic::COVER
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::switch::{NO_CALL, Switch};
 
 /// The settings of a thing by their names in words. One that is not there is not the same as an empty one, or 0.
 pub(super) type Settings = BTreeMap<String, Value>;
@@ -90,6 +91,12 @@ pub(super) trait Resource: Sync {
 
     /// Commands that put the settings back by hand, without secrets; those stand in the private file at `undo` alone.
     fn by_hand(&self, changes: &[SettingChange], undo: &Path) -> Vec<String>;
+
+    /// What puts the settings back when nobody of ours is left, and leaves all others as they are. It never carries a
+    /// secret.
+    fn switch(&self, _changes: &[SettingChange]) -> Switch {
+        Switch::None(NO_CALL)
+    }
 }
 
 /// Single settings of a thing before and during a fault; all others are left as they are found.
@@ -266,5 +273,12 @@ impl<R: Resource> Revertible for SettingsChange<R> {
 
     fn by_hand(&self, undo: &Path) -> Vec<String> {
         self.resource.by_hand(&self.settings, undo)
+    }
+
+    fn switch(&self) -> Switch {
+        if self.settings.iter().all(|setting| setting.before == setting.injected) {
+            return Switch::Needless;
+        }
+        self.resource.switch(&self.settings)
     }
 }

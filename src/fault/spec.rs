@@ -145,6 +145,14 @@ macro_rules! fault_kinds {
                     $(Self::$kind(change) => change.by_hand(undo),)+
                 }
             }
+
+            /// What undoes the change in AWS itself when nobody of ours is left. It never carries a secret.
+            #[must_use]
+            pub fn switch(&self) -> Switch {
+                match self {
+                    $(Self::$kind(change) => change.switch(),)+
+                }
+            }
         }
 
         impl FaultKind {
@@ -173,6 +181,14 @@ macro_rules! fault_kinds {
             pub fn settings(&self) -> Vec<String> {
                 match self {
                     $(Self::$kind(fault) => fault.settings(),)+
+                }
+            }
+
+            /// Whether it ends by itself in AWS, or by one call there, when nobody of ours is left.
+            #[must_use]
+            pub fn cover(&self) -> Cover {
+                match self {
+                    $(Self::$kind(fault) => fault.cover(),)+
                 }
             }
 

@@ -12,6 +12,7 @@ use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::policy;
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
 use super::shell::word;
+use super::switch::{Cover, Switch};
 use super::target::{AwsResource, TargetNeed};
 use crate::unit::TargetId;
 
@@ -138,6 +139,10 @@ impl Fault for SqsDeny {
     fn settings(&self) -> Vec<String> {
         self.actions.iter().map(|action| format!("permission of {}", action.as_str())).collect()
     }
+
+    fn cover(&self) -> Cover {
+        policy::COVER
+    }
 }
 
 /// The ARN of a role in the partition and the account of a queue: `arn:aws:sqs:REGION:ACCOUNT:NAME`.
@@ -230,6 +235,10 @@ impl Resource for QueueStatement {
              | {{Policy: (if .Statement == [] then \"\" else tojson end)}}' > \"$f\" \
              && aws sqs set-queue-attributes --queue-url \"$u\" --attributes \"file://$f\")"
         )]
+    }
+
+    fn switch(&self, _changes: &[SettingChange]) -> Switch {
+        Switch::Needless
     }
 }
 

@@ -11,6 +11,7 @@ use super::about::{About, Calls, Objection};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::settings::{Found, Resource, SettingChange, Settings, SettingsChange};
 use super::shell::quoted;
+use super::switch::{Cover, Switch};
 use super::target::{AwsResource, TargetNeed};
 use crate::aws::{Parameter, ParameterKind};
 use crate::unit::{Secret, TargetId};
@@ -78,7 +79,14 @@ impl Fault for SsmParameter {
     fn settings(&self) -> Vec<String> {
         vec![VALUE.to_owned()]
     }
+
+    fn cover(&self) -> Cover {
+        Cover::None(UNCOVERED)
+    }
 }
+
+/// Why no schedule puts the value back.
+const UNCOVERED: &str = "the former value would stand in the schedule, and may be a secret";
 
 /// The kinds of parameters whose value can be put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +165,10 @@ impl Resource for ParameterValue {
              | {{Name: $name, Type: \"{kind}\", Value: .before, Overwrite: true}}' {undo} > \"$f\" \
              && aws ssm put-parameter --cli-input-json \"file://$f\")"
         )]
+    }
+
+    fn switch(&self, _changes: &[SettingChange]) -> Switch {
+        Switch::None(UNCOVERED)
     }
 }
 

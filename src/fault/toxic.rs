@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::about::Calls;
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::switch::{Cover, Switch};
 use crate::proxy::{AdminClient, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{ProxyName, TargetId};
 
@@ -14,6 +15,9 @@ pub(super) const CALLS: Calls = Calls {
     inject: &["proxy:DeleteToxic", "proxy:GetToxic", "proxy:PostToxic"],
     undo: &["proxy:DeleteToxic", "proxy:GetToxic"],
 };
+
+/// How every proxy fault ends when nobody of ours is left.
+pub(super) const COVER: Cover = Cover::Expires("the proxy drops it 5 s after the run's last sign of life");
 
 /// A toxic that is put on a proxy; before the fault there was none of its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +113,10 @@ impl Revertible for ToxicChange {
     fn by_hand(&self, _undo: &Path) -> Vec<String> {
         // The proxy drops its toxics by itself when the run's lease lapses.
         Vec::new()
+    }
+
+    fn switch(&self) -> Switch {
+        Switch::Needless
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cover::{self, cover};
 use super::interval::{faults_of, set_stops};
 use super::refusal::{Refusal, not_carried_out, refusals};
 use super::types::{
@@ -15,7 +16,7 @@ use crate::proxy::Protocol;
 use crate::scenario::expect::Expectation;
 use crate::scenario::{ActionKind, ActionSpec, Checked, PhaseSpec, Redaction, ReportFormat, Scenario, TargetKind};
 use crate::unit::{FaultId, PhaseId, PlaybookId, TargetId};
-use crate::workspace::{AccountBinding, EndpointBinding, Environment, EnvironmentKind, Workspace};
+use crate::workspace::{AccountBinding, DeadmanSwitch, EndpointBinding, Environment, EnvironmentKind, Workspace};
 
 /// The formats of a report when neither the scenario nor the workspace names any.
 const FORMATS_DEFAULT: [ReportFormat; 4] =
@@ -37,7 +38,14 @@ pub fn compile(
         return Err(refused);
     }
     let scenario = &checked.scenario;
-    let routes = routes(scenario);
+    let deadman = environment.deadman.as_ref();
+    let (routes, changes) = (routes(scenario, deadman), changes(checked, deadman));
+    if deadman.is_some_and(|it| it.is_required) {
+        let refused = cover::refusals(&environment.name, routes.iter().chain(changes.values()));
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+    }
     let phases = phases(checked, playbooks);
     let steps = steps(checked, &phases, routes.len());
     let hypotheses = hypotheses(checked, &phases, &steps);
@@ -50,7 +58,7 @@ pub fn compile(
         phases,
         steps,
         loads: scenario.load.clone(),
-        changes: changes(checked),
+        changes,
         signals: scenario.signals.clone(),
         hypotheses,
         guardrails: guardrails(checked),
@@ -80,7 +88,8 @@ fn facts(checked: &Checked) -> ScenarioFacts {
     }
 }
 
-fn environment_facts(environment: &Environment) -> EnvironmentFacts {
+/// An environment as a plan keeps it.
+pub(crate) fn environment_facts(environment: &Environment) -> EnvironmentFacts {
     let kind = match environment.kind() {
         EnvironmentKind::Sandbox(_) => PlannedEnvironment::Sandbox,
         EnvironmentKind::Endpoint(EndpointBinding { url, account, profile, role }) => PlannedEnvironment::Endpoint {
@@ -96,7 +105,8 @@ fn environment_facts(environment: &Environment) -> EnvironmentFacts {
             role: role.clone(),
         },
     };
-    EnvironmentFacts { name: environment.name.clone(), kind }
+    let (deadman, lock) = (environment.deadman.clone(), environment.lock.clone());
+    EnvironmentFacts { name: environment.name.clone(), kind, deadman, lock }
 }
 
 fn plan_target(target: &crate::scenario::TargetSpec) -> Option<TargetPlan> {
@@ -135,7 +145,7 @@ fn redact(scenario: &Scenario, workspace: &Workspace) -> Vec<Redaction> {
 }
 
 /// Leads functions through the fault proxy: each an environment variable that is set before the first phase.
-fn routes(scenario: &Scenario) -> Vec<ChangePlan> {
+fn routes(scenario: &Scenario, deadman: Option<&DeadmanSwitch>) -> Vec<ChangePlan> {
     let mut routes = Vec::new();
     for (target, spec) in &scenario.targets {
         let Some(proxy) = &spec.proxy else { continue };
@@ -152,7 +162,7 @@ fn routes(scenario: &Scenario) -> Vec<ChangePlan> {
                 }),
                 ..FaultSpec::default()
             };
-            routes.extend(change(route_name(target, number), &spec, None));
+            routes.extend(change(route_name(target, number), &spec, None, deadman));
         }
     }
     routes
@@ -167,11 +177,16 @@ fn route_name(target: &TargetId, number: usize) -> FaultId {
         .expect("invariant: a prefix, a target's name and a number make a name")
 }
 
-fn change(fault: FaultId, spec: &FaultSpec, effect_if: Option<Expectation>) -> Option<ChangePlan> {
+fn change(
+    fault: FaultId,
+    spec: &FaultSpec,
+    effect_if: Option<Expectation>,
+    deadman: Option<&DeadmanSwitch>,
+) -> Option<ChangePlan> {
     // A fault of no or of two kinds does not get past `check`.
     let kind = spec.kind().ok()?;
     let text = kind.text();
-    Some(ChangePlan {
+    let mut change = ChangePlan {
         fault,
         spec: spec.clone(),
         kind: kind.key().to_owned(),
@@ -180,13 +195,16 @@ fn change(fault: FaultId, spec: &FaultSpec, effect_if: Option<Expectation>) -> O
         undo: text.undo,
         calls: kind.calls().inject.iter().map(|call| (*call).to_owned()).collect(),
         effect_if,
-    })
+        cover: None,
+    };
+    cover(&mut change, &kind, deadman);
+    Some(change)
 }
 
-fn changes(checked: &Checked) -> BTreeMap<FaultId, ChangePlan> {
+fn changes(checked: &Checked, deadman: Option<&DeadmanSwitch>) -> BTreeMap<FaultId, ChangePlan> {
     let of = |(id, spec): (&FaultId, &FaultSpec)| {
         let effect_if = checked.expectations.effects.get(id).cloned();
-        Some((id.clone(), change(id.clone(), spec, effect_if)?))
+        Some((id.clone(), change(id.clone(), spec, effect_if, deadman)?))
     };
     checked.scenario.faults.iter().filter_map(of).collect()
 }

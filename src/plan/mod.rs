@@ -3,6 +3,7 @@
 //! Owns: what will happen when, each change with its undo and its calls. Must not know: time, sockets, AWS itself.
 
 mod compile;
+mod cover;
 mod interval;
 mod permission;
 mod refusal;
@@ -11,12 +12,13 @@ mod resource;
 pub(crate) mod testing;
 mod types;
 
+pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
 pub use permission::{
     Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE,
 };
 pub use refusal::Refusal;
 pub use types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan, PLAN_FORMAT,
-    PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, CoverPlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan,
+    PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };

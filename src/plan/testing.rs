@@ -55,6 +55,7 @@ pub(crate) fn variable(fault: &str, target: &str, name: &str) -> ChangePlan {
         undo: kind.text().undo,
         calls: Vec::new(),
         effect_if: None,
+        cover: None,
         spec,
     }
 }
@@ -77,7 +78,12 @@ impl Sketch {
                 people: BTreeMap::new(),
                 sha256: String::new(),
             },
-            environment: EnvironmentFacts { name: "sandbox".to_owned(), kind: EnvironmentKind::Sandbox },
+            environment: EnvironmentFacts {
+                name: "sandbox".to_owned(),
+                kind: EnvironmentKind::Sandbox,
+                deadman: None,
+                lock: None,
+            },
             targets: BTreeMap::new(),
             routes: Vec::new(),
             phases: Vec::new(),

@@ -16,6 +16,7 @@ use crate::unit::{
     ScenarioId, SignalId, StepId, TargetId, sha256_hex,
 };
 use crate::workspace::AssumedRole;
+use crate::workspace::DeadmanSwitch;
 
 /// The version of `plan.json`.
 pub const PLAN_FORMAT: u32 = 1;
@@ -104,6 +105,12 @@ pub struct EnvironmentFacts {
     pub name: String,
     /// What it is.
     pub kind: EnvironmentKind,
+    /// How faults are undone in AWS itself when nobody of ours is left; none where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadman: Option<DeadmanSwitch>,
+    /// The Systems Manager parameter by which machines keep out of each other's runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
 }
 
 /// What an environment is.
@@ -236,6 +243,33 @@ pub struct ChangePlan {
     pub calls: Vec<String>,
     /// The proof that it is real.
     pub effect_if: Option<Expectation>,
+    /// What ends it when nobody of ours is left; none where the environment has no dead man's switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<CoverPlan>,
+}
+
+/// What ends a change when nobody of ours is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverPlan {
+    /// One of these calls, which EventBridge Scheduler makes 5 min after the run's last sign of life.
+    Switch(Vec<String>),
+    /// It expires by itself: how.
+    Expires(String),
+    /// Nothing: why.
+    Uncovered(String),
+}
+
+impl fmt::Display for CoverPlan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Switch(calls) => {
+                write!(formatter, "{}, 5 min after the run's last sign of life", calls.join(" or "))
+            }
+            Self::Expires(how) => write!(formatter, "none is needed: {how}"),
+            Self::Uncovered(why) => write!(formatter, "NOT covered: {why}"),
+        }
+    }
 }
 
 /// A phase.

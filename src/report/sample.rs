@@ -389,6 +389,7 @@ pub(super) fn facts() -> Facts {
         ]),
         steps: BTreeMap::from([("shoppers".to_owned(), BTreeSet::from(["checkout".to_owned()]))]),
         proof_periods_ms: BTreeMap::from([("slow-provider".to_owned(), 1_000), ("throttle-payments".to_owned(), 1_000)]),
+        covers: BTreeMap::new(),
         formats: super::Format::ALL.to_vec(),
         redactions: Vec::new(),
         debrief: Debrief {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::sample::{self, Script};
 use super::{Facts, Format, Report, chart, chart_of};
 use crate::event::{
-    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, Recoverer, RunOutcome, StepOutcome, Verdict,
+    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, Recoverer, RunOutcome, StepOutcome, SwitchStep,
+    Verdict,
 };
 
 fn report_of(script: &Script, facts: &Facts) -> Report {
@@ -264,6 +265,55 @@ fn a_dirty_run_lists_what_is_left_and_how_to_finish_it() {
     assert_eq!(report.safety.by_hand, by_hand);
     assert!(super::markdown(&report, None).unwrap().contains("`aws lambda delete-function-concurrency"));
     assert!(super::html(&report, None).unwrap().contains("aws lambda delete-function-concurrency"));
+}
+
+#[test]
+fn switches_and_the_lock_are_told_with_what_became_of_them() {
+    let fires_at = "2026-11-10T10:06:00Z".parse().unwrap();
+    let switch = |identity: &crate::event::FaultIdentity| EventKind::SwitchIntended {
+        identity: identity.clone(),
+        schedule: "gameday-1".to_owned(),
+        group: "default".to_owned(),
+        call: "lambda:PutFunctionConcurrency".to_owned(),
+        fires_at,
+    };
+    let mut script = Script::default();
+    cut(57_000).into_iter().for_each(|event| {
+        script.at(event.elapsed_ms, event.kind);
+    });
+    let (parameter, ticket, holder) = ("/gameday/x".to_owned(), "t".to_owned(), "maria".to_owned());
+    script.at(100, EventKind::LockIntended { parameter, ticket, holder });
+    script.at(101, EventKind::LockTaken { expires_at: fires_at });
+    let identity = sample::identity("001", "slow-provider");
+    script.at(57_100, switch(&identity));
+    script.at(57_200, EventKind::SwitchSet { identity: identity.clone() });
+    script.at(57_300, EventKind::SwitchPushed { identity: identity.clone(), fires_at });
+    script.at(
+        57_400,
+        EventKind::FaultStuck {
+            identity: identity.clone(),
+            error: "throttled".to_owned(),
+            by_hand: vec!["aws x".to_owned()],
+        },
+    );
+    script.at(57_500, EventKind::SwitchLeft { identity: identity.clone(), fires_at });
+    script.at(57_600, EventKind::LockKept);
+    let report = report_of(&script, &sample::facts());
+    let row = report.safety.switches.iter().find(|row| row.fault == "slow-provider").unwrap();
+    assert_eq!(row.state, "left");
+    assert!(row.text.contains("put off once; left in place") && row.text.contains("10:06:00 UTC"), "{}", row.text);
+    assert_eq!(report.safety.lock.as_deref(), Some("/gameday/x, held by maria: kept, since something is not undone"));
+
+    // Undone at last, and the schedule can not be deleted: it is no change that is left, and it is told.
+    script.at(58_000, EventKind::FaultRestored { identity: identity.clone(), how: FaultEnd::Restored });
+    let by_hand = vec!["aws scheduler delete-schedule --name gameday-1".to_owned()];
+    let (step, error) = (SwitchStep::Delete, "denied".to_owned());
+    script.at(58_100, EventKind::SwitchFailed { identity, step, error, by_hand: by_hand.clone() });
+    let report = report_of(&script, &sample::facts());
+    assert!(report.safety.text.contains("1 dead man's switch is still in AWS"), "{}", report.safety.text);
+    assert_eq!(report.safety.by_hand, by_hand);
+    let (page, text) = (super::html(&report, None).unwrap(), super::markdown(&report, None).unwrap());
+    assert!(page.contains("could not be deleted") && text.contains("could not be deleted"));
 }
 
 #[test]

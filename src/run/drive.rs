@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use prepare::{Prepared, prepare, refuse_dirty};
+use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use signals::{Signals, Wish};
 
 use super::control::{Control, Request};
@@ -28,7 +28,9 @@ use super::outcome::Outcome;
 use super::permit::Permit;
 use super::probe_task::{self, Sample};
 use super::recover::{close_proxy, read_undos, undo_all};
+use super::remote_lock::RemoteLock;
 use super::stage::{Stage, renew_lease};
+use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
 use crate::event::{
     AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError, RunOutcome,
@@ -110,14 +112,14 @@ pub async fn run(
     match prepare(plan, environment, &options, &folder, &recorder).await {
         Ok(mut prepared) => {
             let watchdog = prepared.watchdog.take();
-            let faults = prepared.stage.faults.clone();
+            let (faults, lock) = (prepared.stage.faults.clone(), prepared.lock.clone());
             let drive = Drive::new(prepared, &options, recorder.clone(), watchdog.as_ref().map(Watchdog::heart));
             let heart = watchdog.as_ref().map(Watchdog::heart);
             let tasks = drive.tasks.clone();
             let outcome = match tokio::spawn(drive.play(signals)).await {
                 Ok(outcome) => outcome,
                 Err(panic) => {
-                    let undoing = undo_after_panic(&recorder, &faults, &tasks, panic.to_string());
+                    let undoing = undo_after_panic(&recorder, &faults, lock.as_ref(), &tasks, panic.to_string());
                     beating(heart.as_ref(), undoing).await
                 }
             };
@@ -133,8 +135,7 @@ pub async fn run(
                 false => AbortCause::Internal { error: error_chain(&error) },
             };
             recorder.record(EventKind::RunAborted { cause })?;
-            let exit_code = if error.is_not_ready() { Outcome::NotReady } else { Outcome::Internal }.exit_code();
-            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code })?;
+            recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: error.exit_code() })?;
             Err(error)
         }
     }
@@ -181,6 +182,7 @@ async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
 async fn undo_after_panic(
     recorder: &Recorder,
     faults: &FaultEnvironment,
+    lock: Option<&RemoteLock>,
     tasks: &TaskTracker,
     panic: String,
 ) -> Outcome {
@@ -201,7 +203,11 @@ async fn undo_after_panic(
     close_proxy(&state).await;
     let state = recorder.recording().state().clone();
     let left: Vec<String> = state.outstanding().map(|fault| fault.change.clone()).collect();
-    record(if left.is_empty() { EventKind::RunSettled } else { EventKind::RunDirty { left } });
+    let is_clean = left.is_empty();
+    record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } });
+    if let Some(lock) = lock {
+        lock.end(recorder, is_clean).await;
+    }
     let outcome = Outcome::of(recorder.recording().state());
     record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: outcome.exit_code() });
     outcome
@@ -219,6 +225,8 @@ struct Drive {
     stage: Stage,
     gameday: PathBuf,
     heart: Option<Heart>,
+    switches: Switches,
+    lock: Option<RemoteLock>,
     /// Injections and undos that are under way.
     tasks: TaskTracker,
     loads: BTreeMap<LoadId, LoadPlan>,
@@ -239,10 +247,11 @@ struct Drive {
 
 impl Drive {
     fn new(prepared: Prepared, options: &RunOptions, recorder: Recorder, heart: Option<Heart>) -> Self {
-        let Prepared { plan, stage, loads, probes, commands, control, watchdog: _ } = prepared;
+        let Prepared { plan, stage, loads, probes, commands, control, watchdog: _, lock } = prepared;
         let plan = Arc::new(plan);
         let clock = recorder.log().clock();
         let (sample_sender, samples) = mpsc::unbounded_channel();
+        let inputs = mpsc::unbounded_channel();
         let (finding_sender, findings) = mpsc::channel(plan.guardrails.len().max(1));
         let mut watchers = Vec::new();
         let mut spawn = |task: tokio::task::JoinHandle<()>| watchers.push(AbortOnDropHandle::new(task));
@@ -254,20 +263,25 @@ impl Drive {
             // The lease is renewed by the clock: its calls are none of the steps that a crash test counts.
             spawn(tokio::spawn(renew_lease(client.with_failpoints(Failpoints::default()))));
         }
+        if let Some(lock) = lock.clone() {
+            spawn(tokio::spawn(lock.keep(recorder.clone(), abort_when_lost(inputs.0.clone()))));
+        }
         Self {
             core: Core::new(Arc::clone(&plan), options.attendance),
+            switches: Switches::new(plan.environment.deadman.clone(), recorder.clone()),
             plan,
             recorder,
             clock,
             stage,
             gameday: options.gameday.clone(),
             heart,
+            lock,
             tasks: TaskTracker::new(),
             loads,
             load_stops: BTreeMap::new(),
             frame_files: BTreeMap::new(),
             undos: Arc::default(),
-            inputs: mpsc::unbounded_channel(),
+            inputs,
             load_news: mpsc::unbounded_channel(),
             samples,
             findings,
@@ -305,6 +319,7 @@ impl Drive {
     /// Time has passed: the watchdog is told that the run is alive, and the folder is looked into for a wish to end it.
     fn tick(&mut self) {
         self.beat();
+        self.switches.beat();
         if let Some(why) = abort_file(self.recorder.log().directory()) {
             self.feed(Input::Abort(AbortCause::Person { why: Some(why) }), None);
         }
@@ -353,6 +368,9 @@ impl Drive {
         if outcome != Outcome::Dirty {
             let heart = self.heart.clone();
             beating(heart.as_ref(), self.stage.clear()).await;
+        }
+        if let Some(lock) = &self.lock {
+            beating(self.heart.as_ref(), lock.end(&self.recorder, outcome != Outcome::Dirty)).await;
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         // Whoever left with an injection on its way: without a log it cannot be armed any more.

@@ -159,7 +159,7 @@ impl LiveRun {
     }
 }
 
-/// The runs that are not over, or that ended dirty, oldest first. A log that cannot be read is passed over, except that
+/// The runs that are not over, that ended dirty, or that left a switch or a lock in AWS, oldest first. A log that cannot be read is passed over, except that
 /// what stands before a broken line still counts.
 ///
 /// # Errors
@@ -186,7 +186,7 @@ fn live_run(path: &Path) -> Option<LiveRun> {
     }
     let is_alive = !state.is_over() && is_in_use(path);
     let live = LiveRun { path: path.to_owned(), state, is_alive, untold_count };
-    (!live.state.is_over() || live.change_count() > 0).then_some(live)
+    (!live.state.is_over() || live.change_count() > 0 || live.state.has_remains()).then_some(live)
 }
 
 /// Why an environment cannot be had.

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::switch::{self, SwitchError, Switches};
 use crate::event::{Event, EventKind, EventLog, FaultEnd, FaultIdentity, LogError, undo_path};
 use crate::fault::{FaultEnvironment, FaultError, FaultKind, Reverted, Undo};
 use crate::unit::{LoadId, TargetId};
@@ -121,6 +123,9 @@ pub(super) enum InjectError {
     /// Its undo could not be made durable.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Nobody would undo it if this machine were lost.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
     /// The disk of the run's folder is nearly full: undoing would go on without a record.
     #[error("the disk under `{}` has {} KiB left, and a fault needs {} KiB for what undoes it", folder.display(), free_bytes / 1024, DISK_FREE_BYTES_MIN / 1024)]
     Disk {
@@ -150,14 +155,16 @@ fn free_bytes(folder: &Path) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Injects a fault, in the one order that is safe: read, intend, make the undo durable, change, read back.
+/// Injects a fault, in the one order that is safe: read, intend, make the undo durable, set its dead man's switch, change, read
+/// back.
 ///
 /// `keep` gets the undo before anything is changed.
 pub(super) async fn inject(
     recorder: &Recorder,
     environment: &FaultEnvironment,
     identity: &FaultIdentity,
-    kind: &FaultKind,
+    (kind, ttl): (&FaultKind, Option<Duration>),
+    switches: &Switches,
     keep: impl FnOnce(Undo) + Send,
 ) -> Result<(), InjectError> {
     let target = kind.target().clone();
@@ -183,6 +190,7 @@ pub(super) async fn inject(
         keep(undo.clone());
         let (armed, event) = recorder.log.arm(identity, &bytes)?;
         recorder.recording().apply(&event);
+        switches.set(environment, identity, kind, &undo, ttl).await?;
         undo.inject(environment, &armed).await.map_err(InjectError::from)
     }
     .await;
@@ -207,12 +215,17 @@ pub(super) async fn revert(recorder: &Recorder, environment: &FaultEnvironment, 
         let (recorder, environment) = (recorder.clone(), environment.clone());
         let (identity, undo) = (identity.clone(), undo.clone());
         match tokio::spawn(async move { revert_once(&recorder, &environment, &identity, &undo).await }).await {
-            Ok(()) => return,
+            Ok(()) => {
+                last = None;
+                break;
+            }
             Err(panic) => last = Some(panic.to_string()),
         }
     }
-    let error = last.unwrap_or_default();
-    recorder.record_anyway(stuck(recorder, environment, identity, undo, error));
+    if let Some(error) = last {
+        recorder.record_anyway(stuck(recorder, environment, identity, undo, error));
+    }
+    switch::settle(recorder, environment, identity).await;
 }
 
 /// An undo that could not be done, with what finishes it by hand, in any folder.

@@ -19,8 +19,10 @@ mod preview;
 mod probe_task;
 mod readiness;
 mod recover;
+mod remote_lock;
 mod stage;
 mod targets;
+mod switch;
 mod watchdog;
 
 pub use control::{ControlError, send_command};
@@ -35,4 +37,5 @@ pub use preview::{Preview, preview};
 pub use readiness::CallerError;
 pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};
 pub use stage::StageError;
+pub use remote_lock::{Held, RemoteLockError, UnlockError, unlock};
 pub use watchdog::{Alarm, READY, Watch, WatchdogError};

@@ -9,10 +9,12 @@ use chrono::{DateTime, Utc};
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
 use super::place::{Place, PlaceError};
+use super::remote_lock;
 use super::stage::{proxy_client, targets};
+use super::switch;
 use crate::event::{
-    EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LogError, ProcessKind, Recoverer,
-    RunState, undo_path, undo_steps, was_cut,
+    EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LockProgress, LogError, ProcessKind,
+    Recoverer, RunState, undo_path, undo_steps, was_cut,
 };
 use crate::fault::{CommandPlace, FaultEnvironment, Occasion, Permits, Undo};
 use crate::plan::{EnvironmentKind, Plan, change_id};
@@ -49,6 +51,8 @@ pub struct Recovered {
     pub is_clean: bool,
     /// One line for each change that was open, with how it ended.
     pub faults: Vec<RecoveredFault>,
+    /// Commands that take away by hand what is left in AWS though everything is undone: a schedule, or the lock.
+    pub remains: Vec<String>,
 }
 
 /// One change that was open.
@@ -68,6 +72,8 @@ pub struct RecoveredFault {
     pub left: Vec<String>,
     /// The last error.
     pub error: Option<String>,
+    /// What its dead man's switch will still do; none where it has none, or none any more.
+    pub switch: Option<String>,
 }
 
 /// How a run is recovered.
@@ -109,7 +115,7 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let (undos, unusable) = read_undos(directory, &state, &plan);
     let environment = environment_of(&plan, &state, &options).await?;
-    let is_work_left = !open.is_empty() || !state.is_over();
+    let is_work_left = !open.is_empty() || state.has_remains() || !state.is_over();
     if is_work_left {
         recorder.record_anyway(EventKind::RecoveryStarted { process: std::process::id(), by: options.by });
         unusable.into_iter().for_each(|it| recorder.record_anyway(it));
@@ -117,19 +123,23 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
         undo_all(&recorder, &environment, undos).await;
         let last_at = events.last().map(|event| event.at).unwrap_or_default();
         look_again(&recorder, &environment, in_flight, last_at).await;
+        switch::clear(&recorder, &environment).await;
     }
     close_proxy(&state).await;
-    let recording = recorder.recording();
-    let now = recording.state();
+    let now = recorder.recording().state().clone();
     let left: Vec<String> = now.outstanding().map(|fault| fault.change.clone()).collect();
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
-    drop(recording);
+    let lock = state.lock.as_ref().filter(|lock| is_clean && lock.may_be_ours());
+    if let Some(LockProgress { parameter, ticket, .. }) = lock {
+        remote_lock::release(&environment.aws.ssm, parameter, ticket, &environment.shell, &recorder).await;
+    }
     if is_work_left {
         // Everything is undone by now, also where the log could not take it: then the next recovery finds it as before.
         recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
     }
-    Ok(Recovered { run: state.run, is_clean, faults })
+    let remains = recorder.recording().state().remains_by_hand().cloned().collect();
+    Ok(Recovered { run: state.run, is_clean, faults, remains })
 }
 
 /// Takes undo files into the ledger of which the log, cut off, knows nothing. A file that is torn was never armed.
@@ -203,6 +213,7 @@ fn recovered(fault: &crate::event::FaultProgress) -> RecoveredFault {
         end: fault.end,
         left: fault.left.clone(),
         error: fault.error.clone(),
+        switch: fault.switch.as_ref().and_then(switch::promise),
     }
 }
 

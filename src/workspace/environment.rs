@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::role::{self, AssumedRole};
+use super::safety::{self, Deadman, DeadmanSwitch};
 use super::{ProgramPattern, Window};
 use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::{PersonId, Rate};
@@ -65,6 +66,18 @@ pub struct EnvironmentSpec {
     /// and as many as there are on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// The ARN of a role that EventBridge Scheduler takes on to undo faults when nobody of ours is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler_role: Option<String>,
+    /// The group of schedules in which that is kept, which must exist; default `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler_group: Option<String>,
+    /// Whether faults must be undone in AWS itself when nobody of ours is left; default `auto`: where they can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadman: Option<Deadman>,
+    /// A Systems Manager parameter by which machines keep out of each other's runs: `/gameday/staging`; default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
 }
 
 /// Whether customers depend on an environment.
@@ -143,6 +156,10 @@ pub struct Environment {
     pub exec: Vec<ProgramPattern>,
     /// How many control calls a run sends at most; none is no limit.
     pub rate: Option<Rate>,
+    /// How faults are undone in AWS itself when nobody of ours is left; none where they are not.
+    pub deadman: Option<DeadmanSwitch>,
+    /// The Systems Manager parameter by which machines keep out of each other's runs.
+    pub lock: Option<String>,
 }
 
 impl Environment {
@@ -192,6 +209,7 @@ impl EnvironmentSpec {
     pub(super) fn resolve(&self, name: &str) -> Result<Environment, Vec<EnvironmentProblem>> {
         let mut problems = Vec::new();
         let kind = self.resolve_kind(&mut problems);
+        let (deadman, lock) = safety::resolve(self, kind.as_ref(), &mut problems);
         if let Some(approvals) = &self.approvals
             && (approvals.need == 0 || approvals.from.len() < approvals.need as usize)
         {
@@ -214,6 +232,8 @@ impl EnvironmentSpec {
                 window: self.window.clone(),
                 exec: self.exec.clone(),
                 rate: self.rate.or_else(|| is_account.then(rate_default)),
+                deadman,
+                lock,
             }),
             Some(_) | None => Err(problems),
         }

@@ -9,18 +9,19 @@ use std::time::Duration;
 use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
-    AwsResource, Calls, CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion,
-    Reverted, Undo,
+    AwsResource, Calls, CommandPlace, Cover, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion,
+    Reverted, Switch, Undo,
 };
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
 
+use crate::deadman::{Thrower, assert_can_be_scheduled};
 use crate::peers::{create_functions, python, script, start_ministack, start_moto, stop};
 use crate::recorder::Recorder;
 use crate::signed::create_surroundings;
 use crate::support::{Workspace, free_port};
 
-const SERVICES: &str = "dynamodb,events,iam,lambda,logs,sqs,ssm,sts";
+const SERVICES: &str = "dynamodb,events,iam,lambda,logs,scheduler,sqs,ssm,sts";
 /// The only target of every row.
 const TARGET: &str = "it";
 /// The account of the sandbox, and of MiniStack.
@@ -375,7 +376,8 @@ async fn keep_all(endpoint: &str, rows: &[Row], unseen: &[(&str, &str)]) {
     called.assert_all(rows, unseen);
 }
 
-#[tokio::test]
+/// On several threads: the sandbox answers while this one waits for what throws the switches.
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
     let functions =
         "functions:
@@ -391,6 +393,8 @@ async fn every_fault_on_a_function_keeps_the_contract_on_the_sandbox() {
 ";
     let sandbox = crate::sandbox::start(functions).await;
     keep_all(&sandbox.endpoint(), &rows(Emulator::Sandbox), &[]).await;
+    let aws = Aws::connect(&Connection::Endpoint(sandbox.endpoint())).await;
+    throw_switches(&aws, &sandbox.endpoint(), &rows(Emulator::Sandbox), false).await;
     sandbox.stop().await;
 }
 
@@ -422,6 +426,42 @@ async fn undo_by_hand(aws: &Aws, endpoint: &str, rows: &[Row]) {
         }
         assert_eq!(state_of(aws, &row.on).await, before, "{what}: all is as before");
         assert_eq!(undo.revert(&environment).await.expect(what), Reverted::AsBefore, "{what}");
+    }
+}
+
+/// What would undo each fault in AWS itself when nobody of ours is left: it is a call as AWS's service model has it, it can be
+/// scheduled, and once it is made everything is as before. A fault that says that it is covered has such a call.
+async fn throw_switches(aws: &Aws, endpoint: &str, rows: &[Row], has_scheduler: bool) {
+    let Some(mut thrower) = Thrower::start(endpoint) else { return };
+    for row in rows {
+        let (what, environment) = (row.kind, environment(aws, &row.on));
+        let before = state_of(aws, &row.on).await;
+        let kind = kind(row, &row.fault);
+        let undo = kind.prepare(&environment).await.expect(what);
+        let call = match (kind.cover(), undo.switch()) {
+            (Cover::Switch(calls), Switch::Call(call)) => {
+                assert!(calls.contains(&call.permission().as_str()), "{what}: {}", call.permission());
+                call
+            }
+            (Cover::Expires(_), Switch::Needless) | (Cover::None(_), Switch::None(_)) => continue,
+            // Some of what such a fault changes was not there before.
+            (Cover::Switch(_), Switch::None(_)) if what == "lambda_async" => continue,
+            (cover, switch) => panic!("{what}: {cover:?}, {switch:?}"),
+        };
+        if has_scheduler {
+            assert_can_be_scheduled(aws, &call).await;
+        }
+        undo.inject(&environment, &armed(&undo)).await.expect(what);
+        assert_ne!(state_of(aws, &row.on).await, before, "{what}: it is seen");
+        let problems = thrower.throw(call.service, call.action, &call.input);
+        assert_eq!(problems, Vec::<String>::new(), "{what}: {}", call.input);
+        // A canary's version then serves nobody, and is still there.
+        if what == "lambda_canary" {
+            assert_eq!(undo.revert(&environment).await.expect(what), Reverted::Restored, "{what}");
+        } else {
+            assert_eq!(undo.revert(&environment).await.expect(what), Reverted::AsBefore, "{what}");
+        }
+        assert_eq!(state_of(aws, &row.on).await, before, "{what}: all is as before");
     }
 }
 
@@ -457,6 +497,7 @@ fn keep_all_on(endpoint: &str, workspace: &Workspace, rows: &[Row]) {
         refuse(&aws).await;
         keep_all(endpoint, rows, &[]).await;
         undo_by_hand(&aws, endpoint, rows).await;
+        throw_switches(&aws, endpoint, rows, true).await;
     });
 }
 

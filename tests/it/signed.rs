@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gameday::aws::{
-    Aws, Connection, Decision, ParameterKind, Schedule, Scheduled, Scheduler, Simulated, TableStatus, Tagged,
+    Aws, Connection, Decision, ParameterKind, Schedule, ScheduleControl, Scheduled, Simulated, TableStatus, Tagged,
 };
 use gameday::unit::Secret;
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ async fn exercise(aws: &Aws) {
     exercise_dynamodb(aws).await;
     exercise_events(aws).await;
     exercise_ssm(aws).await;
-    exercise_scheduler(&aws.scheduler).await;
+    exercise_scheduler(aws.scheduler.as_ref()).await;
     exercise_tagging(aws).await;
     exercise_tags(aws).await;
 }
@@ -290,7 +290,7 @@ async fn exercise_ssm(aws: &Aws) {
     }
 }
 
-async fn exercise_scheduler(scheduler: &Scheduler) {
+async fn exercise_scheduler(scheduler: &dyn ScheduleControl) {
     let at: DateTime<Utc> = "2099-12-15T14:00:05Z".parse().expect("a moment");
     let schedule = Schedule {
         name: "undo".to_owned(),

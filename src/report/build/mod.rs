@@ -9,6 +9,7 @@ mod people;
 mod response;
 mod safety;
 mod summary;
+mod switch;
 mod timeline;
 
 use chrono::{DateTime, Utc};

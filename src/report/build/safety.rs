@@ -2,7 +2,8 @@
 
 use super::Run;
 use super::fault::fault_end;
-use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultProgress, FaultState};
+use super::switch;
+use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultProgress, FaultState, LockProgress, LockState};
 use crate::report::facts::GuardrailFacts;
 use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
 use crate::report::number::plural;
@@ -27,16 +28,31 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
     } else {
         ("untouched", "Nothing was changed, so that nothing had to be undone.".to_owned())
     };
-    let by_hand = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
+    let stuck = outstanding.iter().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
+    let by_hand = stuck.chain(run.state.remains_by_hand());
     Safety {
         state: state.to_owned(),
-        text,
+        text: text + &switch::left_over(run).unwrap_or_default(),
         residual: outstanding.iter().map(|fault| residue(fault)).collect(),
         by_hand: by_hand.cloned().collect(),
         recovered_at: run.recovered_at,
         aborted_by: run.state.abort.as_ref().map(abort_cause),
+        switches: switch::switches(run),
+        lock: run.state.lock.as_ref().map(lock),
         ledger: run.state.faults.iter().map(|fault| ledger(run, fault)).collect(),
     }
+}
+
+fn lock(lock: &LockProgress) -> String {
+    let LockProgress { parameter, holder, error, .. } = lock;
+    let error = error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let became = match lock.state {
+        LockState::Released => "released at the end",
+        LockState::Kept => "kept, since something is not undone",
+        LockState::Lost => "taken away by somebody else",
+        LockState::Taken | LockState::Intended => "may still be there: `gameday recover` releases it",
+    };
+    format!("{parameter}, held by {holder}: {became}{error}")
 }
 
 fn residue(fault: &FaultProgress) -> String {
@@ -92,6 +108,18 @@ fn ledger_state(event: &Event, is_read_back: bool) -> Option<LedgerState> {
         EventKind::FaultRestored { how, .. } => ("restored", Some(fault_end(*how).replace('_', " "))),
         EventKind::FaultDrifted { fields, .. } => ("drift", Some(fields.join("; "))),
         EventKind::FaultStuck { error, .. } => ("stuck", Some(error.clone())),
+        EventKind::SwitchIntended { call, fires_at, .. } => {
+            ("switch intent", Some(format!("{call} at {}", fires_at.format("%H:%M:%S UTC"))))
+        }
+        EventKind::SwitchSet { .. } => ("switch set", None),
+        EventKind::SwitchPushed { fires_at, .. } => {
+            ("switch put off", Some(format!("to {}", fires_at.format("%H:%M:%S UTC"))))
+        }
+        EventKind::SwitchFailed { error, .. } => ("switch failed", Some(error.clone())),
+        EventKind::SwitchDeleted { .. } => ("switch deleted", None),
+        EventKind::SwitchLeft { fires_at, .. } => {
+            ("switch left", Some(format!("to fire at {}", fires_at.format("%H:%M:%S UTC"))))
+        }
         _ => return None,
     };
     Some(LedgerState { state: state.to_owned(), at_ms: event.elapsed_ms, at: event.at, detail })

@@ -145,6 +145,10 @@ fn fault_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             Words::new("fault", name, format!("drifted, left alone: {}", fields.join("; "))).trouble()
         }
         EventKind::FaultStuck { error, .. } => Words::new("fault", name, format!("undo failed: {error}")).trouble(),
+        EventKind::SwitchFailed { error, .. } => {
+            Words::new("fault", name, format!("dead man's switch: {error}")).trouble()
+        }
+        EventKind::SwitchLeft { .. } => Words::new("fault", name, "its dead man's switch is left in AWS").trouble(),
         // The ledger shows when an undo was on disk; here it would only be noise.
         _ => return None,
     })

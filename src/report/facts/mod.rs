@@ -36,6 +36,8 @@ pub struct Facts {
     pub steps: BTreeMap<String, BTreeSet<String>>,
     /// Each fault that has a proof, with the period of what proves it, in milliseconds.
     pub proof_periods_ms: BTreeMap<String, u64>,
+    /// What ends each change when nobody of ours is left, where the environment has a dead man's switch.
+    pub covers: BTreeMap<String, CoverFacts>,
     /// The formats that are asked for.
     pub formats: Vec<Format>,
     /// What is blacked out.
@@ -44,6 +46,15 @@ pub struct Facts {
     pub debrief: Debrief,
     /// What the scenario asks for that is not carried out.
     pub not_carried_out: Vec<String>,
+}
+
+/// What ends a change when nobody of ours is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoverFacts {
+    /// Whether that is a switch in AWS.
+    pub is_switch: bool,
+    /// In words.
+    pub text: String,
 }
 
 /// A hypothesis of the plan.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
+use super::{CoverFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::load::{LoadStatistic, Model};
 use crate::observe::{SignalSource, SignalSpec};
-use crate::plan::{ChangePlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
+use crate::plan::{ChangePlan, CoverPlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
 use crate::report::redact::Redaction;
@@ -84,12 +84,23 @@ impl Facts {
                 .collect(),
             steps: steps(plan),
             proof_periods_ms: plan.changes.values().filter_map(proof).collect(),
+            covers: covers(plan),
             formats: formats(&plan.formats),
             redactions: plan.redact.iter().map(redaction).collect(),
             debrief: debrief(plan),
             not_carried_out: plan.not_carried_out.clone(),
         }
     }
+}
+
+fn covers(plan: &Plan) -> BTreeMap<String, CoverFacts> {
+    let changes = plan.routes.iter().chain(plan.changes.values());
+    let of = |change: &ChangePlan| {
+        let cover = change.cover.as_ref()?;
+        let is_switch = matches!(cover, CoverPlan::Switch(_));
+        Some((change.fault.to_string(), CoverFacts { is_switch, text: cover.to_string() }))
+    };
+    changes.filter_map(of).collect()
 }
 
 /// A unit variant's name, as files write it.

@@ -18,7 +18,7 @@ pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
 pub use load::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
-pub use safety::{Guardrail, Ledger, LedgerState, Safety};
+pub use safety::{Guardrail, Ledger, LedgerState, Safety, SwitchRow};
 
 /// The version of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;

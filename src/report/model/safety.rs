@@ -18,8 +18,27 @@ pub struct Safety {
     pub recovered_at: Option<DateTime<Utc>>,
     /// Who or what aborted the run, in words.
     pub aborted_by: Option<String>,
+    /// What would have undone each change in AWS itself.
+    #[serde(default)]
+    pub switches: Vec<SwitchRow>,
+    /// The lock that other machines see, and what became of it; none where there is none.
+    #[serde(default)]
+    pub lock: Option<String>,
     /// Every state of every change.
     pub ledger: Vec<Ledger>,
+}
+
+/// A change's dead man's switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchRow {
+    /// The change's id in the plan.
+    pub step: String,
+    /// The fault's name.
+    pub fault: String,
+    /// `deleted`, `left`, `undeleted`, `set`, `failed` or `none`.
+    pub state: String,
+    /// In words.
+    pub text: String,
 }
 
 /// Every state of one change.
@@ -40,7 +59,8 @@ pub struct Ledger {
 /// A state of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerState {
-    /// `intent`, `armed`, `applied`, `failed`, `effective`, `reverting`, `restored`, `drift` or `stuck`.
+    /// `intent`, `armed`, `applied`, `failed`, `effective`, `reverting`, `restored`, `drift` or `stuck`; of its dead man's
+    /// switch `switch intent`, `switch set`, `switch put off`, `switch failed`, `switch deleted` or `switch left`.
     pub state: String,
     /// When.
     pub at_ms: u64,

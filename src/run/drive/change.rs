@@ -31,12 +31,12 @@ impl Drive {
         environment.occasion = Occasion { token: format!("gameday-{run}-{}", identity.step), lasts };
         let told = [("GAMEDAY_RUN", run.to_string()), ("GAMEDAY_FAULT", identity.fault.to_string())];
         environment.commands.told.extend(told.map(|(name, value)| (name.to_owned(), value)));
-        let tried = identity.clone();
+        let (tried, switches) = (identity.clone(), self.switches.clone());
         let injection = self.tasks.spawn(async move {
             let keep = |undo: Undo| {
                 undos.lock().unwrap_or_else(PoisonError::into_inner).insert(tried.clone(), undo);
             };
-            ledger::inject(&recorder, &environment, &tried, &kind, keep).await.is_ok()
+            ledger::inject(&recorder, &environment, &tried, (&kind, ttl), &switches, keep).await.is_ok()
         });
         tokio::spawn(async move {
             // A panic in an injection counts as a failed one: it is undone like any.

@@ -1,21 +1,28 @@
 //! Everything that may fail before the timeline begins: nothing is injected until it is over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use super::super::control::{Control, ControlError, Request, short_name};
+use super::super::core::Input;
 use super::super::folder::{FolderError, LockError, RunFolder, live_runs, read_plan};
 use super::super::ledger::Recorder;
+use super::super::outcome::Outcome;
+use super::super::remote_lock::{RemoteLock, RemoteLockError};
 use super::super::stage::{Stage, StageError, StageOptions};
 use super::super::watchdog::{Watchdog, WatchdogError};
 use super::RunOptions;
-use crate::event::{EventKind, LogError, ProcessKind};
+use crate::event::{AbortCause, EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
 use crate::plan::Plan;
 use crate::unit::{LoadId, SignalId};
 use crate::workspace::Environment;
+
+/// The exit code of a run whose environment somebody else uses; product.md.
+const LOCKED: u8 = 9;
 
 /// Why a run did not begin. Nothing was injected.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,9 @@ pub enum RunError {
         /// How many changes.
         count: usize,
     },
+    /// Another machine uses its environment, or it cannot be locked for other machines.
+    #[error(transparent)]
+    RemoteLock(#[from] RemoteLockError),
     /// The stage cannot be set.
     #[error(transparent)]
     Stage(#[from] Box<StageError>),
@@ -70,7 +80,28 @@ impl RunError {
     pub fn is_not_ready(&self) -> bool {
         match self {
             Self::Stage(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
-            Self::Folder(_) | Self::Log(_) | Self::Lock(_) | Self::Dirty { .. } | Self::Control(_) => false,
+            Self::RemoteLock(RemoteLockError::Aws { .. } | RemoteLockError::Foreign(_)) => true,
+            Self::RemoteLock(RemoteLockError::Held { .. } | RemoteLockError::Log(_))
+            | Self::Folder(_)
+            | Self::Log(_)
+            | Self::Lock(_)
+            | Self::Dirty { .. }
+            | Self::Control(_) => false,
+        }
+    }
+
+    /// Whether somebody else uses the environment: exit code 9.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Lock(LockError::Taken { .. }) | Self::RemoteLock(RemoteLockError::Held { .. }))
+    }
+
+    /// The exit code, for the log.
+    pub(super) fn exit_code(&self) -> u8 {
+        match (self.is_locked(), self.is_not_ready()) {
+            (true, _) => LOCKED,
+            (false, true) => Outcome::NotReady.exit_code(),
+            (false, false) => Outcome::Internal.exit_code(),
         }
     }
 }
@@ -84,6 +115,7 @@ pub(super) struct Prepared {
     pub(super) commands: mpsc::Receiver<Request>,
     pub(super) control: Control,
     pub(super) watchdog: Option<Watchdog>,
+    pub(super) lock: Option<RemoteLock>,
 }
 
 /// Refuses an environment in which an earlier run left something. The caller holds the environment's lock, so no run that
@@ -132,18 +164,58 @@ pub(super) async fn prepare(
         Ok(()) => ready(&plan, &stage, options.seed, recorder),
         Err(error) => Err(error.into()),
     };
-    let ready = match (ready, options.has_watchdog) {
-        (Ok((loads, probes)), true) => {
-            start_watchdog(options, folder, recorder).await.map(|it| (loads, probes, Some(it)))
+    let guarded = match ready {
+        Ok(ready) => {
+            guard(&plan, &stage, options, folder, recorder).await.map(|(lock, watchdog)| (ready, lock, watchdog))
         }
-        (ready, _) => ready.map(|(loads, probes)| (loads, probes, None)),
+        Err(error) => Err(error),
     };
-    match ready {
-        Ok((loads, probes, watchdog)) => Ok(Prepared { plan, stage, loads, probes, commands, control, watchdog }),
+    match guarded {
+        Ok(((loads, probes), lock, watchdog)) => {
+            Ok(Prepared { plan, stage, loads, probes, commands, control, watchdog, lock })
+        }
         Err(error) => {
             stage.clear().await;
             Err(error)
         }
+    }
+}
+
+/// Keeps other machines out, and then has somebody undo whatever becomes of this process.
+async fn guard(
+    plan: &Plan,
+    stage: &Stage,
+    options: &RunOptions,
+    folder: &RunFolder,
+    recorder: &Recorder,
+) -> Result<(Option<RemoteLock>, Option<Watchdog>), RunError> {
+    let lock = match &plan.environment.lock {
+        Some(parameter) => {
+            let (parameters, of) = (Arc::new(stage.faults.aws.ssm.clone()), (&*plan.environment.name, &**parameter));
+            Some(RemoteLock::take(parameters, of, &stage.faults.shell, recorder).await?)
+        }
+        None => None,
+    };
+    if !options.has_watchdog {
+        return Ok((lock, None));
+    }
+    match start_watchdog(options, folder, recorder).await {
+        Ok(watchdog) => Ok((lock, Some(watchdog))),
+        Err(error) => {
+            if let Some(lock) = lock {
+                lock.end(recorder, true).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Ends a run that may not be alone in its environment any more.
+pub(super) fn abort_when_lost(inputs: mpsc::UnboundedSender<Input>) -> impl Fn(String) + Send {
+    move |found| {
+        let error = format!("the environment is not locked by this run any more: {found}");
+        // The engine may have ended.
+        inputs.send(Input::Abort(AbortCause::Internal { error })).ok();
     }
 }
 

@@ -1,9 +1,10 @@
 //! An event as one line.
 
+use chrono::{DateTime, Utc};
 use console::{Style, style};
 
 use crate::event::{
-    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, Verdict,
+    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, SwitchStep, Verdict,
 };
 use crate::unit::{FaultId, PersonId, PhaseId, StepId, format_duration, printable};
 
@@ -81,6 +82,15 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::FaultStuck { identity, error, by_hand } => {
             (bad(), format!("{} is NOT undone: {error}; by hand: {}", identity.fault, by_hand.join("; ")))
         }
+        EventKind::SwitchFailed { identity, step, error, by_hand } => {
+            switch_line(&identity.fault, *step, error, by_hand)
+        }
+        EventKind::SwitchLeft { identity, fires_at } => left_line(&identity.fault, *fires_at),
+        EventKind::LockFailed { step, error, by_hand } => lock_line(step, error, by_hand),
+        EventKind::LockLost { found } => {
+            (bad(), format!("the environment is not locked by this run any more: {found}"))
+        }
+        EventKind::LockKept => (warning(), "the environment stays locked for other machines".to_owned()),
         EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
             (person(), step_text(step, text, owner.as_ref(), *due_ms, *must))
         }
@@ -112,9 +122,41 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::FaultIntended { .. }
         | EventKind::FaultArmed { .. }
         | EventKind::FaultReverting { .. }
+        | EventKind::SwitchIntended { .. }
+        | EventKind::SwitchSet { .. }
+        | EventKind::SwitchPushed { .. }
+        | EventKind::SwitchDeleted { .. }
+        | EventKind::LockIntended { .. }
+        | EventKind::LockTaken { .. }
+        | EventKind::LockReleased
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
+}
+
+/// A dead man's switch with which something went wrong.
+fn switch_line(fault: &FaultId, step: SwitchStep, error: &str, by_hand: &[String]) -> Line {
+    match step {
+        SwitchStep::Set => (warning(), format!("{fault} has no dead man's switch: {error}")),
+        SwitchStep::Push => (warning(), format!("the dead man's switch of {fault} could not be put off: {error}")),
+        SwitchStep::Delete => {
+            let by_hand = by_hand.join("; ");
+            (bad(), format!("the dead man's switch of {fault} could not be deleted: {error}; by hand: {by_hand}"))
+        }
+    }
+}
+
+fn left_line(fault: &FaultId, fires_at: DateTime<Utc>) -> Line {
+    let at = fires_at.format("%H:%M:%S UTC");
+    (warning(), format!("{fault}: its dead man's switch is left in AWS, and undoes it at {at}"))
+}
+
+/// Something went wrong with the lock; there are commands where it is left.
+fn lock_line(step: &str, error: &str, by_hand: &[String]) -> Line {
+    if by_hand.is_empty() {
+        return (warning(), format!("could not {step}: {error}"));
+    }
+    (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
 }
 
 /// An end that was planned is told by the phase that follows.

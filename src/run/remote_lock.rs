@@ -1,0 +1,421 @@
+//! The lock that other machines see: a Systems Manager parameter that is there while a run may change its environment.
+//!
+//! Owns: taking it (without overwriting), renewing it, marking it as dirty, releasing it. A lock is released when everything is
+//! undone, by the run or by a recovery of its folder on whatever machine. One that has expired is taken from nobody: that its
+//! holder was not heard of for long means that it died, and perhaps left its faults on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use super::ledger::Recorder;
+use super::place::{Place, PlaceError};
+use crate::aws::{AwsError, ParameterControl};
+use crate::event::{EventKind, LockProgress, LogError};
+use crate::plan::environment_facts;
+use crate::unit::{Clock, Failpoints, RunId, error_chain, sha256_hex};
+use crate::workspace::Environment;
+
+/// The version of what the parameter holds.
+const LOCK_FORMAT: u32 = 1;
+/// For how long a lock is worth something after its holder was last heard of.
+const LASTS: Duration = Duration::from_secs(15 * 60);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(4 * 60);
+/// How soon a renewal that did not get through is tried again.
+const RENEWAL_RETRY: Duration = Duration::from_secs(30);
+/// How long an end of a run may wait for AWS to take the lock back.
+const END_WAIT: Duration = Duration::from_secs(20);
+/// How much of a digest tells a run from every other one.
+const TICKET_CHARACTERS: usize = 32;
+
+/// What the parameter holds, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The version of the format: 1.
+    pub format: u32,
+    /// The run.
+    pub run: RunId,
+    /// Who started it: `maria@laptop`.
+    pub holder: String,
+    /// What tells the run from every other one, on whatever machine.
+    pub ticket: String,
+    /// When it was taken.
+    pub since: DateTime<Utc>,
+    /// When its holder has not been heard of for too long.
+    pub expires: DateTime<Utc>,
+    /// Whether the run has ended and something is not undone.
+    #[serde(default)]
+    pub dirty: bool,
+}
+
+impl Held {
+    fn read(text: &str) -> Option<Self> {
+        let held: Self = serde_json::from_str(text).ok()?;
+        // Whoever may write the parameter may write anything, and it is shown.
+        let holder = crate::unit::printable(&held.holder).to_string();
+        (held.format == LOCK_FORMAT).then_some(Self { holder, ..held })
+    }
+
+    /// Whether its holder has not been heard of for too long.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.expires < Clock::start().now()
+    }
+
+    /// Who holds it, since when, and what to do about it.
+    #[must_use]
+    pub fn told(&self, environment: &str) -> String {
+        let Self { run, holder, since, expires, dirty, .. } = self;
+        let since = moment(*since);
+        let recover = format!("`gameday recover {run}` where its folder is, or a copy of it, releases it");
+        let state = match (dirty, self.is_expired()) {
+            (true, _) => format!("it has ended, and something is NOT undone. {recover}"),
+            (false, false) => format!("wait for its end. If it died, {recover}"),
+            (false, true) => format!(
+                "it was not heard of any more, expired at {}, and may have left its faults on. {recover}",
+                moment(*expires)
+            ),
+        };
+        let unlock = format!(
+            "; only who knows that nothing is left may take it away: `gameday recover --env {environment} --unlock {run}`"
+        );
+        let unlock = if self.is_expired() { unlock } else { String::new() };
+        format!("run `{run}` of {holder} holds it since {since}; {state}{unlock}")
+    }
+}
+
+fn moment(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Why the lock cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteLockError {
+    /// Another run has it.
+    #[error("environment `{environment}` is locked by the parameter `{parameter}`: {}", held.told(environment))]
+    Held {
+        /// The environment.
+        environment: String,
+        /// The parameter.
+        parameter: String,
+        /// What it holds.
+        held: Box<Held>,
+    },
+    /// The parameter is something else.
+    #[error("the parameter `{0}` is there, and is no lock that this version of gameday made")]
+    Foreign(String),
+    /// The call failed.
+    #[error("failed to lock the environment by the parameter `{parameter}`")]
+    Aws {
+        /// The parameter.
+        parameter: String,
+        /// Why.
+        #[source]
+        source: Box<AwsError>,
+    },
+    /// That there may be a lock could not be written down.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// A lock that is ours.
+#[derive(Clone)]
+pub(super) struct RemoteLock {
+    parameters: Arc<dyn ParameterControl>,
+    parameter: String,
+    held: Held,
+    shell: String,
+    /// Whether it is over, and not to be renewed any more; held while it is renewed.
+    is_over: Arc<Mutex<bool>>,
+}
+
+/// What was found where our lock should be.
+enum Found {
+    /// Ours, of this version of the parameter.
+    Ours(u64),
+    Nothing,
+    /// Somebody else's, in words.
+    Other(String),
+}
+
+impl RemoteLock {
+    /// Takes the lock, or says who has it. From the first event on a recovery of the run releases it.
+    pub(super) async fn take(
+        parameters: Arc<dyn ParameterControl>,
+        (environment, parameter): (&str, &str),
+        shell: &str,
+        recorder: &Recorder,
+    ) -> Result<Self, RemoteLockError> {
+        let run = recorder.recording().state().run.clone();
+        let run: RunId = run.parse().expect("invariant: a run's first event holds its id");
+        let now = Clock::start().now().trunc_subsecs(0);
+        let holder = holder();
+        let log = recorder.log();
+        let own =
+            format!("{run} {holder} {} {:?} {}", log.directory().display(), log.clock().origin(), std::process::id());
+        let ticket: String = sha256_hex(own.as_bytes()).chars().take(TICKET_CHARACTERS).collect();
+        let expires = expiry();
+        let held = Held { format: LOCK_FORMAT, run, holder, ticket, since: now, expires, dirty: false };
+        let lock = Self {
+            parameters,
+            parameter: parameter.to_owned(),
+            held,
+            shell: shell.to_owned(),
+            is_over: Arc::default(),
+        };
+        recorder.record(EventKind::LockIntended {
+            parameter: parameter.to_owned(),
+            ticket: lock.held.ticket.clone(),
+            holder: lock.held.holder.clone(),
+        })?;
+        match lock.try_take(environment).await {
+            Ok(()) => {
+                recorder.record_anyway(EventKind::LockTaken { expires_at: expires });
+                Ok(lock)
+            }
+            Err(error) => {
+                if let RemoteLockError::Held { .. } | RemoteLockError::Foreign(_) = error {
+                    // What is there is not ours: nothing of ours is left.
+                    recorder.record_anyway(EventKind::LockReleased);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_take(&self, environment: &str) -> Result<(), RemoteLockError> {
+        let parameter = || self.parameter.clone();
+        let fail = |source| RemoteLockError::Aws { parameter: parameter(), source: Box::new(source) };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.parameters.write(&self.parameter, &text(&self.held), false).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_already_there() => {}
+                Err(error) => return Err(fail(error)),
+            }
+            match self.parameters.read(&self.parameter).await.map_err(fail)? {
+                Some(found) => match Held::read(found.value.reveal()) {
+                    // An answer was lost.
+                    Some(held) if held.ticket == self.held.ticket => return Ok(()),
+                    Some(held) => {
+                        let (environment, held) = (environment.to_owned(), Box::new(held));
+                        return Err(RemoteLockError::Held { environment, parameter: parameter(), held });
+                    }
+                    None => return Err(RemoteLockError::Foreign(parameter())),
+                },
+                // It was released this very moment.
+                None if attempts == 1 => {}
+                None => return Err(RemoteLockError::Foreign(parameter())),
+            }
+        }
+    }
+
+    /// Renews the lock until it is dropped. Where it is not ours any more, `lost` is told once: another run may be under way.
+    pub(super) async fn keep(self, recorder: Recorder, lost: impl Fn(String) + Send) {
+        let (mut wait, mut is_told) = (RENEWAL, false);
+        loop {
+            tokio::time::sleep(wait).await;
+            let is_over = self.is_over.lock().await;
+            if *is_over {
+                return;
+            }
+            let renewed = self.renew().await;
+            drop(is_over);
+            match renewed {
+                Ok(Ok(expires_at)) => {
+                    recorder.record_anyway(EventKind::LockTaken { expires_at });
+                    (wait, is_told) = (RENEWAL, false);
+                }
+                Ok(Err(found)) => {
+                    recorder.record_anyway(EventKind::LockLost { found: found.clone() });
+                    return lost(found);
+                }
+                Err(error) => {
+                    wait = RENEWAL_RETRY;
+                    if !is_told {
+                        recorder.record_anyway(failed("renew the lock", &error, Vec::new()));
+                        is_told = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the expiry off. Between the look and the write somebody could take the lock away, who would have to believe that we
+    /// are dead: the version tells that it happened, and the next look who it was.
+    async fn renew(&self) -> Result<Result<DateTime<Utc>, String>, AwsError> {
+        let expires = expiry();
+        let text = text(&Held { expires, ..self.held.clone() });
+        match self.found().await? {
+            Found::Ours(version) => {
+                let written = self.parameters.write(&self.parameter, &text, true).await?;
+                // AWS counts from 1 again where a parameter was deleted and made anew.
+                if written <= version {
+                    return Ok(Err(format!("somebody wrote to `{}` at the same moment", self.parameter)));
+                }
+            }
+            Found::Nothing => match self.parameters.write(&self.parameter, &text, false).await {
+                Ok(_) => {}
+                Err(error) if error.is_already_there() => {
+                    return Ok(Err(format!("`{}` was taken away and taken by another run", self.parameter)));
+                }
+                Err(error) => return Err(error),
+            },
+            Found::Other(found) => return Ok(Err(found)),
+        }
+        Ok(Ok(expires))
+    }
+
+    async fn found(&self) -> Result<Found, AwsError> {
+        found(&*self.parameters, &self.parameter, &self.held.ticket).await
+    }
+
+    /// The run is over. Where everything is undone the lock is released, and otherwise marked: other machines then see that
+    /// something is left. A lock that somebody took away is left to them.
+    pub(super) async fn end(&self, recorder: &Recorder, is_clean: bool) {
+        if !recorder.recording().state().lock.as_ref().is_some_and(LockProgress::may_be_ours) {
+            return;
+        }
+        let (parameters, held) = (&*self.parameters, &self.held);
+        let ending = async {
+            // A renewal that is under way must not come after the release, and make the parameter anew.
+            *self.is_over.lock().await = true;
+            if is_clean {
+                release(parameters, &self.parameter, &held.ticket, &self.shell, recorder).await;
+                return;
+            }
+            let dirty = Held { dirty: true, expires: expiry(), ..held.clone() };
+            let marked = match self.found().await {
+                Ok(Found::Ours(_)) => parameters.write(&self.parameter, &text(&dirty), true).await.map(drop),
+                Ok(Found::Nothing | Found::Other(_)) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = marked {
+                recorder.record_anyway(failed("mark the lock as dirty", &error, Vec::new()));
+            }
+            recorder.record_anyway(EventKind::LockKept);
+        };
+        if tokio::time::timeout(END_WAIT, ending).await.is_err() {
+            let error = format!("AWS did not answer within {}", crate::unit::format_duration(END_WAIT));
+            let by_hand = by_hand(&self.parameter, &self.shell);
+            recorder.record_anyway(EventKind::LockFailed { step: "release the lock".to_owned(), error, by_hand });
+        }
+    }
+}
+
+fn expiry() -> DateTime<Utc> {
+    let lasts = TimeDelta::from_std(LASTS).unwrap_or(TimeDelta::MAX);
+    (Clock::start().now() + lasts).trunc_subsecs(0)
+}
+
+fn text(held: &Held) -> String {
+    serde_json::to_string(held).expect("invariant: a lock serialises to JSON")
+}
+
+fn failed(step: &str, error: &AwsError, by_hand: Vec<String>) -> EventKind {
+    EventKind::LockFailed { step: step.to_owned(), error: error_chain(error), by_hand }
+}
+
+fn by_hand(parameter: &str, shell: &str) -> Vec<String> {
+    vec![shell.to_owned(), format!("aws ssm delete-parameter --name {parameter}")]
+}
+
+/// Who runs this program, and where.
+fn holder() -> String {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let user = user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()));
+    let system = rustix::system::uname();
+    crate::unit::printable(&format!("{user}@{}", system.nodename().to_string_lossy())).to_string()
+}
+
+async fn found(parameters: &dyn ParameterControl, parameter: &str, ticket: &str) -> Result<Found, AwsError> {
+    let Some(found) = parameters.read(parameter).await? else { return Ok(Found::Nothing) };
+    Ok(match Held::read(found.value.reveal()) {
+        Some(held) if held.ticket == ticket => Found::Ours(found.version),
+        Some(held) => {
+            Found::Other(format!("run `{}` of {} holds it since {}", held.run, held.holder, moment(held.since)))
+        }
+        None => Found::Other(format!("`{parameter}` is no lock any more")),
+    })
+}
+
+/// Takes our own lock away, from whatever machine; another's is left alone.
+pub(super) async fn release(
+    parameters: &dyn ParameterControl,
+    parameter: &str,
+    ticket: &str,
+    shell: &str,
+    recorder: &Recorder,
+) {
+    let released = match found(parameters, parameter, ticket).await {
+        Ok(Found::Ours(_)) => parameters.remove(parameter).await.map(|()| EventKind::LockReleased),
+        Ok(Found::Nothing) => Ok(EventKind::LockReleased),
+        Ok(Found::Other(found)) => Ok(EventKind::LockLost { found }),
+        Err(error) => Err(error),
+    };
+    recorder
+        .record_anyway(released.unwrap_or_else(|error| failed("release the lock", &error, by_hand(parameter, shell))));
+}
+
+/// Why a person cannot take a lock away.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlockError {
+    /// The environment has none.
+    #[error("environment `{0}` has no `lock` in gameday.yaml")]
+    NoLock(String),
+    /// There is none.
+    #[error("environment `{0}` is not locked for other machines")]
+    NotLocked(String),
+    /// It is that of another run, or its holder lives.
+    #[error("the lock is not taken away: {0}")]
+    Refused(String),
+    /// The parameter is something else.
+    #[error("the parameter `{0}` is no lock that this version of gameday made: it is left alone")]
+    Foreign(String),
+    /// Nothing may be changed there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The call failed.
+    #[error("failed to ask Systems Manager")]
+    Aws(#[from] AwsError),
+}
+
+/// Takes away the lock of a dead run, since a person says that it left nothing behind. What it held.
+///
+/// # Errors
+/// There is no such lock, its holder was heard of not long ago, it is another run's, or a call failed.
+pub async fn unlock(environment: &Environment, run: &str) -> Result<Held, UnlockError> {
+    let parameter = environment.lock.as_deref().ok_or_else(|| UnlockError::NoLock(environment.name.clone()))?;
+    let facts = environment_facts(environment);
+    let Place { aws, account, .. } = Place::connect(&facts, None, "gameday-unlock", &Failpoints::default()).await?;
+    if let Some(guard) = &account {
+        guard.check(&aws).await.map_err(PlaceError::from)?;
+    }
+    take_away(&aws.ssm, (&environment.name, parameter), run).await
+}
+
+async fn take_away(
+    parameters: &dyn ParameterControl,
+    (environment, parameter): (&str, &str),
+    run: &str,
+) -> Result<Held, UnlockError> {
+    let read = async || -> Result<Held, UnlockError> {
+        let found = parameters.read(parameter).await?;
+        let found = found.ok_or_else(|| UnlockError::NotLocked(environment.to_owned()))?;
+        Held::read(found.value.reveal()).ok_or_else(|| UnlockError::Foreign(parameter.to_owned()))
+    };
+    let held = read().await?;
+    if held.run.as_str() != run || !held.is_expired() {
+        return Err(UnlockError::Refused(held.told(environment)));
+    }
+    parameters.remove(parameter).await?;
+    Ok(held)
+}
+
+#[cfg(test)]
+mod tests;
