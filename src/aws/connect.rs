@@ -10,7 +10,9 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
 use super::signed::Signed;
-use super::{AwsError, DynamoDb, Events, Fis, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts};
+use super::{
+    AwsError, CloudWatch, DynamoDb, Events, Fis, FunctionControl, Iam, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts,
+};
 use crate::unit::Failpoints;
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
@@ -57,6 +59,8 @@ pub struct Aws {
     pub functions: Arc<dyn FunctionControl>,
     /// All of Lambda's control plane.
     pub lambda: Lambda,
+    /// CloudWatch's alarms.
+    pub cloudwatch: CloudWatch,
     /// DynamoDB's tables.
     pub dynamodb: DynamoDb,
     /// EventBridge's rules.
@@ -112,10 +116,12 @@ impl Aws {
     fn with(configuration: SdkConfig, failpoints: Failpoints) -> Self {
         let lambda = Lambda::new(&configuration, failpoints.clone());
         let fis = Fis::new(&configuration, failpoints.clone());
+        let cloudwatch = CloudWatch::new(&configuration, failpoints.clone());
         let signed = Signed::new(&configuration).with_failpoints(failpoints);
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
+            cloudwatch,
             dynamodb: DynamoDb::new(&signed),
             events: Events::new(&signed),
             fis,
@@ -140,6 +146,12 @@ impl Aws {
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
         Self::with(self.configuration, failpoints)
+    }
+
+    /// CloudWatch for polling: a client of its own, with one short attempt a call.
+    #[must_use]
+    pub fn alarm_poll(&self) -> CloudWatch {
+        CloudWatch::for_polling(&self.configuration)
     }
 
     /// The caller's account, twelve digits.

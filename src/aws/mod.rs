@@ -2,6 +2,7 @@
 //!
 //! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
 
+mod cloudwatch;
 mod connect;
 mod dynamodb;
 mod error;
@@ -19,6 +20,7 @@ mod ssm;
 mod sts;
 mod tagging;
 
+pub use cloudwatch::{AlarmList, AlarmQuery, AlarmReading, CloudWatch};
 pub use connect::{Aws, Connection};
 pub use dynamodb::{DynamoDb, Table, TableStatus};
 pub use error::AwsError;

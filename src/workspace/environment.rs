@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Window;
-use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
+use crate::sandbox::{AlarmSpec, FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::PersonId;
 
 /// An environment as `gameday.yaml` has it. Which keys it has decides its kind: `functions` a sandbox, `endpoint` an
@@ -22,6 +22,9 @@ pub struct EnvironmentSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub card_provider: Option<SocketAddrV4>,
+    /// Alarms that the sandbox's CloudWatch has from the start, by name. Only in a sandbox; default none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, AlarmSpec>,
     /// How experiments of the sandbox's Fault Injection Service go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fis: Option<FisSpec>,
@@ -168,6 +171,7 @@ impl EnvironmentSpec {
         let sandbox = [
             ("functions", !self.functions.is_empty()),
             ("card_provider", self.card_provider.is_some()),
+            ("alarms", !self.alarms.is_empty()),
             ("fis", self.fis.is_some()),
         ];
         let account = [
@@ -200,6 +204,7 @@ impl EnvironmentSpec {
         SandboxSpec {
             functions: self.functions.clone(),
             card_provider: self.card_provider,
+            alarms: self.alarms.clone(),
             fis: self.fis.unwrap_or_default(),
         }
     }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Aggregate, AlarmState, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
-use crate::unit::{IdError, Percent, PhaseId, Rate, UnitError, nearest, parse_duration};
+use super::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
+use crate::unit::{AlarmState, IdError, Percent, PhaseId, Rate, UnitError, nearest, parse_duration};
 
 /// The longest expectation, in bytes.
 const EXPECTATION_BYTES_MAX: usize = 4_096;
