@@ -132,7 +132,11 @@ fn failure(error: &RunError) -> Failure {
     let exit = match error {
         RunError::Lock(run::LockError::Taken { .. }) => Exit::Locked,
         RunError::Dirty { .. } => Exit::Dirty,
-        RunError::Stage(_) | RunError::Watchdog(_) | RunError::Load(_) | RunError::Probe { .. } => Exit::NotReady,
+        RunError::Stage(_)
+        | RunError::Alarms(_)
+        | RunError::Watchdog(_)
+        | RunError::Load(_)
+        | RunError::Probe { .. } => Exit::NotReady,
         RunError::Lock(run::LockError::File(_) | run::LockError::Directory(_))
         | RunError::Folder(_)
         | RunError::Log(_)

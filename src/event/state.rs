@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome};
-use crate::unit::{FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
+use crate::unit::{AlarmState, FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -56,6 +56,10 @@ pub struct RunState {
     pub loads: BTreeMap<LoadId, LoadProgress>,
     /// The latest sample of each probed signal.
     pub samples: BTreeMap<String, Option<f64>>,
+    /// The state of each alarm that is watched, as it was last read.
+    pub alarms: BTreeMap<String, AlarmState>,
+    /// Why alarms can not be read at present.
+    pub alarms_unread: Option<String>,
     /// Its steps for people, in order.
     pub steps: Vec<StepProgress>,
     /// The last reading of each guardrail that has one.
@@ -154,6 +158,12 @@ impl RunState {
             EventKind::SignalSampled { signal, value } => {
                 self.samples.insert(signal.to_string(), *value);
             }
+            EventKind::AlarmFound { alarm, state, .. } | EventKind::AlarmTransitioned { alarm, to: state, .. } => {
+                self.alarms.insert(alarm.clone(), *state);
+            }
+            EventKind::AlarmLost { alarm } => drop(self.alarms.remove(alarm)),
+            EventKind::AlarmsUnread { why, .. } => self.alarms_unread = Some(why.clone()),
+            EventKind::AlarmsReread => self.alarms_unread = None,
             EventKind::FaultIntended { identity, fault_kind, target, change, undo } => {
                 self.faults.push(FaultProgress::intended(at, identity, fault_kind, target, [change, undo]));
             }

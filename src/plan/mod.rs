@@ -2,6 +2,7 @@
 //!
 //! Owns: what will happen when, each change with its undo and its calls. Must not know: time, sockets, AWS itself.
 
+mod alarms;
 mod compile;
 mod interval;
 mod refusal;
@@ -10,6 +11,7 @@ mod resource;
 pub(crate) mod testing;
 mod types;
 
+pub use alarms::{ALARM_CALLS, AlarmPlan};
 pub use compile::{change_id, compile};
 pub use refusal::Refusal;
 pub use types::{

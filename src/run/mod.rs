@@ -3,6 +3,7 @@
 //! `core.rs` decides (pure: time and input in, effects out), `drive.rs` performs (tokio). Owns: the life of a run, the
 //! ledger, guardrails, recovery, the run's folder and its control socket. Must not know: how anything is shown.
 
+mod alarm_task;
 mod control;
 mod core;
 mod drive;
@@ -17,6 +18,7 @@ mod recover;
 mod stage;
 mod watchdog;
 
+pub use alarm_task::AlarmsNotReady;
 pub use control::{ControlError, send_command};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use evidence::EvidenceError;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
+use super::super::alarm_task::{Alarms, AlarmsNotReady};
 use super::super::control::{Control, ControlError, Request, short_name};
 use super::super::folder::{FolderError, LockError, RunFolder, live_runs, read_plan};
 use super::super::ledger::Recorder;
@@ -50,6 +51,9 @@ pub enum RunError {
     /// Nobody would undo if this process died.
     #[error(transparent)]
     Watchdog(#[from] WatchdogError),
+    /// An alarm that the scenario needs is not there, or cannot be read.
+    #[error(transparent)]
+    Alarms(#[from] AlarmsNotReady),
     /// A load cannot be made.
     #[error(transparent)]
     Load(#[from] PlanError),
@@ -69,7 +73,7 @@ impl RunError {
     #[must_use]
     pub fn is_not_ready(&self) -> bool {
         match self {
-            Self::Stage(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
+            Self::Stage(_) | Self::Alarms(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
             Self::Folder(_) | Self::Log(_) | Self::Lock(_) | Self::Dirty { .. } | Self::Control(_) => false,
         }
     }
@@ -81,6 +85,7 @@ pub(super) struct Prepared {
     pub(super) stage: Stage,
     pub(super) loads: BTreeMap<LoadId, LoadPlan>,
     pub(super) probes: Vec<(SignalId, HttpProbe)>,
+    pub(super) alarms: Option<Alarms>,
     pub(super) commands: mpsc::Receiver<Request>,
     pub(super) control: Control,
     pub(super) watchdog: Option<Watchdog>,
@@ -129,18 +134,22 @@ pub(super) async fn prepare(
     })
     .await
     .map_err(Box::new)?;
-    let ready = match told {
-        Ok(()) => ready(&plan, &stage, options.seed, recorder),
+    let alarms = match told {
+        Ok(()) => look_at_alarms(&plan, &mut stage, recorder).await,
         Err(error) => Err(error.into()),
     };
+    let ready = alarms.and_then(|alarms| {
+        let (loads, probes) = ready(&plan, &stage, options.seed, recorder)?;
+        Ok((loads, probes, alarms))
+    });
     let ready = match (ready, options.has_watchdog) {
-        (Ok((loads, probes)), true) => {
-            start_watchdog(options, folder, recorder).await.map(|it| (loads, probes, Some(it)))
-        }
-        (ready, _) => ready.map(|(loads, probes)| (loads, probes, None)),
+        (Ok(ready), true) => start_watchdog(options, folder, recorder).await.map(|it| (ready, Some(it))),
+        (ready, _) => ready.map(|ready| (ready, None)),
     };
     match ready {
-        Ok((loads, probes, watchdog)) => Ok(Prepared { plan, stage, loads, probes, commands, control, watchdog }),
+        Ok(((loads, probes, alarms), watchdog)) => {
+            Ok(Prepared { plan, stage, loads, probes, alarms, commands, control, watchdog })
+        }
         Err(error) => {
             stage.clear().await;
             Err(error)
@@ -159,6 +168,16 @@ async fn start_watchdog(options: &RunOptions, folder: &RunFolder, recorder: &Rec
             Err(error.into())
         }
     }
+}
+
+/// Looks for the alarms that the plan names: what it means to see must be there before anything is changed.
+async fn look_at_alarms(plan: &Plan, stage: &mut Stage, recorder: &Recorder) -> Result<Option<Alarms>, RunError> {
+    let aws = stage.faults.aws.clone();
+    let alarms = Alarms::look(plan, &aws, recorder.log().clock(), &mut stage.checks).await?;
+    for found in alarms.iter().flat_map(Alarms::found) {
+        recorder.record(found)?;
+    }
+    Ok(alarms)
 }
 
 type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);

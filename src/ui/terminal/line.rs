@@ -5,7 +5,7 @@ use console::{Style, style};
 use crate::event::{
     AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, Verdict,
 };
-use crate::unit::{FaultId, PersonId, PhaseId, StepId, format_duration, printable};
+use crate::unit::{AlarmState, FaultId, PersonId, PhaseId, StepId, format_duration, printable};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
 pub(super) fn clock(elapsed_ms: u64) -> String {
@@ -68,6 +68,18 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
         EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
         EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
+        EventKind::AlarmFound { alarm, state: AlarmState::Alarm, transitioned_at, .. } => {
+            (warning(), format!("alarm {alarm} is in ALARM already, since {}", transitioned_at.format("%F %T UTC")))
+        }
+        EventKind::AlarmFound { alarm, actions_enabled: false, .. } => {
+            (warning(), format!("alarm {alarm} tells nobody: its actions are disabled"))
+        }
+        EventKind::AlarmTransitioned { alarm, from, to, at_ms, reason, .. } => {
+            alarm_line(alarm, (*from, *to), *at_ms, reason)
+        }
+        EventKind::AlarmLost { alarm } => (warning(), format!("alarm {alarm} is no longer there")),
+        EventKind::AlarmsUnread { why, .. } => (warning(), format!("alarms can not be read: {why}")),
+        EventKind::AlarmsReread => (quiet(), "alarms are read again".to_owned()),
         EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
         EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
         EventKind::FaultEffective { identity, evidence } => {
@@ -104,7 +116,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
-        EventKind::GuardrailRead { .. } => return None,
+        EventKind::GuardrailRead { .. } | EventKind::AlarmFound { .. } => return None,
         EventKind::ProcessStarted { .. }
         | EventKind::LoadRecorded(_)
         | EventKind::SignalSampled { .. }
@@ -114,6 +126,18 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
+}
+
+/// AWS's moment stands beside our own, which is that of the poll.
+fn alarm_line(alarm: &str, (from, to): (Option<AlarmState>, AlarmState), at_ms: u64, reason: &str) -> Line {
+    let sign = match to {
+        AlarmState::Alarm => mark("◉", Style::new().red()),
+        AlarmState::Ok => mark("◉", Style::new().green()),
+        AlarmState::InsufficientData => mark("◉", Style::new().dim()),
+    };
+    let was = from.map(|from| format!(", was {from}")).unwrap_or_default();
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    (sign, format!("alarm {alarm} is {to} since {}{was}{reason}", clock(at_ms)))
 }
 
 /// An end that was planned is told by the phase that follows.
