@@ -74,6 +74,7 @@ fn the_page_needs_nothing_but_itself() {
         "hypotheses",
         "timeline",
         "response",
+        "alarms",
         "findings",
         "steps",
         "journal",

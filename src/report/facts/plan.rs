@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
+use super::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::load::{LoadStatistic, Model};
 use crate::observe::{SignalSource, SignalSpec};
-use crate::plan::{ChangePlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
+use crate::plan::{AlarmPlan, ChangePlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
 use crate::report::redact::Redaction;
@@ -70,6 +70,7 @@ impl Facts {
                     on_missing: key(&guardrail.on_missing),
                 })
                 .collect(),
+            alarms: plan.alarms.as_ref().map(alarm_facts),
             phases: plan.phases.iter().map(|phase| (phase.phase.to_string(), elapsed_ms(phase.length.0))).collect(),
             load_units: plan
                 .loads
@@ -90,6 +91,15 @@ impl Facts {
             not_carried_out: plan.not_carried_out.clone(),
         }
     }
+}
+
+fn alarm_facts(alarms: &AlarmPlan) -> AlarmFacts {
+    let texts = |names: &[crate::unit::AlarmName]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let (expected, tolerated) = (texts(&alarms.expected), texts(&alarms.tolerated));
+    let is_listed = |name: &&str| expected.iter().chain(&tolerated).any(|listed| listed == *name);
+    let watched = alarms.names().filter(|name| !is_listed(name)).map(str::to_owned).collect();
+    let patterns = alarms.globs().map(str::to_owned).collect();
+    AlarmFacts { expected, tolerated, watched, patterns }
 }
 
 /// A unit variant's name, as files write it.
