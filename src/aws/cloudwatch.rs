@@ -204,10 +204,7 @@ fn reading(members: &Members<'_>) -> Result<AlarmReading, AwsError> {
         .into_iter()
         .find(|state| state.to_string() == word)
         .ok_or_else(|| bad_answer(format!("alarm `{name}` is in the unknown state `{word}`")))?;
-    let time = |time: &SdkTime| {
-        let nanos = u32::try_from(time.subsec_nanos()).unwrap_or_default();
-        DateTime::from_timestamp(time.secs(), nanos)
-    };
+    let time = |time: &SdkTime| DateTime::from_timestamp(time.secs(), time.subsec_nanos());
     let exact = members.transitioned.and_then(time);
     let transitioned_at = exact
         .or_else(|| members.updated.and_then(time))

@@ -158,10 +158,9 @@ impl RunState {
             EventKind::SignalSampled { signal, value } => {
                 self.samples.insert(signal.to_string(), *value);
             }
-            EventKind::AlarmFound { alarm, state, .. } | EventKind::AlarmTransitioned { alarm, to: state, .. } => {
-                self.alarms.insert(alarm.clone(), *state);
-            }
-            EventKind::AlarmLost { alarm } => drop(self.alarms.remove(alarm)),
+            EventKind::AlarmFound { alarm, state, .. } => self.alarm(alarm, Some(*state)),
+            EventKind::AlarmTransitioned { alarm, to, .. } => self.alarm(alarm, Some(*to)),
+            EventKind::AlarmLost { alarm } => self.alarm(alarm, None),
             EventKind::AlarmsUnread { why, .. } => self.alarms_unread = Some(why.clone()),
             EventKind::AlarmsReread => self.alarms_unread = None,
             EventKind::FaultIntended { identity, fault_kind, target, change, undo } => {
@@ -179,12 +178,7 @@ impl RunState {
             EventKind::FaultStuck { identity, error, by_hand } => {
                 self.on_fault(identity, |it| it.stuck(at, error, by_hand));
             }
-            EventKind::StepOpened { step, text, owner, due_ms, must, playbook } => {
-                let phase = self.phases.last().map(|phase| phase.phase.clone());
-                let (owner, playbook) = (owner.clone(), playbook.clone());
-                let opened = StepProgress::opened(at, step, text, phase);
-                self.steps.push(StepProgress { owner, due_ms: *due_ms, must: *must, playbook, ..opened });
-            }
+            EventKind::StepOpened { .. } => self.open(at, &event.kind),
             EventKind::StepOverdue { step } => self.on_step(step, |it| it.overdue = true),
             EventKind::StepClosed { step, outcome, by } => {
                 self.on_step(step, |it| it.close(at, outcome, by.as_deref()));
@@ -217,6 +211,21 @@ impl RunState {
             | EventKind::Noted { .. }
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
+        }
+    }
+
+    fn open(&mut self, at: u64, kind: &EventKind) {
+        let EventKind::StepOpened { step, text, owner, due_ms, must, playbook } = kind else { return };
+        let phase = self.phases.last().map(|phase| phase.phase.clone());
+        let (owner, playbook) = (owner.clone(), playbook.clone());
+        let opened = StepProgress::opened(at, step, text, phase);
+        self.steps.push(StepProgress { owner, due_ms: *due_ms, must: *must, playbook, ..opened });
+    }
+
+    fn alarm(&mut self, alarm: &str, state: Option<AlarmState>) {
+        match state {
+            Some(state) => drop(self.alarms.insert(alarm.to_owned(), state)),
+            None => drop(self.alarms.remove(alarm)),
         }
     }
 

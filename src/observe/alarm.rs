@@ -202,7 +202,7 @@ mod tests {
         let again = alarm("a", Alarm, 40);
         let told = watch.take(poll(&[again.clone(), alarm("b", InsufficientData, -60)], &[]));
         assert_eq!(told, [change(&again, Some(Alarm), true)]);
-        assert_eq!(watch.take(poll(&[again.clone()], &[])), [AlarmChange::Lost("b".to_owned())]);
+        assert_eq!(watch.take(poll(std::slice::from_ref(&again), &[])), [AlarmChange::Lost("b".to_owned())]);
         let back = alarm("b", Ok, 50);
         assert_eq!(watch.take(poll(&[again, back.clone()], &[])), [AlarmChange::Found(back)]);
     }
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(watch.take(poll(&[alarm("a", Ok, -60)], &[])), [], "its time says that it never left");
         watch.missed();
         let fired = alarm("a", Alarm, 30);
-        let told = watch.take(poll(&[fired.clone()], &[]));
+        let told = watch.take(poll(std::slice::from_ref(&fired), &[]));
         assert_eq!(told, [AlarmChange::Transitioned { alarm: fired, from: Some(Ok), is_unseen: true }]);
     }
 
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(told, [AlarmChange::Transitioned { alarm: over, from: Some(Alarm), is_unseen: false }]);
         // What was in ALARM before the run and fires again in it is of this run.
         let again = alarm("old", Alarm, 60);
-        let told = watch.take(poll(&[alarm("a", Ok, -60), alarm("late", Ok, 40)], &[again.clone()]));
+        let told = watch.take(poll(&[alarm("a", Ok, -60), alarm("late", Ok, 40)], std::slice::from_ref(&again)));
         assert_eq!(told, [AlarmChange::Transitioned { alarm: again, from: None, is_unseen: false }]);
     }
 }

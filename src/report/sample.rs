@@ -368,6 +368,16 @@ pub(super) fn hypothesis(
     }
 }
 
+fn alarm_facts() -> AlarmFacts {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
+    AlarmFacts {
+        expected: texts(&["payments-p99-high", "orders-drop"]),
+        tolerated: texts(&["checkout-5xx"]),
+        watched: texts(&["payments-throttles"]),
+        patterns: Vec::new(),
+    }
+}
+
 pub(super) fn facts() -> Facts {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
     let latency = |value| {
@@ -428,12 +438,7 @@ pub(super) fn facts() -> Facts {
         guardrails: [("G1", "mean(checkout_ok) < 50% for 20s", "abort"), ("G2", "mean(checkout_ok) < 92% for 10s", "warn"), ("G3", "the run lasts longer than 10m", "abort")]
             .map(|(id, rule, on_missing)| GuardrailFacts { id: id.to_owned(), rule: rule.to_owned(), on_missing: on_missing.to_owned() })
             .to_vec(),
-        alarms: Some(AlarmFacts {
-            expected: texts(&["payments-p99-high", "orders-drop"]),
-            tolerated: texts(&["checkout-5xx"]),
-            watched: texts(&["payments-throttles"]),
-            patterns: Vec::new(),
-        }),
+        alarms: Some(alarm_facts()),
         phases: [("brief", 7_000), ("baseline", 20_000), ("slow", 30_000), ("observe", 8_000), ("throttle", 18_000)]
             .map(|(phase, planned_ms)| (phase.to_owned(), planned_ms))
             .into(),

@@ -143,8 +143,10 @@ impl Judge<'_> {
     }
 
     fn seen(&self, name: &str, record: &AlarmRecord, state: AlarmState, window: WindowMs, extent: Extent) -> Seen {
-        let stretches: Vec<Stretch> = record.stretches(window).collect();
         let unread = self.recording.alarms().unread().filter(|(since, _)| window.1 > *since);
+        // Behind the last reading nothing is known.
+        let was_read = |stretch: &Stretch| unread.is_none_or(|(since, _)| stretch.from_ms.max(window.0) <= since);
+        let stretches: Vec<Stretch> = record.stretches(window).filter(was_read).collect();
         let is_known = |stretch: &&Stretch| match stretch.state {
             Some(AlarmState::InsufficientData) => state == AlarmState::InsufficientData,
             Some(AlarmState::Alarm | AlarmState::Ok) => true,

@@ -201,10 +201,12 @@ impl EnvironmentSpec {
 
     /// What the embedded sandbox runs.
     pub(super) fn sandbox(&self) -> SandboxSpec {
+        // Elsewhere they are refused as a whole, and nothing more is to be said of each.
+        let is_elsewhere = self.endpoint.is_some() || self.account.is_some();
         SandboxSpec {
             functions: self.functions.clone(),
             card_provider: self.card_provider,
-            alarms: self.alarms.clone(),
+            alarms: if is_elsewhere { BTreeMap::new() } else { self.alarms.clone() },
             fis: self.fis.unwrap_or_default(),
         }
     }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod alarm;
 mod apart;
 mod check;
 mod contract;

@@ -64,7 +64,6 @@ pub enum LambdaMetric {
 
 /// How a statistic is compared with the threshold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(clippy::enum_variant_names, reason = "these are the API's words")]
 pub enum ComparisonOperator {
     /// `>=`
     #[default]
@@ -133,7 +132,7 @@ impl AlarmSpec {
         }
         let seconds = self.period.as_secs();
         let is_period = self.period.subsec_nanos() == 0
-            && (matches!(seconds, 10 | 20 | 30) || (seconds > 0 && seconds % 60 == 0))
+            && (matches!(seconds, 10 | 20 | 30) || (seconds > 0 && seconds.is_multiple_of(60)))
             && seconds <= LOOK_BACK_SECONDS_MAX;
         if !is_period {
             let text =
