@@ -78,7 +78,8 @@ impl Judge<'_> {
             observed: Some(listed(named.collect())),
             window_ms: Some(window),
             sample_count: count,
-            held_ms: (held == Some(true)).then(|| held_ms.min()).flatten(),
+            // What holds all the time has no moment at which it came true.
+            held_ms: held_ms.min().filter(|_| held == Some(true) && extent == Extent::Ever && state != AlarmState::Ok),
             missing: if held.is_none() { unknown } else { None },
             ..TermResult::unknown("")
         }

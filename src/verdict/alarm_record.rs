@@ -37,6 +37,8 @@ pub(super) struct AlarmRecords {
     alarms: BTreeMap<String, AlarmRecord>,
     /// When they were last read, while they can not be, and why.
     unread: Option<(u64, String)>,
+    /// Whether the run was ready: what is found after it was not there before.
+    is_ready: bool,
 }
 
 impl AlarmRecord {
@@ -70,11 +72,12 @@ impl AlarmRecord {
 impl AlarmRecords {
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.kind {
+            EventKind::ReadinessPassed { .. } => self.is_ready = true,
             EventKind::AlarmFound { alarm, state, looks_back_ms, .. } => {
                 let record = self.alarms.entry(alarm.clone()).or_default();
                 (record.looks_back_ms, record.is_lost) = (*looks_back_ms, false);
                 // What is read before the first phase was so since the run's start.
-                let at_ms = if record.changes.is_empty() { 0 } else { event.elapsed_ms };
+                let at_ms = if self.is_ready { event.elapsed_ms } else { 0 };
                 record.change(at_ms, Some(*state));
             }
             EventKind::AlarmTransitioned { alarm, to, at_ms, unseen_from_ms, .. } => {

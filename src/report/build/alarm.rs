@@ -29,6 +29,8 @@ pub(super) struct Record {
     states: Vec<(u64, Option<AlarmState>)>,
     pub(super) fired: Vec<Fired>,
     is_lost: bool,
+    /// How far back it looks, in milliseconds.
+    looks_back_ms: Option<u64>,
 }
 
 /// All alarms by name, and the times in which none could be read, of which the last may have no end.
@@ -36,6 +38,7 @@ pub(super) struct Record {
 pub(super) struct Records {
     pub(super) alarms: BTreeMap<String, Record>,
     unread: Vec<(u64, Option<u64>, String)>,
+    is_ready: bool,
 }
 
 impl Record {
@@ -49,8 +52,14 @@ impl Record {
         self.states.iter().find(|(at, state)| *at >= from_ms && *state == Some(AlarmState::Ok)).map(|(at, _)| *at)
     }
 
+    /// Whether it was there to fire from one moment to another: not in `ALARM` at first, and known of all that time.
+    pub(super) fn could_fire(&self, from_ms: u64, to_ms: u64) -> bool {
+        let mut later = self.states.iter().filter(|(at, _)| (from_ms..to_ms).contains(at));
+        self.at(from_ms).is_some_and(|state| state != AlarmState::Alarm) && later.all(|(_, state)| state.is_some())
+    }
+
     /// The state at a moment.
-    pub(super) fn at(&self, at_ms: u64) -> Option<AlarmState> {
+    fn at(&self, at_ms: u64) -> Option<AlarmState> {
         self.states.iter().rev().find(|(from, _)| *from <= at_ms).and_then(|(_, state)| *state)
     }
 
@@ -70,10 +79,13 @@ impl Records {
         let mut records = Self::default();
         for event in events {
             match &event.kind {
-                EventKind::AlarmFound { alarm, state, .. } => {
+                EventKind::ReadinessPassed { .. } => records.is_ready = true,
+                EventKind::AlarmFound { alarm, state, looks_back_ms, .. } => {
                     let record = records.alarms.entry(alarm.clone()).or_default();
                     record.is_lost = false;
-                    let at_ms = if record.states.is_empty() { 0 } else { event.elapsed_ms };
+                    record.looks_back_ms = *looks_back_ms;
+                    // What is found once the run is ready was not there before.
+                    let at_ms = if records.is_ready { event.elapsed_ms } else { 0 };
                     record.state(at_ms, Some(*state));
                 }
                 EventKind::AlarmTransitioned { alarm, to, at_ms, is_exact, reason, unseen_from_ms, .. } => {
@@ -217,6 +229,7 @@ fn outcome(
         };
     }
     let Some(injected_ms) = injected_ms else { return unknown("no fault was injected".to_owned()) };
+    let waited_ms = run.end_ms.saturating_sub(injected_ms);
     let is_unseen = record.states.iter().any(|(at, state)| state.is_none() && *at >= injected_ms);
     if record.states.is_empty() {
         unknown("it was not read".to_owned())
@@ -230,6 +243,9 @@ fn outcome(
         unknown("its state is not known of all the time since the first injection".to_owned())
     } else if !run.state.faults.iter().any(|fault| fault.applied_ms.is_some() && !fault.identity.is_route()) {
         unknown("no fault came to be in place".to_owned())
+    } else if let Some(looks_back_ms) = record.looks_back_ms.filter(|looks_back| *looks_back > waited_ms) {
+        let (waited, looks_back) = (duration(waited_ms), duration(looks_back_ms));
+        unknown(format!("the run ended {waited} after the first injection, and it looks back over {looks_back}"))
     } else {
         let at_end = record.at(run.end_ms).filter(|state| *state == AlarmState::InsufficientData);
         ("silent", at_end.map(|_| "it had insufficient data".to_owned()))

@@ -9,7 +9,7 @@ use crate::event::{EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
 use crate::report::number::duration;
-use crate::unit::{AlarmState, FaultId};
+use crate::unit::FaultId;
 
 /// How often an effect is looked for where the plan names no longer period: load and probes report each second.
 const LOOK_PERIOD_MS: u64 = 1_000;
@@ -189,8 +189,8 @@ impl Seen<'_> {
         let mut unread = self.run.alarms.unread(self.run.end_ms);
         let is_unread = unread.any(|(from, to, _)| from < until_ms && to > self.effective_ms);
         let is_free = |name: &String| {
-            let state = self.run.alarms.alarms.get(name).and_then(|record| record.at(self.fault.requested_ms));
-            state.is_some_and(|state| state != AlarmState::Alarm)
+            let record = self.run.alarms.alarms.get(name);
+            record.is_some_and(|record| record.could_fire(self.fault.requested_ms, until_ms))
         };
         if !expected.is_empty() && is_unread {
             Some("alarms could not be read in that time")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::load::{LoadStatistic, Model};
-use crate::observe::{SignalSource, SignalSpec};
+use crate::observe::{SignalSource, SignalSpec, alarm_interval};
 use crate::plan::{AlarmPlan, ChangePlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
@@ -219,7 +219,10 @@ fn longest_period(plan: &Plan, expectation: &Expectation) -> Duration {
         Ok(SignalSource::Cloudwatch(metric)) => metric.period.map_or(METRIC_PERIOD_DEFAULT, |period| period.0),
         Ok(SignalSource::Load(_)) | Err(_) => LOAD_PERIOD,
     };
-    signals(plan, expectation).map(period).max().unwrap_or(LOAD_PERIOD)
+    let is_local = !matches!(plan.environment.kind, EnvironmentKind::Account { .. });
+    let is_alarm = |term: &Term| matches!(term.condition, Condition::Alarm { .. });
+    let alarms = expectation.terms.iter().any(is_alarm).then(|| alarm_interval(is_local));
+    signals(plan, expectation).map(period).chain(alarms).max().unwrap_or(LOAD_PERIOD)
 }
 
 /// A term's bound, where a lane of the chart shows what it bounds: a high percentile of latency, or a share of requests.
