@@ -16,8 +16,8 @@ use super::pace::Pace;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
-    AwsError, Caller, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam, ScheduleControl,
-    Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts,
+    AwsError, Caller, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
+    ScheduleControl, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts,
 };
 use crate::unit::{Clock, Failpoints, Rate};
 
@@ -127,6 +127,8 @@ pub struct Aws {
     pub functions: Arc<dyn FunctionControl>,
     /// All of Lambda's control plane.
     pub lambda: Lambda,
+    /// CloudWatch's alarms.
+    pub cloudwatch: CloudWatch,
     /// DynamoDB's tables.
     pub dynamodb: DynamoDb,
     /// EventBridge's rules.
@@ -204,11 +206,13 @@ impl Aws {
             .build();
         let lambda = Lambda::new(&configuration, failpoints.clone());
         let fis = Fis::new(&configuration, failpoints.clone());
+        let cloudwatch = CloudWatch::new(&configuration, failpoints.clone());
         let signed = Signed::new(&configuration, Arc::clone(&credentials));
         let signed = signed.with_failpoints(failpoints.clone()).with_pace(pace.clone());
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
+            cloudwatch,
             dynamodb: DynamoDb::new(&signed),
             events: Events::new(&signed),
             fis,
@@ -282,6 +286,12 @@ impl Aws {
     #[must_use]
     pub fn endpoint_override(&self, profile: Option<&str>) -> Option<EndpointOverride> {
         EndpointOverride::find(&self.configuration, profile, |variable| std::env::var(variable).ok())
+    }
+
+    /// CloudWatch for polling: a client of its own, with one short attempt a call.
+    #[must_use]
+    pub fn alarm_poll(&self) -> CloudWatch {
+        CloudWatch::for_polling(&self.configuration)
     }
 
     /// The caller's account, twelve digits.

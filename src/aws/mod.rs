@@ -2,6 +2,7 @@
 //!
 //! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
 
+mod cloudwatch;
 mod connect;
 mod credentials_end;
 mod dynamodb;
@@ -23,6 +24,7 @@ mod ssm;
 mod sts;
 mod tagging;
 
+pub use cloudwatch::{AlarmList, AlarmQuery, AlarmReading, CloudWatch};
 pub use connect::{Aws, Connection};
 pub use credentials_end::CredentialsEnd;
 pub use dynamodb::{DynamoDb, Table, TableStatus};

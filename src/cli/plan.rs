@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Exit, Failure, out, preview, workspace};
-use crate::plan::{self, Action, ChangePlan, Plan, Policies, Refusal};
+use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal};
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
@@ -215,8 +215,25 @@ fn print_end(plan: &Plan) {
             out::line(format_args!("  {}: abort if {}", guardrail.id, guardrail.rule));
         }
     }
+    if let Some(alarms) = &plan.alarms {
+        print_alarms(alarms);
+    }
     if !plan.not_carried_out.is_empty() {
         out::line("\nchecked, but not carried out by this version");
         plan.not_carried_out.iter().for_each(|line| out::line(format_args!("  - {line}")));
     }
+}
+
+fn print_alarms(alarms: &AlarmPlan) {
+    out::line("\nalarms");
+    let expected: Vec<String> = alarms.expected.iter().map(ToString::to_string).collect();
+    let tolerated: Vec<String> = alarms.tolerated.iter().map(ToString::to_string).collect();
+    let listed = |name: &&str| expected.iter().chain(&tolerated).all(|other| other != name);
+    let watched: Vec<String> = alarms.names().filter(listed).chain(alarms.globs()).map(str::to_owned).collect();
+    for (what, names) in [("must fire", expected.clone()), ("may fire", tolerated.clone()), ("watched", watched)] {
+        if !names.is_empty() {
+            out::line(format_args!("  {what}: {}", names.join(", ")));
+        }
+    }
+    out::line(format_args!("  read by {} while the run lasts; nothing is changed", ALARM_CALLS.join(", ")));
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, Failure, out, workspace};
 use crate::event::{RunStage, RunState, is_in_use, read_log};
 use crate::run::live_runs;
-use crate::unit::format_duration;
+use crate::unit::{format_duration, printable};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -92,6 +92,12 @@ fn print(state: &RunState, is_alive: bool) {
             let all = last.ok_count + last.failed_count;
             out::line(format_args!("  load {load}: {:.0} users, {all}/s, {} failed", last.target, last.failed_count));
         }
+    }
+    for (alarm, of) in &state.alarms {
+        out::line(format_args!("  alarm {}: {of}", printable(alarm)));
+    }
+    if let Some(why) = &state.alarms_unread {
+        out::line(format_args!("  alarms can not be read: {}", printable(why)));
     }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()) {
         let overdue = if step.overdue { ", overdue" } else { "" };

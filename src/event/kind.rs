@@ -8,8 +8,8 @@ use super::{
     SwitchStep,
 };
 use crate::unit::{
-    FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId,
-    TargetId,
+    AlarmState, FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId,
+    StepId, TargetId,
 };
 
 /// Which fault of the plan an event is about.
@@ -121,6 +121,53 @@ pub enum EventKind {
         /// The value, in the signal's unit (seconds, ratio, count); none where the probe failed to get one.
         value: Option<f64>,
     },
+    /// An alarm that is watched was read for the first time: before the first phase, or once it was there.
+    AlarmFound {
+        /// Its name.
+        alarm: String,
+        /// Its state.
+        state: AlarmState,
+        /// When it came into this state, by AWS's clock.
+        transitioned_at: DateTime<Utc>,
+        /// Whether it does anything when it changes its state.
+        actions_enabled: bool,
+        /// How far back it looks, in milliseconds; none for a composite alarm and for metric math.
+        looks_back_ms: Option<u64>,
+    },
+    /// An alarm has changed its state. Also one that nobody named is told of once it goes to `ALARM`.
+    AlarmTransitioned {
+        /// Its name.
+        alarm: String,
+        /// The state before, as it was last read; none for one that was not watched before.
+        from: Option<AlarmState>,
+        /// The state.
+        to: AlarmState,
+        /// When, in milliseconds since the run's start: AWS's `StateTransitionedTimestamp` on the run's clock.
+        at_ms: u64,
+        /// The same as AWS tells it.
+        transitioned_at: DateTime<Utc>,
+        /// Whether AWS told it; otherwise it is the time of an update of the alarm, which may be later.
+        is_exact: bool,
+        /// Why, in AWS's words.
+        reason: String,
+        /// From when on its state is not known, where it was not read for a while or changed more than once in between.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unseen_from_ms: Option<u64>,
+    },
+    /// An alarm that was watched is no longer there.
+    AlarmLost {
+        /// Its name.
+        alarm: String,
+    },
+    /// Alarms can not be read since some moment. Told once, until they are read again.
+    AlarmsUnread {
+        /// When they were last read, in milliseconds since the run's start.
+        since_ms: u64,
+        /// The error.
+        why: String,
+    },
+    /// Alarms are read again.
+    AlarmsReread,
     /// A fault will be injected: what will change, and what it takes to undo it, in words.
     FaultIntended {
         /// Which.
@@ -450,6 +497,11 @@ impl EventKind {
             | Self::LoadEnded { .. }
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }
+            | Self::AlarmFound { .. }
+            | Self::AlarmTransitioned { .. }
+            | Self::AlarmLost { .. }
+            | Self::AlarmsUnread { .. }
+            | Self::AlarmsReread
             | Self::FaultEffective { .. }
             // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm.
             | Self::FaultReverting { .. }
@@ -521,6 +573,11 @@ impl EventKind {
             | Self::LockLost { .. }
             | Self::LockKept
             | Self::LockReleased
+            | Self::AlarmFound { .. }
+            | Self::AlarmTransitioned { .. }
+            | Self::AlarmLost { .. }
+            | Self::AlarmsUnread { .. }
+            | Self::AlarmsReread
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
             | Self::StepOverdue { .. }

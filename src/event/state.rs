@@ -9,7 +9,7 @@ use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{
     AbortCause, Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome,
 };
-use crate::unit::{FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
+use crate::unit::{AlarmState, FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +59,10 @@ pub struct RunState {
     pub loads: BTreeMap<LoadId, LoadProgress>,
     /// The latest sample of each probed signal.
     pub samples: BTreeMap<String, Option<f64>>,
+    /// The state of each alarm that is watched, as it was last read.
+    pub alarms: BTreeMap<String, AlarmState>,
+    /// Why alarms can not be read at present.
+    pub alarms_unread: Option<String>,
     /// Its steps for people, in order.
     pub steps: Vec<StepProgress>,
     /// The last reading of each guardrail that has one.
@@ -165,17 +169,18 @@ impl RunState {
             EventKind::PhaseStarted { phase } => self.start_phase(at, phase),
             EventKind::PhaseEnded { why, .. } => self.end_phase(at, *why),
             EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
-            EventKind::LoadStarted { load, .. } => {
-                self.load(load).started(at);
-            }
-            EventKind::LoadRecorded(second) => self.load(&second.load).recorded(second),
-            EventKind::LoadEnded { load } => self.load(load).end_ms = Some(at),
-            EventKind::LoadLost { load, why } => {
-                self.load(load).lost(at, why);
-            }
+            EventKind::LoadStarted { .. }
+            | EventKind::LoadRecorded(_)
+            | EventKind::LoadEnded { .. }
+            | EventKind::LoadLost { .. } => self.on_load(at, &event.kind),
             EventKind::SignalSampled { signal, value } => {
                 self.samples.insert(signal.to_string(), *value);
             }
+            EventKind::AlarmFound { alarm, state, .. } => self.alarm(alarm, Some(*state)),
+            EventKind::AlarmTransitioned { alarm, to, .. } => self.alarm(alarm, Some(*to)),
+            EventKind::AlarmLost { alarm } => self.alarm(alarm, None),
+            EventKind::AlarmsUnread { why, .. } => self.alarms_unread = Some(why.clone()),
+            EventKind::AlarmsReread => self.alarms_unread = None,
             EventKind::FaultIntended { identity, fault_kind, target, change, undo } => {
                 self.faults.push(FaultProgress::intended(at, identity, fault_kind, target, [change, undo]));
             }
@@ -217,10 +222,7 @@ impl RunState {
                 self.stage = RunStage::Aborting;
                 self.abort.get_or_insert_with(|| cause.clone());
             }
-            EventKind::RecoveryStarted { .. } => {
-                (self.stage, self.has_recovery) = (RunStage::Recovering, true);
-            }
-            EventKind::RunRecovering => self.stage = RunStage::Recovering,
+            EventKind::RecoveryStarted { .. } | EventKind::RunRecovering => self.start_recovery(&event.kind),
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
             EventKind::RunDirty { .. } => self.stage = RunStage::Dirty,
@@ -244,11 +246,35 @@ impl RunState {
         self.steps.push(StepProgress { owner, due_ms: *due_ms, must: *must, playbook, ..opened });
     }
 
+    fn on_load(&mut self, at: u64, kind: &EventKind) {
+        if let EventKind::LoadRecorded(second) = kind {
+            self.load(&second.load).recorded(second);
+        } else if let EventKind::LoadStarted { load, .. } = kind {
+            self.load(load).started(at);
+        } else if let EventKind::LoadEnded { load } = kind {
+            self.load(load).end_ms = Some(at);
+        } else if let EventKind::LoadLost { load, why } = kind {
+            self.load(load).lost(at, why);
+        }
+    }
+
+    fn start_recovery(&mut self, kind: &EventKind) {
+        self.stage = RunStage::Recovering;
+        self.has_recovery |= matches!(kind, EventKind::RecoveryStarted { .. });
+    }
+
     fn start_run(&mut self, kind: &EventKind) {
         let EventKind::RunStarted { run, scenario, title, environment, process, .. } = kind else { return };
         (self.run, self.scenario) = (run.to_string(), scenario.to_string());
         (self.title, self.environment) = (title.clone(), environment.clone());
         self.process = *process;
+    }
+
+    fn alarm(&mut self, alarm: &str, state: Option<AlarmState>) {
+        match state {
+            Some(state) => drop(self.alarms.insert(alarm.to_owned(), state)),
+            None => drop(self.alarms.remove(alarm)),
+        }
     }
 
     fn start_phase(&mut self, at: u64, phase: &PhaseId) {

@@ -2,9 +2,11 @@
 //!
 //! Owns: the specs of signals and the probes that sample them. Must not know: hypotheses, verdicts, faults.
 
+mod alarm;
 mod http;
 mod spec;
 
+pub use alarm::{ALARMS_MAX, AlarmChange, AlarmPoll, AlarmWatch, alarm_interval};
 pub use http::{HttpProbe, ProbeError, ProbeSample};
 pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, SignalLevel, SignalSource, SignalSpec,

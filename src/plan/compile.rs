@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::alarms::AlarmPlan;
 use super::cover::{self, cover};
 use super::interval::{faults_of, set_stops};
 use super::refusal::{Refusal, not_carried_out, refusals};
@@ -62,6 +63,7 @@ pub fn compile(
         signals: scenario.signals.clone(),
         hypotheses,
         guardrails: guardrails(checked),
+        alarms: AlarmPlan::of(checked),
         settle: scenario
             .settle
             .as_ref()

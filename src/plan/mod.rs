@@ -2,6 +2,7 @@
 //!
 //! Owns: what will happen when, each change with its undo and its calls. Must not know: time, sockets, AWS itself.
 
+mod alarms;
 mod compile;
 mod cover;
 mod interval;
@@ -12,6 +13,7 @@ mod resource;
 pub(crate) mod testing;
 mod types;
 
+pub use alarms::{ALARM_CALLS, AlarmPlan};
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
 pub use permission::{

@@ -51,7 +51,7 @@ pub(super) fn refusals(checked: &Checked, environment: &Environment) -> Vec<Refu
     found.into_iter().collect()
 }
 
-fn all_expectations(checked: &Checked) -> impl Iterator<Item = &Expectation> {
+pub(super) fn all_expectations(checked: &Checked) -> impl Iterator<Item = &Expectation> {
     let all = &checked.expectations;
     all.hypotheses
         .values()
@@ -72,19 +72,9 @@ fn refuse_expectation(checked: &Checked, expectation: &Expectation, found: &mut 
                     ));
                 }
             }
-            Condition::Compare { measure: Measure::Detect(alarm), .. } => {
-                found.insert(Refusal::new(
-                    format!("`detect({alarm})` needs CloudWatch alarms, which are checked but not yet read"),
-                    "use `mark(detected)` for what people notice",
-                ));
-            }
-            Condition::Alarm { pattern, .. } => {
-                found.insert(Refusal::new(
-                    format!("`alarm({pattern})` needs CloudWatch alarms, which are checked but not yet read"),
-                    "use a guardrail on a `load` or an `http` signal",
-                ));
-            }
-            Condition::Compare { measure: Measure::Ack | Measure::Steps { .. }, .. } | Condition::Mark(_) => {}
+            Condition::Compare { measure: Measure::Detect(_) | Measure::Ack | Measure::Steps { .. }, .. }
+            | Condition::Alarm { .. }
+            | Condition::Mark(_) => {}
         }
     }
 }
@@ -152,7 +142,6 @@ pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
         scenario.signals.values().any(|signal| matches!(signal.source(), Ok(SignalSource::Cloudwatch(_)))),
         "CloudWatch metrics are not read",
     );
-    note(scenario.alarms.is_some(), "CloudWatch alarms are not read: `alarms` is not judged");
     let has_poll = scenario.timeline.iter().flat_map(|phase| &phase.checklist).any(|step| !step.poll.is_empty());
     note(has_poll, "a poll is one step that anybody can tick");
     note(!scenario.hints.is_empty(), "hints are not offered");

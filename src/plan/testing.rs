@@ -93,6 +93,7 @@ impl Sketch {
             signals: load_signals(),
             hypotheses: Vec::new(),
             guardrails: Vec::new(),
+            alarms: None,
             settle: None,
             formats: Vec::new(),
             redact: Vec::new(),

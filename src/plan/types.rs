@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::alarms::AlarmPlan;
 use crate::fault::{AwsResource, FaultSpec};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
@@ -50,6 +51,9 @@ pub struct Plan {
     pub hypotheses: Vec<HypothesisPlan>,
     /// The guardrails, in the file's order.
     pub guardrails: Vec<GuardrailPlan>,
+    /// The alarms that are read; none where the scenario asks for none.
+    #[serde(default)]
+    pub alarms: Option<AlarmPlan>,
     /// The wait for the system to be well again.
     pub settle: Option<SettlePlan>,
     /// The formats of the report.

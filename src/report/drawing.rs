@@ -1,10 +1,10 @@
 //! A report as a chart: which of its rows become bars, lines and ticks, and what a chart says to those who cannot see it.
 
 use super::chart::{
-    BoundBand, Chart, FaultBar, LoadLine, LoadPoint, PhaseBand, QualityPoint, StepBar, StepLine, TargetUnit, Tick,
-    TickKind,
+    AlarmBar, BoundBand, Chart, FaultBar, LoadLine, LoadPoint, PhaseBand, QualityPoint, StepBar, StepLine, TargetUnit,
+    Tick, TickKind,
 };
-use super::model::{BoundLane, Hypothesis, JournalEntry, Load, Report};
+use super::model::{Alarm, BoundLane, Hypothesis, JournalEntry, Load, Report};
 use super::number::{duration, float, plural, ratio};
 
 /// The one chart of a report.
@@ -35,6 +35,7 @@ pub fn chart_of(report: &Report) -> Chart {
         loads: report.loads.iter().map(load_line).collect(),
         bounds: report.hypotheses.iter().flat_map(|hypothesis| bounds(hypothesis, length_ms)).collect(),
         faults,
+        alarms: report.alarms.iter().filter(|alarm| !alarm.stretches.is_empty()).map(alarm_bar).collect(),
         steps: report
             .steps
             .iter()
@@ -58,6 +59,21 @@ fn fault_bar(fault: &super::model::Fault) -> FaultBar {
         reverting_ms: fault.reverting_ms,
         // What drifted or stuck has an end too, but not a good one.
         restored_ms: fault.ended_ms.filter(|_| fault.state == "restored"),
+    }
+}
+
+fn alarm_bar(alarm: &Alarm) -> AlarmBar {
+    let times = |is_it: fn(&str) -> bool| {
+        let stretches = alarm.stretches.iter().filter(|stretch| is_it(&stretch.state));
+        stretches.map(|stretch| (stretch.from_ms, stretch.to_ms)).collect()
+    };
+    AlarmBar {
+        name: match alarm.outcome.as_str() {
+            "silent" | "unexpected" => format!("{} ({})", alarm.alarm, alarm.outcome),
+            _ => alarm.alarm.clone(),
+        },
+        alarm_ms: times(|state| state == "ALARM"),
+        unknown_ms: times(|state| matches!(state, "INSUFFICIENT_DATA" | "unknown")),
     }
 }
 

@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | upheld; gap holds (the lesson stands in `system-out`); gate open; guardrail quiet or warned | passed |
 //! | refuted; gap closed; gate shut; guardrail tripped | failure |
+//! | an expected alarm that fired | passed |
 //! | inconclusive | error: the data does not tell, which is no pass |
-//! | not tested, not judged | skipped |
+//! | not tested, not judged; an expected alarm that kept silent, or of which that is not known | skipped |
+//!
+//! What is expected of alarms decides no exit code, so a silent one fails no test case either: a hypothesis with `detect()` does.
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::model::{Gate, Guardrail, Hypothesis, Report, Term};
+use super::model::{Alarm, Gate, Guardrail, Hypothesis, Report, Term};
 
 /// The report as JUnit XML.
 ///
@@ -22,6 +25,7 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
         ("hypotheses", report.hypotheses.iter().map(hypothesis).collect::<Vec<TestCase>>()),
         ("gates", report.gates.iter().map(gate).collect()),
         ("guardrails", report.guardrails.iter().map(guardrail).collect()),
+        ("alarms", report.alarms.iter().filter(|alarm| alarm.role == "expected").map(alarm).collect()),
     ];
     for (name, mut cases) in suites {
         if cases.is_empty() {
@@ -111,6 +115,22 @@ fn guardrail(guardrail: &Guardrail) -> TestCase {
     let mut case = TestCase::new(format!("{}: {}", guardrail.id, guardrail.rule), status);
     if guardrail.state == "warned" {
         case.set_system_out(format!("warned {} times: {observed}", guardrail.warning_count));
+    }
+    case
+}
+
+fn alarm(alarm: &Alarm) -> TestCase {
+    let why = alarm.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let status = if alarm.outcome == "fired" {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(format!("{}{why}", alarm.outcome));
+        status
+    };
+    let mut case = TestCase::new(format!("alarm {}", alarm.alarm), status);
+    if let Some(reason) = &alarm.reason {
+        case.set_system_out(reason.as_str());
     }
     case
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
+use super::facts::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant, Why};
 use crate::event::{
     Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
     RunOutcome, StepOutcome, Verdict,
 };
+use crate::unit::AlarmState;
 
 /// Events with moments, in the order of their times.
 #[derive(Default)]
@@ -180,6 +181,7 @@ pub(super) fn script() -> Script {
     }
     load_events(&mut script);
     fault_events(&mut script);
+    alarm_events(&mut script);
     people_events(&mut script);
     script.at(84_400, EventKind::RunRecovering);
     script.at(91_500, EventKind::SettleJudged { held: true, held_ms: Some(89_400) });
@@ -187,6 +189,53 @@ pub(super) fn script() -> Script {
     script.at(93_200, EventKind::RunSettled);
     script.at(93_900, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 3 });
     script
+}
+
+/// The run's clock as AWS's.
+fn moment(elapsed_ms: u64) -> DateTime<Utc> {
+    let origin: DateTime<Utc> = "2026-11-10T10:00:00.250Z".parse().unwrap();
+    origin + TimeDelta::milliseconds(i64::try_from(elapsed_ms).unwrap())
+}
+
+pub(super) fn found(alarm: &str, state: AlarmState) -> EventKind {
+    EventKind::AlarmFound {
+        alarm: alarm.to_owned(),
+        state,
+        transitioned_at: moment(0) - TimeDelta::hours(3),
+        actions_enabled: true,
+        looks_back_ms: Some(60_000),
+    }
+}
+
+pub(super) fn transitioned(alarm: &str, from: Option<AlarmState>, to: AlarmState, at_ms: u64) -> EventKind {
+    EventKind::AlarmTransitioned {
+        alarm: alarm.to_owned(),
+        from,
+        to,
+        at_ms,
+        transitioned_at: moment(at_ms),
+        is_exact: true,
+        reason: format!("Threshold Crossed: 1 datapoint [{} ms] was {to}", at_ms / 20),
+        unseen_from_ms: None,
+    }
+}
+
+/// One came after a person did, one kept silent, one was expected by nobody.
+fn alarm_events(script: &mut Script) {
+    use AlarmState::{Alarm, InsufficientData, Ok};
+    for (alarm, state) in
+        [("checkout-5xx", InsufficientData), ("orders-drop", Ok), ("payments-p99-high", Ok), ("payments-throttles", Ok)]
+    {
+        script.at(880, found(alarm, state));
+    }
+    for (alarm, from, to, at_ms) in [
+        ("payments-p99-high", Some(Ok), Alarm, 44_000),
+        ("cart-errors", None, Alarm, 50_000),
+        ("cart-errors", Some(Alarm), Ok, 62_000),
+        ("payments-p99-high", Some(Alarm), Ok, 71_000),
+    ] {
+        script.at(at_ms + 2_300, transitioned(alarm, from, to, at_ms));
+    }
 }
 
 fn load_events(script: &mut Script) {
@@ -319,6 +368,30 @@ pub(super) fn hypothesis(
     }
 }
 
+fn alarm_facts() -> AlarmFacts {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
+    AlarmFacts {
+        expected: texts(&["payments-p99-high", "orders-drop"]),
+        tolerated: texts(&["checkout-5xx"]),
+        watched: texts(&["payments-throttles"]),
+        patterns: Vec::new(),
+    }
+}
+
+fn guardrail_facts() -> Vec<GuardrailFacts> {
+    [
+        ("G1", "mean(checkout_ok) < 50% for 20s", "abort"),
+        ("G2", "mean(checkout_ok) < 92% for 10s", "warn"),
+        ("G3", "the run lasts longer than 10m", "abort"),
+    ]
+    .map(|(id, rule, on_missing)| GuardrailFacts {
+        id: id.to_owned(),
+        rule: rule.to_owned(),
+        on_missing: on_missing.to_owned(),
+    })
+    .to_vec()
+}
+
 pub(super) fn facts() -> Facts {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
     let latency = |value| {
@@ -377,9 +450,8 @@ pub(super) fn facts() -> Facts {
             HypothesisFacts { faults: texts(&["slow-provider"]), known_gap: Some("L-2026-004".to_owned()), ..h3 },
             HypothesisFacts { loads: Vec::new(), ..h4 },
         ],
-        guardrails: [("G1", "mean(checkout_ok) < 50% for 20s", "abort"), ("G2", "mean(checkout_ok) < 92% for 10s", "warn"), ("G3", "the run lasts longer than 10m", "abort")]
-            .map(|(id, rule, on_missing)| GuardrailFacts { id: id.to_owned(), rule: rule.to_owned(), on_missing: on_missing.to_owned() })
-            .to_vec(),
+        guardrails: guardrail_facts(),
+        alarms: Some(alarm_facts()),
         phases: [("brief", 7_000), ("baseline", 20_000), ("slow", 30_000), ("observe", 8_000), ("throttle", 18_000)]
             .map(|(phase, planned_ms)| (phase.to_owned(), planned_ms))
             .into(),
@@ -398,7 +470,7 @@ pub(super) fn facts() -> Facts {
             review_length_ms: Some(3_600_000),
             questions: texts(&["What did you see first?", "How did you know?", "What surprised you?"]),
         },
-        not_carried_out: texts(&["`alarms`: CloudWatch alarms are not watched in this version"]),
+        not_carried_out: texts(&["CloudWatch metrics are not read"]),
     }
 }
 

@@ -236,6 +236,9 @@ struct Drive {
     inputs: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
     load_news: (mpsc::UnboundedSender<LoadNews>, mpsc::UnboundedReceiver<LoadNews>),
     samples: mpsc::UnboundedReceiver<Sample>,
+    alarm_news: mpsc::UnboundedReceiver<EventKind>,
+    /// Whether alarms are read: that ends only when something is wrong.
+    is_watching_alarms: bool,
     findings: mpsc::Receiver<Finding>,
     /// Whether the guardrails are looked at: they end only when something is wrong.
     is_guarded: bool,
@@ -247,7 +250,7 @@ struct Drive {
 
 impl Drive {
     fn new(prepared: Prepared, options: &RunOptions, recorder: Recorder, heart: Option<Heart>) -> Self {
-        let Prepared { plan, stage, loads, probes, commands, control, watchdog: _, lock } = prepared;
+        let Prepared { plan, stage, loads, probes, alarms, commands, control, watchdog: _, lock } = prepared;
         let plan = Arc::new(plan);
         let clock = recorder.log().clock();
         let (sample_sender, samples) = mpsc::unbounded_channel();
@@ -259,6 +262,11 @@ impl Drive {
             spawn(tokio::spawn(probe_task::watch(signal, probe, sample_sender.clone())));
         }
         spawn(tokio::spawn(guardrail::watch(Arc::clone(&plan), recorder.clone(), clock, finding_sender)));
+        let (alarm_sender, alarm_news) = mpsc::unbounded_channel();
+        let is_watching_alarms = alarms.is_some();
+        if let Some(alarms) = alarms {
+            spawn(tokio::spawn(alarms.watch(clock, alarm_sender)));
+        }
         if let Some(client) = stage.faults.proxy.clone() {
             // The lease is renewed by the clock: its calls are none of the steps that a crash test counts.
             spawn(tokio::spawn(renew_lease(client.with_failpoints(Failpoints::default()))));
@@ -284,6 +292,8 @@ impl Drive {
             inputs,
             load_news: mpsc::unbounded_channel(),
             samples,
+            alarm_news,
+            is_watching_alarms,
             findings,
             is_guarded: true,
             commands,
@@ -304,6 +314,7 @@ impl Drive {
                 Some((signal, value)) = self.samples.recv() => {
                     self.record(EventKind::SignalSampled { signal, value });
                 }
+                news = self.alarm_news.recv(), if self.is_watching_alarms => self.hear_of_alarms(news),
                 finding = self.findings.recv(), if self.is_guarded => self.find(finding),
                 Some((command, back)) = self.commands.recv() => self.obey(command, back),
                 signal = signals.next() => {
@@ -478,6 +489,13 @@ impl Drive {
         let (signals, baseline) = (&self.plan.signals, self.plan.baseline());
         let judge = Judge { recording: &recording, signals, baseline, now_ms: self.now_ms() };
         guardrail::forbids(&self.plan, &self.core.targets_in_place(), &judge)
+    }
+
+    fn hear_of_alarms(&mut self, news: Option<EventKind>) {
+        self.is_watching_alarms = news.is_some();
+        let since_ms = self.now_ms();
+        let unread = || EventKind::AlarmsUnread { since_ms, why: "nobody reads them any more".to_owned() };
+        self.record(news.unwrap_or_else(unread));
     }
 
     fn hear(&mut self, news: LoadNews) {

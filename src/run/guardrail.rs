@@ -317,6 +317,68 @@ mod tests {
         assert_eq!(of(8), Some(Finding::Trip { guardrail: g1(), observed: "9 of 8 requests failed".to_owned() }));
     }
 
+    /// An alarm that is fine, and is not read from 10 s on.
+    fn blind() -> Recording {
+        let mut recording = Recording::default();
+        let found = EventKind::AlarmFound {
+            alarm: "errors".to_owned(),
+            state: crate::unit::AlarmState::Ok,
+            transitioned_at: DateTime::UNIX_EPOCH,
+            actions_enabled: true,
+            looks_back_ms: Some(60_000),
+        };
+        let phase = EventKind::PhaseStarted { phase: "all".parse().unwrap() };
+        let unread = EventKind::AlarmsUnread { since_ms: 10_000, why: "no route".to_owned() };
+        for (elapsed_ms, kind) in [(500, found), (1_000, phase), (11_000, unread)] {
+            recording.apply(&Event { seq: 0, at: DateTime::UNIX_EPOCH, elapsed_ms, kind });
+        }
+        recording
+    }
+
+    #[test]
+    fn alarms_that_are_not_read_for_a_while_mean_what_the_guardrail_says_and_nothing_else() {
+        for text in ["alarm(errors) is ALARM", "alarm(err*) is ALARM for 5s", "alarm(errors) is OK for 20s"] {
+            let observed = format!("no data for {text}: alarms could not be read: no route");
+            let look = |on_missing, now| look_at(text, on_missing, &blind(), now);
+            let trip = Finding::Trip { guardrail: g1(), observed: observed.clone() };
+            for now in 11..=25 {
+                assert_eq!(look(OnMissing::Abort, now), None, "{text} at {now}");
+            }
+            assert_eq!(look(OnMissing::Abort, 26), Some(trip), "{text}");
+            for now in 26..3_600 {
+                let warn = Finding::Warn { guardrail: g1(), observed: observed.clone() };
+                assert_eq!(look(OnMissing::Warn, now), Some(warn), "{text} at {now}");
+                assert_eq!(look(OnMissing::Ignore, now), None, "{text} at {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_alarm_trips_its_guardrail_and_is_named() {
+        let mut recording = blind();
+        for (elapsed_ms, kind) in [
+            (
+                30_000,
+                EventKind::AlarmTransitioned {
+                    alarm: "errors".to_owned(),
+                    from: Some(crate::unit::AlarmState::Ok),
+                    to: crate::unit::AlarmState::Alarm,
+                    at_ms: 28_000,
+                    transitioned_at: DateTime::UNIX_EPOCH,
+                    is_exact: true,
+                    reason: String::new(),
+                    unseen_from_ms: Some(10_000),
+                },
+            ),
+            (30_000, EventKind::AlarmsReread),
+        ] {
+            recording.apply(&Event { seq: 0, at: DateTime::UNIX_EPOCH, elapsed_ms, kind });
+        }
+        let observed = "alarm(err*) is ALARM: errors ALARM since 28s".to_owned();
+        let trip = Finding::Trip { guardrail: g1(), observed };
+        assert_eq!(look_at("alarm(err*) is ALARM", OnMissing::Ignore, &recording, 31), Some(trip));
+    }
+
     #[test]
     fn a_run_that_lasts_too_long_is_ended() {
         let rule = || GuardrailRule::MaxDuration("1m".parse().unwrap());

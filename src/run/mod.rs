@@ -3,6 +3,7 @@
 //! `core.rs` decides (pure: time and input in, effects out), `drive.rs` performs (tokio). Owns: the life of a run, the
 //! ledger, guardrails, recovery, the run's folder and its control socket. Must not know: how anything is shown.
 
+mod alarm_task;
 mod control;
 mod core;
 mod drive;
@@ -21,10 +22,11 @@ mod readiness;
 mod recover;
 mod remote_lock;
 mod stage;
-mod targets;
 mod switch;
+mod targets;
 mod watchdog;
 
+pub use alarm_task::AlarmsNotReady;
 pub use control::{ControlError, send_command};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use evidence::EvidenceError;
@@ -36,6 +38,6 @@ pub use place::PlaceError;
 pub use preview::{Preview, preview};
 pub use readiness::CallerError;
 pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};
-pub use stage::StageError;
 pub use remote_lock::{Held, RemoteLockError, UnlockError, unlock};
+pub use stage::StageError;
 pub use watchdog::{Alarm, READY, Watch, WatchdogError};

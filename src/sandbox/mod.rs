@@ -65,6 +65,7 @@ use self::queue::Queues;
 use self::server::{Bound, Server};
 use crate::unit::Clock;
 
+pub use cloudwatch::{AlarmSpec, ComparisonOperator, LambdaMetric, TreatMissingData};
 pub use error::SandboxError;
 pub use event_spec::{EventInvokeSpec, EventSourceSpec};
 pub use fis::FisSpec;
@@ -112,6 +113,8 @@ impl Sandbox {
             cloudwatch: CloudWatch::new(&options.region, &options.account_id, clock),
             fis: Fis::new(&options.region, &options.account_id, clock, spec.fis),
         });
+        let refused = |problem| SandboxError::Invalid { problems: vec![problem] };
+        context.cloudwatch.put_alarms(&spec.alarms).map_err(refused)?;
         let concurrency = Concurrency::default();
         let mut functions = BTreeMap::new();
         for (name, function) in &spec.functions {

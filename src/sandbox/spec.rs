@@ -11,15 +11,18 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cloudwatch::AlarmSpec;
 use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
 use super::configuration::{environment_problem, layers_problem, memory_problem, timeout_problem};
 use super::event_spec::{EventInvokeSpec, EventSourceSpec};
 use super::fis::FisSpec;
 use super::name::{is_alias_name, is_name};
-use crate::unit::DurationText;
+use crate::unit::{AlarmName, DurationText};
 
 /// More functions than this are a mistake in the file.
 const FUNCTIONS_MAX: usize = 200;
+/// More alarms than this are a mistake in the file.
+const ALARMS_MAX: usize = 200;
 /// The longest `update_ms`: ten minutes.
 const UPDATE_MS_MAX: u64 = 600_000;
 /// The longest `cold_start_ms`: one minute.
@@ -238,7 +241,7 @@ impl FunctionSpec {
 }
 
 /// All that a sandbox runs; also the shape of a file for `--functions`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SandboxSpec {
     /// The functions by name.
@@ -248,6 +251,9 @@ pub struct SandboxSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub card_provider: Option<SocketAddrV4>,
+    /// Alarms that the sandbox's CloudWatch has from the start, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, AlarmSpec>,
     /// How experiments of the Fault Injection Service go. Default: as in AWS, but with half a second of propagation.
     #[serde(default, skip_serializing_if = "FisSpec::is_default")]
     pub fis: FisSpec,
@@ -274,6 +280,10 @@ impl fmt::Display for SpecProblem {
             && first == "functions"
         {
             write!(formatter, "function `{function}`: ")?;
+        } else if let [first, alarm, ..] = self.path.as_slice()
+            && first == "alarms"
+        {
+            write!(formatter, "alarm `{alarm}`: ")?;
         }
         formatter.write_str(&self.text)
     }
@@ -307,8 +317,26 @@ impl SandboxSpec {
             let text = format!("`card_provider: {address}` is not on this machine; write `127.0.0.1:PORT`");
             problems.push(SpecProblem::new(&["card_provider"], text));
         }
+        problems.extend(self.alarm_problems());
         if let Some((key, text)) = self.fis.problem() {
             problems.push(SpecProblem::new(&["fis", key], text));
+        }
+        problems
+    }
+
+    fn alarm_problems(&self) -> Vec<SpecProblem> {
+        let mut problems = Vec::new();
+        for (name, alarm) in &self.alarms {
+            if let Err(error) = name.parse::<AlarmName>() {
+                problems.push(SpecProblem::new(&["alarms", name], error.to_string()));
+            }
+            let function = self.functions.get(&alarm.function);
+            let aliases = function.map(|function| function.aliases.keys().map(String::as_str).collect());
+            let found = alarm.problems(aliases.as_ref()).into_iter();
+            problems.extend(found.map(|(key, text)| SpecProblem::new(&["alarms", name, key], text)));
+        }
+        if self.alarms.len() > ALARMS_MAX {
+            problems.push(SpecProblem::new(&["alarms"], format!("there are more than {ALARMS_MAX} alarms")));
         }
         problems
     }

@@ -21,6 +21,12 @@ pub enum IdError {
     /// A character that would break a file name, a URL or an expectation.
     #[error("`{0}` is not a name: use letters, digits, `-`, `_` and `.`, and start with a letter or a digit")]
     Character(String),
+    /// An alarm's name over 255 characters.
+    #[error("`{0}` is longer than 255 characters, the most that an alarm's name has")]
+    AlarmTooLong(String),
+    /// A character that no alarm's name has, or the star of a pattern.
+    #[error("`{0}` is not the name of an alarm: it may have no `*` and no control characters")]
+    AlarmCharacter(String),
 }
 
 fn check(text: &str) -> Result<(), IdError> {
@@ -79,7 +85,6 @@ macro_rules! id {
     };
 }
 
-id!(AlarmName, "the name of an alarm", "payments-p99-high");
 id!(ComponentId, "the name of a component of the workload", "payments");
 id!(FaultId, "the name of a fault", "slow-provider");
 id!(GuardrailId, "the name of a guardrail", "G1");

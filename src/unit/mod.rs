@@ -2,6 +2,7 @@
 //!
 //! Owns: how a quantity is written, parsed and kept. Must not know: scenarios, runs, AWS, processes of ours.
 
+mod alarm;
 mod clock;
 mod date;
 mod digest;
@@ -20,6 +21,7 @@ pub(crate) mod process;
 mod redact;
 mod runtime_dir;
 
+pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use date::Date;
 pub use digest::sha256_hex;
@@ -29,8 +31,8 @@ pub use failpoint::Failpoints;
 pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
-    AlarmName, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
-    PhaseId, PlaybookId, ProxyName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
+    ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId, PhaseId,
+    PlaybookId, ProxyName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};

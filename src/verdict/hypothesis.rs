@@ -4,7 +4,7 @@ use super::recording::WindowMs;
 use super::term::{Judge, TermResult, conjunction};
 use crate::event::{HypothesisResult, PhaseEnd, Verdict};
 use crate::scenario::expect::{Condition, Expectation, Measure, PhaseWindow, Term};
-use crate::unit::{FaultId, HypothesisId, PhaseId};
+use crate::unit::{AlarmState, FaultId, HypothesisId, PhaseId};
 
 /// What a verdict needs to know of a fault that the hypothesis depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,11 @@ fn cut_short(judge: &Judge<'_>, term: &Term) -> Option<String> {
     let state = judge.recording.state();
     match (&term.condition, &term.window) {
         (Condition::Mark(_) | Condition::Compare { measure: Measure::Ack | Measure::Detect(_), .. }, _) => None,
+        (Condition::Alarm { state: AlarmState::Alarm | AlarmState::InsufficientData, .. }, _)
+            if term.hold.is_none() =>
+        {
+            None
+        }
         (_, None | Some(PhaseWindow::After(_))) => {
             let is_cut = state.abort.is_some() || state.gate_shut;
             is_cut.then(|| "the run ended before its time".to_owned())

@@ -3,6 +3,9 @@
 //! Owns: [`Recording`], windows, aggregates, the baseline, what missing data means. Pure: it must not know sockets,
 //! processes or the wall clock, and it prints nothing.
 
+mod alarm;
+mod alarm_record;
+mod detect;
 mod hypothesis;
 mod measure;
 mod recording;

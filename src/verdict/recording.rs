@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alarm_record::AlarmRecords;
 use crate::event::{Event, EventKind, RunState, StepOutcome};
 use crate::unit::{LoadId, PhaseId, PlaybookId, SignalId, SparseHistogram};
 
@@ -37,6 +38,7 @@ pub struct Recording {
     samples: BTreeMap<SignalId, Vec<(u64, Option<f64>)>>,
     marks: Vec<(u64, String)>,
     acknowledgements: Vec<u64>,
+    alarms: AlarmRecords,
 }
 
 impl Recording {
@@ -50,6 +52,7 @@ impl Recording {
         } else if let EventKind::Acknowledged { .. } = &event.kind {
             self.acknowledgements.push(at);
         }
+        self.alarms.apply(event);
         self.state.apply(event);
     }
 
@@ -111,6 +114,11 @@ impl Recording {
     /// When a mark was first made in a window.
     pub(super) fn mark_ms(&self, name: &str, window: WindowMs) -> Option<u64> {
         self.marks.iter().find(|(at, mark)| mark == name && (window.0..=window.1).contains(at)).map(|(at, _)| *at)
+    }
+
+    /// The states of alarms.
+    pub(super) fn alarms(&self) -> &AlarmRecords {
+        &self.alarms
     }
 
     /// When somebody first acknowledged from a moment on.

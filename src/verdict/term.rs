@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::alarm::Extent;
 use super::measure::{Measured, Unit, measure, number};
 use super::recording::{Recording, SECOND_MS, WindowMs};
 use crate::event::{FaultProgress, Observation};
@@ -36,7 +37,7 @@ pub struct TermResult {
 }
 
 impl TermResult {
-    fn unknown(why: impl Into<String>) -> Self {
+    pub(super) fn unknown(why: impl Into<String>) -> Self {
         Self {
             held: None,
             observed: None,
@@ -92,6 +93,9 @@ impl Judge<'_> {
             if let Some(hold) = term.hold {
                 return self.trailing(term, (from_ms, self.now_ms), hold);
             }
+            if let Condition::Alarm { pattern, state } = &term.condition {
+                return self.alarm_since(pattern, *state, (from_ms, self.now_ms));
+            }
             let mut result = self.over(term, (from_ms, self.now_ms));
             if result.held == Some(true) && result.sample_count == 0 && result.missing.is_some() {
                 result.held = None;
@@ -143,8 +147,17 @@ impl Judge<'_> {
     /// Whether the signal of a term has had the time to report: what is missing now is really missing.
     #[must_use]
     pub fn should_have_data(&self, term: &Term) -> bool {
-        let Condition::Compare { measure: Measure::Signal { signal, .. }, .. } = &term.condition else {
-            return false;
+        let signal = match &term.condition {
+            Condition::Compare { measure: Measure::Signal { signal, .. }, .. } => signal,
+            Condition::Alarm { pattern, .. } => return self.should_know(pattern),
+            Condition::Compare { measure: Measure::Detect(alarm), .. } => {
+                // Before there is an effect there is nothing to detect.
+                let is_effective = self.recording.state().faults.iter().any(|fault| fault.effective_ms.is_some());
+                return is_effective && self.should_know(alarm.as_str());
+            }
+            Condition::Compare { measure: Measure::Ack | Measure::Steps { .. }, .. } | Condition::Mark(_) => {
+                return false;
+            }
         };
         let look_back_ms = elapsed_ms(term.hold.unwrap_or(LOOK_BACK)) + REPORT_GRACE_MS;
         let since_ms = self.signals.get(signal).and_then(|spec| reports_since_ms(self.recording, spec));
@@ -176,7 +189,12 @@ impl Judge<'_> {
     /// A term over the last `length` of `window`, which must be that long.
     fn trailing(&self, term: &Term, window: WindowMs, length: Duration) -> TermResult {
         match window.1.checked_sub(elapsed_ms(length)) {
-            Some(start) if start >= window.0 => complete(self.over(term, (start, window.1))),
+            Some(start) if start >= window.0 => match &term.condition {
+                Condition::Alarm { pattern, state } => {
+                    self.alarm(pattern, *state, (start, window.1), Extent::Throughout)
+                }
+                Condition::Compare { .. } | Condition::Mark(_) => complete(self.over(term, (start, window.1))),
+            },
             Some(_) | None => TermResult::unknown("the time to look back over is not full yet"),
         }
     }
@@ -187,9 +205,12 @@ impl Judge<'_> {
         let now = self.now_ms / SECOND_MS * SECOND_MS;
         match &term.condition {
             Condition::Compare { measure: Measure::Signal { .. }, .. } => self.trailing(term, (0, now), length),
-            Condition::Compare { .. } | Condition::Alarm { .. } | Condition::Mark(_) => {
-                self.over(term, (0, self.now_ms))
-            }
+            Condition::Alarm { pattern, state } => match term.hold {
+                // Without `for` it is the state now.
+                None => self.alarm(pattern, *state, (self.now_ms, self.now_ms), Extent::Throughout),
+                Some(hold) => self.trailing(term, (0, self.now_ms), hold),
+            },
+            Condition::Compare { .. } | Condition::Mark(_) => self.over(term, (0, self.now_ms)),
         }
     }
 
@@ -200,6 +221,9 @@ impl Judge<'_> {
         if let Condition::Mark(_) = term.condition {
             // A mark is made at its own moment: there is nothing to look back over.
             return self.over(term, (start, seen_until));
+        }
+        if let Condition::Alarm { pattern, state } = &term.condition {
+            return still_open(self.alarm_within(pattern, *state, (start, seen_until), term.hold), self.now_ms < end);
         }
         let mut last = TermResult::unknown("the time to look back over is not full yet");
         let mut at = start + elapsed_ms(length);
@@ -213,11 +237,7 @@ impl Judge<'_> {
             }
             at += SECOND_MS;
         }
-        if self.now_ms < end && last.held == Some(false) {
-            let missing = Some("the run ended before the time was up".to_owned());
-            return TermResult { held: None, missing, ..last };
-        }
-        last
+        still_open(last, self.now_ms < end)
     }
 
     /// A term over exactly one window; data that misses is said, and not yet held against it.
@@ -226,9 +246,7 @@ impl Judge<'_> {
             Condition::Compare { measure: subject, operator, value } => {
                 self.compare(subject, *operator, *value, window)
             }
-            Condition::Alarm { pattern, .. } => {
-                TermResult::unknown(format!("no state of an alarm `{pattern}` was recorded"))
-            }
+            Condition::Alarm { pattern, state } => return self.alarm(pattern, *state, window, Extent::Ever),
             Condition::Mark(name) => {
                 let at = self.recording.mark_ms(name, window);
                 TermResult {
@@ -247,7 +265,7 @@ impl Judge<'_> {
     fn compare(&self, subject: &Measure, operator: Operator, value: Value, window: WindowMs) -> TermResult {
         match subject {
             Measure::Signal { aggregate, signal } => self.compare_signal(*aggregate, signal, operator, value, window),
-            Measure::Detect(alarm) => TermResult::unknown(format!("no state of alarm `{alarm}` was recorded")),
+            Measure::Detect(alarm) => self.compare_detect(alarm, operator, value, window),
             Measure::Ack => self.compare_ack(operator, value, window),
             Measure::Steps { playbook, must } => {
                 let (done, all) = self.recording.steps(playbook, *must);
@@ -366,13 +384,22 @@ fn reports_since_ms(recording: &Recording, spec: &SignalSpec) -> Option<u64> {
     }
 }
 
+/// What did not come true so far may still do so while its time is not up.
+fn still_open(last: TermResult, is_open: bool) -> TermResult {
+    if is_open && last.held == Some(false) {
+        let missing = Some("the run ended before the time was up".to_owned());
+        return TermResult { held: None, missing, ..last };
+    }
+    last
+}
+
 /// Turns a result on incomplete data into "not known": missing data is never a pass.
 fn complete(result: TermResult) -> TermResult {
     if result.missing.is_some() { TermResult { held: None, ..result } } else { result }
 }
 
 /// The bound as a number in the signal's own unit.
-fn bound(value: Value, baseline: Option<f64>) -> Option<f64> {
+pub(super) fn bound(value: Value, baseline: Option<f64>) -> Option<f64> {
     match value {
         Value::Number(number) | Value::Ratio(number) | Value::Rate(number) => Some(number),
         Value::Duration(duration) => Some(duration.as_secs_f64()),

@@ -1,5 +1,7 @@
 //! The rules of expectations, each with numbers that can be checked by hand.
 
+mod alarm;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

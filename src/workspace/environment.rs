@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::role::{self, AssumedRole};
 use super::safety::{self, Deadman, DeadmanSwitch};
 use super::{ProgramPattern, Window};
-use crate::sandbox::{FisSpec, FunctionSpec, SandboxSpec};
+use crate::sandbox::{AlarmSpec, FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::{PersonId, Rate};
 
 /// An environment as `gameday.yaml` has it. Which keys it has decides its kind: `functions` a sandbox, `endpoint` an
@@ -24,6 +24,9 @@ pub struct EnvironmentSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub card_provider: Option<SocketAddrV4>,
+    /// Alarms that the sandbox's CloudWatch has from the start, by name. Only in a sandbox; default none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, AlarmSpec>,
     /// How experiments of the sandbox's Fault Injection Service go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fis: Option<FisSpec>,
@@ -243,6 +246,7 @@ impl EnvironmentSpec {
         let sandbox = [
             ("functions", !self.functions.is_empty()),
             ("card_provider", self.card_provider.is_some()),
+            ("alarms", !self.alarms.is_empty()),
             ("fis", self.fis.is_some()),
         ];
         // An emulator may be bound to an account and check who calls, and has no Region of its own.
@@ -287,9 +291,12 @@ impl EnvironmentSpec {
 
     /// What the embedded sandbox runs.
     pub(super) fn sandbox(&self) -> SandboxSpec {
+        // Elsewhere they are refused as a whole, and nothing more is to be said of each.
+        let is_elsewhere = self.endpoint.is_some() || self.account.is_some();
         SandboxSpec {
             functions: self.functions.clone(),
             card_provider: self.card_provider,
+            alarms: if is_elsewhere { BTreeMap::new() } else { self.alarms.clone() },
             fis: self.fis.unwrap_or_default(),
         }
     }

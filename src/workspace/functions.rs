@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
-use crate::sandbox::{FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
+use crate::sandbox::{AlarmSpec, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
 /// Reads and checks a file for `gameday sandbox up --functions`. Code folders are looked for beside it.
 ///
@@ -22,6 +22,7 @@ pub fn read_functions(path: &Path) -> Result<SandboxSpec, Vec<Diagnostic>> {
 fn read(source: &Arc<SourceFile>, folder: &Path, problems: &mut Vec<Diagnostic>) -> Option<SandboxSpec> {
     let mut decoder = Decoder::new(Tree::parse(source, problems)?);
     decoder.map::<FunctionSpec>(&["functions"]);
+    decoder.map::<AlarmSpec>(&["alarms"]);
     let (spec, document, found) = decoder.finish::<SandboxSpec>();
     problems.extend(found);
     let spec = spec?;
@@ -37,6 +38,14 @@ pub(super) fn check(place: Place<'_>, spec: &SandboxSpec) -> Vec<Diagnostic> {
 
 fn locate(place: Place<'_>, problem: SpecProblem) -> Option<Diagnostic> {
     let at = problem.path.iter().fold(place, |place, key| place.key(key));
+    let is_alarm = problem.path.first().is_some_and(|key| key == "alarms");
+    // A function that could not be read is there all the same.
+    if is_alarm && matches!(problem.path.last().map(String::as_str), Some("function" | "alias")) {
+        let functions = place.key("functions");
+        if functions.has_problems() {
+            return None;
+        }
+    }
     // What a function lacks may be what of it could not be read, and that is told already.
     if problem.path.len() == 2 && at.has_problems() {
         return None;
@@ -46,8 +55,8 @@ fn locate(place: Place<'_>, problem: SpecProblem) -> Option<Diagnostic> {
         None => (problem.text, None),
     };
     let is_value = at.is_found() && at.text().is_some();
-    let found =
-        if is_value { at.error("invalid-function", message) } else { at.name_error("invalid-function", message) };
+    let code = if is_alarm { "invalid-alarm" } else { "invalid-function" };
+    let found = if is_value { at.error(code, message) } else { at.name_error(code, message) };
     Some(found.with_help_if(help))
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Environment, EnvironmentSpec, Notify, ReportSpec, functions};
 use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
-use crate::sandbox::FunctionSpec;
+use crate::sandbox::{AlarmSpec, FunctionSpec};
 
 /// The version of the file format that this program reads.
 const FORMAT: u32 = 1;
@@ -47,6 +47,7 @@ pub(super) fn read(
 ) -> Option<(Settings, BTreeMap<String, Environment>)> {
     let mut decoder = Decoder::new(Tree::parse(source, problems)?);
     decoder.map::<FunctionSpec>(&["environments", "*", "functions"]);
+    decoder.map::<AlarmSpec>(&["environments", "*", "alarms"]);
     decoder.map::<EnvironmentSpec>(&["environments"]);
     let (settings, document, found) = decoder.finish::<Settings>();
     problems.extend(found);

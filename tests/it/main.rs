@@ -3,14 +3,15 @@
 #![cfg(test)]
 
 mod account;
+mod alarm;
 mod apart;
 mod check;
 mod contract;
 mod crash;
+mod deadman;
 mod effect;
 mod exec;
 mod faults_page;
-mod deadman;
 mod fis;
 mod hostile;
 mod lambda;

@@ -1,5 +1,6 @@
 //! Events and facts become a [`Report`]: a pure function, one file a topic.
 
+mod alarm;
 mod fault;
 mod finding;
 mod header;
@@ -29,6 +30,7 @@ struct Run<'a> {
     ended_at: DateTime<Utc>,
     /// When another process began to recover it.
     recovered_at: Option<DateTime<Utc>>,
+    alarms: alarm::Records,
 }
 
 impl<'a> Run<'a> {
@@ -43,6 +45,7 @@ impl<'a> Run<'a> {
             end_ms: last.map_or(0, |event| event.elapsed_ms),
             ended_at: last.map_or(DateTime::UNIX_EPOCH, |event| event.at),
             recovered_at: recovery.and_then(|index| events.get(index)).map(|event| event.at),
+            alarms: alarm::Records::of(events),
         }
     }
 
@@ -82,6 +85,7 @@ impl Report {
             hypotheses: hypothesis::hypotheses(&run, &evidence),
             phases: header::phases(&run),
             faults: fault::faults(&run),
+            alarms: alarm::alarms(&run),
             gates: hypothesis::gates(&run),
             guardrails: safety::guardrails(&run),
             steps: people::steps(&run),

@@ -1,9 +1,10 @@
 //! Detection of and response to a fault, as the metrics are defined: every time runs from the first proven effect.
 //!
-//! A mark belongs to the fault that it names, else to the latest one that was effective by then. This version records
-//! no alarms, so that only people detect; an inject before the first human mark takes the credit.
+//! A mark belongs to the fault that it names, else to the latest one that was effective by then; an alarm belongs to the
+//! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit.
 
 use super::Run;
+use super::alarm::{clear_lag, owner};
 use crate::event::{EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
@@ -21,8 +22,15 @@ pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
     let period_ms = run.facts.proof_periods_ms.get(fault.identity.fault.as_str()).copied().unwrap_or(LOOK_PERIOD_MS);
     let seen = Seen { run, fault, effective_ms, period_ms };
     let (detected_by, time_to_detect) = seen.detection();
+    let alarm = seen.alarm();
+    let clear_lag = match &alarm {
+        Some(alarm) => clear_lag(run, Some(fault), alarm.cleared_ms),
+        None => Metric::not_applicable("no expected alarm fired"),
+    };
     Response {
         detected_by,
+        alarm: alarm.as_ref().map(|alarm| alarm.name.clone()),
+        alarm_ms: alarm.as_ref().map(|alarm| alarm.moment.at_ms),
         injection_lag: Metric::Measured {
             ms: effective_ms.saturating_sub(fault.requested_ms),
             uncertainty_ms: period_ms,
@@ -33,6 +41,7 @@ pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
         time_to_identify: seen.until_mark("identified"),
         time_to_mitigate: seen.until_mark("mitigated"),
         time_to_recover: seen.recovery(),
+        clear_lag,
     }
 }
 
@@ -50,12 +59,15 @@ fn never_effective(fault: &FaultProgress) -> Response {
     };
     Response {
         detected_by: None,
+        alarm: None,
+        alarm_ms: None,
         injection_lag,
         time_to_detect: none(),
         time_to_acknowledge: none(),
         time_to_identify: none(),
         time_to_mitigate: none(),
         time_to_recover: none(),
+        clear_lag: none(),
     }
 }
 
@@ -63,6 +75,13 @@ fn never_effective(fault: &FaultProgress) -> Response {
 struct Moment {
     at_ms: u64,
     source: String,
+}
+
+/// The expected alarm that came first.
+struct FirstAlarm {
+    name: String,
+    moment: Moment,
+    cleared_ms: Option<u64>,
 }
 
 /// An effective fault and everything that was seen of it.
@@ -149,14 +168,54 @@ impl Seen<'_> {
         !self.run.has_people()
     }
 
-    fn detection(&self) -> (Option<String>, Metric) {
-        if self.is_unattended() {
-            return (None, Metric::not_applicable("no person left a trace in this run"));
+    /// The first expected alarm that went to `ALARM` while this fault was the latest.
+    fn alarm(&self) -> Option<FirstAlarm> {
+        let expected = self.run.facts.alarms.iter().flat_map(|alarms| &alarms.expected);
+        let fired = expected.filter_map(|name| {
+            let record = self.run.alarms.alarms.get(name)?;
+            let is_ours = |at_ms: u64| owner(self.run, at_ms).is_some_and(|it| it.identity == self.fault.identity);
+            let fired = record.fired.iter().find(|fired| is_ours(fired.at_ms))?;
+            let vague = if fired.is_exact { "" } else { ", by the time of its last update" };
+            let moment = Moment { at_ms: fired.at_ms, source: format!("alarm {name}{vague}") };
+            Some(FirstAlarm { name: name.clone(), cleared_ms: record.cleared_ms(fired.at_ms), moment })
+        });
+        fired.min_by_key(|alarm| alarm.moment.at_ms)
+    }
+
+    /// Why it can not be said that nobody noticed; none where a person or an alarm was there to do so, and kept silent.
+    fn unknown_detection(&self) -> Option<&'static str> {
+        let expected = self.run.facts.alarms.as_ref().map(|alarms| alarms.expected.as_slice()).unwrap_or_default();
+        let until_ms = self.fault.ended_ms.unwrap_or(self.run.end_ms);
+        let mut unread = self.run.alarms.unread(self.run.end_ms);
+        let is_unread = unread.any(|(from, to, _)| from < until_ms && to > self.effective_ms);
+        let is_free = |name: &String| {
+            let record = self.run.alarms.alarms.get(name);
+            record.is_some_and(|record| record.could_fire(self.fault.requested_ms, until_ms))
+        };
+        if !expected.is_empty() && is_unread {
+            Some("alarms could not be read in that time")
+        } else if !self.is_unattended() {
+            None
+        } else if expected.is_empty() {
+            Some("no person left a trace in this run")
+        } else if !expected.iter().any(is_free) {
+            Some("the expected alarms were in ALARM already, or unknown")
+        } else {
+            None
         }
+    }
+
+    fn detection(&self) -> (Option<String>, Metric) {
         let human = [self.mark(&KNOWING_MARKS), self.acknowledged()].into_iter().flatten().min_by_key(|it| it.at_ms);
-        match human {
-            None => (Some("nobody".to_owned()), self.censored("detected", self.effective_ms)),
-            Some(moment) => {
+        if let Some(alarm) = self.alarm()
+            && human.as_ref().is_none_or(|human| alarm.moment.at_ms <= human.at_ms)
+        {
+            return (Some("alarm".to_owned()), self.measured(alarm.moment));
+        }
+        match (human, self.unknown_detection()) {
+            (None, Some(why)) => (None, Metric::not_applicable(why)),
+            (None, None) => (Some("nobody".to_owned()), self.censored("detected", self.effective_ms)),
+            (Some(moment), _) => {
                 let told = self.notice().filter(|notice| notice.at_ms <= moment.at_ms);
                 let by = if told.is_some() { "inject" } else { "human" };
                 let mut metric = self.measured(moment);
@@ -169,7 +228,8 @@ impl Seen<'_> {
     }
 
     fn acknowledgement(&self) -> Metric {
-        let Some(notice) = self.notice() else {
+        let alarm = || self.alarm().filter(|_| !self.is_unattended()).map(|alarm| alarm.moment);
+        let Some(notice) = self.notice().or_else(alarm) else {
             return Metric::not_applicable("there was no notice to acknowledge");
         };
         match self.acknowledged() {

@@ -6,7 +6,7 @@ use super::header::phase_end;
 use super::safety::abort_cause;
 use crate::event::{Event, EventKind, FaultEnd, FaultProgress, Recoverer, RunOutcome, StepOutcome};
 use crate::report::model::TimelineEntry;
-use crate::report::number::plural;
+use crate::report::number::{plural, stopwatch};
 
 /// What an entry says.
 struct Words {
@@ -38,7 +38,8 @@ fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
     let Words { kind, about, text, is_trouble } = run_words(run, &event.kind)
         .or_else(|| people_words(&event.kind))
         .or_else(|| fault_words(run, &event.kind))
-        .or_else(|| load_words(&event.kind))?;
+        .or_else(|| load_words(&event.kind))
+        .or_else(|| alarm_words(&event.kind))?;
     Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
 }
 
@@ -159,6 +160,24 @@ fn load_words(kind: &EventKind) -> Option<Words> {
         EventKind::LoadStarted { load, .. } => Words::new("load", load, "load started"),
         EventKind::LoadEnded { load } => Words::new("load", load, "load ended"),
         EventKind::LoadLost { load, why } => Words::new("load", load, format!("load lost: {why}")).trouble(),
+        _ => return None,
+    })
+}
+
+fn alarm_words(kind: &EventKind) -> Option<Words> {
+    Some(match kind {
+        EventKind::AlarmFound { alarm, state, .. } => {
+            Words::new("alarm", alarm, format!("is {state} before the first phase"))
+        }
+        EventKind::AlarmTransitioned { alarm, to, at_ms, reason, .. } => {
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            Words::new("alarm", alarm, format!("{to} since {}{reason}", stopwatch(*at_ms)))
+        }
+        EventKind::AlarmLost { alarm } => Words::new("alarm", alarm, "no longer there").trouble(),
+        EventKind::AlarmsUnread { why, .. } => {
+            Words { about: None, ..Words::new("alarm", "", format!("not read: {why}")).trouble() }
+        }
+        EventKind::AlarmsReread => Words { about: None, ..Words::new("alarm", "", "read again") },
         _ => return None,
     })
 }

@@ -35,6 +35,8 @@ pub struct Chart {
     pub bounds: Vec<BoundBand>,
     /// The faults.
     pub faults: Vec<FaultBar>,
+    /// The alarms that were read.
+    pub alarms: Vec<AlarmBar>,
     /// The steps for people.
     pub steps: Vec<StepBar>,
     /// Marks, notes, injects, and what ended the run.
@@ -141,6 +143,17 @@ pub struct FaultBar {
     pub restored_ms: Option<u64>,
 }
 
+/// An alarm, over the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmBar {
+    /// Its name, with what is to be said of it.
+    pub name: String,
+    /// When it was in `ALARM`: from and to.
+    pub alarm_ms: Vec<(u64, u64)>,
+    /// When its state was not known, or it had insufficient data.
+    pub unknown_ms: Vec<(u64, u64)>,
+}
+
 /// A step for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepBar {
@@ -233,6 +246,7 @@ impl Chart {
         self.phases.is_empty()
             && self.loads.is_empty()
             && self.faults.is_empty()
+            && self.alarms.is_empty()
             && self.steps.is_empty()
             && self.ticks.is_empty()
     }
@@ -258,6 +272,7 @@ impl Chart {
         lane::failure_lane(&mut canvas, &self.loads, &self.bounds);
         lane::latency_lane(&mut canvas, &self.loads, &self.bounds);
         people::fault_lane(&mut canvas, &self.faults);
+        people::alarm_lane(&mut canvas, &self.alarms);
         people::step_lane(&mut canvas, &self.steps);
         people::tick_lane(&mut canvas, &self.ticks);
         self.frame(canvas, style)

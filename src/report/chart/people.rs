@@ -1,8 +1,8 @@
-//! The lanes of bars and ticks: faults, steps for people, and what people said.
+//! The lanes of bars and ticks: faults, alarms, steps for people, and what people said.
 
 use super::lane::{Canvas, overlaps, row_y};
 use super::scale::fit;
-use super::{FaultBar, StepBar, Tick, TickKind};
+use super::{AlarmBar, FaultBar, StepBar, Tick, TickKind};
 
 /// How many rows of faults or steps are drawn; the tables have them all.
 const ROWS_MAX: usize = 14;
@@ -51,6 +51,33 @@ pub(super) fn fault_lane(canvas: &mut Canvas, faults: &[FaultBar]) {
         canvas.y += FAULT_ROW + bar_name(canvas, &name, span, y + 12.5);
     }
     finish_rows(canvas, faults.len());
+}
+
+/// Alarms: solid while in `ALARM`, an outline while nothing is known of them, nothing while they are `OK`.
+pub(super) fn alarm_lane(canvas: &mut Canvas, alarms: &[AlarmBar]) {
+    if alarms.is_empty() {
+        return;
+    }
+    canvas.heading("Alarms");
+    canvas.key(&[("gd-alarm", "in ALARM"), ("gd-alarm-unknown", "insufficient data, or not read")]);
+    for alarm in alarms.iter().take(ROWS_MAX) {
+        let y = canvas.y;
+        let (start, end) = canvas.span(0, canvas.length_ms);
+        canvas.svg.line("gd-base", [start, y + 8.0, end, y + 8.0]);
+        for (class, times) in [("gd-alarm-unknown", &alarm.unknown_ms), ("gd-alarm", &alarm.alarm_ms)] {
+            for (from_ms, to_ms) in times {
+                let (from, to) = canvas.span(*from_ms, (*to_ms).min(canvas.length_ms));
+                canvas.svg.rectangle(class, [from, y + 2.0, (to - from).max(1.0), 12.0]);
+            }
+        }
+        let shown = alarm.alarm_ms.iter().chain(&alarm.unknown_ms);
+        let last_ms = shown.map(|(_, to_ms)| (*to_ms).min(canvas.length_ms)).max().unwrap_or_default();
+        let first_ms =
+            alarm.alarm_ms.iter().chain(&alarm.unknown_ms).map(|(from_ms, _)| *from_ms).min().unwrap_or_default();
+        let span = canvas.span(first_ms, last_ms);
+        canvas.y += FAULT_ROW + bar_name(canvas, &alarm.name, span, y + 12.5);
+    }
+    finish_rows(canvas, alarms.len());
 }
 
 /// Steps: a bar from opening to closing, a tick where it was due, the part behind it marked as late.

@@ -28,6 +28,8 @@ pub struct Facts {
     pub hypotheses: Vec<HypothesisFacts>,
     /// What ends the run at once, in the file's order.
     pub guardrails: Vec<GuardrailFacts>,
+    /// The alarms that are read; none where the scenario asks for none.
+    pub alarms: Option<AlarmFacts>,
     /// Each phase with its planned length in milliseconds.
     pub phases: BTreeMap<String, u64>,
     /// What each load's target counts.
@@ -87,6 +89,19 @@ pub struct GuardrailFacts {
     pub rule: String,
     /// `abort`, `warn` or `ignore`.
     pub on_missing: String,
+}
+
+/// The alarms of the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlarmFacts {
+    /// They must fire.
+    pub expected: Vec<String>,
+    /// They may fire.
+    pub tolerated: Vec<String>,
+    /// Named in an expectation alone.
+    pub watched: Vec<String>,
+    /// Patterns of expectations, which may fit several.
+    pub patterns: Vec<String>,
 }
 
 /// What a load's target counts. The unit of its shape chose the model.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{CoverFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
+use super::{AlarmFacts, CoverFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::load::{LoadStatistic, Model};
-use crate::observe::{SignalSource, SignalSpec};
-use crate::plan::{ChangePlan, CoverPlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
+use crate::observe::{SignalSource, SignalSpec, alarm_interval};
+use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
 use crate::report::redact::Redaction;
@@ -70,6 +70,7 @@ impl Facts {
                     on_missing: key(&guardrail.on_missing),
                 })
                 .collect(),
+            alarms: plan.alarms.as_ref().map(alarm_facts),
             phases: plan.phases.iter().map(|phase| (phase.phase.to_string(), elapsed_ms(phase.length.0))).collect(),
             load_units: plan
                 .loads
@@ -101,6 +102,15 @@ fn covers(plan: &Plan) -> BTreeMap<String, CoverFacts> {
         Some((change.fault.to_string(), CoverFacts { is_switch, text: cover.to_string() }))
     };
     changes.filter_map(of).collect()
+}
+
+fn alarm_facts(alarms: &AlarmPlan) -> AlarmFacts {
+    let texts = |names: &[crate::unit::AlarmName]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let (expected, tolerated) = (texts(&alarms.expected), texts(&alarms.tolerated));
+    let is_listed = |name: &&str| expected.iter().chain(&tolerated).any(|listed| listed == *name);
+    let watched = alarms.names().filter(|name| !is_listed(name)).map(str::to_owned).collect();
+    let patterns = alarms.globs().map(str::to_owned).collect();
+    AlarmFacts { expected, tolerated, watched, patterns }
 }
 
 /// A unit variant's name, as files write it.
@@ -226,7 +236,10 @@ fn longest_period(plan: &Plan, expectation: &Expectation) -> Duration {
         Ok(SignalSource::Cloudwatch(metric)) => metric.period.map_or(METRIC_PERIOD_DEFAULT, |period| period.0),
         Ok(SignalSource::Load(_)) | Err(_) => LOAD_PERIOD,
     };
-    signals(plan, expectation).map(period).max().unwrap_or(LOAD_PERIOD)
+    let is_local = !matches!(plan.environment.kind, EnvironmentKind::Account { .. });
+    let is_alarm = |term: &Term| matches!(term.condition, Condition::Alarm { .. });
+    let alarms = expectation.terms.iter().any(is_alarm).then(|| alarm_interval(is_local));
+    signals(plan, expectation).map(period).chain(alarms).max().unwrap_or(LOAD_PERIOD)
 }
 
 /// A term's bound, where a lane of the chart shows what it bounds: a high percentile of latency, or a share of requests.

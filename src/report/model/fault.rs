@@ -46,11 +46,15 @@ pub struct Fault {
 pub struct Response {
     /// `alarm`, `human`, `inject` or `nobody`; none where there was nothing to detect or nobody to do so.
     pub detected_by: Option<String>,
+    /// The expected alarm that came first.
+    pub alarm: Option<String>,
+    /// When it came, by AWS's clock on the run's.
+    pub alarm_ms: Option<u64>,
     /// From the request to the first proven effect.
     pub injection_lag: Metric,
     /// From the effect to its detection.
     pub time_to_detect: Metric,
-    /// From the notice to its acknowledgement.
+    /// From the notice, or from the alarm where there was none, to its acknowledgement.
     pub time_to_acknowledge: Metric,
     /// From the effect to the right diagnosis.
     pub time_to_identify: Metric,
@@ -58,4 +62,6 @@ pub struct Response {
     pub time_to_mitigate: Metric,
     /// From the effect to the signal back in its bounds.
     pub time_to_recover: Metric,
+    /// From the undo to the alarm's `OK`.
+    pub clear_lag: Metric,
 }

@@ -3,6 +3,7 @@
 //! Times are milliseconds since the run's start, moments are UTC. A field without a value is `null`, never left out, so
 //! that a template can tell a missing value from a mistyped name.
 
+mod alarm;
 mod fault;
 mod header;
 mod hypothesis;
@@ -13,6 +14,7 @@ mod safety;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use alarm::{Alarm, AlarmStretch};
 pub use fault::{Fault, Response};
 pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
@@ -41,6 +43,8 @@ pub struct Report {
     /// Each fault with its times, and how it was detected and answered. Routes through the proxy are changes but no
     /// faults: they stand in the ledger alone.
     pub faults: Vec<Fault>,
+    /// Alarms: expected ones first, then those that nobody named and that fired, then the others.
+    pub alarms: Vec<Alarm>,
     /// Gates, in order.
     pub gates: Vec<Gate>,
     /// Guardrails, in the plan's order.
@@ -74,7 +78,7 @@ pub struct Finding {
     pub severity: String,
     /// The kind: `dirty`, `refuted`, `gap_closed`, `not_effective`, `unnoticed`, `overdue`, …
     pub kind: String,
-    /// The hypothesis, fault, step, load or guardrail that it is about.
+    /// The hypothesis, fault, alarm, step, load or guardrail that it is about.
     pub about: Option<String>,
     /// In one sentence.
     pub text: String,
@@ -89,7 +93,7 @@ pub struct TimelineEntry {
     pub at_ms: u64,
     /// The moment.
     pub at: DateTime<Utc>,
-    /// `run`, `phase`, `gate`, `load`, `fault`, `step`, `mark`, `note`, `inject` or `guardrail`.
+    /// `run`, `phase`, `gate`, `load`, `fault`, `alarm`, `step`, `mark`, `note`, `inject` or `guardrail`.
     pub kind: String,
     /// What it is about: the phase's, fault's, step's … name.
     pub about: Option<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::super::alarm_task::{Alarms, AlarmsNotReady};
 use super::super::control::{Control, ControlError, Request, short_name};
 use super::super::core::Input;
 use super::super::folder::{FolderError, LockError, RunFolder, live_runs, read_plan};
@@ -60,6 +61,9 @@ pub enum RunError {
     /// Nobody would undo if this process died.
     #[error(transparent)]
     Watchdog(#[from] WatchdogError),
+    /// An alarm that the scenario needs is not there, or cannot be read.
+    #[error(transparent)]
+    Alarms(#[from] AlarmsNotReady),
     /// A load cannot be made.
     #[error(transparent)]
     Load(#[from] PlanError),
@@ -79,7 +83,7 @@ impl RunError {
     #[must_use]
     pub fn is_not_ready(&self) -> bool {
         match self {
-            Self::Stage(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
+            Self::Stage(_) | Self::Alarms(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
             Self::RemoteLock(RemoteLockError::Aws { .. } | RemoteLockError::Foreign(_)) => true,
             Self::RemoteLock(RemoteLockError::Held { .. } | RemoteLockError::Log(_))
             | Self::Folder(_)
@@ -112,6 +116,7 @@ pub(super) struct Prepared {
     pub(super) stage: Stage,
     pub(super) loads: BTreeMap<LoadId, LoadPlan>,
     pub(super) probes: Vec<(SignalId, HttpProbe)>,
+    pub(super) alarms: Option<Alarms>,
     pub(super) commands: mpsc::Receiver<Request>,
     pub(super) control: Control,
     pub(super) watchdog: Option<Watchdog>,
@@ -160,10 +165,14 @@ pub(super) async fn prepare(
     })
     .await
     .map_err(Box::new)?;
-    let ready = match told {
-        Ok(()) => ready(&plan, &stage, options.seed, recorder),
+    let alarms = match told {
+        Ok(()) => look_at_alarms(&plan, &mut stage, recorder).await,
         Err(error) => Err(error.into()),
     };
+    let ready = alarms.and_then(|alarms| {
+        let (loads, probes) = ready(&plan, &stage, options.seed, recorder)?;
+        Ok((loads, probes, alarms))
+    });
     let guarded = match ready {
         Ok(ready) => {
             guard(&plan, &stage, options, folder, recorder).await.map(|(lock, watchdog)| (ready, lock, watchdog))
@@ -171,8 +180,8 @@ pub(super) async fn prepare(
         Err(error) => Err(error),
     };
     match guarded {
-        Ok(((loads, probes), lock, watchdog)) => {
-            Ok(Prepared { plan, stage, loads, probes, commands, control, watchdog, lock })
+        Ok(((loads, probes, alarms), lock, watchdog)) => {
+            Ok(Prepared { plan, stage, loads, probes, alarms, commands, control, watchdog, lock })
         }
         Err(error) => {
             stage.clear().await;
@@ -230,6 +239,16 @@ async fn start_watchdog(options: &RunOptions, folder: &RunFolder, recorder: &Rec
             Err(error.into())
         }
     }
+}
+
+/// Looks for the alarms that the plan names: what it means to see must be there before anything is changed.
+async fn look_at_alarms(plan: &Plan, stage: &mut Stage, recorder: &Recorder) -> Result<Option<Alarms>, RunError> {
+    let aws = stage.faults.aws.clone();
+    let alarms = Alarms::look(plan, &aws, recorder.log().clock(), &mut stage.checks).await?;
+    for found in alarms.iter().flat_map(Alarms::found) {
+        recorder.record(found)?;
+    }
+    Ok(alarms)
 }
 
 type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);

@@ -20,6 +20,7 @@ mod metrics;
 mod operation;
 mod page;
 mod protocol;
+mod spec;
 mod statistic;
 
 use std::sync::{Mutex, MutexGuard};
@@ -31,6 +32,7 @@ use self::alarms::Alarms;
 use self::lambda::{InFlight, record_in_flight};
 use self::metrics::Metrics;
 pub(in crate::sandbox) use self::protocol::{TARGET_PREFIX, json, router};
+pub use self::spec::{AlarmSpec, ComparisonOperator, LambdaMetric, TreatMissingData};
 use crate::unit::Clock;
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Aggregate, AlarmState, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
+use super::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
 use crate::unit::format_duration;
 
 impl fmt::Display for Expectation {
@@ -59,16 +59,6 @@ impl fmt::Display for PhaseWindow {
             Self::After(phase) => write!(formatter, "after {phase}"),
             Self::Within { limit, after } => write!(formatter, "within {} after {after}", format_duration(*limit)),
         }
-    }
-}
-
-impl fmt::Display for AlarmState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Alarm => "ALARM",
-            Self::Ok => "OK",
-            Self::InsufficientData => "INSUFFICIENT_DATA",
-        })
     }
 }
 

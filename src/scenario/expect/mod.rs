@@ -15,7 +15,7 @@ pub(in crate::scenario) use check::{Names, cannot_gate};
 pub use parse::{ParseError, Parsed, TermSpans, parse};
 pub use quantity::{Quantity, Series, Unit};
 
-use crate::unit::{AlarmName, PhaseId, PlaybookId, SignalId};
+use crate::unit::{AlarmName, AlarmState, PhaseId, PlaybookId, SignalId};
 
 /// Terms joined by `and`; all must hold. Never empty.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ pub enum Condition {
         /// The bound.
         value: Value,
     },
-    /// `alarm(glob) is STATE`: any alarm whose name matches is in the state.
+    /// `alarm(glob) is STATE`: of the alarms whose names fit, any is in `ALARM` or in `INSUFFICIENT_DATA`, or all are `OK`.
     Alarm {
         /// A glob over alarm names: `*` stands for any text.
         pattern: String,
@@ -144,17 +144,6 @@ pub enum PhaseWindow {
         /// The phase.
         after: PhaseId,
     },
-}
-
-/// A state of a CloudWatch alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlarmState {
-    /// Out of its bounds.
-    Alarm,
-    /// In its bounds.
-    Ok,
-    /// Not enough data to say.
-    InsufficientData,
 }
 
 impl Operator {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Aggregate, AlarmState, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
-use crate::unit::{IdError, Percent, PhaseId, Rate, UnitError, nearest, parse_duration};
+use super::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
+use crate::unit::{AlarmName, AlarmState, IdError, Percent, PhaseId, Rate, UnitError, nearest, parse_duration};
 
 /// The longest expectation, in bytes.
 const EXPECTATION_BYTES_MAX: usize = 4_096;
@@ -320,7 +320,7 @@ impl<'t> Parser<'t> {
             }
             "detect" => {
                 self.open(word)?;
-                let (alarm, at) = self.name("the name of an alarm")?;
+                let (alarm, at) = self.alarm_name()?;
                 spans.name = at;
                 self.close()?;
                 Measure::Detect(alarm)
@@ -341,6 +341,18 @@ impl<'t> Parser<'t> {
         self.next += 1;
         let value = self.value(spans)?;
         Ok(Condition::Compare { measure, operator, value })
+    }
+
+    /// The name of an alarm, which may have blanks in it.
+    fn alarm_name(&mut self) -> Result<(AlarmName, Range<usize>), ParseError> {
+        let (_, mut span) = self.word("the name of an alarm")?;
+        while self.peek_word().is_some() {
+            span.end = self.word("the name of an alarm")?.1.end;
+        }
+        match self.slice(&span).parse() {
+            Ok(name) => Ok((name, span)),
+            Err(problem) => Err(error(span, problem.to_string())),
+        }
     }
 
     fn open(&mut self, word: &str) -> Result<(), ParseError> {
@@ -452,6 +464,7 @@ mod tests {
         for text in [
             "p99(latency) <= 800ms during slow and mean(ok) >= 99% during slow",
             "detect(payments-p99-high) <= 3m",
+            "detect(Payments / errors prod) <= 3m",
             "ack() <= 5m and steps(pb-payment-latency, must) == 100%",
             "steps(pb) >= 50%",
             "sum(orders) >= 95% of baseline within 10m after slow",

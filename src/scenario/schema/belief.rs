@@ -23,7 +23,9 @@ pub struct Hypothesis {
     /// - `for D` looks at the trailing D, which must be full before it can be true.
     /// - `detect(alarm) <= 3m` is the time from the first effect to the alarm, `ack() <= 5m` from the notice to the
     ///   acknowledgement, `steps(playbook, must) == 100%` the share of steps done in time.
-    /// - `alarm(name-*) is ALARM` (or `OK`, `INSUFFICIENT_DATA`) and `mark(name)` stand alone.
+    /// - `alarm(name-*) is ALARM` (or `OK`, `INSUFFICIENT_DATA`) and `mark(name)` stand alone. Of several alarms any may be in
+    ///   `ALARM`, and all must be `OK`; over a window `ALARM` may be at any moment, and `OK` must be at every one. An alarm with
+    ///   insufficient data is neither: that is not known.
     ///
     /// `abort_if`, `effect_if`, `until` and `unless` use the same grammar.
     pub expect: String,
@@ -50,13 +52,14 @@ pub enum Severity {
     Critical,
 }
 
-/// Which alarms should fire, and which may.
+/// Which CloudWatch alarms should fire, and which may. Alarms are read where a scenario has this key or speaks of an alarm in an
+/// expectation: by `cloudwatch:DescribeAlarms`, every 5 s in an account. Those that are expected, or judged, must be there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alarms {
-    /// They must fire.
+    /// They must fire. One that keeps silent is a finding; `detect(alarm)` makes a hypothesis of it.
     pub expected: Vec<AlarmName>,
-    /// They may fire.
+    /// They may fire. Every other alarm of the account that goes to `ALARM` in the run is told as unexpected.
     pub tolerated: Vec<AlarmName>,
 }
 

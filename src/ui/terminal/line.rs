@@ -6,7 +6,7 @@ use console::{Style, style};
 use crate::event::{
     AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, SwitchStep, Verdict,
 };
-use crate::unit::{FaultId, PersonId, PhaseId, StepId, format_duration, printable};
+use crate::unit::{AlarmState, FaultId, PersonId, PhaseId, StepId, format_duration, printable};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
 pub(super) fn clock(elapsed_ms: u64) -> String {
@@ -70,6 +70,11 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
         EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
         EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
+        EventKind::AlarmFound { .. }
+        | EventKind::AlarmTransitioned { .. }
+        | EventKind::AlarmLost { .. }
+        | EventKind::AlarmsUnread { .. }
+        | EventKind::AlarmsReread => return alarms_line(kind),
         EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
         EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
         EventKind::FaultEffective { identity, evidence } => {
@@ -115,8 +120,8 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
-        EventKind::GuardrailRead { .. } => return None,
-        EventKind::ProcessStarted { .. }
+        EventKind::GuardrailRead { .. }
+        | EventKind::ProcessStarted { .. }
         | EventKind::LoadRecorded(_)
         | EventKind::SignalSampled { .. }
         | EventKind::FaultIntended { .. }
@@ -132,6 +137,29 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
+}
+
+/// What became of an alarm, or of looking at them.
+fn alarms_line(kind: &EventKind) -> Option<Line> {
+    if let EventKind::AlarmTransitioned { alarm, from, to, at_ms, reason, .. } = kind {
+        return Some(alarm_line(alarm, (*from, *to), *at_ms, reason));
+    }
+    let text = if let EventKind::AlarmFound { alarm, state, transitioned_at, actions_enabled, .. } = kind {
+        match (state, actions_enabled) {
+            (AlarmState::Alarm, _) => {
+                format!("alarm {alarm} is in ALARM already, since {}", transitioned_at.format("%F %T UTC"))
+            }
+            (_, false) => format!("alarm {alarm} tells nobody: its actions are disabled"),
+            (_, true) => return None,
+        }
+    } else if let EventKind::AlarmLost { alarm } = kind {
+        format!("alarm {alarm} is no longer there")
+    } else if let EventKind::AlarmsUnread { why, .. } = kind {
+        format!("alarms can not be read: {why}")
+    } else {
+        return Some((quiet(), "alarms are read again".to_owned()));
+    };
+    Some((warning(), text))
 }
 
 /// A dead man's switch with which something went wrong.
@@ -157,6 +185,18 @@ fn lock_line(step: &str, error: &str, by_hand: &[String]) -> Line {
         return (warning(), format!("could not {step}: {error}"));
     }
     (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
+}
+
+/// AWS's moment stands beside our own, which is that of the poll.
+fn alarm_line(alarm: &str, (from, to): (Option<AlarmState>, AlarmState), at_ms: u64, reason: &str) -> Line {
+    let sign = match to {
+        AlarmState::Alarm => mark("◉", Style::new().red()),
+        AlarmState::Ok => mark("◉", Style::new().green()),
+        AlarmState::InsufficientData => mark("◉", Style::new().dim()),
+    };
+    let was = from.map(|from| format!(", was {from}")).unwrap_or_default();
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    (sign, format!("alarm {alarm} is {to} since {}{was}{reason}", clock(at_ms)))
 }
 
 /// An end that was planned is told by the phase that follows.

@@ -5,6 +5,7 @@ use console::{style, truncate_str};
 use super::line::{clock, span};
 use crate::event::{LoadSecond, RunStage, RunState};
 use crate::plan::Plan;
+use crate::unit::{AlarmState, printable};
 
 /// How many open steps are shown.
 const STEPS_SHOWN_MAX: usize = 3;
@@ -21,6 +22,14 @@ pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
         state.faults.iter().filter(|fault| fault.is_active()).map(|fault| fault.identity.fault.to_string()).collect();
     if !active.is_empty() {
         lines.push(format!("      {} {}", style("faults:").for_stderr().magenta(), active.join(", ")));
+    }
+    let in_alarm = state.alarms.iter().filter(|(_, state)| **state == AlarmState::Alarm);
+    let in_alarm: Vec<String> = in_alarm.map(|(alarm, _)| printable(alarm)).collect();
+    if !in_alarm.is_empty() {
+        lines.push(format!("      {} {}", style("in ALARM:").for_stderr().red(), in_alarm.join(", ")));
+    }
+    if state.alarms_unread.is_some() {
+        lines.push(format!("      {}", style("alarms can not be read").for_stderr().yellow()));
     }
     for (guardrail, reading) in &state.guardrails {
         lines.push(format!("      {} {reading}", style(format!("guardrail {guardrail}:")).for_stderr().dim()));
