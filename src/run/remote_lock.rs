@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::ledger::Recorder;
 use super::place::{Place, PlaceError};
-use crate::aws::{AwsError, ParameterControl};
+use crate::aws::{AwsError, ParameterControl, urgently};
 use crate::event::{EventKind, LockProgress, LogError};
 use crate::plan::environment_facts;
 use crate::unit::{Clock, Failpoints, RunId, error_chain, sha256_hex};
@@ -224,7 +224,7 @@ impl RemoteLock {
             if *is_over {
                 return;
             }
-            let renewed = self.renew().await;
+            let renewed = urgently(self.renew()).await;
             drop(is_over);
             match renewed {
                 Ok(Ok(expires_at)) => {
@@ -282,7 +282,7 @@ impl RemoteLock {
             return;
         }
         let (parameters, held) = (&*self.parameters, &self.held);
-        let ending = async {
+        let ending = urgently(async {
             // A renewal that is under way must not come after the release, and make the parameter anew.
             *self.is_over.lock().await = true;
             if is_clean {
@@ -299,7 +299,7 @@ impl RemoteLock {
                 recorder.record_anyway(failed("mark the lock as dirty", &error, Vec::new()));
             }
             recorder.record_anyway(EventKind::LockKept);
-        };
+        });
         if tokio::time::timeout(END_WAIT, ending).await.is_err() {
             let error = format!("AWS did not answer within {}", crate::unit::format_duration(END_WAIT));
             let by_hand = by_hand(&self.parameter, &self.shell);

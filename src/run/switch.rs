@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ledger::Recorder;
-use crate::aws::{Schedule, ScheduleControl};
+use crate::aws::{Schedule, ScheduleControl, urgently};
 use crate::event::{
     EventKind, FaultIdentity, FaultProgress, FaultState, LogError, SwitchProgress, SwitchState, SwitchStep,
 };
@@ -185,7 +185,7 @@ impl Switches {
                 continue;
             }
             let later = Schedule { at, ..schedule.clone() };
-            match scheduler.update(&later).await {
+            match urgently(scheduler.update(&later)).await {
                 Ok(()) => {
                     schedule = later;
                     (wait, is_told) = (interval, false);
@@ -294,7 +294,7 @@ pub(super) async fn settle(recorder: &Recorder, environment: &FaultEnvironment, 
     match fault.state {
         // What somebody else has changed is left alone: the switch would write over it.
         FaultState::Intended | FaultState::Restored | FaultState::Drifted => {
-            let deleted = environment.aws.scheduler.delete(&switch.schedule, &switch.group).await;
+            let deleted = urgently(environment.aws.scheduler.delete(&switch.schedule, &switch.group)).await;
             recorder.record_anyway(match deleted {
                 Ok(()) => EventKind::SwitchDeleted { identity },
                 Err(error) => EventKind::SwitchFailed {

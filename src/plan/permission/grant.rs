@@ -92,6 +92,8 @@ pub(super) struct Subject<'a> {
     pub(super) fault: Option<&'a FaultKind>,
     /// The ARN or the name of the role in which schedules undo.
     pub(super) scheduler_role: Option<&'a str>,
+    /// The group of schedules in which the switches are kept.
+    pub(super) scheduler_group: Option<&'a str>,
     /// The name of the parameter that is the lock of the environment.
     pub(super) lock: Option<&'a str>,
 }
@@ -206,7 +208,8 @@ impl Scope {
                 some(role, Some(passed_to("scheduler.amazonaws.com")))
             }
             Self::Schedule => {
-                some(subject.scheduler_role.map(|_| place.arn("scheduler", "schedule/default/gameday-*")), None)
+                let ours = |group| place.arn("scheduler", &format!("schedule/{group}/gameday-*"));
+                some(subject.scheduler_group.map(ours), None)
             }
             Self::Lock => some(subject.lock.map(|name| parameter_arn(place, name)), None),
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::types::{ChangePlan, EnvironmentKind, GuardrailRule, Plan, TargetPlan};
+use super::super::alarms::ALARM_CALLS;
+use super::super::types::{ChangePlan, EnvironmentKind, Plan, TargetPlan};
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
 use super::table::find;
 use crate::fault::{AwsResource, Calls, FaultKind};
-use crate::scenario::expect::{Condition, Expectation, Measure};
 use crate::workspace::Environment;
 
 /// What a dead man's switch is made, pushed forward and taken away with.
@@ -71,8 +71,8 @@ impl Policies {
 
     /// What is there beside faults. Its calls are added here, one line each.
     fn add_surroundings(&mut self, plan: &Plan, place: &Place, subject: Subject<'_>) {
-        if expectations(plan).any(names_an_alarm) {
-            self.inject.add(&["cloudwatch:DescribeAlarms"], place, subject);
+        if plan.alarms.is_some() {
+            self.inject.add(ALARM_CALLS, place, subject);
         }
         self.rollback.add(DEAD_MANS_SWITCH, place, subject);
         self.rollback.add(REMOTE_LOCK, place, subject);
@@ -108,9 +108,15 @@ fn looks(target: &TargetPlan) -> Option<(&'static [&'static str], &'static str)>
     })
 }
 
-/// What an environment has beside its targets: nothing yet.
-fn surroundings(_environment: &Environment) -> Subject<'_> {
-    Subject { scheduler_role: None, lock: None, ..Subject::default() }
+/// What an environment has beside its targets.
+fn surroundings(environment: &Environment) -> Subject<'_> {
+    let switch = environment.deadman.as_ref();
+    Subject {
+        scheduler_role: switch.map(|switch| switch.role_arn.as_str()),
+        scheduler_group: switch.map(|switch| switch.group.as_str()),
+        lock: environment.lock.as_deref(),
+        ..Subject::default()
+    }
 }
 
 /// Where the plan's resources are; what its environment does not say is `*`, or `account`.
@@ -134,24 +140,4 @@ fn notes(plan: &Plan, account: Option<&str>) -> Vec<String> {
         )],
         EnvironmentKind::Endpoint { .. } | EnvironmentKind::Account { .. } => Vec::new(),
     }
-}
-
-fn expectations(plan: &Plan) -> impl Iterator<Item = &Expectation> {
-    let rules = plan.guardrails.iter().filter_map(|guardrail| match &guardrail.rule {
-        GuardrailRule::AbortIf(expectation) => Some(expectation),
-        GuardrailRule::MaxDuration(_) | GuardrailRule::MaxTargets(_) | GuardrailRule::MaxFailedRequests(_) => None,
-    });
-    let hypotheses = plan.hypotheses.iter().map(|hypothesis| &hypothesis.expect);
-    let effects = plan.changes.values().filter_map(|change| change.effect_if.as_ref());
-    let until = plan.phases.iter().filter_map(|phase| phase.until.as_ref());
-    let unless = plan.steps.iter().filter_map(|step| step.unless.as_ref());
-    rules.chain(hypotheses).chain(effects).chain(until).chain(unless)
-}
-
-fn names_an_alarm(expectation: &Expectation) -> bool {
-    expectation.terms.iter().any(|term| match &term.condition {
-        Condition::Alarm { .. } | Condition::Compare { measure: Measure::Detect(_), .. } => true,
-        Condition::Compare { measure: Measure::Signal { .. } | Measure::Ack | Measure::Steps { .. }, .. }
-        | Condition::Mark(_) => false,
-    })
 }
