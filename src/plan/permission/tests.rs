@@ -146,7 +146,9 @@ fn a_policy_names_exactly_the_targets() {
     let expected = json!({"Version": "2012-10-17", "Statement": [
         {
             "Effect": "Allow",
-            "Action": ["events:DescribeRule", "events:DisableRule", "events:EnableRule"],
+            "Action": [
+                "events:DescribeRule", "events:DisableRule", "events:EnableRule", "events:ListTagsForResource",
+            ],
             "Resource": ["arn:aws:events:eu-west-1:111122223333:rule/nightly"],
         },
         {
@@ -235,12 +237,12 @@ fn the_rows_of_the_table_are_those_that_were_checked() {
     });
     let of_faults: Vec<(&[&str], Subject<'_>)> = of_faults.collect();
     // What a run calls besides its faults.
-    let others = [
-        Subject { target: targets.first(), ..Subject::default() },
+    let mut others = vec![
         Subject { fault: changes.last(), target: targets.last(), ..Subject::default() },
-        Subject { scheduler_role: Some("undo"), ..Subject::default() },
+        Subject { scheduler_role: Some("undo"), scheduler_group: Some("default"), ..Subject::default() },
         Subject { lock: Some("/gameday/lock"), ..Subject::default() },
     ];
+    others.extend(targets.iter().map(|target| Subject { target: Some(target), ..Subject::default() }));
     let mut rows = Vec::new();
     for permission in TABLE {
         let of = |subject: &Subject<'_>| -> Vec<Grant> {
