@@ -4,23 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortCause, FaultEnd, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, Recoverer, RunOutcome, StepOutcome,
-    SwitchStep,
+    AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, Recoverer, RunOutcome,
+    StepOutcome, SwitchStep,
 };
 use crate::unit::{
     AlarmState, FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId,
     StepId, TargetId,
 };
-
-/// Which fault of the plan an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultIdentity {
-    /// The change's id in the plan, unique in a run: `002-slow-provider`. It names the undo file.
-    pub step: String,
-    /// The fault's name in the scenario, or `route-TARGET` for a route through the proxy.
-    pub fault: FaultId,
-}
 
 /// What happened. In JSON one key names the kind: `{"phase_started": {"phase": "baseline"}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -464,150 +454,4 @@ pub enum EventKind {
     /// A kind that a newer version wrote; it is kept as it stands.
     #[serde(skip)]
     Unknown(serde_json::Value),
-}
-
-impl EventKind {
-    /// Whether safety or the verdict rests on the event, so that it must be on disk before the run goes on.
-    #[must_use]
-    pub fn must_last(&self) -> bool {
-        match self {
-            Self::RunStarted { .. }
-            | Self::ProcessStarted { .. }
-            | Self::FaultIntended { .. }
-            | Self::FaultArmed { .. }
-            | Self::FaultApplied { .. }
-            | Self::FaultFailed { .. }
-            | Self::FaultRestored { .. }
-            | Self::FaultDrifted { .. }
-            | Self::FaultStuck { .. }
-            | Self::SwitchIntended { .. }
-            | Self::LockIntended { .. }
-            | Self::RunAborted { .. }
-            | Self::RunSettled
-            | Self::RunDirty { .. }
-            | Self::RunEnded { .. }
-            | Self::RecoveryStarted { .. } => true,
-            Self::RunApproved { .. }
-            | Self::ReadinessPassed { .. }
-            | Self::PhaseStarted { .. }
-            | Self::PhaseEnded { .. }
-            | Self::GateJudged { .. }
-            | Self::LoadStarted { .. }
-            | Self::LoadRecorded(_)
-            | Self::LoadEnded { .. }
-            | Self::LoadLost { .. }
-            | Self::SignalSampled { .. }
-            | Self::AlarmFound { .. }
-            | Self::AlarmTransitioned { .. }
-            | Self::AlarmLost { .. }
-            | Self::AlarmsUnread { .. }
-            | Self::AlarmsReread
-            | Self::FaultEffective { .. }
-            // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm.
-            | Self::FaultReverting { .. }
-            // That there may be a schedule is on disk already, and to delete one that is gone does no harm.
-            | Self::SwitchSet { .. }
-            | Self::SwitchPushed { .. }
-            | Self::SwitchFailed { .. }
-            | Self::SwitchDeleted { .. }
-            | Self::SwitchLeft { .. }
-            | Self::LockTaken { .. }
-            | Self::LockFailed { .. }
-            | Self::LockLost { .. }
-            | Self::LockKept
-            | Self::LockReleased
-            | Self::ActionSkipped { .. }
-            | Self::StepOpened { .. }
-            | Self::StepOverdue { .. }
-            | Self::StepClosed { .. }
-            | Self::InjectDelivered { .. }
-            | Self::Acknowledged { .. }
-            | Self::Marked { .. }
-            | Self::Noted { .. }
-            | Self::RunPaused
-            | Self::RunResumed
-            | Self::GuardrailRead { .. }
-            | Self::GuardrailWarned { .. }
-            | Self::GuardrailTripped { .. }
-            | Self::RunRecovering
-            | Self::SettleJudged { .. }
-            | Self::HypothesisJudged(_)
-            | Self::Unknown(_) => false,
-        }
-    }
-
-    /// The fault that an event is about.
-    #[must_use]
-    pub fn fault(&self) -> Option<&FaultIdentity> {
-        match self {
-            Self::FaultIntended { identity, .. }
-            | Self::FaultArmed { identity, .. }
-            | Self::FaultApplied { identity }
-            | Self::FaultFailed { identity, .. }
-            | Self::FaultEffective { identity, .. }
-            | Self::FaultReverting { identity }
-            | Self::FaultRestored { identity, .. }
-            | Self::FaultDrifted { identity, .. }
-            | Self::FaultStuck { identity, .. }
-            | Self::SwitchIntended { identity, .. }
-            | Self::SwitchSet { identity }
-            | Self::SwitchPushed { identity, .. }
-            | Self::SwitchFailed { identity, .. }
-            | Self::SwitchDeleted { identity }
-            | Self::SwitchLeft { identity, .. } => Some(identity),
-            Self::RunStarted { .. }
-            | Self::RunApproved { .. }
-            | Self::ProcessStarted { .. }
-            | Self::ReadinessPassed { .. }
-            | Self::PhaseStarted { .. }
-            | Self::PhaseEnded { .. }
-            | Self::GateJudged { .. }
-            | Self::LoadStarted { .. }
-            | Self::LoadRecorded(_)
-            | Self::LoadEnded { .. }
-            | Self::LoadLost { .. }
-            | Self::SignalSampled { .. }
-            | Self::LockIntended { .. }
-            | Self::LockTaken { .. }
-            | Self::LockFailed { .. }
-            | Self::LockLost { .. }
-            | Self::LockKept
-            | Self::LockReleased
-            | Self::AlarmFound { .. }
-            | Self::AlarmTransitioned { .. }
-            | Self::AlarmLost { .. }
-            | Self::AlarmsUnread { .. }
-            | Self::AlarmsReread
-            | Self::ActionSkipped { .. }
-            | Self::StepOpened { .. }
-            | Self::StepOverdue { .. }
-            | Self::StepClosed { .. }
-            | Self::InjectDelivered { .. }
-            | Self::Acknowledged { .. }
-            | Self::Marked { .. }
-            | Self::Noted { .. }
-            | Self::RunPaused
-            | Self::RunResumed
-            | Self::GuardrailRead { .. }
-            | Self::GuardrailWarned { .. }
-            | Self::GuardrailTripped { .. }
-            | Self::RunAborted { .. }
-            | Self::RunRecovering
-            | Self::SettleJudged { .. }
-            | Self::HypothesisJudged(_)
-            | Self::RunSettled
-            | Self::RunDirty { .. }
-            | Self::RunEnded { .. }
-            | Self::RecoveryStarted { .. }
-            | Self::Unknown(_) => None,
-        }
-    }
-}
-
-impl FaultIdentity {
-    /// Whether it is a route through the proxy.
-    #[must_use]
-    pub fn is_route(&self) -> bool {
-        self.fault.is_route()
-    }
 }

@@ -5,6 +5,8 @@
 
 mod command;
 mod detail;
+mod durable;
+mod identity;
 mod kind;
 mod lock;
 mod log;
@@ -17,7 +19,8 @@ pub use detail::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,
     RunOutcome, StepOutcome, SwitchStep, Verdict,
 };
-pub use kind::{EventKind, FaultIdentity};
+pub use identity::FaultIdentity;
+pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
 pub use log::{
     Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path, undo_steps,

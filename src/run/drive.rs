@@ -1,6 +1,7 @@
 //! The tokio shell around the state machine: it performs effects, and brings back what came of them.
 
 mod change;
+mod panic;
 mod prepare;
 mod signals;
 
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use panic::undo_after_panic;
 use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use signals::{Signals, Wish};
 
@@ -20,14 +22,13 @@ use super::control::{Control, Request};
 pub use super::core::Attendance;
 use super::core::{Core, Effect, Input};
 use super::evidence::{FrameFile, record_of, second_of};
-use super::folder::{EnvironmentLock, RunFolder, read_plan};
+use super::folder::{EnvironmentLock, RunFolder};
 use super::guardrail::{self, Finding};
 use super::ledger::Recorder;
 use super::load_task::{self, LoadNews};
 use super::outcome::Outcome;
 use super::permit::Permit;
 use super::probe_task::{self, Sample};
-use super::recover::{close_proxy, read_undos, undo_all};
 use super::remote_lock::RemoteLock;
 use super::stage::{Stage, renew_lease};
 use super::switch::Switches;
@@ -35,7 +36,7 @@ use super::watchdog::{Heart, Watchdog};
 use crate::event::{
     AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError, RunOutcome,
 };
-use crate::fault::{FaultEnvironment, Undo};
+use crate::fault::Undo;
 use crate::load::LoadPlan;
 use crate::plan::Plan;
 use crate::unit::{Clock, Failpoints, LoadId, elapsed_ms, error_chain};
@@ -162,9 +163,6 @@ fn abort_file(directory: &Path) -> Option<String> {
     Some(if reason.is_empty() { "the file `abort` in the run's folder".to_owned() } else { reason })
 }
 
-/// How long injections and undos that are under way may take once the engine is gone; each has a budget of its own.
-const TASKS_WAIT: Duration = Duration::from_secs(120);
-
 /// Does something while the watchdog is told that the run is alive.
 async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
     let mut tick = tokio::time::interval(TICK);
@@ -176,41 +174,6 @@ async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
             _ = tick.tick() => drop(heart.map(Heart::beat)),
         }
     }
-}
-
-/// The run's own machinery has failed: what it left is undone from its folder, as another process would.
-async fn undo_after_panic(
-    recorder: &Recorder,
-    faults: &FaultEnvironment,
-    lock: Option<&RemoteLock>,
-    tasks: &TaskTracker,
-    panic: String,
-) -> Outcome {
-    let record = |kind| recorder.record_anyway(kind);
-    record(EventKind::RunAborted { cause: AbortCause::Internal { error: panic } });
-    // What is on its way in or out comes to its end first: nothing may be changed behind the undo.
-    tasks.close();
-    tokio::time::timeout(TASKS_WAIT, tasks.wait()).await.ok();
-    let state = recorder.recording().state().clone();
-    match read_plan(recorder.log().directory()) {
-        Ok(plan) => {
-            let (undos, unusable) = read_undos(recorder.log().directory(), &state, &plan);
-            unusable.into_iter().for_each(&record);
-            undo_all(recorder, faults, undos).await;
-        }
-        Err(error) => record(EventKind::Noted { text: error_chain(&error), by: None }),
-    }
-    close_proxy(&state).await;
-    let state = recorder.recording().state().clone();
-    let left: Vec<String> = state.outstanding().map(|fault| fault.change.clone()).collect();
-    let is_clean = left.is_empty();
-    record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } });
-    if let Some(lock) = lock {
-        lock.end(recorder, is_clean).await;
-    }
-    let outcome = Outcome::of(recorder.recording().state());
-    record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: outcome.exit_code() });
-    outcome
 }
 
 /// Undo data of faults that are or may be in.

@@ -20,7 +20,7 @@ notes in `tests/it/faults_page.rs`. -->
 One contract holds for every fault, whoever plays AWS: a look changes nothing; the change is seen, and a second injection changes
 nothing more; the undo brings back what was before, also from the undo's file alone and also twice; what somebody else wrote is
 left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`; of experiments and of the proxy
-`tests/it/fis.rs` and `tests/it/proxy.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
+`tests/it/fis.rs` and `tests/it/proxy.rs`, and of programs `tests/it/exec.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
 others. *Effect* is what callers and queues of real processes see while the fault is in (`tests/it/effect.rs`); of the two
 denials it was seen on MiniStack, which evaluates policies. Nothing here was compared with AWS itself.
 
@@ -48,12 +48,14 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("ssm_parameter", "what caches readers have: an extension or an SDK may read late"),
     ("proxy_latency", "nothing: the proxy and its sockets are real"),
     ("proxy_timeout", "nothing: the proxy and its sockets are real"),
+    ("exec", "nothing: the programs are real; what they do to a system is theirs to prove"),
     ("fis_experiment", "the extension's polling (up to 60 s), and every action that is not on Lambda"),
 ];
 
 /// What was proven of faults that do not take part in the one contract, which is about the control plane of AWS alone.
 const ELSEWHERE: &[(&str, [&str; 3])] = &[
     ("fis_experiment", ["yes", "has no FIS", "in part: it has no safety lever"]),
+    ("exec", ["real programs", "–", "–"]),
     ("proxy_latency", ["the proxy itself", "–", "–"]),
     ("proxy_timeout", ["the proxy itself", "–", "–"]),
 ];
@@ -100,7 +102,10 @@ fn page() -> String {
     page.push_str("\n## The faults\n");
     for kind in FaultSpec::catalogue() {
         let about = kind.about;
-        let calls = |calls: &[&str]| calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", ");
+        let calls = |calls: &[&str]| match calls {
+            [] => "none".to_owned(),
+            calls => calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", "),
+        };
         let undo_calls =
             if kind.calls.undo == kind.calls.inject { "the same".to_owned() } else { calls(kind.calls.undo) };
         let lines = [
@@ -157,7 +162,7 @@ fn every_fault_has_a_place_where_it_was_proven_and_no_row_is_left_over() {
     let keys: BTreeSet<&str> = FaultSpec::KINDS.iter().copied().collect();
     for kind in &keys {
         assert!(
-            row_of(kind).iter().any(|cell| cell == "yes" || cell == "the proxy itself"),
+            row_of(kind).iter().any(|cell| ["yes", "the proxy itself", "real programs"].contains(&cell.as_str())),
             "{kind} is proven nowhere"
         );
     }
