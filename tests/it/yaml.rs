@@ -138,6 +138,8 @@ proptest! {
         header in prop::sample::select(vec!["|", "|-", "|+", ">", ">-", ">+", ""]),
     ) {
         let body: String = lines.iter().map(|line| format!("  {}\n", line.trim_start())).collect();
+        // Outside of a block `&-:` is an anchor for YAML 1.2, and none for YAML 1.1.
+        prop_assume!(!header.is_empty() || !body.contains('&'));
         let text = format!("k: {header}\n{body}l: x\n");
         if let (Some(ours), Some(theirs)) = (ours(&text), theirs(&text)) {
             prop_assert_eq!(ours, theirs, "{}", text);
