@@ -53,7 +53,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what a run would do: when, with which calls, and how each change is undone.
     Plan(plan::Arguments),
-    /// Check, without changing anything, that a run could do what it is meant to.
+    /// Look, without changing anything, at what a run needs: its permissions. What its targets are is looked at by the run.
     Readiness(readiness::Arguments),
     /// Agree to a plan in a role that an environment asks.
     Approve(approve::Arguments),

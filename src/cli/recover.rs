@@ -59,7 +59,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if arguments.json {
         out::json(&all);
     } else if all.is_empty() && failures.is_empty() {
-        out::line(format_args!("nothing to recover: no run in `{}` left anything behind", reports.display()));
+        let of = arguments.env.as_ref().map(|env| format!(" of environment `{env}`")).unwrap_or_default();
+        out::line(format_args!("nothing to recover: no run{of} in `{}` left anything behind", reports.display()));
     } else {
         all.iter().for_each(print);
     }
@@ -165,7 +166,8 @@ fn print_fault(fault: &RecoveredFault) {
         (_, None) => "NOT undone",
     };
     out::line(format_args!("  {} ({}): {end}", fault.fault, fault.change));
-    if let Some(error) = &fault.error {
+    // What stood in the way of an earlier attempt is over where this one succeeded.
+    if let (Some(error), None) = (&fault.error, fault.end) {
         out::line(format_args!("      {error}"));
     }
     if let Some(switch) = &fault.switch {

@@ -109,7 +109,7 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             if !environment.permits_program(program) {
                 found.insert(Refusal::new(
                     format!("fault `{fault}` runs `{program}`, which environment `{name}` does not permit"),
-                    format!("if you trust it, add it to `exec` of `{name}` in `gameday.yaml`: `exec: [\"{program}\"]`"),
+                    format!("if you trust it, add `\"{program}\"` to the list `exec` of `{name}` in `gameday.yaml`"),
                 ));
             }
         }

@@ -131,7 +131,7 @@ pub async fn run(
         }
         Err(error) => {
             // The run ends in its log as well: nothing was injected.
-            let cause = match error.is_not_ready() {
+            let cause = match error.is_not_ready() || error.is_locked() {
                 true => AbortCause::NotReady { why: error_chain(&error) },
                 false => AbortCause::Internal { error: error_chain(&error) },
             };

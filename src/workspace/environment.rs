@@ -1,6 +1,6 @@
 //! Environments: a sandbox, an endpoint on this machine, or an AWS account. Owns: the binding to an account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
 use schemars::JsonSchema;
@@ -101,6 +101,13 @@ pub struct Approvals {
     pub need: u32,
     /// The roles that may agree.
     pub from: Vec<PersonId>,
+}
+
+impl Approvals {
+    /// How many different roles may agree.
+    fn roles(&self) -> usize {
+        self.from.iter().collect::<BTreeSet<_>>().len()
+    }
 }
 
 /// The AWS account to which an environment is bound.
@@ -214,11 +221,11 @@ impl EnvironmentSpec {
         let kind = self.resolve_kind(&mut problems);
         let (deadman, lock) = safety::resolve(self, kind.as_ref(), &mut problems);
         if let Some(approvals) = &self.approvals
-            && (approvals.need == 0 || approvals.from.len() < approvals.need as usize)
+            && (approvals.need == 0 || approvals.roles() < approvals.need as usize)
         {
             problems.push(EnvironmentProblem {
                 key: "approvals",
-                message: format!("{} of {} roles can not agree", approvals.need, approvals.from.len()),
+                message: format!("{} of {} roles can not agree", approvals.need, approvals.roles()),
                 help: "let `need` lie between 1 and the number of roles in `from`".to_owned(),
                 is_missing: false,
             });
@@ -264,7 +271,7 @@ impl EnvironmentSpec {
             problems.push(EnvironmentProblem {
                 key: other,
                 message: format!("`{one}` and `{other}` belong to different kinds of environment"),
-                help: "keep one: `functions` for a sandbox, `endpoint` for an emulator, `account` and `region` for AWS"
+                help: "keep one: `functions` for a sandbox, `endpoint` for an emulator (with `account`, if it is bound to one), `account` and `region` for AWS"
                     .to_owned(),
                 is_missing: false,
             });
@@ -286,7 +293,7 @@ impl EnvironmentSpec {
             return tell("a sandbox has no `rate`".to_owned(), "leave it out: nobody else calls an embedded sandbox");
         }
         let is_right = RATE_PER_SECOND.contains(&rate.per_second());
-        if is_right { None } else { tell(format!("`{rate}` is not a rate of calls"), "write `1/s` to `1000/s`") }
+        if is_right { None } else { tell("that is not a rate of control calls".to_owned(), "write `1/s` to `1000/s`") }
     }
 
     /// What the embedded sandbox runs.

@@ -75,7 +75,11 @@ pub(super) fn resolve(
     };
     let role = spec.scheduler_role.as_ref();
     if let Some(problem) = role.and_then(|role| role_problem(role, account)) {
-        tell("scheduler_role", problem, "write it whole: `arn:aws:iam::123456789012:role/gameday-undo`");
+        tell(
+            "scheduler_role",
+            problem,
+            "write the whole ARN of a role in the environment's account: `arn:aws:iam::123456789012:role/gameday-undo`",
+        );
     }
     if let Some(group) = spec.scheduler_group.as_ref().filter(|group| !is_name(group)) {
         let message = format!("`{group}` is not the name of a group of schedules");
@@ -92,7 +96,9 @@ pub(super) fn resolve(
     }
     if let Some(name) = spec.lock.as_ref().filter(|name| !is_parameter(name)) {
         let message = format!("`{name}` is not the name of a Systems Manager parameter");
-        tell("lock", message, "write a path of letters, digits, `_`, `.`, `-`: `/gameday/staging`");
+        let help = "write a path of letters, digits, `_`, `.`, `-` that does not begin with `aws` or `ssm`, which AWS keeps for itself: \
+                    `/gameday/staging`";
+        tell("lock", message, help);
     }
     let group = spec.scheduler_group.clone().unwrap_or_else(|| GROUP_DEFAULT.to_owned());
     let is_required = deadman == Deadman::Required;

@@ -78,7 +78,9 @@ fn of_absence(run: &Run<'_>, report: &Report) -> Option<Finding> {
     let effective = report.faults.iter().any(|fault| fault.effective_ms.is_some());
     let text = "No person left a mark, a note or an acknowledgement: how long people take to notice was not measured.";
     let next = "Run it with people, who tell what they see: `gameday mark detected`.";
-    (effective && !run.has_people()).then(|| finding("low", "unattended", None, text.to_owned(), Some(next)))
+    let meant_for_people = run.facts.mode != "regression";
+    (effective && meant_for_people && !run.has_people())
+        .then(|| finding("low", "unattended", None, text.to_owned(), Some(next)))
 }
 
 fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {

@@ -1,10 +1,16 @@
 //! Faults: one kind each, on a target of the right kind, with parameters that AWS takes and that have an effect.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
 use crate::fault::{FaultKind, FaultSpec, Step, TargetNeed, variable_problem};
+use crate::scenario::expect::cannot_gate;
 use crate::scenario::schema::{LambdaTarget, Mode, TargetKind};
 use crate::unit::{FaultId, TargetId};
+
+/// The bits of a file's mode of which a program has one.
+const EXECUTABLE: u32 = 0o111;
 
 /// Why a change of configuration does not reach an alias.
 pub(super) const LATEST_ONLY: &str =
@@ -21,6 +27,11 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
         if let Some(text) = &fault.effect_if {
             if let Some(expectation) = checker.expectation(place.key("effect_if"), text) {
+                if cannot_gate(&expectation) == Some("detect()") {
+                    let message = "`detect()` counts from the effect that it would have to prove";
+                    let problem = place.key("effect_if").error("expectation", message);
+                    checker.tell(problem.with_help("name what callers see, or `alarm(NAME) is ALARM`"));
+                }
                 checker.expectations.effects.insert(name.clone(), expectation);
             }
         } else if scenario.mode != Mode::Tabletop && !place.has_problems() {
@@ -54,9 +65,19 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
         // One that is looked for by its name, or elsewhere on the machine, is another machine's affair.
         let is_of_workspace = program.contains('/') && !program.starts_with('/');
         let path = checker.workspace.root.join(program);
-        if is_of_workspace && !path.metadata().is_ok_and(|found| found.is_file()) {
-            let problem = place.key(key).item(0).error("missing-file", format!("there is no program `{program}`"));
-            checker.tell(problem.with_help("it is looked for in the workspace's folder"));
+        let file = path.metadata().ok().filter(std::fs::Metadata::is_file);
+        let place = place.key(key).item(0);
+        match file {
+            _ if !is_of_workspace => {}
+            None => {
+                let problem = place.error("missing-file", format!("there is no program `{program}`"));
+                checker.tell(problem.with_help("it is looked for in the workspace's folder"));
+            }
+            Some(file) if file.permissions().mode() & EXECUTABLE == 0 => {
+                let problem = place.error("not-executable", format!("`{program}` may not be executed"));
+                checker.tell(problem.with_help(format!("make it a program: `chmod +x {program}`")));
+            }
+            Some(_) => {}
         }
     }
     for objection in kind.objections() {

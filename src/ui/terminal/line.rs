@@ -112,7 +112,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::GuardrailTripped { guardrail, observed } => {
             (bad(), format!("guardrail {guardrail} ends the run: {observed}"))
         }
-        EventKind::RunAborted { cause } => (bad(), format!("aborted {}; undoing everything", abort_text(cause))),
+        EventKind::RunAborted { cause } => (bad(), abort_text(cause)),
         EventKind::RunRecovering => (quiet(), "the timeline is over; undoing what is left".to_owned()),
         EventKind::SettleJudged { held: true, .. } => (good(), "the system is well again".to_owned()),
         EventKind::SettleJudged { held: false, .. } => (bad(), "the system is not well again in its time".to_owned()),
@@ -267,7 +267,7 @@ fn by_text(by: Option<&str>) -> String {
 }
 
 fn abort_text(cause: &AbortCause) -> String {
-    match cause {
+    let by = match cause {
         AbortCause::Guardrail { guardrail } => format!("by guardrail {guardrail}"),
         AbortCause::Person { why } => {
             format!("by a person{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
@@ -275,9 +275,10 @@ fn abort_text(cause: &AbortCause) -> String {
         AbortCause::Signal { signal } => format!("by {signal}"),
         AbortCause::LoadLost { load } => format!("since load {load} was lost"),
         AbortCause::FaultFailed { fault } => format!("since fault {fault} could not be injected"),
-        AbortCause::NotReady { why } => format!("before it began, since the environment is not ready: {why}"),
+        AbortCause::NotReady { why } => return format!("the run does not begin, and nothing was changed: {why}"),
         AbortCause::Internal { error } => format!("by an error of our own: {error}"),
-    }
+    };
+    format!("aborted {by}; undoing everything")
 }
 
 /// A span of time as people read it on a clock that runs: whole seconds.
