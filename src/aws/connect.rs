@@ -104,7 +104,10 @@ impl Connection {
             Self::EndpointAs { url, profile } => {
                 let mut own = Vec::from(region(LOCAL_REGION));
                 own.extend([("AWS_ENDPOINT_URL", url.clone()), ("AWS_PROFILE", profile.clone())]);
-                own
+                // Keys of the caller's, or a wish to ignore endpoints, would lead to another place: where profiles stand is all.
+                let files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
+                own.extend(files.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))));
+                return own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             }
             Self::Account { region: name, profile } => {
                 let mut own = Vec::from(region(name));

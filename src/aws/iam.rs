@@ -26,6 +26,8 @@ pub struct Simulated {
     pub resource: String,
     /// Whether it may be done.
     pub decision: Decision,
+    /// Keys of conditions that decide about it and that the simulation was not told: `aws:SourceIp`.
+    pub missing_keys: Vec<String>,
 }
 
 /// Whether policies let an action through. AWS: `PolicyEvaluationDecisionType`.
@@ -196,14 +198,20 @@ fn read_result(result: &Element, simulated: &mut Vec<Simulated>) -> Option<()> {
         Decision::Allowed if is_cut_off => Some(Decision::ImplicitDeny),
         decision => Some(decision),
     };
+    let missing = |of: &Element| -> Vec<String> {
+        of.members(&["MissingContextValues"]).filter_map(|key| key.text_at(&[]).map(str::to_owned)).collect()
+    };
+    let of_all = missing(result);
     for specific in result.members(&["ResourceSpecificResults"]) {
         let decision = decision(specific.text_at(&["EvalResourceDecision"])?)?;
         let resource = specific.text_at(&["EvalResourceName"])?.to_owned();
-        simulated.push(Simulated { action: action.clone(), resource, decision });
+        let missing_keys = of_all.iter().cloned().chain(missing(specific)).collect();
+        simulated.push(Simulated { action: action.clone(), resource, decision, missing_keys });
     }
     if simulated.len() == before {
         let resource = result.text_at(&["EvalResourceName"]).unwrap_or("*").to_owned();
-        simulated.push(Simulated { action, resource, decision: decision(result.text_at(&["EvalDecision"])?)? });
+        let decision = decision(result.text_at(&["EvalDecision"])?)?;
+        simulated.push(Simulated { action, resource, decision, missing_keys: of_all });
     }
     Some(())
 }
@@ -294,6 +302,7 @@ mod tests {
             action: action.to_owned(),
             resource: resource.to_owned(),
             decision,
+            missing_keys: Vec::new(),
         };
         let expected = [
             of("sqs:SendMessage", "arn:1", Decision::Allowed),

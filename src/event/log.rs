@@ -100,6 +100,7 @@ struct Inner {
     file: File,
     next_seq: u64,
     failed: bool,
+    sealed: bool,
 }
 
 impl EventLog {
@@ -166,7 +167,7 @@ impl EventLog {
 
     fn over(file: File, next_seq: u64, directory: &Path, clock: Clock) -> Self {
         let (sender, _) = broadcast::channel(SUBSCRIBER_LAG_EVENTS_MAX);
-        let inner = Arc::new(Mutex::new(Inner { file, next_seq, failed: false }));
+        let inner = Arc::new(Mutex::new(Inner { file, next_seq, failed: false, sealed: false }));
         Self { inner, clock, directory: directory.to_owned(), sender, failpoints: Failpoints::default() }
     }
 
@@ -201,7 +202,7 @@ impl EventLog {
     pub fn append(&self, kind: EventKind) -> Result<Arc<Event>, LogError> {
         let must_last = kind.must_last();
         let mut inner = self.lock();
-        if inner.failed {
+        if inner.failed || (inner.sealed && matches!(kind, EventKind::FaultArmed { .. })) {
             return Err(LogError::Failed);
         }
         let event = Arc::new(self.stamp(inner.next_seq, kind));
@@ -229,6 +230,11 @@ impl EventLog {
         let event = Arc::new(self.stamp(u64::MAX, kind));
         self.sender.send(Arc::clone(&event)).ok();
         event
+    }
+
+    /// No fault can be armed from here on; everything else is still taken.
+    pub(crate) fn seal(&self) {
+        self.lock().sealed = true;
     }
 
     /// Takes nothing more: no fault can be armed from here on.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, urgently};
 
 /// How long AWS is waited for where the key is known already: an undo must not hang on a question whose answer it has.
 const ASK_AGAIN_WAIT: Duration = Duration::from_secs(5);
@@ -89,7 +89,8 @@ impl AccountGuard {
     pub async fn check(&self, aws: &Aws) -> Result<(), AccountError> {
         let access_key = aws.access_key().await.map_err(|source| self.unknown(source))?;
         let is_known = self.known().contains(&access_key);
-        match aws.caller_within(if is_known { ASK_AGAIN_WAIT } else { ASK_WAIT }).await {
+        // Our own queue of calls must not be taken for an STS that is silent.
+        match urgently(aws.caller_within(if is_known { ASK_AGAIN_WAIT } else { ASK_WAIT })).await {
             Ok(caller) if caller.account == self.0.account => {
                 self.known().insert(caller.access_key);
                 Ok(())

@@ -55,12 +55,14 @@ impl FisExperiment {
         fault: &FaultId,
         interrupted: impl Future<Output = ()>,
     ) -> Result<ExperimentPreview, FaultError> {
+        environment.check_account().await?;
         let now = Clock::start().now().timestamp();
         sweep(environment, now).await?;
         let token = format!("{TOKEN_PREFIX}{now}-{fault}-{}", std::process::id());
         let occasion = Occasion { token, ..environment.occasion.clone() };
         let environment = FaultEnvironment { occasion, ..environment.clone() };
         let change = self.prepare(&environment).await?;
+        environment.check_account().await?;
         let looked = tokio::select! {
             looked = look(&change, &environment) => looked,
             () = interrupted => Err(change.ended("the look was broken off".to_owned())),

@@ -334,6 +334,8 @@ impl Drive {
     }
 
     async fn finish(mut self) -> Outcome {
+        // Whoever left with an injection on its way: it cannot be armed any more, behind the back of what is summed up here.
+        self.recorder.log().seal();
         let (outcome, timeline) = {
             let recording = self.recorder.recording();
             (Outcome::of(recording.state()), Outcome::of_timeline(recording.state()))
@@ -347,7 +349,6 @@ impl Drive {
             beating(self.heart.as_ref(), lock.end(&self.recorder, outcome != Outcome::Dirty)).await;
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
-        // Whoever left with an injection on its way: without a log it cannot be armed any more.
         self.recorder.log().close();
         outcome
     }

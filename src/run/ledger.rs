@@ -126,6 +126,9 @@ pub(super) enum InjectError {
     /// Nobody would undo it if this machine were lost.
     #[error(transparent)]
     Switch(#[from] SwitchError),
+    /// The run was aborted before anything was changed.
+    #[error("the run was aborted before it")]
+    Aborted,
     /// The disk of the run's folder is nearly full: undoing would go on without a record.
     #[error("the disk under `{}` has {} KiB left, and a fault needs {} KiB for what undoes it", folder.display(), free_bytes / 1024, DISK_FREE_BYTES_MIN / 1024)]
     Disk {
@@ -191,6 +194,10 @@ pub(super) async fn inject(
         let (armed, event) = recorder.log.arm(identity, &bytes)?;
         recorder.recording().apply(&event);
         switches.set(environment, identity, kind, &undo, ttl).await?;
+        // To set a switch takes a while in which a guardrail may have ended the run.
+        if recorder.recording().state().abort.is_some() {
+            return Err(InjectError::Aborted);
+        }
         undo.inject(environment, &armed).await.map_err(InjectError::from)
     }
     .await;

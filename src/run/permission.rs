@@ -1,5 +1,7 @@
 //! Whether a run could do what it is meant to, without doing it. Owns: the look at permissions. What is not known is no pass.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::place::{Place, PlaceError};
@@ -80,6 +82,10 @@ pub async fn permissions(plan: &Plan, environment: &Environment) -> Result<Optio
     }
     let Place { aws, account, .. } =
         Place::connect(&plan.environment, None, "gameday-readiness", &Failpoints::default()).await?;
+    let aws = match environment.rate {
+        Some(rate) => aws.paced(rate),
+        None => aws,
+    };
     if let Some(guard) = &account {
         guard.check(&aws).await.map_err(PlaceError::from)?;
     }
@@ -92,8 +98,11 @@ pub async fn permissions(plan: &Plan, environment: &Environment) -> Result<Optio
 async fn ask(aws: &Aws, caller: &str, policies: &Policies) -> Permissions {
     let principal = Principal::of(aws, caller).await;
     let mut unknown = principal.unknown;
+    let statements = policies.inject.statements();
+    let keys = statements.iter().filter_map(|statement| statement.condition.as_ref());
+    let told: BTreeSet<String> = keys.map(|condition| condition.key.to_lowercase()).collect();
     let mut permissions = Vec::new();
-    for statement in policies.inject.statements() {
+    for statement in statements {
         let answer = match &unknown {
             Some(_) => Ok(Vec::new()),
             None => simulate(aws, &principal.arn, &statement).await,
@@ -105,7 +114,7 @@ async fn ask(aws: &Aws, caller: &str, policies: &Policies) -> Permissions {
         });
         for action in &statement.actions {
             for resource in &statement.resources {
-                let (verdict, why) = verdict(&simulated, action, resource, unknown.as_deref());
+                let (verdict, why) = verdict(&simulated, (action, resource), &told, unknown.as_deref());
                 let is_for_undo = policies.rollback.allows(action, resource);
                 let (action, resource) = ((*action).to_owned(), resource.clone());
                 permissions.push(Permitted { action, resource, is_for_undo, verdict, why });
@@ -129,14 +138,26 @@ async fn simulate(aws: &Aws, principal: &str, statement: &Statement) -> Result<V
     Ok(simulated)
 }
 
-fn verdict(simulated: &[Simulated], action: &str, resource: &str, unknown: Option<&str>) -> (Verdict, Option<String>) {
+/// `told` are the keys of our own policies' conditions: they come with the calls.
+fn verdict(
+    simulated: &[Simulated],
+    (action, resource): (&str, &str),
+    told: &BTreeSet<String>,
+    unknown: Option<&str>,
+) -> (Verdict, Option<String>) {
     let is_it = |it: &&Simulated| it.action.eq_ignore_ascii_case(action) && it.resource == resource;
     let own = |text: &str| Some(text.to_owned());
-    match simulated.iter().find(is_it).map(|it| it.decision) {
-        Some(Decision::Allowed) => (Verdict::Allowed, None),
-        Some(Decision::ExplicitDeny) => (Verdict::Denied, own("a policy denies it")),
-        Some(Decision::ImplicitDeny) => (Verdict::Denied, own("no policy allows it")),
-        None => (Verdict::Unknown, own(unknown.unwrap_or("IAM says nothing of it"))),
+    let found = simulated.iter().find(is_it);
+    let missing = found.into_iter().flat_map(|it| &it.missing_keys).find(|key| !told.contains(&key.to_lowercase()));
+    match (found.map(|it| it.decision), missing) {
+        // A denial under a condition on what is not told would not have shown.
+        (Some(Decision::Allowed), Some(key)) => {
+            (Verdict::Unknown, Some(format!("it depends on `{key}`, which IAM's simulation is not told")))
+        }
+        (Some(Decision::Allowed), None) => (Verdict::Allowed, None),
+        (Some(Decision::ExplicitDeny), _) => (Verdict::Denied, own("a policy denies it")),
+        (Some(Decision::ImplicitDeny), _) => (Verdict::Denied, own("no policy allows it")),
+        (None, _) => (Verdict::Unknown, own(unknown.unwrap_or("IAM says nothing of it"))),
     }
 }
 
@@ -179,14 +200,24 @@ mod tests {
 
     #[test]
     fn what_iam_does_not_say_is_unknown_and_no_pass() {
-        let of = |decision| Simulated { action: "sqs:getqueueurl".to_owned(), resource: "arn:1".to_owned(), decision };
+        let of = |decision| Simulated {
+            action: "sqs:getqueueurl".to_owned(),
+            resource: "arn:1".to_owned(),
+            decision,
+            missing_keys: Vec::new(),
+        };
+        let told = BTreeSet::from(["aws:requesttag/gameday".to_owned()]);
         let simulated = [of(Decision::Allowed)];
-        assert_eq!(verdict(&simulated, "sqs:GetQueueUrl", "arn:1", None), (Verdict::Allowed, None));
-        assert_eq!(verdict(&simulated, "sqs:GetQueueUrl", "arn:2", None).0, Verdict::Unknown);
-        let (unknown, why) = verdict(&[], "sqs:GetQueueUrl", "arn:1", Some("may not simulate"));
+        for (key, expected) in [("aws:RequestTag/gameday", Verdict::Allowed), ("aws:SourceIp", Verdict::Unknown)] {
+            let conditional = Simulated { missing_keys: vec![key.to_owned()], ..of(Decision::Allowed) };
+            assert_eq!(verdict(&[conditional], ("sqs:GetQueueUrl", "arn:1"), &told, None).0, expected, "{key}");
+        }
+        assert_eq!(verdict(&simulated, ("sqs:GetQueueUrl", "arn:1"), &told, None), (Verdict::Allowed, None));
+        assert_eq!(verdict(&simulated, ("sqs:GetQueueUrl", "arn:2"), &told, None).0, Verdict::Unknown);
+        let (unknown, why) = verdict(&[], ("sqs:GetQueueUrl", "arn:1"), &told, Some("may not simulate"));
         assert_eq!((unknown, why.as_deref()), (Verdict::Unknown, Some("may not simulate")));
         for denied in [Decision::ExplicitDeny, Decision::ImplicitDeny] {
-            assert_eq!(verdict(&[of(denied)], "sqs:GetQueueUrl", "arn:1", None).0, Verdict::Denied);
+            assert_eq!(verdict(&[of(denied)], ("sqs:GetQueueUrl", "arn:1"), &told, None).0, Verdict::Denied);
         }
         let permitted = |verdict| Permitted {
             action: String::new(),

@@ -116,9 +116,10 @@ impl Permission {
                 continue;
             }
             let run = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // The newest run is the one that counts: an older pass says nothing of what failed since.
             if plan.scenario.sha256 != scenario.sha256 {
                 why = format!("the scenario has changed since run `{run}`");
-                continue;
+                break;
             }
             let state = read_log(folder).map(|read| RunState::fold(&read.events)).unwrap_or_default();
             if state.exit_code == Some(0) {
@@ -126,6 +127,7 @@ impl Permission {
                 return;
             }
             why = format!("run `{run}` did not pass");
+            break;
         }
         let (name, file) = (&request.environment.name, request.scenario.display());
         self.missing.push(format!(

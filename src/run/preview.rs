@@ -52,6 +52,14 @@ pub async fn preview(
     let mut previews = Vec::new();
     for (fault, change) in &plan.changes {
         let Ok(FaultKind::FisExperiment(experiment)) = change.spec.kind() else { continue };
+        if *interrupted.borrow() {
+            let outcome = Err(FaultError::Ended {
+                target: fault.to_string(),
+                found: "the look was broken off before it".to_owned(),
+            });
+            previews.push(Preview { fault: fault.clone(), outcome });
+            continue;
+        }
         let mut wish = interrupted.clone();
         let broken_off = async move {
             if wish.wait_for(|is_over| *is_over).await.is_err() {
@@ -61,9 +69,6 @@ pub async fn preview(
         };
         let outcome = experiment.preview(&stage.faults, fault, broken_off).await;
         previews.push(Preview { fault: fault.clone(), outcome });
-        if *interrupted.borrow() {
-            break;
-        }
     }
     stage.clear().await;
     Ok(previews)

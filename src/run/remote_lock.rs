@@ -27,6 +27,10 @@ const LASTS: Duration = Duration::from_secs(15 * 60);
 const RENEWAL: Duration = Duration::from_secs(4 * 60);
 /// How soon a renewal that did not get through is tried again.
 const RENEWAL_RETRY: Duration = Duration::from_secs(30);
+/// How often it is looked whether this machine slept.
+const LOOK_INTERVAL: Duration = Duration::from_secs(15);
+/// How late a renewal is when this machine must have slept.
+const LATE: TimeDelta = TimeDelta::seconds(30);
 /// How long an end of a run may wait for AWS to take the lock back.
 const END_WAIT: Duration = Duration::from_secs(20);
 /// How much of a digest tells a run from every other one.
@@ -217,9 +221,9 @@ impl RemoteLock {
 
     /// Renews the lock until it is dropped. Where it is not ours any more, `lost` is told once: another run may be under way.
     pub(super) async fn keep(self, recorder: Recorder, lost: impl Fn(String) + Send) {
-        let (mut wait, mut is_told) = (RENEWAL, false);
+        let (mut wait, mut is_told, mut expires_at) = (RENEWAL, false, self.held.expires);
         loop {
-            tokio::time::sleep(wait).await;
+            sleep_or_wake(wait, expires_at).await;
             let is_over = self.is_over.lock().await;
             if *is_over {
                 return;
@@ -227,11 +231,21 @@ impl RemoteLock {
             let renewed = urgently(self.renew()).await;
             drop(is_over);
             match renewed {
-                Ok(Ok(expires_at)) => {
+                Ok(Ok(renewed_until)) => {
+                    expires_at = renewed_until;
                     recorder.record_anyway(EventKind::LockTaken { expires_at });
                     (wait, is_told) = (RENEWAL, false);
                 }
                 Ok(Err(found)) => {
+                    recorder.record_anyway(EventKind::LockLost { found: found.clone() });
+                    return lost(found);
+                }
+                Err(error) if Clock::start().now() >= expires_at => {
+                    let found = format!(
+                        "it ended at {}, and could not be renewed: {}",
+                        moment(expires_at),
+                        error_chain(&error)
+                    );
                     recorder.record_anyway(EventKind::LockLost { found: found.clone() });
                     return lost(found);
                 }
@@ -302,9 +316,31 @@ impl RemoteLock {
         });
         if tokio::time::timeout(END_WAIT, ending).await.is_err() {
             let error = format!("AWS did not answer within {}", crate::unit::format_duration(END_WAIT));
-            let by_hand = by_hand(&self.parameter, &self.shell);
-            recorder.record_anyway(EventKind::LockFailed { step: "release the lock".to_owned(), error, by_hand });
+            let (step, by_hand) = match is_clean {
+                true => ("release the lock", by_hand(&self.parameter, &self.shell)),
+                // Something is left: whoever took the lock away would let another run in.
+                false => ("mark the lock as dirty", Vec::new()),
+            };
+            recorder.record_anyway(EventKind::LockFailed { step: step.to_owned(), error, by_hand });
+            if !is_clean {
+                recorder.record_anyway(EventKind::LockKept);
+            }
         }
+    }
+}
+
+/// Waits for the next renewal, or until the lock is about to end: this process's own clock stands still while the machine
+/// sleeps, and that of other machines does not.
+async fn sleep_or_wake(wait: Duration, expires_at: DateTime<Utc>) {
+    let renewal = TimeDelta::from_std(LASTS - RENEWAL).unwrap_or(TimeDelta::zero());
+    let due = tokio::time::Instant::now() + wait;
+    loop {
+        let now = tokio::time::Instant::now();
+        let is_late = wait > RENEWAL_RETRY && Clock::start().now() > expires_at - renewal + LATE;
+        if now >= due || is_late {
+            return;
+        }
+        tokio::time::sleep(LOOK_INTERVAL.min(due - now)).await;
     }
 }
 

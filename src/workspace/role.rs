@@ -81,7 +81,7 @@ pub(super) fn resolve(
 }
 
 /// The account in a role's ARN; none where it is no role's ARN.
-fn account_of(arn: &str) -> Option<&str> {
+pub(super) fn account_of(arn: &str) -> Option<&str> {
     let mut parts = arn.splitn(6, ':');
     let mut next = || parts.next();
     let (prefix, partition, service, region) = (next()?, next()?, next()?, next()?);

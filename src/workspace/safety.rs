@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvironmentKind, EnvironmentProblem, EnvironmentSpec};
+use super::role::account_of;
 
 /// The group of schedules that every account has.
 const GROUP_DEFAULT: &str = "default";
@@ -71,7 +72,8 @@ pub(super) fn resolve(
     }
     let account = match kind {
         Some(EnvironmentKind::Account(binding)) => Some(binding.account.as_str()),
-        Some(EnvironmentKind::Sandbox(_) | EnvironmentKind::Endpoint(_)) | None => None,
+        Some(EnvironmentKind::Endpoint(binding)) => binding.account.as_deref(),
+        Some(EnvironmentKind::Sandbox(_)) | None => None,
     };
     let role = spec.scheduler_role.as_ref();
     if let Some(problem) = role.and_then(|role| role_problem(role, account)) {
@@ -109,24 +111,13 @@ pub(super) fn resolve(
 
 /// Why a text is not a role that EventBridge Scheduler could take on in this account.
 fn role_problem(role: &str, account: Option<&str>) -> Option<String> {
-    let parts: Vec<&str> = role.splitn(6, ':').collect();
-    let [arn, partition, service, region, owner, name] = parts.as_slice() else {
-        return Some(format!("`{role}` is not the ARN of a role"));
-    };
-    let is_role = *arn == "arn"
-        && partition.starts_with("aws")
-        && *service == "iam"
-        && region.is_empty()
-        && owner.len() == 12
-        && owner.chars().all(|c| c.is_ascii_digit())
-        && name.strip_prefix("role/").is_some_and(|name| !name.is_empty());
-    match account {
-        _ if !is_role => Some(format!("`{role}` is not the ARN of a role")),
+    match (account_of(role), account) {
+        (None, _) => Some(format!("`{role}` is not the ARN of a role")),
         // AWS: Scheduler takes on roles of the account of the schedule alone.
-        Some(account) if account != *owner => {
+        (Some(owner), Some(account)) if account != owner => {
             Some(format!("the role is in account `{owner}`, and the environment is account `{account}`"))
         }
-        Some(_) | None => None,
+        (Some(_), _) => None,
     }
 }
 

@@ -210,7 +210,12 @@ async fn exercise_simulation(aws: &Aws) {
         let simulated = iam.simulate(&arn, &["sqs:SendMessage", "sqs:PurgeQueue"], &[queue], &[]).await;
         simulated.expect("a simulation")
     };
-    let of = |action: &str, decision| Simulated { action: action.to_owned(), resource: queue.to_owned(), decision };
+    let of = |action: &str, decision| Simulated {
+        action: action.to_owned(),
+        resource: queue.to_owned(),
+        decision,
+        missing_keys: Vec::new(),
+    };
     let purge = of("sqs:PurgeQueue", Decision::ImplicitDeny);
     assert_eq!(simulate().await, [of("sqs:SendMessage", Decision::Allowed), purge.clone()]);
     iam.put_role_policy("shop", "gameday", &deny().to_string()).await.expect("a policy");

@@ -10,16 +10,12 @@ use super::table::find;
 use crate::fault::{AwsResource, Calls, FaultKind};
 use crate::workspace::Environment;
 
-/// What a dead man's switch is made, pushed forward and taken away with.
-const DEAD_MANS_SWITCH: &[&str] = &[
-    "iam:PassRole",
-    "scheduler:CreateSchedule",
-    "scheduler:DeleteSchedule",
-    "scheduler:GetSchedule",
-    "scheduler:UpdateSchedule",
-];
-/// What the lock is taken and given back with that other machines see.
-const REMOTE_LOCK: &[&str] = &["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"];
+/// What a dead man's switch is made and pushed forward with; a recovery only takes it away.
+const DEAD_MANS_SWITCH: &[&str] = &["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"];
+const SWITCH_AWAY: &[&str] = &["scheduler:DeleteSchedule"];
+/// What the lock is taken with that other machines see; a recovery only gives it back.
+const REMOTE_LOCK: &[&str] = &["ssm:PutParameter"];
+const LOCK_AWAY: &[&str] = &["ssm:DeleteParameter", "ssm:GetParameter"];
 
 impl Policies {
     /// The policies for a run of `plan` in `environment`; `account` stands in for one that the environment does not name.
@@ -64,6 +60,7 @@ impl Policies {
         self.inject.add(inject, place, subject);
         self.rollback.add(undo, place, subject);
         if let FaultKind::FisExperiment(_) = fault {
+            self.note("`plan --preview` also asks for `fis:ListExperimentResolvedTargets`".to_owned());
             let text = "what an experiment does, AWS FIS does in a role of its own, which is not in these policies";
             self.note(format!("fault `{}`: {text}", change.fault));
         }
@@ -74,8 +71,12 @@ impl Policies {
         if plan.alarms.is_some() {
             self.inject.add(ALARM_CALLS, place, subject);
         }
-        self.rollback.add(DEAD_MANS_SWITCH, place, subject);
-        self.rollback.add(REMOTE_LOCK, place, subject);
+        for calls in [DEAD_MANS_SWITCH, REMOTE_LOCK] {
+            self.inject.add(calls, place, subject);
+        }
+        for calls in [SWITCH_AWAY, LOCK_AWAY] {
+            self.rollback.add(calls, place, subject);
+        }
     }
 
     fn note(&mut self, text: String) {

@@ -14,7 +14,7 @@ use crate::fault::FaultEnvironment;
 use crate::unit::error_chain;
 
 /// How long injections and undos that are under way may take once the engine is gone; each has a budget of its own.
-const TASKS_WAIT: Duration = Duration::from_secs(120);
+const TASKS_WAIT: Duration = Duration::from_secs(300);
 
 /// The run's own machinery has failed: what it left is undone from its folder, as another process would.
 pub(super) async fn undo_after_panic(
