@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Exit, Failure, out, preview, workspace};
-use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal};
+use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, lock_calls};
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
@@ -126,7 +126,7 @@ fn print(plan: &Plan) {
     out::line(format_args!("in {}{}, {length} of timeline", environment.name, environment.kind.in_words()));
     if let Some(lock) = &environment.lock {
         out::line(format_args!("locked for other machines by the parameter {lock}"));
-        out::line("           calls: ssm:DeleteParameter, ssm:GetParameter, ssm:PutParameter");
+        out::line(format_args!("           calls: {}", lock_calls().collect::<Vec<_>>().join(", ")));
     }
     if !plan.routes.is_empty() {
         out::line("\nbefore the first phase");

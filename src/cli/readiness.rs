@@ -18,8 +18,9 @@ pub(super) struct Arguments {
     /// The environment of gameday.yaml to look at.
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     env: String,
-    /// Look at permissions alone: ask IAM whether the caller may do all that the run needs (`plan --iam` lists it).
-    #[arg(long)]
+    /// Ask IAM whether the caller may do all that the run needs (`plan --iam` lists it). So far nothing else is looked at, so
+    /// that this has to be said.
+    #[arg(long, required = true)]
     permissions: bool,
     /// Print the result as JSON.
     #[arg(long)]
@@ -31,9 +32,6 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = plan::load(&arguments.scenario, &workspace, environment)?;
     let plan = plan::compile(&checked, &workspace, environment)?;
-    if !arguments.permissions {
-        out::progress("note: this version looks at permissions alone, as with `--permissions`");
-    }
     let permissions = run::permissions(&plan, environment).await;
     let permissions = permissions.map_err(|error| Failure { exit: Exit::NotReady, ..Failure::from_error(&error) })?;
     let is_ready = permissions.as_ref().is_none_or(Permissions::is_ready);

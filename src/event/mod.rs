@@ -5,11 +5,11 @@
 
 mod command;
 mod detail;
-mod durable;
 mod identity;
 mod kind;
 mod lock;
 mod log;
+mod nature;
 mod progress;
 mod state;
 mod switch;

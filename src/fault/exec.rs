@@ -364,7 +364,7 @@ mod tests {
         let change = ExecChange {
             on: "`the cache`".to_owned(),
             lives_there: false,
-            directory: "/work/my shop".into(),
+            directory: "/srv/my shop".into(),
             told: [("GAMEDAY_RESOURCE".to_owned(), "the cache".to_owned())].into(),
             inject: line(&["./chaos/cache", "flush"]),
             undo: line(&["sh", "-c", "warm 'all' > log"]),
@@ -372,7 +372,7 @@ mod tests {
             timeout: DurationText(TIMEOUT_DEFAULT),
         };
         let by_hand = change.by_hand(Path::new("undo.json"));
-        let expected = r"cd '/work/my shop' && env GAMEDAY_RESOURCE='the cache' sh -c 'warm '\''all'\'' > log'";
+        let expected = r"cd '/srv/my shop' && env GAMEDAY_RESOURCE='the cache' sh -c 'warm '\''all'\'' > log'";
         assert_eq!(by_hand, [expected]);
         assert_eq!(change.text().change, "run `./chaos/cache flush` on `the cache`");
         assert!(change.text().undo.ends_with("there is no `check` that reads back"));

@@ -8,8 +8,9 @@ use super::cover::{self, cover};
 use super::interval::{faults_of, set_stops};
 use super::refusal::{Refusal, not_carried_out, refusals};
 use super::types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind as PlannedEnvironment, GuardrailPlan, GuardrailRule,
-    HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules, GuardrailPlan,
+    GuardrailRule, HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step,
+    TargetPlan,
 };
 use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::playbook::Playbook;
@@ -17,7 +18,9 @@ use crate::proxy::Protocol;
 use crate::scenario::expect::Expectation;
 use crate::scenario::{ActionKind, ActionSpec, Checked, PhaseSpec, Redaction, ReportFormat, Scenario, TargetKind};
 use crate::unit::{FaultId, PhaseId, PlaybookId, TargetId};
-use crate::workspace::{AccountBinding, DeadmanSwitch, EndpointBinding, Environment, EnvironmentKind, Workspace};
+use crate::workspace::{
+    AccountBinding, Class, DeadmanSwitch, EndpointBinding, Environment, EnvironmentKind, Workspace,
+};
 
 /// The formats of a report when neither the scenario nor the workspace names any.
 const FORMATS_DEFAULT: [ReportFormat; 4] =
@@ -64,6 +67,7 @@ pub fn compile(
         hypotheses,
         guardrails: guardrails(checked),
         alarms: AlarmPlan::of(checked),
+        programs: checked.programs.clone(),
         settle: scenario
             .settle
             .as_ref()
@@ -108,7 +112,13 @@ pub(crate) fn environment_facts(environment: &Environment) -> EnvironmentFacts {
         },
     };
     let (deadman, lock) = (environment.deadman.clone(), environment.lock.clone());
-    EnvironmentFacts { name: environment.name.clone(), kind, deadman, lock }
+    let rules = EnvironmentRules {
+        is_production: environment.class == Class::Production,
+        require_tags: environment.require_tags.clone(),
+        exec: environment.exec.iter().map(ToString::to_string).collect(),
+        rate: environment.rate.map(|rate| rate.to_string()),
+    };
+    EnvironmentFacts { name: environment.name.clone(), kind, deadman, lock, rules }
 }
 
 fn plan_target(target: &crate::scenario::TargetSpec) -> Option<TargetPlan> {

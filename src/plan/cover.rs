@@ -5,9 +5,10 @@ use super::types::{ChangePlan, CoverPlan};
 use crate::fault::{Cover, FaultKind};
 use crate::workspace::DeadmanSwitch;
 
-/// What EventBridge Scheduler is asked for around a fault. AWS: whoever names a role must be allowed to pass it.
-const SCHEDULER_CALLS: [&str; 4] =
-    ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"];
+/// What EventBridge Scheduler is asked for before and during a fault. AWS: whoever names a role must be allowed to pass it.
+pub(super) const SET_SWITCH: [&str; 3] = ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"];
+/// What it is asked for after an undo.
+pub(super) const TAKE_SWITCH_AWAY: [&str; 1] = ["scheduler:DeleteSchedule"];
 
 impl From<Cover> for CoverPlan {
     fn from(cover: Cover) -> Self {
@@ -26,7 +27,7 @@ pub(super) fn cover(change: &mut ChangePlan, kind: &FaultKind, deadman: Option<&
     }
     let cover = CoverPlan::from(kind.cover());
     if let CoverPlan::Switch(_) = cover {
-        change.calls.extend(SCHEDULER_CALLS.map(str::to_owned));
+        change.calls.extend(SET_SWITCH.iter().chain(&TAKE_SWITCH_AWAY).map(|call| (*call).to_owned()));
     }
     change.cover = Some(cover);
 }

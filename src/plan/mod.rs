@@ -17,10 +17,10 @@ pub use alarms::{ALARM_CALLS, AlarmPlan};
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
 pub use permission::{
-    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE,
+    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,
 };
 pub use refusal::Refusal;
 pub use types::{
-    Action, ChangePlan, CoverPlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan,
-    PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, CoverPlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule,
+    HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };

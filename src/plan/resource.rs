@@ -13,9 +13,7 @@ impl Plan {
             Some(TargetPlan::Proxy(_)) | None => format!("proxy `{target}`"),
         }
     }
-}
 
-impl Plan {
     /// Whether a load or a signal names the target's URL: `${orders.url}`.
     #[must_use]
     pub fn uses_url(&self, target: &TargetId) -> bool {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, GuardrailPlan, GuardrailRule, HypothesisPlan, PLAN_FORMAT,
-    PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule,
+    HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };
 use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::load::LoadSpec;
@@ -83,6 +83,7 @@ impl Sketch {
                 kind: EnvironmentKind::Sandbox,
                 deadman: None,
                 lock: None,
+                rules: EnvironmentRules::default(),
             },
             targets: BTreeMap::new(),
             routes: Vec::new(),
@@ -94,6 +95,7 @@ impl Sketch {
             hypotheses: Vec::new(),
             guardrails: Vec::new(),
             alarms: None,
+            programs: BTreeMap::new(),
             settle: None,
             formats: Vec::new(),
             redact: Vec::new(),

@@ -54,6 +54,9 @@ pub struct Plan {
     /// The alarms that are read; none where the scenario asks for none.
     #[serde(default)]
     pub alarms: Option<AlarmPlan>,
+    /// SHA-256 of each program of the workspace that a fault runs, by the name that the scenario gives it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, String>,
     /// The wait for the system to be well again.
     pub settle: Option<SettlePlan>,
     /// The formats of the report.
@@ -70,7 +73,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// SHA-256 of the plan: what somebody agrees to. It changes with the scenario, its playbooks and its environment.
+    /// SHA-256 of the plan: what somebody agrees to. It changes with the scenario, its playbooks, the environment's place and
+    /// rules, and the text of each of the workspace's programs that a fault runs.
     #[must_use]
     pub fn digest(&self) -> String {
         sha256_hex(&serde_json::to_vec(self).expect("invariant: a plan serialises to JSON"))
@@ -115,6 +119,26 @@ pub struct EnvironmentFacts {
     /// The Systems Manager parameter by which machines keep out of each other's runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
+    /// What else it allows or asks for: whoever agrees to a plan agrees to that.
+    #[serde(default)]
+    pub rules: EnvironmentRules,
+}
+
+/// What an environment allows or asks for, beside where it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvironmentRules {
+    /// Whether customers depend on it.
+    pub is_production: bool,
+    /// Tags that every target must carry.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub require_tags: BTreeMap<String, String>,
+    /// The programs that `exec` faults may run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<String>,
+    /// How many control calls a run sends at most: `5/s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
 }
 
 /// What an environment is.

@@ -32,6 +32,8 @@ pub struct Checked {
     pub source: Arc<SourceFile>,
     /// The SHA-256 of the text, in hexadecimal.
     pub digest: String,
+    /// The SHA-256 of each program of the workspace that a fault runs, by the name that the scenario gives it.
+    pub programs: BTreeMap<String, String>,
 }
 
 /// The expectations of a scenario, by the place where they stand.
@@ -97,6 +99,7 @@ pub fn check(
     }
     match first {
         Some((scenario, expectations, environment)) if !has_errors => Ok(Checked {
+            programs: programs(&scenario, workspace),
             scenario,
             expectations,
             environment,
@@ -109,6 +112,21 @@ pub fn check(
             Err(problems)
         }
     }
+}
+
+/// The digests of the workspace's own programs. One that cannot be read has none, and is told when it is run.
+fn programs(scenario: &Scenario, workspace: &Workspace) -> BTreeMap<String, String> {
+    let kinds = scenario.faults.values().filter_map(|fault| fault.kind().ok());
+    let names = kinds.flat_map(|kind| kind.programs().into_iter().map(|(_, name)| name.to_owned()).collect::<Vec<_>>());
+    let of_workspace = names.filter(|name| is_of_workspace(name));
+    let digest = |name: &String| std::fs::read(workspace.root.join(name)).ok().map(|bytes| sha256_hex(&bytes));
+    of_workspace.filter_map(|name| digest(&name).map(|digest| (name, digest))).collect()
+}
+
+/// Whether a program is a file of the workspace: one without a slash is looked for on `PATH`, and an absolute one is another
+/// machine's affair.
+pub(super) fn is_of_workspace(program: &str) -> bool {
+    program.contains('/') && !program.starts_with('/')
 }
 
 /// The environments whose values may differ, of those that the scenario allows.

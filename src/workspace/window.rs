@@ -1,6 +1,6 @@
 //! A span of the week. Owns: its words, and when it is open. Must not know: public holidays.
 
-use chrono::{DateTime, Datelike as _, Days, NaiveTime, TimeZone as _, Utc, Weekday};
+use chrono::{DateTime, Datelike as _, Days, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc, Weekday};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,9 @@ pub enum Opening {
 
 /// How many days ahead a window is looked for: a week, and one in which the clocks change.
 const DAYS_AHEAD: u64 = 8;
+
+/// How long a change of clocks leaves time out at most. An hour is usual, and two have been.
+const CHANGE_MINUTES_MAX: i64 = 180;
 
 impl std::fmt::Display for Window {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -104,9 +107,10 @@ impl Window {
         let local = now.with_timezone(&zone);
         for ahead in 0..=DAYS_AHEAD {
             let date = local.date_naive().checked_add_days(Days::new(ahead))?;
-            // A time that the change of clocks leaves out is none at which a window opens.
-            let at = |time| zone.from_local_datetime(&date.and_time(time)).earliest();
-            let (Some(opens), Some(closes)) = (at(from), at(to)) else { continue };
+            let (Some(opens), Some(closes)) = (moment(zone, date.and_time(from)), moment(zone, date.and_time(to)))
+            else {
+                continue;
+            };
             if !days.contains(&date.weekday()) || closes <= local {
                 continue;
             }
@@ -135,6 +139,12 @@ impl Window {
         problems.extend(timezone.map(|problem| FieldProblem { key: "timezone", problem }));
         problems
     }
+}
+
+/// When a clock on the wall shows a time; where the change of clocks leaves it out, the first minute after the change.
+fn moment(zone: chrono_tz::Tz, time: NaiveDateTime) -> Option<DateTime<chrono_tz::Tz>> {
+    (0..=CHANGE_MINUTES_MAX)
+        .find_map(|minutes| zone.from_local_datetime(&time.checked_add_signed(TimeDelta::minutes(minutes))?).earliest())
 }
 
 fn weekday(text: &str) -> Result<Weekday, UnitError> {
@@ -194,6 +204,24 @@ mod tests {
         assert_eq!(opening("2026-11-30T13:00:00Z"), "2026-12-01 09:00 EET");
         // A Thursday after it has closed: the next is Monday's, in summer three hours ahead.
         assert_eq!(opening("2026-07-02T12:00:00Z"), "2026-07-06 09:00 EEST");
+    }
+
+    #[test]
+    fn a_window_is_kept_on_the_days_on_which_the_clocks_change() {
+        let opening = |window: &Window, now: &str| match window.opening(now.parse().unwrap()) {
+            Some(Opening::Now) => "now".to_owned(),
+            Some(Opening::At(at)) => at.format("%F %H:%M %Z").to_string(),
+            None => "never".to_owned(),
+        };
+        // Half past three does not come on 2027-03-28 in Helsinki: at three it is four.
+        let gap = window("SUN", "03:30", "06:00", "Europe/Helsinki");
+        assert_eq!(opening(&gap, "2027-03-28T00:00:00Z"), "2027-03-28 04:00 EEST");
+        assert_eq!(opening(&gap, "2027-03-28T01:00:00Z"), "now");
+        assert_eq!(opening(&gap, "2027-03-28T03:00:00Z"), "2027-04-04 03:30 EEST");
+        // It comes twice on 2026-10-25: the window opens at the first.
+        let twice = window("SUN", "03:30", "06:00", "Europe/Helsinki");
+        assert_eq!(opening(&twice, "2026-10-25T00:29:59Z"), "2026-10-25 03:30 EEST");
+        assert_eq!(opening(&twice, "2026-10-25T01:00:00Z"), "now");
     }
 
     #[test]

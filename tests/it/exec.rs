@@ -143,6 +143,21 @@ fn what_gameday_yaml_does_not_permit_is_not_run() {
 }
 
 #[test]
+fn whoever_agrees_to_a_plan_agrees_to_the_text_of_its_programs() {
+    let workspace = workspace(PERMITTED);
+    let settings = format!(
+        "gameday: 1\nenvironments: {{sandbox: {{exec: {PERMITTED}, approvals: {{need: 1, from: [owner]}}}}}}\n"
+    );
+    workspace.write("gameday.yaml", &settings);
+    let approve = ["approve", "scenarios/exec.yaml", "--env", "sandbox", "--as", "owner", "--by", "maria"];
+    assert_eq!(workspace.gameday(&approve).code(), 0);
+    let is_agreed = || workspace.gameday(&["plan", "scenarios/exec.yaml"]).stdout.contains("✓ owner agreed: maria");
+    assert!(is_agreed());
+    workspace.write("chaos/mode", &PROGRAM.replace("set -eu", "set -e"));
+    assert!(!is_agreed());
+}
+
+#[test]
 fn without_a_check_the_undo_is_believed_and_that_is_told() {
     let workspace = workspace(PERMITTED);
     let scenario = SCENARIO.replace(", check: [./chaos/mode, check]", "").replace("10m, until: mark(seen)", "300ms");

@@ -48,6 +48,14 @@ fn run(workspace: &Workspace, environment: &str, more: &[&str]) -> Output {
     workspace.gameday(&[&["run", FILE, "--env", environment], more].concat())
 }
 
+fn rewrite_settings(workspace: &Workspace, from: &str, to: &str) {
+    let path = workspace.path().join("gameday.yaml");
+    let text = std::fs::read_to_string(&path).expect("settings");
+    let rewritten = text.replace(from, to);
+    assert_ne!(text, rewritten);
+    std::fs::write(path, rewritten).expect("settings");
+}
+
 fn approve(workspace: &Workspace, role: &str, by: &str) -> Output {
     let arguments = ["approve", FILE, "--env", "guarded", "--as", role, "--by", by, "--note", "looks good"];
     workspace.gameday(&arguments)
@@ -98,10 +106,16 @@ fn a_run_begins_when_enough_people_have_agreed_to_exactly_this_plan() {
     let report = std::fs::read_to_string(folder.join("report.md")).expect("a report");
     assert!(report.contains("agreed by maria on"), "{report}");
 
+    // What the environment allows is agreed to as well.
+    rewrite_settings(&workspace, "    approvals: {", "    exec: ['*']\n    approvals: {");
+    let void = "that of maria does not hold: the scenario, its playbooks or its environment have changed since";
+    assert_refused(&run(&workspace, "guarded", &[]), &["has that of 0", void]);
+    rewrite_settings(&workspace, "    exec: ['*']\n", "");
+    assert_eq!(run(&workspace, "guarded", &[]).code(), 0);
+
     // Any change makes it void, and so does a file that somebody spoilt.
     workspace.write(FILE, &SCENARIO.replace("for: 1s", "for: 2s"));
     workspace.write("approvals/careful/guarded/sre.yaml", "gameday: 1\nby: me\n");
-    let void = "that of maria does not hold: the scenario, its playbooks or its environment have changed since";
     assert_refused(&run(&workspace, "guarded", &[]), &["has that of 0", void, "`sre` (its file can not be read"]);
 }
 
@@ -118,6 +132,14 @@ fn customers_come_after_a_pass_elsewhere_and_a_word() {
     let passed = run(&workspace, "customers", &["--production", "customers"]);
     assert_eq!(passed.code(), 0, "{passed:#?}");
 
+    // The newest run counts: what passed once and fails now is no pass.
+    rewrite_settings(
+        &workspace,
+        "sandbox: {functions: {orders: {demo: checkout}}}",
+        "sandbox: {functions: {orders: {command: ['./none']}}}",
+    );
+    assert_ne!(run(&workspace, "sandbox", &[]).code(), 0);
+    assert_refused(&run(&workspace, "customers", &["--production", "customers"]), &["` did not pass"]);
     workspace.write(FILE, &SCENARIO.replace("timeout: 2s", "timeout: 3s"));
     let changed = run(&workspace, "customers", &["--production", "customers"]);
     assert_refused(&changed, &["the scenario has changed since run `"]);

@@ -10,5 +10,6 @@ mod table;
 mod tests;
 
 pub use grant::{Condition, Grant, Place};
+pub use needs::lock_calls;
 pub use policy::{MANAGED_POLICY_CHARACTERS_MAX, Policies, Policy, Statement};
 pub use table::{Permission, TABLE};

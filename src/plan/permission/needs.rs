@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 
 use super::super::alarms::ALARM_CALLS;
-use super::super::types::{ChangePlan, EnvironmentKind, Plan, TargetPlan};
+use super::super::cover::{SET_SWITCH, TAKE_SWITCH_AWAY};
+use super::super::types::{ChangePlan, CoverPlan, EnvironmentKind, Plan, TargetPlan};
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
 use super::table::find;
 use crate::fault::{AwsResource, Calls, FaultKind};
 use crate::workspace::Environment;
 
-/// What a dead man's switch is made and pushed forward with; a recovery only takes it away.
-const DEAD_MANS_SWITCH: &[&str] = &["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"];
-const SWITCH_AWAY: &[&str] = &["scheduler:DeleteSchedule"];
-/// What the lock is taken with that other machines see; a recovery only gives it back.
-const REMOTE_LOCK: &[&str] = &["ssm:PutParameter"];
-const LOCK_AWAY: &[&str] = &["ssm:DeleteParameter", "ssm:GetParameter"];
+/// What the lock is taken with that other machines see.
+const TAKE_LOCK: [&str; 1] = ["ssm:PutParameter"];
+/// What it is given back with, also by a recovery.
+const GIVE_LOCK_BACK: [&str; 2] = ["ssm:DeleteParameter", "ssm:GetParameter"];
+
+/// The calls around the lock that other machines see.
+pub fn lock_calls() -> impl Iterator<Item = &'static str> {
+    GIVE_LOCK_BACK.into_iter().chain(TAKE_LOCK)
+}
 
 impl Policies {
     /// The policies for a run of `plan` in `environment`; `account` stands in for one that the environment does not name.
@@ -71,12 +75,12 @@ impl Policies {
         if plan.alarms.is_some() {
             self.inject.add(ALARM_CALLS, place, subject);
         }
-        for calls in [DEAD_MANS_SWITCH, REMOTE_LOCK] {
-            self.inject.add(calls, place, subject);
+        if plan.changes.values().chain(&plan.routes).any(|change| matches!(change.cover, Some(CoverPlan::Switch(_)))) {
+            self.inject.add(&SET_SWITCH, place, subject);
+            self.rollback.add(&TAKE_SWITCH_AWAY, place, subject);
         }
-        for calls in [SWITCH_AWAY, LOCK_AWAY] {
-            self.rollback.add(calls, place, subject);
-        }
+        self.inject.add(&TAKE_LOCK, place, subject);
+        self.rollback.add(&GIVE_LOCK_BACK, place, subject);
     }
 
     fn note(&mut self, text: String) {

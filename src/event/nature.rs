@@ -1,28 +1,54 @@
-//! Which events must be on disk before a run goes on.
+//! What an event is about, and which events must be on disk before a run goes on.
 
-use super::EventKind;
+use super::{EventKind, FaultIdentity};
+
+/// Both in one place, so that a new kind of event is asked for both at once.
+struct Nature<'a> {
+    /// Whether safety or the verdict rests on it.
+    must_last: bool,
+    fault: Option<&'a FaultIdentity>,
+}
 
 impl EventKind {
     /// Whether safety or the verdict rests on the event, so that it must be on disk before the run goes on.
     #[must_use]
     pub fn must_last(&self) -> bool {
-        match self {
+        self.nature().must_last
+    }
+
+    /// The fault that an event is about.
+    #[must_use]
+    pub fn fault(&self) -> Option<&FaultIdentity> {
+        self.nature().fault
+    }
+
+    fn nature(&self) -> Nature<'_> {
+        let (must_last, fault) = match self {
+            Self::FaultIntended { identity, .. }
+            | Self::FaultArmed { identity, .. }
+            | Self::FaultApplied { identity }
+            | Self::FaultFailed { identity, .. }
+            | Self::FaultRestored { identity, .. }
+            | Self::FaultDrifted { identity, .. }
+            | Self::FaultStuck { identity, .. }
+            | Self::SwitchIntended { identity, .. } => (true, Some(identity)),
+            // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm. That
+            // there may be a schedule is on disk already, and to delete one that is gone does no harm either.
+            Self::FaultEffective { identity, .. }
+            | Self::FaultReverting { identity }
+            | Self::SwitchSet { identity }
+            | Self::SwitchPushed { identity, .. }
+            | Self::SwitchFailed { identity, .. }
+            | Self::SwitchDeleted { identity }
+            | Self::SwitchLeft { identity, .. } => (false, Some(identity)),
             Self::RunStarted { .. }
             | Self::ProcessStarted { .. }
-            | Self::FaultIntended { .. }
-            | Self::FaultArmed { .. }
-            | Self::FaultApplied { .. }
-            | Self::FaultFailed { .. }
-            | Self::FaultRestored { .. }
-            | Self::FaultDrifted { .. }
-            | Self::FaultStuck { .. }
-            | Self::SwitchIntended { .. }
             | Self::LockIntended { .. }
             | Self::RunAborted { .. }
             | Self::RunSettled
             | Self::RunDirty { .. }
             | Self::RunEnded { .. }
-            | Self::RecoveryStarted { .. } => true,
+            | Self::RecoveryStarted { .. } => (true, None),
             Self::RunApproved { .. }
             | Self::ReadinessPassed { .. }
             | Self::PhaseStarted { .. }
@@ -38,15 +64,6 @@ impl EventKind {
             | Self::AlarmLost { .. }
             | Self::AlarmsUnread { .. }
             | Self::AlarmsReread
-            | Self::FaultEffective { .. }
-            // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm.
-            | Self::FaultReverting { .. }
-            // That there may be a schedule is on disk already, and to delete one that is gone does no harm.
-            | Self::SwitchSet { .. }
-            | Self::SwitchPushed { .. }
-            | Self::SwitchFailed { .. }
-            | Self::SwitchDeleted { .. }
-            | Self::SwitchLeft { .. }
             | Self::LockTaken { .. }
             | Self::LockFailed { .. }
             | Self::LockLost { .. }
@@ -68,7 +85,8 @@ impl EventKind {
             | Self::RunRecovering
             | Self::SettleJudged { .. }
             | Self::HypothesisJudged(_)
-            | Self::Unknown(_) => false,
-        }
+            | Self::Unknown(_) => (false, None),
+        };
+        Nature { must_last, fault }
     }
 }
