@@ -17,7 +17,7 @@ use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
     AwsError, Caller, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
-    ScheduleControl, Scheduler, ServiceTime, Sqs, Ssm, Tagging, sts,
+    ScheduleControl, Scheduler, ServiceTime, Sqs, Ssm, sts,
 };
 use crate::unit::{Clock, Failpoints, Rate};
 
@@ -146,8 +146,6 @@ pub struct Aws {
     pub sqs: Sqs,
     /// Systems Manager's parameters.
     pub ssm: Ssm,
-    /// Resources by their tags.
-    pub tagging: Tagging,
     signed: Signed,
     configuration: SdkConfig,
     credentials: Arc<CredentialCache>,
@@ -223,7 +221,6 @@ impl Aws {
             scheduler: Arc::new(Scheduler::new(&signed)),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
-            tagging: Tagging::new(&signed),
             signed,
             configuration,
             given: Arc::clone(&credentials),

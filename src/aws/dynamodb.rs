@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
-use super::tagging::{Tag, by_key};
+use super::tag::{Tag, by_key};
 
-const SERVICE: Service = Service { name: "dynamodb", host: "dynamodb", id: "DynamoDB", is_global: false };
+const SERVICE: Service = Service { name: "dynamodb", id: "DynamoDB", is_global: false };
 /// What DynamoDB writes for "no maximum" (OnDemandThroughput).
 const NO_MAXIMUM: i64 = -1;
 /// How many pages of tags are read. A table has up to 50 tags (AWS).

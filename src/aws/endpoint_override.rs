@@ -18,7 +18,6 @@ const SERVICE_IDS: &[&str] = &[
     "DynamoDB",
     "EventBridge",
     "IAM",
-    "Resource Groups Tagging API",
     "Scheduler",
     "SQS",
     "SSM",
@@ -53,7 +52,7 @@ impl EndpointOverride {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Option<Self> {
         SERVICE_IDS.iter().find_map(|id| {
-            let service = Service { name: "", host: "", id, is_global: false };
+            let service = Service { name: "", id, is_global: false };
             let url = configured_url(configuration, &service)?;
             let of_service = format!("{VARIABLE}_{}", id.to_uppercase().replace(' ', "_"));
             let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());

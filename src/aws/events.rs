@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
-use super::tagging::{Tag, by_key};
+use super::tag::{Tag, by_key};
 
-const SERVICE: Service = Service { name: "events", host: "events", id: "EventBridge", is_global: false };
+const SERVICE: Service = Service { name: "events", id: "EventBridge", is_global: false };
 
 /// EventBridge of one Region. Clones share their connections. Changes of rules take some seconds to be seen (AWS).
 #[derive(Debug, Clone)]

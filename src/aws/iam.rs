@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::AwsError;
 use super::signed::{Answer, Call, Element, Input, Service, Signed, percent_decode};
 
-const SERVICE: Service = Service { name: "iam", host: "iam", id: "IAM", is_global: true };
+const SERVICE: Service = Service { name: "iam", id: "IAM", is_global: true };
 /// How many pages of a simulation are read; each has up to 100 results (AWS's default for `MaxItems`).
 const SIMULATION_PAGES_MAX: usize = 100;
 /// How many pages of tags are read. A role has up to 50 tags (AWS).

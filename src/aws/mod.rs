@@ -22,7 +22,7 @@ mod signed;
 mod sqs;
 mod ssm;
 mod sts;
-mod tagging;
+mod tag;
 
 pub use cloudwatch::{AlarmList, AlarmQuery, AlarmReading, CloudWatch};
 pub use connect::{Aws, Connection};
@@ -47,4 +47,3 @@ pub(crate) use signed::{Reply, Server};
 pub use sqs::Sqs;
 pub use ssm::{Parameter, ParameterKind, Ssm};
 pub use sts::Caller;
-pub use tagging::{Tagged, Tagging};

@@ -9,7 +9,7 @@ use super::signed::{Answer, Call, Input, Method, Service, Signed};
 use super::{AwsError, ScheduleControl};
 use crate::unit::Secret;
 
-const SERVICE: Service = Service { name: "scheduler", host: "scheduler", id: "Scheduler", is_global: false };
+const SERVICE: Service = Service { name: "scheduler", id: "Scheduler", is_global: false };
 /// How a moment stands in `at(…)`; Scheduler knows whole seconds, and starts within a minute of them (AWS).
 const MOMENT: &str = "%Y-%m-%dT%H:%M:%S";
 

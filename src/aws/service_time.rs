@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::AwsError;
 use super::signed::{Call, Input, Service, Signed};
 
-const STS: Service = Service { name: "sts", host: "sts", id: "STS", is_global: false };
+const STS: Service = Service { name: "sts", id: "STS", is_global: false };
 /// How much of a second `Date` leaves out.
 const DATE_STEP: TimeDelta = TimeDelta::seconds(1);
 

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
-use super::tagging::{Tag, by_key};
+use super::tag::{Tag, by_key};
 use super::{AwsError, ParameterControl};
 use crate::unit::Secret;
 
-const SERVICE: Service = Service { name: "ssm", host: "ssm", id: "SSM", is_global: false };
+const SERVICE: Service = Service { name: "ssm", id: "SSM", is_global: false };
 
 /// The Parameter Store of one Region. Clones share their connections.
 #[derive(Debug, Clone)]

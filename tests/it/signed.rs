@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gameday::aws::{
-    Aws, Connection, Decision, ParameterKind, Schedule, ScheduleControl, Scheduled, Simulated, TableStatus, Tagged,
+    Aws, Connection, Decision, ParameterKind, Schedule, ScheduleControl, Scheduled, Simulated, TableStatus,
 };
 use gameday::unit::Secret;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::peers::{python, script, start_ministack, start_moto, stop};
 use crate::support::{Workspace, free_port};
 
-const SERVICES: &str = "dynamodb,events,iam,scheduler,sqs,ssm,sts,tagging";
+const SERVICES: &str = "dynamodb,events,iam,scheduler,sqs,ssm,sts";
 /// Where the test that runs as a user of its own finds out that it is meant to: `right` or `wrong` for its secret.
 const SECRET_VARIABLE: &str = "GAMEDAY_TEST_SECRET";
 
@@ -128,8 +128,7 @@ async fn assert_refused(aws: &Aws) {
     let role = aws.iam.role_arn("shop").await.map(drop);
     let queue = aws.sqs.queue_url("orders").await.map(drop);
     let parameter = aws.ssm.parameter("/shop/mode").await.map(drop);
-    let tagged = aws.tagging.resources(&BTreeMap::new(), &[]).await.map(drop);
-    for refused in [schedule, table, rule, role, queue, parameter, tagged] {
+    for refused in [schedule, table, rule, role, queue, parameter] {
         let error = refused.expect_err("a wrong signature");
         let codes = ["InvalidSignatureException", "SignatureDoesNotMatch"];
         assert!(codes.contains(&error.code.as_str()) && !error.retryable, "{error}");
@@ -151,7 +150,6 @@ async fn exercise(aws: &Aws) {
     exercise_events(aws).await;
     exercise_ssm(aws).await;
     exercise_scheduler(aws.scheduler.as_ref()).await;
-    exercise_tagging(aws).await;
     exercise_tags(aws).await;
 }
 
@@ -319,13 +317,4 @@ async fn exercise_scheduler(scheduler: &dyn ScheduleControl) {
         assert_eq!(scheduler.get("undo", "default").await, Ok(None));
     }
     assert!(scheduler.update(&later).await.expect_err("no schedule").is_not_found());
-}
-
-async fn exercise_tagging(aws: &Aws) {
-    let tags = BTreeMap::from([("game-day".to_owned(), "yes".to_owned())]);
-    let url = aws.sqs.queue_url("orders").await.expect("a queue");
-    let arn = aws.sqs.arn(&url).await.expect("an ARN");
-    let found = aws.tagging.resources(&tags, &["sqs"]).await.expect("an answer");
-    assert_eq!(found, [Tagged { arn, tags: tags.clone() }]);
-    assert_eq!(aws.tagging.resources(&tags, &["lambda:function"]).await, Ok(Vec::new()));
 }

@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    const SERVICE: Service = Service { name: "ssm", host: "ssm", id: "SSM", is_global: false };
+    const SERVICE: Service = Service { name: "ssm", id: "SSM", is_global: false };
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
         let header = |(name, value): &(&'static str, &'static str)| {

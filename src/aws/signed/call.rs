@@ -231,7 +231,7 @@ mod tests {
     use super::super::testing::{Reply, SECRET_KEY, Server};
     use super::*;
 
-    const SSM: Service = Service { name: "ssm", host: "ssm", id: "SSM", is_global: false };
+    const SSM: Service = Service { name: "ssm", id: "SSM", is_global: false };
 
     async fn get(signed: &Signed) -> Result<Value, AwsError> {
         let input = Input::Json { version: JsonVersion::V1_1, target: "AmazonSSM", body: json!({"Name": "a"}) };

@@ -61,7 +61,7 @@ pub(crate) enum Input<'a> {
 pub(crate) enum JsonVersion {
     /// 1.0: DynamoDB, SQS.
     V1_0,
-    /// 1.1: SSM, EventBridge, the tagging API.
+    /// 1.1: SSM, EventBridge.
     V1_1,
 }
 
@@ -154,7 +154,7 @@ impl Prepared {
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&endpoint.region)
-            .name(service.host)
+            .name(service.name)
             .time(SystemTime::from(now))
             .settings(SigningSettings::default())
             .build()
@@ -194,8 +194,8 @@ mod tests {
 
     use super::*;
 
-    const fn service(host: &'static str) -> Service {
-        Service { name: host, host, id: host, is_global: false }
+    const fn service(name: &'static str) -> Service {
+        Service { name, id: name, is_global: false }
     }
 
     const SSM: Service = service("ssm");

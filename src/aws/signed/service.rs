@@ -6,10 +6,8 @@ use aws_types::service_config::ServiceConfigKey;
 /// A service, as its requests are addressed and signed.
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// The service's name in IAM: `tag`.
+    /// Its name in IAM and in what is signed, and the first word of its host: `ssm`.
     pub(crate) name: &'static str,
-    /// The first word of its host, which is also the name that is signed: `tagging`.
-    pub(crate) host: &'static str,
     /// The SDK's id of it, which names `AWS_ENDPOINT_URL_<ID>` and the `services` section of a profile: `SSM`.
     pub(crate) id: &'static str,
     /// Whether it has one host a partition, and is signed for that partition's first Region: IAM.
@@ -82,7 +80,7 @@ pub(super) fn endpoint(configuration: &SdkConfig, service: &Service) -> Result<E
     let host = if service.is_global {
         partition.iam_host.to_owned()
     } else {
-        format!("{}.{region}.{}", service.host, partition.suffix)
+        format!("{}.{region}.{}", service.name, partition.suffix)
     };
     Ok(Endpoint { url: format!("https://{host}"), region: signing_region() })
 }
@@ -109,8 +107,8 @@ mod tests {
 
     use super::*;
 
-    const SSM: Service = Service { name: "ssm", host: "ssm", id: "SSM", is_global: false };
-    const IAM: Service = Service { name: "iam", host: "iam", id: "IAM", is_global: true };
+    const SSM: Service = Service { name: "ssm", id: "SSM", is_global: false };
+    const IAM: Service = Service { name: "iam", id: "IAM", is_global: true };
 
     fn configuration(region: &'static str) -> aws_types::sdk_config::Builder {
         SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::new(region))
