@@ -43,7 +43,7 @@ pub struct Exec {
     /// Makes the change: exit code 0 when it is made.
     pub inject: CommandLine,
     /// Undoes it: exit code 0 when it is undone. It is run again after a crash, and where nothing was injected or only a
-    /// part: it must do no harm then.
+    /// part, since a program may be killed at any moment: it must do no harm then.
     pub undo: CommandLine,
     /// Tells what is there, and changes nothing: exit code 0 as before, 10 as injected (also in part), 11 changed by somebody
     /// else, who is left alone. Any other is no answer. Without it nothing is compared and nothing is read back: the undo is

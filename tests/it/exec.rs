@@ -17,6 +17,8 @@ use crate::support::{Output, Workspace, gameday, has_ended, wait_for};
 /// file `slow` it goes on for minutes, in a process of its own.
 pub(crate) const PROGRAM: &str = r#"#!/bin/sh
 set -eu
+# A program that is killed must leave nothing that `check` can not tell: the file is there as a whole or not at all.
+put() { echo "$1" > "mode.$$"; mv "mode.$$" mode; }
 case "$1" in
   inject)
     env | sort > given
@@ -25,12 +27,12 @@ case "$1" in
       echo "still at it" >&2
       sleep 600 &
       echo "$!" > pid
-      echo injected > mode
+      put injected
       wait
     fi
-    echo injected > mode
+    put injected
     ;;
-  undo) echo before > mode ;;
+  undo) put before ;;
   check)
     case "$(cat mode)" in before) exit 0 ;; injected) exit 10 ;; *) exit 11 ;; esac
     ;;
