@@ -7,11 +7,13 @@ use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
 use crate::event::{FaultEnd, FaultState, Recoverer};
+use crate::plan;
 use crate::run::{
-    RecoverError, RecoverOptions, Recovered, RecoveredFault, UnlockError, live_runs, read_plan, recover, unlock,
+    HolderError, RecoverError, RecoverOptions, Recovered, RecoveredFault, UnlockError, live_runs, read_plan, recover,
+    unlock,
 };
 use crate::unit::Failpoints;
-use crate::workspace::{EnvironmentKind, Workspace};
+use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,6 +28,9 @@ pub(super) struct Arguments {
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
     #[arg(long, requires = "run")]
     salvage: bool,
+    /// Recover a copy of a run's folder although the run's lock says that it may be alive: you say that it died.
+    #[arg(long, requires = "run")]
+    run_is_dead: bool,
     /// Take the lock that other machines see away from a dead run, by its id: you say that it left nothing behind.
     #[arg(long, value_name = "RUN", requires = "env")]
     unlock: Option<String>,
@@ -48,8 +53,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for folder in folders {
-        let salvage = arguments.salvage;
-        let options = RecoverOptions { salvage, failpoints: Failpoints::from_environment(), ..options_for(&folder) };
+        let options = RecoverOptions {
+            salvage: arguments.salvage,
+            run_is_dead: arguments.run_is_dead,
+            failpoints: Failpoints::from_environment(),
+            ..options_for(&folder)
+        };
         // One run that cannot be recovered keeps none of the others from it.
         match recover(&folder, options).await {
             Ok(recovered) => all.push(recovered),
@@ -119,26 +128,23 @@ pub(super) async fn recover_run(folder: &Path, by: Recoverer) -> Result<Recovere
 }
 
 fn options_for(folder: &Path) -> RecoverOptions {
-    RecoverOptions { profile: profile_of(folder), ..RecoverOptions::default() }
+    RecoverOptions { environment: environment_now(folder), ..RecoverOptions::default() }
 }
 
-/// The profile of the run's environment, as gameday.yaml has it now; none where it says nothing.
-fn profile_of(folder: &Path) -> Option<String> {
+/// The run's environment as gameday.yaml has it now; none where it says nothing.
+fn environment_now(folder: &Path) -> Option<plan::EnvironmentKind> {
     let plan = read_plan(folder).ok()?;
     let workspace = Workspace::discover(folder).ok()?;
-    let environment = workspace.environment(&plan.environment.name)?;
-    match environment.kind() {
-        EnvironmentKind::Account(binding) => binding.profile.clone(),
-        EnvironmentKind::Endpoint(binding) => binding.profile.clone(),
-        EnvironmentKind::Sandbox(_) => None,
-    }
+    workspace.environment(&plan.environment.name).map(|environment| plan::environment_facts(environment).kind)
 }
 
 fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
-        RecoverError::Alive(_) => Failure { exit: Exit::Locked, ..failure },
-        RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) => failure,
+        RecoverError::Alive(_) | RecoverError::Elsewhere(HolderError::Alive { .. }) => {
+            Failure { exit: Exit::Locked, ..failure }
+        }
+        RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) | RecoverError::Elsewhere(_) => failure,
     }
 }
 

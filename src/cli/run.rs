@@ -159,6 +159,7 @@ fn failure(error: &RunError) -> Failure {
         RunError::Dirty { .. } => Exit::Dirty,
         error if error.is_not_ready() => Exit::NotReady,
         RunError::Stage(_)
+        | RunError::SwitchAhead { .. }
         | RunError::Alarms(_)
         | RunError::Watchdog(_)
         | RunError::Load(_)

@@ -43,15 +43,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     Ok(if is_clean { Exit::Success } else { Exit::Dirty })
 }
 
-/// Recovers until nothing is left, or until only a person can help.
+/// Recovers until nothing is left, or until only a person can help. Whether everything is undone.
 async fn recover_until_clean(folder: &Path, by: Recoverer) -> bool {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut wait = RETRY_WAIT_MIN;
     loop {
         let recovered = recover::recover_run(folder, by).await;
         match &recovered {
-            Ok(recovered) if recovered.is_clean => return true,
-            _ if !may_help_to_try_again(&recovered) || tokio::time::Instant::now() + wait >= deadline => return false,
+            Ok(recovered) if recovered.is_clean && recovered.remains.is_empty() => return true,
+            _ if !may_help_to_try_again(&recovered) || tokio::time::Instant::now() + wait >= deadline => {
+                return recovered.is_ok_and(|recovered| recovered.is_clean);
+            }
             _ => {}
         }
         tokio::time::sleep(wait).await;
@@ -62,6 +64,8 @@ async fn recover_until_clean(folder: &Path, by: Recoverer) -> bool {
 /// Drift stays drift, and a file that cannot be used stays so; everything else may pass.
 fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
     match recovered {
+        // A schedule or a lock that is left in AWS.
+        Ok(recovered) if recovered.is_clean => true,
         Ok(recovered) => recovered.faults.iter().any(|fault| fault.end.is_none() && fault.state != FaultState::Drifted),
         // A log that cannot be written, for want of space, may be so later.
         Err(
@@ -69,7 +73,9 @@ fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
             | RecoverError::Alive(_)
             | RecoverError::Log(LogError::File(_) | LogError::Failed),
         ) => true,
-        // Another account, or another endpoint, stays what it is.
-        Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_)) => false,
+        // Another account, or another endpoint, stays what it is, and a watchdog has no copy of the folder.
+        Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) | RecoverError::Elsewhere(_)) => {
+            false
+        }
     }
 }

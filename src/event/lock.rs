@@ -32,6 +32,8 @@ pub struct LockProgress {
     pub holder: String,
     /// When it expires, unless it is renewed; none until it is taken.
     pub expires_at: Option<DateTime<Utc>>,
+    /// How often it was renewed.
+    pub renewed_count: u32,
     /// Where it stands.
     pub state: LockState,
     /// The last error.
@@ -58,6 +60,7 @@ impl LockProgress {
                 ticket: ticket.clone(),
                 holder: holder.clone(),
                 expires_at: None,
+                renewed_count: 0,
                 state: LockState::Intended,
                 error: None,
                 by_hand: Vec::new(),
@@ -67,6 +70,7 @@ impl LockProgress {
         let Some(lock) = lock else { return };
         match kind {
             EventKind::LockTaken { expires_at } => {
+                lock.renewed_count += u32::from(lock.expires_at.is_some());
                 (lock.expires_at, lock.error) = (Some(*expires_at), None);
                 lock.state = LockState::Taken;
             }

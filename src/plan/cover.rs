@@ -6,7 +6,8 @@ use crate::fault::{Cover, FaultKind};
 use crate::workspace::DeadmanSwitch;
 
 /// What EventBridge Scheduler is asked for before and during a fault. AWS: whoever names a role must be allowed to pass it.
-pub(super) const SET_SWITCH: [&str; 3] = ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"];
+pub(super) const SET_SWITCH: [&str; 4] =
+    ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule"];
 /// What it is asked for after an undo.
 pub(super) const TAKE_SWITCH_AWAY: [&str; 1] = ["scheduler:DeleteSchedule"];
 

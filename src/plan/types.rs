@@ -210,14 +210,6 @@ impl EnvironmentKind {
         }
     }
 
-    /// Takes the credentials of another profile, where any are asked for.
-    pub(crate) fn set_profile(&mut self, now: &str) {
-        match self {
-            Self::Sandbox => {}
-            Self::Endpoint { profile, .. } | Self::Account { profile, .. } => *profile = Some(now.to_owned()),
-        }
-    }
-
     /// Whether changes in both lie in the same place, by whatever credentials. Each sandbox is a place of its own.
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {

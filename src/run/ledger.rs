@@ -180,6 +180,7 @@ pub(super) async fn inject(
     };
     let outcome = async {
         check_disk(recorder.log.directory(), free_bytes(recorder.log.directory()))?;
+        switches.clear_target(environment, &target).await?;
         let undo = match kind.prepare(environment).await {
             Ok(undo) => undo,
             Err(error) => {

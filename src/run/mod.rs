@@ -38,6 +38,6 @@ pub use place::PlaceError;
 pub use preview::{Preview, preview};
 pub use readiness::CallerError;
 pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};
-pub use remote_lock::{Held, RemoteLockError, UnlockError, unlock};
+pub use remote_lock::{Held, HolderError, RemoteLockError, UnlockError, unlock};
 pub use stage::StageError;
 pub use watchdog::{Alarm, READY, Watch, WatchdogError};

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::folder::{FolderError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
 use super::place::{Place, PlaceError};
-use super::remote_lock;
+use super::remote_lock::{self, HolderError};
 use super::stage::{proxy_client, targets};
 use super::switch;
 use crate::event::{
@@ -40,6 +40,9 @@ pub enum RecoverError {
     /// Nothing may be undone from here.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// This is a copy of its folder, and it may be alive where the folder is.
+    #[error(transparent)]
+    Elsewhere(#[from] HolderError),
 }
 
 /// What came of a recovery.
@@ -79,8 +82,10 @@ pub struct RecoveredFault {
 /// How a run is recovered.
 #[derive(Debug, Clone, Default)]
 pub struct RecoverOptions {
-    /// The AWS profile that the run's environment has now; none leaves the one of the run.
-    pub profile: Option<String>,
+    /// The run's environment as it is now, whose credentials are used where it is the same place; none leaves those of the run.
+    pub environment: Option<EnvironmentKind>,
+    /// The run died, although its lock for other machines does not say so: a person vouches for it.
+    pub run_is_dead: bool,
     /// Who recovers.
     pub by: Recoverer,
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
@@ -115,6 +120,9 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let (undos, unusable) = read_undos(directory, &state, &plan);
     let environment = environment_of(&plan, &state, &options).await?;
+    if let (Some(lock), false) = (&state.lock, options.run_is_dead) {
+        remote_lock::check_holder(&environment.aws.ssm, lock, (&state.run, directory)).await?;
+    }
     let is_work_left = !open.is_empty() || state.has_remains() || !state.is_over();
     if is_work_left {
         recorder.record_anyway(EventKind::RecoveryStarted { process: std::process::id(), by: options.by });
@@ -130,9 +138,13 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let left: Vec<String> = now.outstanding().map(|fault| fault.change.clone()).collect();
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
-    let lock = state.lock.as_ref().filter(|lock| is_clean && lock.may_be_ours());
-    if let Some(LockProgress { parameter, ticket, .. }) = lock {
-        remote_lock::release(&environment.aws.ssm, parameter, ticket, &environment.shell, &recorder).await;
+    if let Some(LockProgress { parameter, ticket, .. }) = state.lock.as_ref().filter(|lock| lock.may_be_ours()) {
+        let parameters = &environment.aws.ssm;
+        if is_clean {
+            remote_lock::release(parameters, parameter, ticket, &environment.shell, &recorder).await;
+        } else {
+            remote_lock::keep_dirty(parameters, parameter, ticket, &recorder).await;
+        }
     }
     if is_work_left {
         // Everything is undone by now, also where the log could not take it: then the next recovery finds it as before.
@@ -249,8 +261,8 @@ async fn environment_of(
     };
     let failpoints = &options.failpoints;
     let mut environment = plan.environment.clone();
-    if let Some(now) = &options.profile {
-        environment.kind.set_profile(now);
+    if let Some(now) = options.environment.as_ref().filter(|now| now.is_same_place(&environment.kind)) {
+        environment.kind = now.clone();
     }
     // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
     let embedded = address_of(ProcessKind::Sandbox);

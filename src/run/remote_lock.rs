@@ -1,9 +1,11 @@
 //! The lock that other machines see: a Systems Manager parameter that is there while a run may change its environment.
 //!
-//! Owns: taking it (without overwriting), renewing it, marking it as dirty, releasing it. A lock is released when everything is
-//! undone, by the run or by a recovery of its folder on whatever machine. One that has expired is taken from nobody: that its
-//! holder was not heard of for long means that it died, and perhaps left its faults on.
+//! Owns: taking it (without overwriting), renewing it. What becomes of it after is in `end.rs`, and what a person may do about it in
+//! `unlock.rs`. One that has expired is taken from nobody: that its holder was not heard of for long means that it died, and perhaps
+//! left its faults on.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +13,18 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+pub use end::HolderError;
+use end::{by_hand, failed, mark_dirty};
+pub(super) use end::{check_holder, keep_dirty, release};
+pub use unlock::{UnlockError, unlock};
+
 use super::ledger::Recorder;
-use super::place::{Place, PlaceError};
 use crate::aws::{AwsError, ParameterControl, urgently};
 use crate::event::{EventKind, LockProgress, LogError};
-use crate::plan::environment_facts;
-use crate::unit::{Clock, Failpoints, RunId, error_chain, sha256_hex};
-use crate::workspace::Environment;
+use crate::unit::{Clock, RunId, error_chain, sha256_hex};
+
+mod end;
+mod unlock;
 
 /// The version of what the parameter holds.
 const LOCK_FORMAT: u32 = 1;
@@ -139,8 +146,8 @@ pub(super) struct RemoteLock {
 
 /// What was found where our lock should be.
 enum Found {
-    /// Ours, of this version of the parameter.
-    Ours(u64),
+    /// Ours, and the version of the parameter.
+    Ours(Held, u64),
     Nothing,
     /// Somebody else's, in words.
     Other(String),
@@ -158,10 +165,7 @@ impl RemoteLock {
         let run: RunId = run.parse().expect("invariant: a run's first event holds its id");
         let now = Clock::start().now().trunc_subsecs(0);
         let holder = holder();
-        let log = recorder.log();
-        let own =
-            format!("{run} {holder} {} {:?} {}", log.directory().display(), log.clock().origin(), std::process::id());
-        let ticket: String = sha256_hex(own.as_bytes()).chars().take(TICKET_CHARACTERS).collect();
+        let ticket = ticket(recorder.log().directory(), run.as_str());
         let expires = expiry();
         let held = Held { format: LOCK_FORMAT, run, holder, ticket, since: now, expires, dirty: false };
         let lock = Self {
@@ -266,7 +270,7 @@ impl RemoteLock {
         let expires = expiry();
         let text = text(&Held { expires, ..self.held.clone() });
         match self.found().await? {
-            Found::Ours(version) => {
+            Found::Ours(_, version) => {
                 let written = self.parameters.write(&self.parameter, &text, true).await?;
                 // AWS counts from 1 again where a parameter was deleted and made anew.
                 if written <= version {
@@ -286,7 +290,7 @@ impl RemoteLock {
     }
 
     async fn found(&self) -> Result<Found, AwsError> {
-        found(&*self.parameters, &self.parameter, &self.held.ticket).await
+        end::found(&*self.parameters, &self.parameter, &self.held.ticket).await
     }
 
     /// The run is over. Where everything is undone the lock is released, and otherwise marked: other machines then see that
@@ -303,15 +307,7 @@ impl RemoteLock {
                 release(parameters, &self.parameter, &held.ticket, &self.shell, recorder).await;
                 return;
             }
-            let dirty = Held { dirty: true, expires: expiry(), ..held.clone() };
-            let marked = match self.found().await {
-                Ok(Found::Ours(_)) => parameters.write(&self.parameter, &text(&dirty), true).await.map(drop),
-                Ok(Found::Nothing | Found::Other(_)) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = marked {
-                recorder.record_anyway(failed("mark the lock as dirty", &error, Vec::new()));
-            }
+            mark_dirty(parameters, &self.parameter, &held.ticket, recorder).await;
             recorder.record_anyway(EventKind::LockKept);
         });
         if tokio::time::timeout(END_WAIT, ending).await.is_err() {
@@ -353,12 +349,14 @@ fn text(held: &Held) -> String {
     serde_json::to_string(held).expect("invariant: a lock serialises to JSON")
 }
 
-fn failed(step: &str, error: &AwsError, by_hand: Vec<String>) -> EventKind {
-    EventKind::LockFailed { step: step.to_owned(), error: error_chain(error), by_hand }
-}
-
-fn by_hand(parameter: &str, shell: &str) -> Vec<String> {
-    vec![shell.to_owned(), format!("aws ssm delete-parameter --name {parameter}")]
+/// What tells a run from every other one, on whatever machine, and its folder from a copy of it.
+fn ticket(folder: &Path, run: &str) -> String {
+    // Not every system has one.
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let system = rustix::system::uname();
+    let folder = std::fs::metadata(folder).map_or_else(|_| folder.display().to_string(), |it| it.ino().to_string());
+    let own = format!("{run} {} {} {folder}", machine.trim(), system.nodename().to_string_lossy());
+    sha256_hex(own.as_bytes()).chars().take(TICKET_CHARACTERS).collect()
 }
 
 /// Who runs this program, and where.
@@ -367,90 +365,6 @@ fn holder() -> String {
     let user = user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()));
     let system = rustix::system::uname();
     crate::unit::printable(&format!("{user}@{}", system.nodename().to_string_lossy())).to_string()
-}
-
-async fn found(parameters: &dyn ParameterControl, parameter: &str, ticket: &str) -> Result<Found, AwsError> {
-    let Some(found) = parameters.read(parameter).await? else { return Ok(Found::Nothing) };
-    Ok(match Held::read(found.value.reveal()) {
-        Some(held) if held.ticket == ticket => Found::Ours(found.version),
-        Some(held) => {
-            Found::Other(format!("run `{}` of {} holds it since {}", held.run, held.holder, moment(held.since)))
-        }
-        None => Found::Other(format!("`{parameter}` is no lock any more")),
-    })
-}
-
-/// Takes our own lock away, from whatever machine; another's is left alone.
-pub(super) async fn release(
-    parameters: &dyn ParameterControl,
-    parameter: &str,
-    ticket: &str,
-    shell: &str,
-    recorder: &Recorder,
-) {
-    let released = match found(parameters, parameter, ticket).await {
-        Ok(Found::Ours(_)) => parameters.remove(parameter).await.map(|()| EventKind::LockReleased),
-        Ok(Found::Nothing) => Ok(EventKind::LockReleased),
-        Ok(Found::Other(found)) => Ok(EventKind::LockLost { found }),
-        Err(error) => Err(error),
-    };
-    recorder
-        .record_anyway(released.unwrap_or_else(|error| failed("release the lock", &error, by_hand(parameter, shell))));
-}
-
-/// Why a person cannot take a lock away.
-#[derive(Debug, thiserror::Error)]
-pub enum UnlockError {
-    /// The environment has none.
-    #[error("environment `{0}` has no `lock` in gameday.yaml")]
-    NoLock(String),
-    /// There is none.
-    #[error("environment `{0}` is not locked for other machines")]
-    NotLocked(String),
-    /// It is that of another run, or its holder lives.
-    #[error("the lock is not taken away: {0}")]
-    Refused(String),
-    /// The parameter is something else.
-    #[error("the parameter `{0}` is no lock that this version of gameday made: it is left alone")]
-    Foreign(String),
-    /// Nothing may be changed there.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// The call failed.
-    #[error("failed to ask Systems Manager")]
-    Aws(#[from] AwsError),
-}
-
-/// Takes away the lock of a dead run, since a person says that it left nothing behind. What it held.
-///
-/// # Errors
-/// There is no such lock, its holder was heard of not long ago, it is another run's, or a call failed.
-pub async fn unlock(environment: &Environment, run: &str) -> Result<Held, UnlockError> {
-    let parameter = environment.lock.as_deref().ok_or_else(|| UnlockError::NoLock(environment.name.clone()))?;
-    let facts = environment_facts(environment);
-    let Place { aws, account, .. } = Place::connect(&facts, None, "gameday-unlock", &Failpoints::default()).await?;
-    if let Some(guard) = &account {
-        guard.check(&aws).await.map_err(PlaceError::from)?;
-    }
-    take_away(&aws.ssm, (&environment.name, parameter), run).await
-}
-
-async fn take_away(
-    parameters: &dyn ParameterControl,
-    (environment, parameter): (&str, &str),
-    run: &str,
-) -> Result<Held, UnlockError> {
-    let read = async || -> Result<Held, UnlockError> {
-        let found = parameters.read(parameter).await?;
-        let found = found.ok_or_else(|| UnlockError::NotLocked(environment.to_owned()))?;
-        Held::read(found.value.reveal()).ok_or_else(|| UnlockError::Foreign(parameter.to_owned()))
-    };
-    let held = read().await?;
-    if held.run.as_str() != run || !held.is_expired() {
-        return Err(UnlockError::Refused(held.told(environment)));
-    }
-    parameters.remove(parameter).await?;
-    Ok(held)
 }
 
 #[cfg(test)]

@@ -14,16 +14,18 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ledger::Recorder;
-use crate::aws::{Schedule, ScheduleControl, urgently};
+use crate::aws::{AwsError, Schedule, ScheduleControl, urgently};
 use crate::event::{
     EventKind, FaultIdentity, FaultProgress, FaultState, LogError, SwitchProgress, SwitchState, SwitchStep,
 };
 use crate::fault::{Cover, FaultEnvironment, FaultKind, Switch, SwitchCall, Undo};
-use crate::unit::{Clock, Secret, error_chain, sha256_hex};
+use crate::unit::{Clock, Secret, TargetId, error_chain, sha256_hex};
 use crate::workspace::DeadmanSwitch;
 
 /// How long after the run's last sign of life a switch fires. AWS carries it out within a minute more.
 pub(super) const GRACE: Duration = Duration::from_secs(300);
+/// How long after its moment a schedule may be carried out: AWS says within a minute, and a minute more is for clocks and calls.
+const CARRIED_OUT: Duration = Duration::from_secs(120);
 /// The shortest time between two signs of life to AWS.
 const PUSH_INTERVAL_MIN: Duration = Duration::from_secs(60);
 /// How much longer it may be, so that switches are not all put off at once.
@@ -46,6 +48,14 @@ pub(super) enum SwitchError {
     /// It could not be set.
     #[error("its dead man's switch is required, and could not be set: {0}")]
     NotSet(String),
+    /// That of an earlier fault on the same target would undo this one.
+    #[error("the dead man's switch `{schedule}` of an earlier fault could not be deleted, and may still fire at {}", moment(*fires_at))]
+    Ahead {
+        /// The schedule.
+        schedule: String,
+        /// When it fires.
+        fires_at: DateTime<Utc>,
+    },
     /// That there may be one could not be written down.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -109,7 +119,7 @@ impl Switches {
             fires_at: schedule.at,
         })?;
         let scheduler = Arc::clone(&environment.aws.scheduler);
-        match scheduler.create(&schedule, &schedule.name).await {
+        match create(&*scheduler, &schedule).await {
             Ok(()) => {
                 self.recorder.record_anyway(EventKind::SwitchSet { identity: identity.clone() });
                 self.keep(scheduler, identity.clone(), schedule, ttl);
@@ -120,6 +130,31 @@ impl Switches {
                 self.failed(identity, SwitchStep::Set, error.clone());
                 if settings.is_required { Err(SwitchError::NotSet(error)) } else { Ok(()) }
             }
+        }
+    }
+
+    /// Lets no fault in on a target on which the switch of an earlier one may still fire: it would undo the new one.
+    ///
+    /// # Errors
+    /// There is one, and it still cannot be deleted.
+    pub(super) async fn clear_target(
+        &self,
+        environment: &FaultEnvironment,
+        target: &TargetId,
+    ) -> Result<(), SwitchError> {
+        let left_over = || -> Vec<FaultProgress> {
+            let recording = self.recorder.recording();
+            let faults = recording.state().faults.iter();
+            faults.filter(|fault| fault.target == *target && fault.is_switch_left_over()).cloned().collect()
+        };
+        for fault in left_over() {
+            settle(&self.recorder, environment, &fault.identity).await;
+        }
+        let now = self.recorder.log().clock().now();
+        let ahead = left_over().into_iter().filter_map(|fault| fault.switch).find(|switch| may_fire(switch, now));
+        match ahead {
+            Some(SwitchProgress { schedule, fires_at, .. }) => Err(SwitchError::Ahead { schedule, fires_at }),
+            None => Ok(()),
         }
     }
 
@@ -243,6 +278,21 @@ impl Switches {
 fn later(moment: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
     moment.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// Makes a schedule. Where AWS's answer says that it failed it is looked for: the answer to an attempt before may have been lost.
+async fn create(scheduler: &dyn ScheduleControl, schedule: &Schedule) -> Result<(), AwsError> {
+    let Err(error) = scheduler.create(schedule, &schedule.name).await else { return Ok(()) };
+    match scheduler.get(&schedule.name, &schedule.group).await {
+        Ok(Some(found)) if found.is_enabled && found.schedule == *schedule => Ok(()),
+        // Whoever may not look knows no more than before.
+        Ok(_) | Err(_) => Err(error),
+    }
+}
+
+/// Whether a switch that was not deleted may still be carried out.
+pub(super) fn may_fire(switch: &SwitchProgress, now: DateTime<Utc>) -> bool {
+    switch.may_be_there() && now < later(switch.fires_at, CARRIED_OUT)
 }
 
 /// The time between two signs of life, other for each switch.

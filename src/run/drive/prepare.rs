@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use super::super::alarm_task::{Alarms, AlarmsNotReady};
@@ -13,13 +14,14 @@ use super::super::ledger::Recorder;
 use super::super::outcome::Outcome;
 use super::super::remote_lock::{RemoteLock, RemoteLockError};
 use super::super::stage::{Stage, StageError, StageOptions};
+use super::super::switch::{may_fire, moment};
 use super::super::watchdog::{Watchdog, WatchdogError};
 use super::RunOptions;
 use crate::event::{AbortCause, EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
 use crate::plan::Plan;
-use crate::unit::{LoadId, SignalId};
+use crate::unit::{Clock, LoadId, SignalId};
 use crate::workspace::Environment;
 
 /// The exit code of a run whose environment somebody else uses; product.md.
@@ -48,6 +50,19 @@ pub enum RunError {
         run: String,
         /// How many changes.
         count: usize,
+    },
+    /// The dead man's switch of an earlier run would undo what this one injects.
+    #[error(
+        "run `{run}` could not delete its dead man's switch `{schedule}`, which may still fire at {}; delete it with `gameday \
+         recover {run}`, or wait", moment(*fires_at)
+    )]
+    SwitchAhead {
+        /// The run.
+        run: String,
+        /// The schedule.
+        schedule: String,
+        /// When it fires.
+        fires_at: DateTime<Utc>,
     },
     /// Another machine uses its environment, or it cannot be locked for other machines.
     #[error(transparent)]
@@ -83,7 +98,12 @@ impl RunError {
     #[must_use]
     pub fn is_not_ready(&self) -> bool {
         match self {
-            Self::Stage(_) | Self::Alarms(_) | Self::Watchdog(_) | Self::Load(_) | Self::Probe { .. } => true,
+            Self::SwitchAhead { .. }
+            | Self::Stage(_)
+            | Self::Alarms(_)
+            | Self::Watchdog(_)
+            | Self::Load(_)
+            | Self::Probe { .. } => true,
             Self::RemoteLock(RemoteLockError::Aws { .. } | RemoteLockError::Foreign(_)) => true,
             Self::RemoteLock(RemoteLockError::Held { .. } | RemoteLockError::Log(_))
             | Self::Folder(_)
@@ -123,18 +143,27 @@ pub(super) struct Prepared {
     pub(super) lock: Option<RemoteLock>,
 }
 
-/// Refuses an environment in which an earlier run left something. The caller holds the environment's lock, so no run that
+/// Refuses an environment in which an earlier run left something, or in which a switch of one may still fire. The caller holds the environment's lock, so no run that
 /// is still open there is alive, whatever process has its number by now.
 pub(super) fn refuse_dirty(options: &RunOptions, plan: &Plan) -> Result<(), RunError> {
-    let environment = &plan.environment;
+    let (environment, now) = (&plan.environment, Clock::start().now());
     for live in live_runs(&options.reports)? {
         // Two names may stand for one place.
         let is_same_place =
             || read_plan(&live.path).is_ok_and(|other| other.environment.kind.is_same_place(&environment.kind));
+        if live.state.environment != environment.name && !is_same_place() {
+            continue;
+        }
+        let run = || live.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let count = live.change_count();
-        if count > 0 && (live.state.environment == environment.name || is_same_place()) {
-            let run = live.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            return Err(RunError::Dirty { environment: environment.name.clone(), run, count });
+        if count > 0 {
+            return Err(RunError::Dirty { environment: environment.name.clone(), run: run(), count });
+        }
+        let left_over = live.state.faults.iter().filter(|fault| fault.is_switch_left_over());
+        let mut switches = left_over.filter_map(|fault| fault.switch.as_ref());
+        if let Some(switch) = switches.find(|switch| may_fire(switch, now)) {
+            let (schedule, fires_at) = (switch.schedule.clone(), switch.fires_at);
+            return Err(RunError::SwitchAhead { run: run(), schedule, fires_at });
         }
     }
     Ok(())

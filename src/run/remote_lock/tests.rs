@@ -5,6 +5,7 @@ use std::sync::{Mutex, mpsc};
 
 use async_trait::async_trait;
 
+use super::unlock::take_away;
 use super::*;
 use crate::aws::{Parameter, ParameterKind};
 use crate::event::{EventLog, LOG_FORMAT, LockState};
@@ -107,6 +108,13 @@ impl Machine {
         RemoteLock::take(parameters, ("staging", NAME), "export AWS_REGION=eu-west-1", &self.recorder).await
     }
 
+    /// Writes its lock as a run does that is alive.
+    fn take_again(&self, parameters: &FakeParameters) {
+        let held = Held { dirty: false, expires: expiry(), ..parameters.held().unwrap() };
+        parameters.put(&text(&held));
+        self.recorder.record(EventKind::LockTaken { expires_at: held.expires }).unwrap();
+    }
+
     fn lock(&self) -> LockProgress {
         self.recorder.recording().state().lock.clone().unwrap()
     }
@@ -202,6 +210,10 @@ async fn a_dirty_run_keeps_it_and_a_recovery_of_it_releases_it_and_no_other() {
     let told = refusal(Machine::new("second").take(&parameters).await);
     assert!(told.contains("NOT undone") && told.contains("`gameday recover first`"), "{told}");
     let LockProgress { ticket, .. } = machine.lock();
+    // A recovery that undoes not everything either marks it once more.
+    machine.take_again(&parameters);
+    keep_dirty(&*parameters, NAME, &ticket, &machine.recorder).await;
+    assert_eq!((machine.lock().state, parameters.held().unwrap().dirty), (LockState::Kept, true));
     release(&*parameters, NAME, "another", "", &Machine::new("other").recorder).await;
     assert!(parameters.held().is_some());
     release(&*parameters, NAME, &ticket, "", &machine.recorder).await;
@@ -238,4 +250,28 @@ async fn a_lock_that_can_not_be_released_is_told_with_a_command() {
     // What can not be asked for is not had.
     let outcome = Machine::new("second").take(&parameters).await;
     assert!(matches!(outcome, Err(RemoteLockError::Aws { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_folder_is_not_recovered_while_its_lock_says_that_the_run_lives() {
+    let parameters = Arc::<FakeParameters>::default();
+    let machine = Machine::new("first");
+    machine.take(&parameters).await.unwrap();
+    let (lock, copy) = (machine.lock(), tempfile::tempdir().unwrap());
+    let check = async |folder: &Path| check_holder(&*parameters, &lock, ("first", folder)).await;
+    check(machine.recorder.log().directory()).await.expect("the folder itself");
+    let Err(error @ HolderError::Alive { .. }) = check(copy.path()).await else { panic!("it may be alive") };
+    let told = error.to_string();
+    assert!(told.contains("--run-is-dead") && told.contains(&lock.holder), "{told}");
+    *parameters.is_down.lock().unwrap() = true;
+    assert!(matches!(check(copy.path()).await, Err(HolderError::Unknown { .. })));
+    check(machine.recorder.log().directory()).await.expect("nobody needs to be asked");
+    *parameters.is_down.lock().unwrap() = false;
+    keep_dirty(&*parameters, NAME, &lock.ticket, &machine.recorder).await;
+    check(copy.path()).await.expect("it has ended");
+    machine.take_again(&parameters);
+    expired(&parameters);
+    check(copy.path()).await.expect("it was not heard of any more");
+    parameters.there.lock().unwrap().clear();
+    check(copy.path()).await.expect("there is no lock");
 }

@@ -17,6 +17,8 @@ struct FakeSchedules {
     there: Mutex<BTreeMap<String, Schedule>>,
     told: Mutex<Vec<String>>,
     troubles: Mutex<VecDeque<(&'static str, &'static str)>>,
+    /// Whether the next creation is tried twice, since its answer is lost.
+    loses_answer: Mutex<bool>,
 }
 
 impl FakeSchedules {
@@ -57,6 +59,10 @@ fn error(operation: &'static str, code: &str) -> AwsError {
 #[async_trait]
 impl ScheduleControl for FakeSchedules {
     async fn create(&self, schedule: &Schedule, client_token: &str) -> Result<(), AwsError> {
+        if std::mem::take(&mut *self.loses_answer.lock().unwrap()) {
+            self.there.lock().unwrap().insert(schedule.name.clone(), schedule.clone());
+            self.fail("create", "ConflictException");
+        }
         assert!(
             client_token.len() <= 64 && client_token.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
         );
@@ -338,6 +344,46 @@ async fn a_switch_that_could_not_be_deleted_is_told_with_a_command_and_deleted_b
     clear(&bench.recorder, &bench.environment).await;
     assert!(!bench.fault().is_switch_left_over());
     assert_eq!(bench.schedules.only(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_whose_answer_was_lost_is_set() {
+    let bench = Bench::new(true);
+    *bench.schedules.loses_answer.lock().unwrap() = true;
+    let undo = bench.inject(&throttle(), None).await.unwrap();
+    assert_eq!(bench.switch().state, SwitchState::Set);
+    bench.live(200).await;
+    assert!(bench.switch().pushed_count > 0, "it is put off");
+    bench.revert(&undo).await;
+    assert_eq!(bench.schedules.only(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_fault_is_injected_where_the_switch_of_an_earlier_one_may_still_undo_it() {
+    let bench = Bench::new(false);
+    let undo = bench.inject(&throttle(), None).await.unwrap();
+    (0..2).for_each(|_| bench.schedules.fail("delete", "AccessDeniedException"));
+    bench.revert(&undo).await;
+    let (target, calls) = ("checkout".parse().unwrap(), bench.functions.changing_calls());
+    let error = bench.inject(&throttle(), None).await.unwrap_err();
+    assert!(error.contains("could not be deleted, and may still fire at"), "{error}");
+    assert_eq!(bench.functions.changing_calls(), calls);
+    let elsewhere = bench.switches.clear_target(&bench.environment, &"another".parse().unwrap()).await;
+    elsewhere.expect("nothing of it is there");
+    bench.switches.clear_target(&bench.environment, &target).await.expect("it is deleted by now");
+    assert_eq!(bench.schedules.only(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_has_fired_is_in_nobodys_way() {
+    let bench = Bench::new(false);
+    let undo = bench.inject(&throttle(), None).await.unwrap();
+    (0..2).for_each(|_| bench.schedules.fail("delete", "AccessDeniedException"));
+    bench.revert(&undo).await;
+    assert!(may_fire(&bench.switch(), bench.now()));
+    tokio::time::sleep(GRACE + CARRIED_OUT).await;
+    assert!(!may_fire(&bench.switch(), bench.now()));
+    bench.switches.clear_target(&bench.environment, &"checkout".parse().unwrap()).await.expect("it has fired");
 }
 
 #[test]

@@ -87,15 +87,18 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::FaultStuck { identity, error, by_hand } => {
             (bad(), format!("{} is NOT undone: {error}; by hand: {}", identity.fault, by_hand.join("; ")))
         }
+        EventKind::SwitchSet { identity } => {
+            (quiet(), format!("{}: AWS undoes it by itself if this run is lost", identity.fault))
+        }
         EventKind::SwitchFailed { identity, step, error, by_hand } => {
             switch_line(&identity.fault, *step, error, by_hand)
         }
         EventKind::SwitchLeft { identity, fires_at } => left_line(&identity.fault, *fires_at),
-        EventKind::LockFailed { step, error, by_hand } => lock_line(step, error, by_hand),
-        EventKind::LockLost { found } => {
-            (bad(), format!("the environment is not locked by this run any more: {found}"))
-        }
-        EventKind::LockKept => (warning(), "the environment stays locked for other machines".to_owned()),
+        EventKind::LockTaken { .. }
+        | EventKind::LockFailed { .. }
+        | EventKind::LockLost { .. }
+        | EventKind::LockKept
+        | EventKind::LockReleased => return lock_line(kind, state),
         EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
             (person(), step_text(step, text, owner.as_ref(), *due_ms, *must))
         }
@@ -128,12 +131,9 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::FaultArmed { .. }
         | EventKind::FaultReverting { .. }
         | EventKind::SwitchIntended { .. }
-        | EventKind::SwitchSet { .. }
         | EventKind::SwitchPushed { .. }
         | EventKind::SwitchDeleted { .. }
         | EventKind::LockIntended { .. }
-        | EventKind::LockTaken { .. }
-        | EventKind::LockReleased
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
@@ -179,12 +179,25 @@ fn left_line(fault: &FaultId, fires_at: DateTime<Utc>) -> Line {
     (warning(), format!("{fault}: its dead man's switch is left in AWS, and undoes it at {at}"))
 }
 
-/// Something went wrong with the lock; there are commands where it is left.
-fn lock_line(step: &str, error: &str, by_hand: &[String]) -> Line {
-    if by_hand.is_empty() {
-        return (warning(), format!("could not {step}: {error}"));
-    }
-    (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
+/// What becomes of the lock that other machines see; that it is renewed is no news.
+fn lock_line(kind: &EventKind, state: &RunState) -> Option<Line> {
+    Some(if let EventKind::LockTaken { .. } = kind {
+        let lock = state.lock.as_ref().filter(|lock| lock.renewed_count == 0)?;
+        (quiet(), format!("the environment is locked for other machines by {}", lock.parameter))
+    } else if let EventKind::LockFailed { step, error, by_hand } = kind {
+        // There are commands where it is left.
+        if by_hand.is_empty() {
+            (warning(), format!("could not {step}: {error}"))
+        } else {
+            (bad(), format!("could not {step}: {error}; by hand: {}", by_hand.join("; ")))
+        }
+    } else if let EventKind::LockLost { found } = kind {
+        (bad(), format!("the environment is not locked by this run any more: {found}"))
+    } else if let EventKind::LockKept = kind {
+        (warning(), "the environment stays locked for other machines".to_owned())
+    } else {
+        (quiet(), "the environment is free for other machines".to_owned())
+    })
 }
 
 /// AWS's moment stands beside our own, which is that of the poll.
