@@ -307,6 +307,21 @@ impl Arena {
     }
 }
 
+/// A run that was killed leaves its proxy to go on as a pass-through; nobody needs that any more.
+impl Drop for Arena {
+    fn drop(&mut self) {
+        let attempts = (1..=self.attempt.get()).map(|attempt| self.workspace.path().join(format!("attempt-{attempt}")));
+        let runs = attempts.flat_map(|reports| gameday::run::find_runs(&reports).unwrap_or_default());
+        for read in runs.filter_map(|folder| read_log(&folder).ok()) {
+            let processes = RunState::fold(&read.events).processes;
+            for (_, _, socket) in processes.iter().filter(|(kind, ..)| *kind == ProcessKind::Proxy) {
+                // Most have ended with their run or its recovery.
+                self.lambda.runtime.block_on(AdminClient::unix(socket).shutdown()).ok();
+            }
+        }
+    }
+}
+
 fn state(folder: &Path) -> RunState {
     RunState::fold(&read_log(folder).expect("a log").events)
 }

@@ -6,7 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use chrono::TimeDelta;
 use gameday::aws::{Aws, Connection, Schedule, Scheduled};
-use gameday::event::{EventKind, FaultEnd, FaultProgress, FaultState, ProcessKind, SwitchProgress, SwitchState};
+use gameday::event::{
+    EventKind, EventLog, FaultEnd, FaultIdentity, FaultProgress, FaultState, LOG_FORMAT, ProcessKind, RunOutcome,
+    SwitchProgress, SwitchState,
+};
 use gameday::fault::SwitchCall;
 use gameday::unit::{Clock, Secret};
 use rustix::process::{Pid, Signal, kill_process};
@@ -209,7 +212,7 @@ fn a_run_tells_of_its_switches_and_leaves_none() {
     for text in [
         "dead man's switch: lambda:UpdateFunctionConfiguration, 5 min after the run's last sign of life",
         "dead man's switch: NOT covered: all variables of the function would stand in the schedule",
-        "iam:PassRole, scheduler:CreateSchedule, scheduler:DeleteSchedule, scheduler:UpdateSchedule",
+        "iam:PassRole, scheduler:CreateSchedule, scheduler:GetSchedule, scheduler:UpdateSchedule, scheduler:DeleteSchedule",
     ] {
         assert!(plan.stdout.contains(text), "{text}: {}", plan.stdout);
     }
@@ -231,6 +234,56 @@ fn a_run_tells_of_its_switches_and_leaves_none() {
 }
 
 /// The sandbox has no EventBridge Scheduler, as an account may not let us use it.
+/// The log of a run whose switch could not be deleted, as it stands in AWS until it fires.
+#[test]
+fn no_run_begins_where_the_switch_of_an_earlier_one_may_still_fire() {
+    let workspace = workspace("http://127.0.0.1:9", "auto");
+    let folder = workspace.reports().join("2026-11-10-100000-deadman");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let log = EventLog::create(&folder, Clock::start()).expect("a log");
+    let identity = FaultIdentity { step: "001-throttled".to_owned(), fault: "throttled".parse().expect("a name") };
+    let fires_at = log.clock().now() + TimeDelta::minutes(5);
+    for kind in [
+        EventKind::RunStarted {
+            format: LOG_FORMAT,
+            run: "2026-11-10-100000-deadman".parse().expect("an id"),
+            scenario: "deadman".parse().expect("an id"),
+            title: String::new(),
+            environment: "emulator".to_owned(),
+            version: String::new(),
+            seed: 1,
+            plan_sha256: String::new(),
+            process: 1,
+        },
+        EventKind::FaultIntended {
+            identity: identity.clone(),
+            fault_kind: "lambda_concurrency".to_owned(),
+            target: "orders".parse().expect("a name"),
+            change: String::new(),
+            undo: String::new(),
+        },
+        EventKind::SwitchIntended {
+            identity: identity.clone(),
+            schedule: "gameday-deadman-1".to_owned(),
+            group: "default".to_owned(),
+            call: "lambda:DeleteFunctionConcurrency".to_owned(),
+            fires_at,
+        },
+        EventKind::SwitchSet { identity: identity.clone() },
+        EventKind::FaultRestored { identity, how: FaultEnd::Restored },
+        EventKind::RunSettled,
+        EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 },
+    ] {
+        log.append(kind).expect("written");
+    }
+    drop(log);
+    let refused = workspace.gameday(&["run", "scenarios/deadman.yaml", "--env", "emulator"]);
+    assert_eq!(refused.code(), 7, "{refused:#?}");
+    for text in ["`gameday-deadman-1`", "may still fire at", "gameday recover 2026-11-10-100000-deadman"] {
+        assert!(refused.stderr.contains(text), "{text}: {}", refused.stderr);
+    }
+}
+
 #[test]
 fn a_fault_without_its_switch_is_told_of_and_one_that_must_have_it_is_refused() {
     let functions = Workspace::empty();

@@ -119,7 +119,11 @@ fn two_machines_keep_out_of_each_others_runs_and_the_other_one_can_recover() {
     let folder = maria.workspace.run_folder().expect("a run");
     let copied = Command::new("cp").arg("-r").arg(folder).arg(aiko.workspace.reports()).status();
     assert!(copied.expect("cp").success());
-    let recovered = aiko.gameday(&["recover", &id]);
+    let refused = aiko.gameday(&["recover", &id]);
+    assert_eq!(refused.code(), 9, "it may be alive: {refused:#?}");
+    assert!(refused.stderr.contains("was renewed by maria@"), "{}", refused.stderr);
+    assert_eq!(lambda.function("orders").reserved, Some(0));
+    let recovered = aiko.gameday(&["recover", &id, "--run-is-dead"]);
     assert_eq!(recovered.code(), 0, "{recovered:#?}");
     assert_eq!((lambda.function("orders"), locked()), (before.clone(), None));
 
