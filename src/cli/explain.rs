@@ -1,4 +1,5 @@
-//! `gameday explain`: what may stand in a scenario, from the descriptions of its schema and from nothing else.
+//! `gameday explain`: what may stand in a scenario and in `gameday.yaml`, from the descriptions of their schemas and from nothing
+//! else.
 
 use std::fmt::Write as _;
 
@@ -14,17 +15,33 @@ const NAME_COLUMNS: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A key or a kind: `faults`, `proxy_latency`, `signals.http`, `expectation`; default a list of all.
+    /// A key or a kind: `faults`, `proxy_latency`, `signals.http`, `expectation`, `scheduler_role`; default a list of all.
     kind: Option<String>,
     /// Print the JSON Schema of it instead of text.
     #[arg(long)]
     json: bool,
 }
 
-/// Something that can be explained: its path in a scenario, and its schema.
-struct Topic {
+/// Something that can be explained: its path in its file, and its schema there.
+#[derive(Clone)]
+struct Topic<'r> {
+    file: &'static str,
+    /// The schema of the whole file, to which others refer.
+    root: &'r Value,
     path: String,
-    schema: Value,
+    schema: &'r Value,
+}
+
+const SCENARIO: &str = "scenario";
+const SETTINGS: &str = "gameday.yaml";
+
+impl Topic<'_> {
+    /// Its description up to the first full stop, for a list.
+    fn brief(&self) -> &str {
+        let text = description(self.root, self.schema);
+        let paragraph = text.split("\n\n").next().unwrap_or_default();
+        paragraph.split_once(". ").map_or(paragraph, |(first, _)| first).trim_end_matches('.')
+    }
 }
 
 /// The maps whose entries have kinds, and what their kinds are called.
@@ -34,13 +51,14 @@ const KINDS: [(&str, &str); 3] = [("faults", "Faults"), ("signals", "Signals"), 
 const EXPECTATION: &str = "hypotheses.expect";
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let root = serde_json::to_value(schema::scenario()).unwrap_or_default();
-    let topics = topics(&root);
+    let value = |schema: schemars::Schema| Value::from(schema);
+    let (scenario, settings) = (value(schema::scenario()), value(schema::settings()));
+    let topics = [topics(SCENARIO, &scenario), topics(SETTINGS, &settings)].concat();
     let Some(kind) = &arguments.kind else {
         if arguments.json {
             out::json(&topics.iter().map(|topic| &topic.path).collect::<Vec<_>>());
         } else {
-            out::line(list(&root, &topics).trim_end());
+            out::line(list(&scenario, &topics).trim_end());
         }
         return Ok(Exit::Success);
     };
@@ -57,25 +75,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     for (index, topic) in found.iter().enumerate() {
         if arguments.json {
-            out::json(&topic.schema);
+            out::json(topic.schema);
             continue;
         }
         if index > 0 {
             out::line("");
         }
-        out::line(describe(&root, topic).trim_end());
+        out::line(describe(topic).trim_end());
     }
     Ok(Exit::Success)
 }
 
-/// Everything that can be explained: the keys of a scenario, and one level below them.
-fn topics(root: &Value) -> Vec<Topic> {
+/// Everything of a file that can be explained: its keys, and one level below them.
+fn topics<'r>(file: &'static str, root: &'r Value) -> Vec<Topic<'r>> {
     let mut topics = Vec::new();
     for (key, schema) in properties(root) {
-        topics.push(Topic { path: key.clone(), schema: schema.clone() });
-        let entry = entry(root, schema);
-        for (inner, schema) in properties(entry) {
-            topics.push(Topic { path: format!("{key}.{inner}"), schema: schema.clone() });
+        topics.push(Topic { file, root, path: key.clone(), schema });
+        for (inner, schema) in properties(entry(root, schema)) {
+            topics.push(Topic { file, root, path: format!("{key}.{inner}"), schema });
         }
     }
     topics
@@ -112,48 +129,57 @@ fn description<'v>(root: &'v Value, schema: &'v Value) -> &'v str {
     own.and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The description up to its first full stop, for a list.
-fn brief(text: &str) -> &str {
-    let paragraph = text.split("\n\n").next().unwrap_or_default();
-    paragraph.split_once(". ").map_or(paragraph, |(first, _)| first).trim_end_matches('.')
-}
-
 fn row(text: &mut String, name: &str, note: &str) {
     let note = note.replace('\n', " ");
     writeln!(text, "  {name:NAME_COLUMNS$} {note}").expect("invariant: writing to a string does not fail");
 }
 
-fn list(root: &Value, topics: &[Topic]) -> String {
-    let mut text = format!("{}\n\nKeys\n", description(root, root));
-    for topic in topics.iter().filter(|topic| !topic.path.contains('.')) {
-        row(&mut text, &topic.path, brief(description(root, &topic.schema)));
+fn list(scenario: &Value, all: &[Topic<'_>]) -> String {
+    let mut text = format!("{}\n\nKeys\n", description(scenario, scenario));
+    let topics = || all.iter().filter(|topic| topic.file == SCENARIO);
+    for topic in topics().filter(|topic| !topic.path.contains('.')) {
+        row(&mut text, &topic.path, topic.brief());
     }
     for (key, title) in KINDS {
         text.push_str(&format!("\n{title}\n"));
-        for topic in topics {
+        for topic in topics() {
             // Kinds are the keys that hold a map of their own; the others hold for every kind.
             let name = topic.path.strip_prefix(key).and_then(|rest| rest.strip_prefix('.'));
-            if let Some(name) = name.filter(|_| resolve(root, &topic.schema).get("properties").is_some()) {
-                row(&mut text, name, brief(description(root, &topic.schema)));
+            if let Some(name) = name.filter(|_| resolve(scenario, topic.schema).get("properties").is_some()) {
+                row(&mut text, name, topic.brief());
             }
         }
     }
-    let expectation = topics.iter().find(|topic| topic.path == EXPECTATION);
     text.push_str("\nExpectations\n");
-    row(&mut text, "expectation", brief(expectation.map_or("", |topic| description(root, &topic.schema))));
+    row(&mut text, "expectation", topics().find(|topic| topic.path == EXPECTATION).map_or("", Topic::brief));
+    let settings = || all.iter().filter(|topic| topic.file == SETTINGS);
+    text.push_str("\nKeys of gameday.yaml\n");
+    for topic in settings().filter(|topic| !topic.path.contains('.')) {
+        row(&mut text, &topic.path, topic.brief());
+    }
+    text.push_str("\nAn environment in gameday.yaml\n");
+    for topic in settings() {
+        if let Some(name) = topic.path.strip_prefix("environments.") {
+            row(&mut text, name, topic.brief());
+        }
+    }
     text.push_str("\n`gameday explain NAME` tells more of each.\n");
     text
 }
 
-fn describe(root: &Value, topic: &Topic) -> String {
-    let schema = resolve(root, &topic.schema);
-    let own = description(root, &topic.schema);
+fn describe(topic: &Topic<'_>) -> String {
+    let root = topic.root;
+    let schema = resolve(root, topic.schema);
+    let own = description(root, topic.schema);
     let of_type = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    let mut text = format!("{}: {own}\n", topic.path);
+    let mut text = match topic.file {
+        SCENARIO => format!("{}: {own}\n", topic.path),
+        file => format!("{} in {file}: {own}\n", topic.path),
+    };
     if !of_type.is_empty() && of_type != own {
         text.push_str(&format!("{of_type}\n"));
     }
-    let entry = entry(root, &topic.schema);
+    let entry = entry(root, topic.schema);
     let required: Vec<&str> =
         entry.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     for (index, (key, schema)) in properties(entry).enumerate() {
@@ -167,6 +193,9 @@ fn describe(root: &Value, topic: &Topic) -> String {
     }
     for (word, note) in words(entry) {
         row(&mut text, word, note);
+    }
+    if topic.file != SCENARIO {
+        return text;
     }
     let of_kind = topic.path.strip_prefix("faults.");
     for kind in FaultSpec::catalogue() {

@@ -32,11 +32,16 @@ enum File {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     out::json(&match arguments.file {
         File::Scenario => scenario(),
-        File::Workspace => of::<Settings>(),
+        File::Workspace => settings(),
         File::Workload => of::<Workload>(),
         File::Functions => of::<SandboxSpec>(),
     });
     Ok(Exit::Success)
+}
+
+/// That of `gameday.yaml`.
+pub(super) fn settings() -> Schema {
+    of::<Settings>()
 }
 
 /// The schema of a type as files are read into it, draft 2020-12.

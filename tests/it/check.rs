@@ -216,6 +216,11 @@ fn explain_knows_every_fault_signal_and_key() {
         let output = gameday(folder.path(), &["explain", name]);
         assert_eq!(output.status.code(), Some(0), "{name}");
     }
+    for name in ["scheduler_role", "require_tags", "defaults"] {
+        assert!(list.contains(&format!("  {name} ")), "{name} is not in {list}");
+    }
+    let rate = text(&gameday(folder.path(), &["explain", "rate"]).stdout);
+    assert!(rate.starts_with("environments.rate in gameday.yaml: How many control calls"), "{rate}");
     let output = gameday(folder.path(), &["explain", "proxy_latncy"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("did you mean `proxy_latency`?"));
