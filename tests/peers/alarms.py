@@ -2,7 +2,7 @@
 
 import sys
 
-import boto3
+from emulator import client_at
 
 ALARM = {
     "Namespace": "AWS/Lambda",
@@ -17,13 +17,7 @@ ALARM = {
 
 
 def main():
-    cloudwatch = boto3.client(
-        "cloudwatch",
-        endpoint_url=sys.argv[1],
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    cloudwatch = client_at(sys.argv[1], "cloudwatch")
     if len(sys.argv) > 2:
         cloudwatch.set_alarm_state(AlarmName=sys.argv[2], StateValue=sys.argv[3], StateReason="a test says so")
         return

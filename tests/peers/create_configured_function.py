@@ -3,31 +3,16 @@
 Two layers, an alias `live`, a function URL, a queue that feeds it, and a say in what becomes of events that fail.
 """
 
-import io
 import sys
-import zipfile
 
-import boto3
+from emulator import archive, client_at
 
 CODE = "import os\n\ndef handler(event, context):\n    return {'colour': os.environ.get('COLOUR')}\n"
 
 
-def archive(name, text):
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as file:
-        file.writestr(name, text)
-    return data.getvalue()
-
-
 def main():
     def client(service):
-        return boto3.client(
-            service,
-            endpoint_url=sys.argv[1],
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return client_at(sys.argv[1], service)
 
     lambda_ = client("lambda")
     account = client("sts").get_caller_identity()["Account"]

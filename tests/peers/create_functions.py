@@ -1,10 +1,8 @@
 """Creates the two Python functions `orders` and `payments` at the endpoint that it is called with."""
 
-import io
 import sys
-import zipfile
 
-import boto3
+from emulator import archive, client_at
 
 CODE = """
 import os
@@ -16,26 +14,17 @@ def handler(event, context):
 
 def main():
     def client(service):
-        return boto3.client(
-            service,
-            endpoint_url=sys.argv[1],
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return client_at(sys.argv[1], service)
 
     lambda_ = client("lambda")
     account = client("sts").get_caller_identity()["Account"]
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("app.py", CODE)
     for name in ["orders", "payments"]:
         lambda_.create_function(
             FunctionName=name,
             Runtime="python3.11",
             Role=f"arn:aws:iam::{account}:role/shop",
             Handler="app.handler",
-            Code={"ZipFile": archive.getvalue()},
+            Code={"ZipFile": archive("app.py", CODE)},
             Timeout=7,
             MemorySize=256,
             Environment={"Variables": {"COLOUR": "red", "OTHER": "secret"}},

@@ -6,9 +6,8 @@ Prints the key as one JSON object: {"id": …, "secret": …}.
 import json
 import sys
 
-import boto3
+from emulator import REGION, client_at
 
-REGION = "us-east-1"
 TAGS = [{"Key": "game-day", "Value": "yes"}]
 TRUST = {
     "Version": "2012-10-17",
@@ -20,13 +19,7 @@ SEND = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sq
 
 def main():
     def client(service):
-        return boto3.client(
-            service,
-            endpoint_url=sys.argv[1],
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return client_at(sys.argv[1], service)
 
     iam = client("iam")
     # MiniStack 1.5.33 finds no policies in a simulation for a role that has a path.

@@ -6,17 +6,11 @@ Prints their access keys as one JSON object: {name: {"id": …, "secret": …}}.
 import json
 import sys
 
-import boto3
+from emulator import client_at
 
 
 def main():
-    iam = boto3.client(
-        "iam",
-        endpoint_url=sys.argv[1],
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    iam = client_at(sys.argv[1], "iam")
     with open(sys.argv[2], encoding="utf-8") as file:
         users = json.load(file)
     keys = {}

@@ -10,11 +10,11 @@ for abbreviations (`Uuid`). Operations that only read are not supported.
 import json
 import sys
 
-import boto3
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from conformance import value_problems
+from emulator import client_at
 
 SERVICES = {"eventbridge": "events"}
 MEMBERS = {"Uuid": "UUID"}
@@ -34,13 +34,7 @@ def problems_of(shape, params):
 
 
 def throw(endpoint, call):
-    client = boto3.client(
-        SERVICES.get(call["service"], call["service"]),
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    client = client_at(endpoint, SERVICES.get(call["service"], call["service"]))
     action = call["action"]
     if not action[0].islower() or any(action.startswith(prefix) for prefix in READ_ONLY):
         return [f"{action!r} is not an operation that a universal target can call"]
