@@ -187,7 +187,9 @@ fn describe(topic: &Topic<'_>) -> String {
             text.push('\n');
         }
         let needed = if required.contains(&key.as_str()) { " (needed)" } else { "" };
-        let example = resolve(root, schema).pointer("/examples/0").and_then(Value::as_str);
+        // That of the key goes before that of its type.
+        let own = schema.pointer("/examples/0").or_else(|| resolve(root, schema).pointer("/examples/0"));
+        let example = own.and_then(Value::as_str);
         let example = example.map(|example| format!(" — `{example}`")).unwrap_or_default();
         row(&mut text, key, &format!("{}{needed}{example}", description(root, schema)));
     }

@@ -31,6 +31,7 @@ const WRITES: &str = "maximum of writes";
 #[serde(deny_unknown_fields)]
 pub struct DynamodbThrottle {
     /// The table, a `table` target.
+    #[schemars(example = &"orders-table")]
     pub target: TargetId,
     /// The most read request units a second, from 1; default as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

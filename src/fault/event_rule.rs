@@ -27,6 +27,7 @@ const ENABLED_WITH_ALL: &str = "enabled with all management events";
 #[serde(deny_unknown_fields)]
 pub struct EventRule {
     /// The rule, a `rule` target.
+    #[schemars(example = &"nightly-rule")]
     pub target: TargetId,
     /// Whether the rule is on while the fault lasts: `false`.
     pub enabled: bool,

@@ -39,6 +39,7 @@ const EXIT_OTHER: u8 = 11;
 #[serde(deny_unknown_fields)]
 pub struct Exec {
     /// What it is about, of any kind: `{other: {name: cache}}` for what is no other kind of target.
+    #[schemars(example = &"cache")]
     pub target: TargetId,
     /// Makes the change: exit code 0 when it is made.
     pub inject: CommandLine,
@@ -52,6 +53,7 @@ pub struct Exec {
     pub check: Option<CommandLine>,
     /// How long each of them may take before it is killed with all that it started, 1s to 60s. Default 30s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"30s")]
     pub timeout: Option<DurationText>,
 }
 

@@ -24,6 +24,7 @@ const KEPT_SERVICES: &[&str] = &["iam", "sts"];
 #[serde(deny_unknown_fields)]
 pub struct IamDeny {
     /// The role, a `role` target.
+    #[schemars(example = &"orders-role")]
     pub target: TargetId,
     /// What is denied: `dynamodb:PutItem`, `sqs:Send*`, `s3:*`.
     pub actions: Vec<String>,

@@ -20,6 +20,7 @@ pub struct LambdaTimeout {
     /// The function, a `lambda` target.
     pub target: TargetId,
     /// The timeout while the fault lasts, in whole seconds.
+    #[schemars(example = &"2s")]
     pub timeout: DurationText,
 }
 

@@ -18,11 +18,14 @@ use crate::unit::{DurationText, TargetId};
 #[serde(deny_unknown_fields)]
 pub struct ProxyLatency {
     /// The dependency, a `proxy` target.
+    #[schemars(example = &"card-provider")]
     pub target: TargetId,
     /// The delay of each answer.
+    #[schemars(example = &"800ms")]
     pub latency: DurationText,
     /// How far the delay may lie from `latency`, evenly spread; default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"200ms")]
     pub jitter: Option<DurationText>,
 }
 

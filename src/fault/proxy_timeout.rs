@@ -18,9 +18,11 @@ use crate::unit::{DurationText, TargetId};
 #[serde(deny_unknown_fields)]
 pub struct ProxyTimeout {
     /// The dependency, a `proxy` target.
+    #[schemars(example = &"card-provider")]
     pub target: TargetId,
     /// After this the connection is closed; default never, while the fault lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"30s")]
     pub timeout: Option<DurationText>,
 }
 

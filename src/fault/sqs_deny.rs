@@ -24,6 +24,7 @@ const UNREADABLE: &str = "its policy can not be read as JSON with statements";
 #[serde(deny_unknown_fields)]
 pub struct SqsDeny {
     /// The queue, a `queue` target.
+    #[schemars(example = &"orders-queue")]
     pub target: TargetId,
     /// What is denied; default all four.
     #[serde(default = "all_actions", skip_serializing_if = "is_all_actions")]

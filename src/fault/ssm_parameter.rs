@@ -25,6 +25,7 @@ const VALUE_BYTES_MAX: usize = 4_096;
 #[serde(deny_unknown_fields)]
 pub struct SsmParameter {
     /// The parameter, a `parameter` target of the kind `String` or `StringList`.
+    #[schemars(example = &"mode-parameter")]
     pub target: TargetId,
     /// The value while the fault lasts, 1 to 4096 bytes; it is shown nowhere.
     pub value: String,

@@ -221,6 +221,8 @@ fn explain_knows_every_fault_signal_and_key() {
     }
     let rate = text(&gameday(folder.path(), &["explain", "rate"]).stdout);
     assert!(rate.starts_with("environments.rate in gameday.yaml: How many control calls"), "{rate}");
+    let exec = text(&gameday(folder.path(), &["explain", "exec"]).stdout);
+    assert!(exec.contains("1s to 60s. Default 30s. — `30s`"), "the example of the key, not of its type: {exec}");
     let output = gameday(folder.path(), &["explain", "proxy_latncy"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("did you mean `proxy_latency`?"));
