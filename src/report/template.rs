@@ -83,6 +83,7 @@ fn registry(escape: fn(&str) -> String, code: fn(&str) -> String) -> Handlebars<
     registry.register_helper("code", Box::new(Code { name: "code", write: Box::new(code) }));
     let prose = move |raw: &str| text::prose(raw, escape, code);
     registry.register_helper("prose", Box::new(Code { name: "prose", write: Box::new(prose) }));
+    registry.register_helper("span", Box::new(Span));
     let helpers: [(&'static str, FormatValue); 13] = [
         ("duration", |value| value.as_u64().map(number::duration)),
         ("stopwatch", |value| value.as_u64().map(number::stopwatch)),
@@ -116,7 +117,11 @@ fn metric(value: &Value) -> Option<Metric> {
 
 /// The value of a helper's one parameter; a missing one is an error.
 fn parameter<'h>(helper: &'h Helper<'_>, name: &'static str) -> Result<&'h Value, RenderError> {
-    let parameter = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex(name, 0))?;
+    nth_parameter(helper, name, 0)
+}
+
+fn nth_parameter<'h>(helper: &'h Helper<'_>, name: &'static str, index: usize) -> Result<&'h Value, RenderError> {
+    let parameter = helper.param(index).ok_or(RenderErrorReason::ParamNotFoundForIndex(name, index))?;
     if parameter.is_value_missing() {
         let path = parameter.relative_path().map(String::as_str).unwrap_or(name);
         return Err(RenderErrorReason::MissingVariable(Some(path.to_owned())).into());
@@ -148,6 +153,28 @@ impl HelperDef for Format {
             (self.format)(value).ok_or(RenderErrorReason::InvalidParamType(self.name))?
         };
         Ok(ScopedJson::Derived(Value::String(text)))
+    }
+}
+
+/// `{{span from to}}`: two times of a run in milliseconds as `00:12–00:37`, or one where both read the same.
+struct Span;
+
+impl HelperDef for Span {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        const NAME: &str = "span";
+        let text = |index| {
+            let value = nth_parameter(helper, NAME, index)?.as_u64();
+            Ok::<_, RenderError>(number::stopwatch(value.ok_or(RenderErrorReason::InvalidParamType(NAME))?))
+        };
+        let (from, to) = (text(0)?, text(1)?);
+        let span = if from == to { from } else { format!("{from}–{to}") };
+        Ok(ScopedJson::Derived(Value::String(span)))
     }
 }
 
@@ -246,6 +273,14 @@ mod tests {
     fn values_are_escaped_and_helpers_too() {
         assert_eq!(filled("{{name}} {{words name}} {{duration span}}").unwrap(), "&lt;b&gt; &lt;b&gt; 1 min 32 s");
         assert!(matches!(filled("{{duration name}}"), Err(TemplateError::Fill { .. })));
+    }
+
+    #[test]
+    fn a_span_of_a_moment_is_one_time() {
+        assert_eq!(filled("{{span zero span}} {{span span span}}").unwrap(), "00:00–01:32 01:32");
+        for text in ["{{span zero}}", "{{span zero none}}", "{{span typo zero}}"] {
+            assert!(matches!(filled(text), Err(TemplateError::Fill { .. })), "{text}");
+        }
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl Width {
         match self {
             Self::Wide => Layout {
                 width: 1_080.0,
-                left: 52.0,
+                left: 60.0,
                 right: 1_072.0,
                 font: 12.0,
                 plot_height: 84.0,
@@ -228,7 +228,7 @@ impl Width {
             },
             Self::Narrow => Layout {
                 width: 360.0,
-                left: 42.0,
+                left: 56.0,
                 right: 354.0,
                 font: 11.5,
                 plot_height: 68.0,
