@@ -25,8 +25,8 @@ const OPERATION: &str = "DescribeAlarms";
 const PAGE_ALARMS_MAX: usize = 100;
 /// How many pages are read of a list whose length nobody knows.
 const PAGES_MAX: usize = 10;
-/// How long a poll's one attempt may take: the next poll is its retry, so that polling never gets in the way of an undo.
-const POLL_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long the one attempt of a call of a poll may take: the next poll is its retry, so that polling never gets in the way of an undo.
+pub const ALARM_POLL_TIMEOUT: Duration = Duration::from_secs(4);
 /// How many characters of AWS's reason are kept.
 const REASON_CHARACTERS_MAX: usize = 300;
 
@@ -85,8 +85,10 @@ impl CloudWatch {
     /// The same for polling: one attempt of at most 4 s a call, and no part of what a crash test counts, since polls come by
     /// the clock.
     pub(super) fn for_polling(configuration: &aws_config::SdkConfig) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(POLL_TIMEOUT).operation_timeout(POLL_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ALARM_POLL_TIMEOUT)
+            .operation_timeout(ALARM_POLL_TIMEOUT)
+            .build();
         let builder = aws_sdk_cloudwatch::config::Builder::from(configuration);
         let configuration = builder.retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
         Self { client: Client::from_conf(configuration) }

@@ -24,7 +24,7 @@ mod ssm;
 mod sts;
 mod tag;
 
-pub use cloudwatch::{AlarmList, AlarmQuery, AlarmReading, CloudWatch};
+pub use cloudwatch::{ALARM_POLL_TIMEOUT, AlarmList, AlarmQuery, AlarmReading, CloudWatch};
 pub use connect::{Aws, Connection};
 pub use credentials_end::CredentialsEnd;
 pub use dynamodb::{DynamoDb, Table, TableStatus};

@@ -144,6 +144,16 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unseen_from_ms: Option<u64>,
     },
+    /// An alarm is in the state in which it was last read before a time without readings, and nothing tells whether it has been
+    /// in others in between.
+    AlarmUnseen {
+        /// Its name.
+        alarm: String,
+        /// The state.
+        state: AlarmState,
+        /// When it was read before, in milliseconds since the run's start.
+        from_ms: u64,
+    },
     /// An alarm that was watched is no longer there.
     AlarmLost {
         /// Its name.

@@ -3,6 +3,7 @@
 //! Owns: [`Event`], [`EventKind`], [`Command`], the log file (append, read, arm) and [`RunState`], the fold that every
 //! view shares. Must not know: faults, AWS, HTTP; an undo is bytes and a digest here.
 
+mod alarm;
 mod command;
 mod detail;
 mod identity;
@@ -14,6 +15,7 @@ mod progress;
 mod state;
 mod switch;
 
+pub(crate) use alarm::{AlarmRecord, AlarmRecords, AlarmStretch};
 pub use command::{Command, CommandAnswer};
 pub use detail::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,

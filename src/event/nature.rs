@@ -61,6 +61,7 @@ impl EventKind {
             | Self::SignalSampled { .. }
             | Self::AlarmFound { .. }
             | Self::AlarmTransitioned { .. }
+            | Self::AlarmUnseen { .. }
             | Self::AlarmLost { .. }
             | Self::AlarmsUnread { .. }
             | Self::AlarmsReread

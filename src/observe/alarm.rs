@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::aws::{AlarmList, AlarmQuery, AlarmReading, AwsError, CloudWatch};
+use crate::aws::{ALARM_POLL_TIMEOUT, AlarmList, AlarmQuery, AlarmReading, AwsError, CloudWatch};
 use crate::unit::AlarmState;
 
 /// How many alarms are asked for by name: five calls a poll at the most.
@@ -23,6 +23,12 @@ const LOCAL_INTERVAL: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn alarm_interval(is_local: bool) -> Duration {
     if is_local { LOCAL_INTERVAL } else { ACCOUNT_INTERVAL }
+}
+
+/// How long a poll that begins after a moment may take to come back: the one that is under way then, and the next.
+#[must_use]
+pub fn alarm_wait(is_local: bool) -> Duration {
+    (alarm_interval(is_local) + ALARM_POLL_TIMEOUT) * 2
 }
 
 /// What one poll answered.
@@ -48,6 +54,9 @@ pub enum AlarmChange {
         /// Whether it has been in other states in between, or may have been.
         is_unseen: bool,
     },
+    /// An alarm is in the same state as before a poll that failed, and may have been in others in between: what answers does not
+    /// tell when it came into its state.
+    Unseen(AlarmReading),
     /// An alarm that is asked for by name is no longer there.
     Lost(String),
 }
@@ -122,11 +131,12 @@ impl AlarmWatch {
         let is_other = last.state != alarm.state;
         // In the same state, and since another time: it has been elsewhere. A time of an update says nothing of that kind.
         let is_back = !is_other && alarm.is_exact && last.is_exact && last.transitioned_at != alarm.transitioned_at;
-        (is_other || is_back).then(|| AlarmChange::Transitioned {
-            alarm: alarm.clone(),
-            from: Some(last.state),
-            is_unseen: is_back || self.has_gap,
-        })
+        if is_other || is_back {
+            let is_unseen = is_back || self.has_gap;
+            return Some(AlarmChange::Transitioned { alarm: alarm.clone(), from: Some(last.state), is_unseen });
+        }
+        let is_unsure = self.has_gap && !(alarm.is_exact && last.is_exact);
+        is_unsure.then(|| AlarmChange::Unseen(alarm.clone()))
     }
 
     /// Alarms that nobody named, and that have gone to `ALARM` since the run began.
@@ -223,6 +233,17 @@ mod tests {
         let vague = |second| AlarmReading { is_exact: false, ..alarm("a", Ok, second) };
         let mut watch = watch(&[vague(-60)], &[]);
         assert_eq!(watch.take(poll(&[vague(10)], &[])), []);
+    }
+
+    #[test]
+    fn an_alarm_that_does_not_say_since_when_may_have_changed_behind_a_failed_poll() {
+        let vague = || AlarmReading { is_exact: false, ..alarm("a", Ok, -60) };
+        for (before, after) in [(vague(), vague()), (alarm("a", Ok, -60), vague()), (vague(), alarm("a", Ok, -60))] {
+            let mut watch = watch(&[before], &[]);
+            watch.missed();
+            assert_eq!(watch.take(poll(std::slice::from_ref(&after), &[])), [AlarmChange::Unseen(after.clone())]);
+            assert_eq!(watch.take(poll(std::slice::from_ref(&after), &[])), [], "told once");
+        }
     }
 
     #[test]

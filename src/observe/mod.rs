@@ -6,7 +6,7 @@ mod alarm;
 mod http;
 mod spec;
 
-pub use alarm::{ALARMS_MAX, AlarmChange, AlarmPoll, AlarmWatch, alarm_interval};
+pub use alarm::{ALARMS_MAX, AlarmChange, AlarmPoll, AlarmWatch, alarm_interval, alarm_wait};
 pub use http::{HttpProbe, ProbeError, ProbeSample};
 pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, SignalLevel, SignalSource, SignalSpec,

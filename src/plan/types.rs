@@ -187,6 +187,15 @@ impl EnvironmentKind {
         }
     }
 
+    /// Whether it is no AWS account, but a sandbox or an emulator.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Sandbox | Self::Endpoint { .. } => true,
+            Self::Account { .. } => false,
+        }
+    }
+
     /// Where it is, behind its name.
     #[must_use]
     pub fn in_words(&self) -> String {

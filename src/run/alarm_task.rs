@@ -35,6 +35,15 @@ pub enum AlarmsNotReady {
     },
 }
 
+/// What comes of reading alarms.
+#[derive(Debug)]
+pub(super) enum AlarmNews {
+    /// Something that the log is to have.
+    Told(EventKind),
+    /// A poll that began at `asked_ms` came back; what it said was told before.
+    Read { asked_ms: u64 },
+}
+
 /// The alarms of a run, ready to be read.
 #[derive(Debug)]
 pub(super) struct Alarms {
@@ -77,14 +86,10 @@ impl Alarms {
             return Err(AlarmsNotReady::Missing { environment: plan.environment.name.clone(), missing, remedy });
         }
         checks.extend(lines(alarms, &names, &poll));
-        let is_local = match plan.environment.kind {
-            EnvironmentKind::Sandbox | EnvironmentKind::Endpoint { .. } => true,
-            EnvironmentKind::Account { .. } => false,
-        };
         Ok(Some(Self {
             watch: AlarmWatch::new(names, poll, clock.origin()),
             cloudwatch: aws.alarm_poll(),
-            interval: alarm_interval(is_local),
+            interval: alarm_interval(plan.environment.kind.is_local()),
         }))
     }
 
@@ -94,7 +99,7 @@ impl Alarms {
     }
 
     /// Reads until the receiver is gone. A poll that fails says so once; the next one is its retry.
-    pub(super) async fn watch(mut self, clock: Clock, news: mpsc::UnboundedSender<EventKind>) {
+    pub(super) async fn watch(mut self, clock: Clock, news: mpsc::UnboundedSender<AlarmNews>) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let now_ms = || elapsed_ms(clock.elapsed());
@@ -105,20 +110,22 @@ impl Alarms {
             let told = match AlarmWatch::poll(&self.cloudwatch, &self.watch.names()).await {
                 Ok(poll) => {
                     let changes = self.watch.take(poll);
-                    let mut told: Vec<EventKind> =
-                        changes.into_iter().map(|change| event(change, read_ms, now_ms(), clock)).collect();
-                    told.extend(std::mem::take(&mut is_unread).then_some(EventKind::AlarmsReread));
+                    let told = changes.into_iter().map(|change| event(change, read_ms, now_ms(), clock));
+                    let reread = std::mem::take(&mut is_unread).then_some(EventKind::AlarmsReread);
+                    let told = told.chain(reread).map(AlarmNews::Told);
+                    let told = told.chain([AlarmNews::Read { asked_ms }]).collect::<Vec<AlarmNews>>();
                     read_ms = asked_ms;
                     told
                 }
                 Err(error) => {
                     self.watch.missed();
                     let is_news = !std::mem::replace(&mut is_unread, true);
-                    let unread = || EventKind::AlarmsUnread { since_ms: read_ms, why: error.to_string() };
+                    let unread =
+                        || AlarmNews::Told(EventKind::AlarmsUnread { since_ms: read_ms, why: error.to_string() });
                     is_news.then(unread).into_iter().collect()
                 }
             };
-            if news.is_closed() || told.into_iter().any(|kind| news.send(kind).is_err()) {
+            if news.is_closed() || told.into_iter().any(|told| news.send(told).is_err()) {
                 return;
             }
         }
@@ -171,6 +178,9 @@ fn found(alarm: &AlarmReading) -> EventKind {
 fn event(change: AlarmChange, read_ms: u64, now_ms: u64, clock: Clock) -> EventKind {
     match change {
         AlarmChange::Found(alarm) => found(&alarm),
+        AlarmChange::Unseen(alarm) => {
+            EventKind::AlarmUnseen { alarm: alarm.name, state: alarm.state, from_ms: read_ms }
+        }
         AlarmChange::Lost(alarm) => EventKind::AlarmLost { alarm },
         AlarmChange::Transitioned { alarm, from, is_unseen } => {
             let since_start = alarm.transitioned_at.signed_duration_since(clock.origin()).num_milliseconds();

@@ -1,5 +1,6 @@
 //! What happens next: a pure state machine. Time and input go in, effects come out; it waits for nothing.
 
+mod alarm;
 mod change;
 mod ending;
 mod load;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use change::{Changes, Move, NewChange};
 use load::Loads;
 
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity};
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity, PhaseEnd};
 use crate::plan::{ChangePlan, Plan, change_id};
 use crate::unit::{LoadId, TargetId};
 use crate::verdict::{Judge, Recording};
@@ -47,6 +48,8 @@ pub(super) enum Input {
     LoadOver { load: LoadId, lost: Option<String> },
     /// An injection was tried.
     Injected { identity: FaultIdentity, ok: bool },
+    /// Alarms were read by a poll that began at `asked_ms`; what it said is in the recording.
+    AlarmsRead { asked_ms: u64 },
     /// An undo was tried; how it went is in the ledger.
     Undone(FaultIdentity),
     /// Something ends the run.
@@ -108,6 +111,10 @@ pub(super) struct Core {
     is_settle_judged: bool,
     /// Whether a `within` may still come true, and the second in which that was last looked at.
     awaited: Option<(u64, bool)>,
+    /// Why and when the phase is over whose gate waits for alarms to be read.
+    closing: Option<(PhaseEnd, u64)>,
+    /// When the newest poll of alarms that came back began.
+    alarms_read_ms: Option<u64>,
     /// When load was told to stop for good: what is judged ends here.
     loads_stopped_ms: Option<u64>,
 }
@@ -125,6 +132,8 @@ impl Core {
             is_aborted: false,
             is_settle_judged: false,
             awaited: None,
+            closing: None,
+            alarms_read_ms: None,
             loads_stopped_ms: None,
         }
     }
@@ -140,7 +149,7 @@ impl Core {
         // First what the clock alone brought about: a step that is done too late was overdue before.
         mark_overdue(&judge, &mut effects);
         self.changes.end_expired(now_ms);
-        let is_command = matches!(input, Input::Command(_));
+        let is_told = matches!(input, Input::Command(_) | Input::AlarmsRead { .. });
         match input {
             Input::Begin => self.begin(),
             Input::Tick => {}
@@ -151,6 +160,7 @@ impl Core {
                 self.changes.failed(&identity);
                 self.abort(AbortCause::FaultFailed { fault: identity.fault }, now_ms, &mut effects);
             }
+            Input::AlarmsRead { asked_ms } => self.alarms_read(asked_ms, &judge, &mut effects),
             Input::Undone(identity) => self.changes.undone(&identity),
             Input::Abort(cause) => {
                 // What ends the run may be the very thing that proves the fault, in the same second.
@@ -160,8 +170,8 @@ impl Core {
                 self.abort(cause, now_ms, &mut effects);
             }
         }
-        // What a command says must stand in the recording before it is judged: the next tick goes on from there.
-        if !is_command {
+        // What is told must stand in the recording before it is judged: the next tick goes on from there.
+        if !is_told {
             self.advance(&judge, &mut effects);
         }
         self.move_changes(&mut effects);

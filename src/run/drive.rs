@@ -18,6 +18,7 @@ use panic::undo_after_panic;
 use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use signals::{Signals, Wish};
 
+use super::alarm_task::AlarmNews;
 use super::control::{Control, Request};
 pub use super::core::Attendance;
 use super::core::{Core, Effect, Input};
@@ -199,7 +200,7 @@ struct Drive {
     inputs: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
     load_news: (mpsc::UnboundedSender<LoadNews>, mpsc::UnboundedReceiver<LoadNews>),
     samples: mpsc::UnboundedReceiver<Sample>,
-    alarm_news: mpsc::UnboundedReceiver<EventKind>,
+    alarm_news: mpsc::UnboundedReceiver<AlarmNews>,
     /// Whether alarms are read: that ends only when something is wrong.
     is_watching_alarms: bool,
     findings: mpsc::Receiver<Finding>,
@@ -455,11 +456,16 @@ impl Drive {
         guardrail::forbids(&self.plan, &self.core.targets_in_place(), &judge)
     }
 
-    fn hear_of_alarms(&mut self, news: Option<EventKind>) {
-        self.is_watching_alarms = news.is_some();
-        let since_ms = self.now_ms();
-        let unread = || EventKind::AlarmsUnread { since_ms, why: "nobody reads them any more".to_owned() };
-        self.record(news.unwrap_or_else(unread));
+    fn hear_of_alarms(&mut self, news: Option<AlarmNews>) {
+        match news {
+            Some(AlarmNews::Told(kind)) => self.record(kind),
+            Some(AlarmNews::Read { asked_ms }) => self.feed(Input::AlarmsRead { asked_ms }, None),
+            None => {
+                self.is_watching_alarms = false;
+                let since_ms = self.now_ms();
+                self.record(EventKind::AlarmsUnread { since_ms, why: "nobody reads them any more".to_owned() });
+            }
+        }
     }
 
     fn hear(&mut self, news: LoadNews) {

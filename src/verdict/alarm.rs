@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use super::alarm_record::{AlarmRecord, Stretch};
 use super::recording::WindowMs;
 use super::term::{Judge, TermResult};
+use crate::event::{AlarmRecord, AlarmStretch};
 use crate::unit::{AlarmState, elapsed_ms, format_duration};
 
 /// How long alarms may go unread before a guardrail takes them for missing, in milliseconds: three polls of an account.
@@ -93,7 +93,7 @@ impl Judge<'_> {
         }
         let readable = self.readable(window);
         let mut begun = self.recording.alarms().matching(pattern).flat_map(|(_, record)| record.stretches(readable));
-        if begun.any(|stretch| stretch.state == Some(state) && stretch.from_ms >= window.0) {
+        if begun.any(|stretch| stretch.state == Some(state) && stretch.has_begun && stretch.from_ms >= window.0) {
             return result;
         }
         let missing = Some(format!("it was `{state}` already before the fault was in"));
@@ -135,34 +135,35 @@ impl Judge<'_> {
     /// The window up to which alarms could be read. While they can not be, what was read last still counts for a short time
     /// in what is asked again and again; after it, and at the end, it does not.
     fn readable(&self, window: WindowMs) -> WindowMs {
-        match self.recording.alarms().unread() {
-            Some((since, _)) if window.0 == window.1 && self.now_ms <= since.saturating_add(UNREAD_GRACE_MS) => {
-                (window.0.min(since), window.1.min(since))
+        match self.recording.alarms().unread_now() {
+            Some(unread) if window.0 == window.1 && self.now_ms <= unread.from_ms.saturating_add(UNREAD_GRACE_MS) => {
+                (window.0.min(unread.from_ms), window.1.min(unread.from_ms))
             }
             Some(_) | None => window,
         }
     }
 
     fn seen(&self, name: &str, record: &AlarmRecord, state: AlarmState, window: WindowMs, extent: Extent) -> Seen {
-        let unread = self.recording.alarms().unread().filter(|(since, _)| window.1 > *since);
+        let unread = self.recording.alarms().unread_now().filter(|unread| window.1 > unread.from_ms);
         // Behind the last reading nothing is known.
-        let was_read = |stretch: &Stretch| unread.is_none_or(|(since, _)| stretch.from_ms.max(window.0) <= since);
-        let stretches: Vec<Stretch> = record.stretches(window).filter(was_read).collect();
-        let is_known = |stretch: &&Stretch| match stretch.state {
+        let was_read =
+            |stretch: &AlarmStretch| unread.is_none_or(|unread| stretch.from_ms.max(window.0) <= unread.from_ms);
+        let stretches: Vec<AlarmStretch> = record.stretches(window).filter(was_read).collect();
+        let is_known = |stretch: &&AlarmStretch| match stretch.state {
             Some(AlarmState::InsufficientData) => state == AlarmState::InsufficientData,
             Some(AlarmState::Alarm | AlarmState::Ok) => true,
             None => false,
         };
         let why = || match (unread, stretches.iter().find(|stretch| !is_known(stretch))) {
-            (Some((_, why)), _) => Some(format!("alarms could not be read: {why}")),
+            (Some(unread), _) => Some(format!("alarms could not be read: {}", unread.why)),
             (None, None) if stretches.is_empty() => Some(format!("`{name}` was not there yet")),
             (None, None) => None,
-            (None, Some(Stretch { state: Some(_), .. })) => Some(format!("`{name}` has insufficient data")),
-            (None, Some(_)) if record.is_lost => Some(format!("`{name}` is no longer there")),
+            (None, Some(AlarmStretch { state: Some(_), .. })) => Some(format!("`{name}` has insufficient data")),
+            (None, Some(_)) if record.is_lost() => Some(format!("`{name}` is no longer there")),
             (None, Some(_)) => Some(format!("the state of `{name}` is not known of all that time")),
         };
         let is_ever = extent == Extent::Ever && state != AlarmState::Ok;
-        let in_state = |stretch: &&Stretch| stretch.state == Some(state);
+        let in_state = |stretch: &&AlarmStretch| stretch.state == Some(state);
         let first = stretches.iter().find(in_state).map(|stretch| stretch.from_ms.max(window.0));
         if is_ever {
             return match (first, why()) {
@@ -171,7 +172,7 @@ impl Judge<'_> {
                 (None, None) => Seen::No,
             };
         }
-        let is_other = |stretch: &Stretch| is_known(&stretch) && stretch.state != Some(state);
+        let is_other = |stretch: &AlarmStretch| is_known(&stretch) && stretch.state != Some(state);
         match (stretches.iter().any(is_other), why()) {
             (true, _) => Seen::No,
             (false, Some(why)) => Seen::Unknown(why),
@@ -182,30 +183,30 @@ impl Judge<'_> {
     /// Whether the alarms of a pattern should be known by now, so that a guardrail may take them for missing.
     pub(super) fn should_know(&self, pattern: &str) -> bool {
         let alarms = self.recording.alarms();
-        if let Some((since, _)) = alarms.unread() {
-            return self.now_ms > since.saturating_add(UNREAD_GRACE_MS);
+        if let Some(unread) = alarms.unread_now() {
+            return self.now_ms > unread.from_ms.saturating_add(UNREAD_GRACE_MS);
         }
         let Some(start_ms) = self.recording.start_ms() else { return false };
         let mut fitting = alarms.matching(pattern).peekable();
         let had_time = |record: &AlarmRecord| {
             // A period counts once it is over, and its data come late: twice the time that it looks back.
-            let looks_back_ms = record.looks_back_ms.unwrap_or(LOOKS_BACK_MS_DEFAULT).saturating_mul(2);
+            let looks_back_ms = record.looks_back_ms().unwrap_or(LOOKS_BACK_MS_DEFAULT).saturating_mul(2);
             self.now_ms >= start_ms.saturating_add(looks_back_ms).saturating_add(UNREAD_GRACE_MS)
         };
-        fitting.peek().is_none() || fitting.any(|(_, record)| record.is_lost || record.had_data || had_time(record))
+        fitting.peek().is_none() || fitting.any(|(_, record)| record.is_lost() || record.had_data() || had_time(record))
     }
 }
 
 /// `checkout-errors ALARM since 31s`, in the words of its latest stretch in the window.
 fn words(name: &str, record: &AlarmRecord, window: WindowMs) -> String {
-    let stretches: Vec<Stretch> = record.stretches(window).collect();
+    let stretches: Vec<AlarmStretch> = record.stretches(window).collect();
     let alarm = stretches.iter().find(|stretch| stretch.state == Some(AlarmState::Alarm));
     match alarm.or(stretches.last()) {
-        Some(Stretch { state: Some(AlarmState::Alarm), from_ms, .. }) => {
+        Some(AlarmStretch { state: Some(AlarmState::Alarm), from_ms, .. }) => {
             format!("{name} ALARM since {}", format_duration(Duration::from_secs(from_ms / 1_000)))
         }
-        Some(Stretch { state: Some(state), .. }) => format!("{name} {state}"),
-        Some(Stretch { state: None, .. }) | None => format!("{name} not known"),
+        Some(AlarmStretch { state: Some(state), .. }) => format!("{name} {state}"),
+        Some(AlarmStretch { state: None, .. }) | None => format!("{name} not known"),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::alarm_record::AlarmRecord;
 use super::measure::Unit;
 use super::recording::WindowMs;
 use super::term::{Judge, TermResult, bound};
-use crate::event::FaultProgress;
+use crate::event::{AlarmRecord, FaultProgress};
 use crate::scenario::expect::{Operator, Value};
 use crate::unit::{AlarmName, AlarmState, elapsed_ms, format_duration};
 
@@ -35,9 +34,9 @@ impl Judge<'_> {
         let Some(record) = self.recording.alarms().get(alarm.as_str()) else {
             return TermResult::unknown(format!("no alarm `{alarm}` was read"));
         };
-        let state_then = record.stretches((fault.requested_ms, fault.requested_ms)).last().and_then(|it| it.state);
-        let fired_ms = record.fired().find(|at| *at >= fault.requested_ms);
-        if state_then == Some(AlarmState::Alarm) {
+        let counts = |at: &u64| (fault.requested_ms..=self.now_ms).contains(at);
+        let fired_ms = record.fired().iter().map(|fired| fired.at_ms).find(counts);
+        if record.state_at(fault.requested_ms) == Some(AlarmState::Alarm) {
             let fault = &fault.identity.fault;
             return TermResult::unknown(format!("`{alarm}` was in ALARM already when `{fault}` was injected"));
         }
@@ -63,13 +62,13 @@ impl Judge<'_> {
 
     /// Why it is not known whether the alarm fired in a window.
     fn blind(&self, alarm: &AlarmName, record: &AlarmRecord, window: WindowMs) -> Option<String> {
-        if let Some((_, why)) = self.recording.alarms().unread().filter(|(since, _)| *since < window.1) {
-            return Some(format!("alarms could not be read: {why}"));
+        if let Some(unread) = self.recording.alarms().unread_now().filter(|unread| unread.from_ms < window.1) {
+            return Some(format!("alarms could not be read: {}", unread.why));
         }
         // The stretch at the very end is the alarm's own.
         let mut stretches = record.stretches(window).filter(|stretch| stretch.from_ms < window.1);
         let is_unseen = stretches.any(|stretch| stretch.state.is_none());
-        let why = if record.is_lost { "is no longer there" } else { "may have changed unseen" };
+        let why = if record.is_lost() { "is no longer there" } else { "may have changed unseen" };
         is_unseen.then(|| format!("`{alarm}` {why}"))
     }
 

@@ -4,7 +4,6 @@
 //! processes or the wall clock, and it prints nothing.
 
 mod alarm;
-mod alarm_record;
 mod detect;
 mod hypothesis;
 mod measure;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::alarm_record::AlarmRecords;
-use crate::event::{Event, EventKind, RunState, StepOutcome};
+use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
 use crate::unit::{LoadId, PhaseId, PlaybookId, SignalId, SparseHistogram};
 
 /// Milliseconds since the run's start, from the first up to but without the second.

@@ -255,7 +255,7 @@ fn exercise(workspace: &Workspace, endpoint: &str) {
         .iter()
         .filter_map(|change| match change {
             AlarmChange::Transitioned { alarm, from, .. } => Some((alarm.name.as_str(), *from, alarm.state)),
-            AlarmChange::Found(_) | AlarmChange::Lost(_) => None,
+            AlarmChange::Found(_) | AlarmChange::Unseen(_) | AlarmChange::Lost(_) => None,
         })
         .collect();
     let expected =

@@ -1,6 +1,7 @@
 //! What is worth a talk, drafted from what was recorded. It names what happened, never who is to blame.
 
 use super::Run;
+use super::alarm::unread;
 use crate::event::EventKind;
 use crate::report::metric::Metric;
 use crate::report::model::{Alarm, Fault, Finding, Hypothesis, Load, Report, Step, Term};
@@ -191,7 +192,7 @@ fn of_an_alarm(alarm: &Alarm, findings: &mut Vec<Finding>) {
 
 /// Times in which alarms could not be read, as one.
 fn of_blindness(run: &Run<'_>) -> Option<Finding> {
-    let times: Vec<(u64, u64, &str)> = run.alarms.unread(run.end_ms).collect();
+    let times: Vec<(u64, u64, &str)> = unread(run).collect();
     let (_, _, why) = times.first()?;
     let length: u64 = times.iter().map(|(from, to, _)| to.saturating_sub(*from)).sum();
     let text = format!("Alarms could not be read for {} in all: {why}.", duration(length));

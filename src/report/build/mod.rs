@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
 use super::model::{EvidenceFile, REPORT_FORMAT, Report};
-use crate::event::{Event, EventKind, RunState, StepOutcome};
+use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
 use crate::plan::Plan;
 
 /// A run as the topics read it.
@@ -30,7 +30,7 @@ struct Run<'a> {
     ended_at: DateTime<Utc>,
     /// When another process began to recover it.
     recovered_at: Option<DateTime<Utc>>,
-    alarms: alarm::Records,
+    alarms: AlarmRecords,
 }
 
 impl<'a> Run<'a> {
@@ -45,7 +45,7 @@ impl<'a> Run<'a> {
             end_ms: last.map_or(0, |event| event.elapsed_ms),
             ended_at: last.map_or(DateTime::UNIX_EPOCH, |event| event.at),
             recovered_at: recovery.and_then(|index| events.get(index)).map(|event| event.at),
-            alarms: alarm::Records::of(events),
+            alarms: AlarmRecords::fold(events),
         }
     }
 

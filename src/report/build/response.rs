@@ -4,7 +4,7 @@
 //! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit.
 
 use super::Run;
-use super::alarm::{clear_lag, owner};
+use super::alarm::{clear_lag, cleared_ms, could_fire, owner, unread};
 use crate::event::{EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
@@ -172,12 +172,12 @@ impl Seen<'_> {
     fn alarm(&self) -> Option<FirstAlarm> {
         let expected = self.run.facts.alarms.iter().flat_map(|alarms| &alarms.expected);
         let fired = expected.filter_map(|name| {
-            let record = self.run.alarms.alarms.get(name)?;
+            let record = self.run.alarms.get(name)?;
             let is_ours = |at_ms: u64| owner(self.run, at_ms).is_some_and(|it| it.identity == self.fault.identity);
-            let fired = record.fired.iter().find(|fired| is_ours(fired.at_ms))?;
+            let fired = record.fired().iter().find(|fired| is_ours(fired.at_ms))?;
             let vague = if fired.is_exact { "" } else { ", by the time of its last update" };
             let moment = Moment { at_ms: fired.at_ms, source: format!("alarm {name}{vague}") };
-            Some(FirstAlarm { name: name.clone(), cleared_ms: record.cleared_ms(fired.at_ms), moment })
+            Some(FirstAlarm { name: name.clone(), cleared_ms: cleared_ms(record, fired.at_ms), moment })
         });
         fired.min_by_key(|alarm| alarm.moment.at_ms)
     }
@@ -186,11 +186,10 @@ impl Seen<'_> {
     fn unknown_detection(&self) -> Option<&'static str> {
         let expected = self.run.facts.alarms.as_ref().map(|alarms| alarms.expected.as_slice()).unwrap_or_default();
         let until_ms = self.fault.ended_ms.unwrap_or(self.run.end_ms);
-        let mut unread = self.run.alarms.unread(self.run.end_ms);
-        let is_unread = unread.any(|(from, to, _)| from < until_ms && to > self.effective_ms);
+        let is_unread = unread(self.run).any(|(from, to, _)| from < until_ms && to > self.effective_ms);
         let is_free = |name: &String| {
-            let record = self.run.alarms.alarms.get(name);
-            record.is_some_and(|record| record.could_fire(self.fault.requested_ms, until_ms))
+            let record = self.run.alarms.get(name);
+            record.is_some_and(|record| could_fire(record, self.fault.requested_ms, until_ms))
         };
         if !expected.is_empty() && is_unread {
             Some("alarms could not be read in that time")

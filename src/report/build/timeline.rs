@@ -173,6 +173,10 @@ fn alarm_words(kind: &EventKind) -> Option<Words> {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             Words::new("alarm", alarm, format!("{to} since {}{reason}", stopwatch(*at_ms)))
         }
+        EventKind::AlarmUnseen { alarm, state, from_ms } => {
+            let text = format!("{state} again; what it was since {} is not known", stopwatch(*from_ms));
+            Words::new("alarm", alarm, text).trouble()
+        }
         EventKind::AlarmLost { alarm } => Words::new("alarm", alarm, "no longer there").trouble(),
         EventKind::AlarmsUnread { why, .. } => {
             Words { about: None, ..Words::new("alarm", "", format!("not read: {why}")).trouble() }

@@ -236,9 +236,8 @@ fn longest_period(plan: &Plan, expectation: &Expectation) -> Duration {
         Ok(SignalSource::Cloudwatch(metric)) => metric.period.map_or(METRIC_PERIOD_DEFAULT, |period| period.0),
         Ok(SignalSource::Load(_)) | Err(_) => LOAD_PERIOD,
     };
-    let is_local = !matches!(plan.environment.kind, EnvironmentKind::Account { .. });
     let is_alarm = |term: &Term| matches!(term.condition, Condition::Alarm { .. });
-    let alarms = expectation.terms.iter().any(is_alarm).then(|| alarm_interval(is_local));
+    let alarms = expectation.terms.iter().any(is_alarm).then(|| alarm_interval(plan.environment.kind.is_local()));
     signals(plan, expectation).map(period).chain(alarms).max().unwrap_or(LOAD_PERIOD)
 }
 

@@ -92,7 +92,10 @@ impl Core {
     }
 
     pub(super) fn advance_stopping(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        if !self.are_loads_over() {
+        let end_ms = self.loads_stopped_ms.unwrap_or(judge.now_ms);
+        let has_begun = !judge.recording.state().phases.is_empty();
+        let judged = self.plan.hypotheses.iter().filter(|_| has_begun);
+        if !self.are_alarms_known(judged, end_ms, judge, effects) || !self.are_loads_over() {
             return;
         }
         let state = judge.recording.state();
@@ -101,7 +104,7 @@ impl Core {
             effects.push(Effect::Record(EventKind::StepClosed { step, outcome, by: None }));
         }
         // What came after load was told to stop says nothing about the system.
-        let judge = Judge { now_ms: self.loads_stopped_ms.unwrap_or(judge.now_ms), ..*judge };
+        let judge = Judge { now_ms: end_ms, ..*judge };
         for hypothesis in &self.plan.hypotheses {
             let facts = hypothesis.faults.iter().map(|fault| FaultFacts {
                 fault: fault.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Attendance, Core, Effect, Position};
 use crate::event::{EventKind, PhaseEnd, Verdict};
-use crate::plan::{Action, PhasePlan, Step};
+use crate::plan::{Action, HypothesisPlan, PhasePlan, Step};
 use crate::scenario::Mode;
 use crate::unit::elapsed_ms;
 use crate::verdict::{Judge, judge_gate};
@@ -17,6 +17,7 @@ impl Core {
             return;
         };
         self.position = Position::Phase { index, start_ms: judge.now_ms, paused_ms: 0 };
+        self.closing = None;
         effects.push(Effect::Record(EventKind::PhaseStarted { phase: phase.phase.clone() }));
         self.open_steps(phase, judge, effects);
         self.carry_out_due(index, judge.now_ms, judge, effects);
@@ -29,17 +30,28 @@ impl Core {
         self.carry_out_due(index, start_ms + paused_ms, judge, effects);
         let is_time_up = judge.now_ms >= start_ms + paused_ms + elapsed_ms(phase.length.0);
         let is_over_early = || phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
-        let why = if is_time_up {
-            PhaseEnd::TimeUp
+        let (why, end_ms) = if let Some(closing) = self.closing {
+            closing
+        } else if is_time_up {
+            (PhaseEnd::TimeUp, judge.now_ms)
         } else if is_over_early() {
-            PhaseEnd::Until
+            (PhaseEnd::Until, judge.now_ms)
         } else {
             return;
         };
-        if !self.is_held(phase, judge) {
-            self.leave_out_rest(index, effects);
-            self.end_phase(index, phase, why, (start_ms, judge.now_ms), judge, effects);
+        if self.is_held(phase, judge) {
+            return;
         }
+        self.closing = Some((why, end_ms));
+        if self.are_alarms_known(self.gate(phase), end_ms, judge, effects) {
+            self.leave_out_rest(index, effects);
+            self.end_phase(index, phase, why, (start_ms, end_ms), judge, effects);
+        }
+    }
+
+    /// The hypotheses of a phase's gate.
+    fn gate<'p>(&'p self, phase: &'p PhasePlan) -> impl Iterator<Item = &'p HypothesisPlan> {
+        phase.gate.iter().filter_map(|id| self.plan.hypotheses.iter().find(|hypothesis| hypothesis.id == *id))
     }
 
     /// Whether a drill waits for a step that must be done. Only people at a terminal can tick one.
@@ -72,9 +84,8 @@ impl Core {
 
     /// A gate opens only when all its hypotheses are upheld: not knowing is not enough to break something.
     fn judge_gate(&self, phase: &PhasePlan, window: (u64, u64), judge: &Judge<'_>, effects: &mut Vec<Effect>) -> bool {
-        let hypotheses = phase.gate.iter().filter_map(|id| self.plan.hypotheses.iter().find(|h| h.id == *id));
         let results: Vec<_> =
-            hypotheses.map(|hypothesis| judge_gate(judge, &hypothesis.id, &hypothesis.expect, window)).collect();
+            self.gate(phase).map(|hypothesis| judge_gate(judge, &hypothesis.id, &hypothesis.expect, window)).collect();
         let open = results.iter().all(|result| result.verdict == Verdict::Upheld);
         effects.push(Effect::Record(EventKind::GateJudged { phase: phase.phase.clone(), open, results }));
         open

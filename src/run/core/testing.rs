@@ -63,6 +63,7 @@ enum Pending {
     LoadOver { load: LoadId, lost: Option<String> },
     Command(Command),
     Input(Input),
+    Told(EventKind),
 }
 
 /// A simulated run.
@@ -109,6 +110,12 @@ impl World {
             effects: Vec::new(),
             answers: Vec::new(),
         }
+    }
+
+    /// Something that is recorded at `at`, in milliseconds.
+    pub(super) fn told(mut self, at: u64, kind: EventKind) -> Self {
+        self.later(at, Pending::Told(kind));
+        self
     }
 
     /// A run from its beginning to its end, with what people say and what else happens, by time in milliseconds.
@@ -174,6 +181,7 @@ impl World {
             Pending::Command(command) => self.feed(Input::Command(command)),
             Pending::Input(Input::LoadOver { load, lost }) => self.happen(Pending::LoadOver { load, lost }),
             Pending::Input(input) => self.feed(input),
+            Pending::Told(kind) => self.record(kind),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The life of a run, told as stories: each in simulated time, from its beginning to its end.
 
+mod alarm;
 mod change;
 mod people;
 

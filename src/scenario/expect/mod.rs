@@ -24,6 +24,18 @@ pub struct Expectation {
     pub terms: Vec<Term>,
 }
 
+impl Expectation {
+    /// Whether it speaks of an alarm.
+    #[must_use]
+    pub fn reads_alarms(&self) -> bool {
+        self.terms.iter().any(|term| match &term.condition {
+            Condition::Alarm { .. } | Condition::Compare { measure: Measure::Detect(_), .. } => true,
+            Condition::Compare { measure: Measure::Signal { .. } | Measure::Ack | Measure::Steps { .. }, .. }
+            | Condition::Mark(_) => false,
+        })
+    }
+}
+
 /// One condition over one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Term {

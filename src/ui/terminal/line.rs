@@ -72,6 +72,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
         EventKind::AlarmFound { .. }
         | EventKind::AlarmTransitioned { .. }
+        | EventKind::AlarmUnseen { .. }
         | EventKind::AlarmLost { .. }
         | EventKind::AlarmsUnread { .. }
         | EventKind::AlarmsReread => return alarms_line(kind),
@@ -152,6 +153,8 @@ fn alarms_line(kind: &EventKind) -> Option<Line> {
             (_, false) => format!("alarm {alarm} tells nobody: its actions are disabled"),
             (_, true) => return None,
         }
+    } else if let EventKind::AlarmUnseen { alarm, state, from_ms } = kind {
+        format!("alarm {alarm} is {state}, and may have been in other states since {}", clock(*from_ms))
     } else if let EventKind::AlarmLost { alarm } = kind {
         format!("alarm {alarm} is no longer there")
     } else if let EventKind::AlarmsUnread { why, .. } = kind {

@@ -135,6 +135,27 @@ fn a_poll_that_fails_is_missing_data_only_after_a_while_and_never_a_pass() {
 }
 
 #[test]
+fn an_alarm_that_does_not_say_since_when_is_not_known_of_a_time_without_polls() {
+    let unseen = |state| EventKind::AlarmUnseen { alarm: "pay".to_owned(), state, from_ms: 30_000 };
+    let gap = |state| {
+        let story = story().found("pay", state).phase("faulty", 1, 90).unread(30);
+        story.event(60_000, unseen(state)).event(60_000, EventKind::AlarmsReread)
+    };
+    for text in ["alarm(pay) is OK during faulty", "alarm(pay) is ALARM during faulty"] {
+        let result = gap(Ok).finally(90, text);
+        let why = result.missing.as_deref();
+        assert_eq!((result.held, why), (None, Some("the state of `pay` is not known of all that time")), "{text}");
+    }
+    assert_eq!(gap(Ok).finally(90, "alarm(pay) is OK during faulty for 20s").held, Some(true), "it is seen again");
+    assert_eq!(gap(Ok).held_now(61, "alarm(pay) is ALARM"), Some(false));
+    // It is no proof that it is on: it may have been on all the time.
+    let since = gap(Alarm).judge(70).holds_since(&super::expect("alarm(pay) is ALARM"), 40_000).0;
+    assert_eq!(since, None);
+    let detected = gap(Ok).fault("slow", 10, Some(14));
+    assert_eq!(detect(&detected, 80, "detect(pay) <= 30s"), (None, "`pay` may have changed unseen".to_owned()));
+}
+
+#[test]
 fn an_alarm_that_was_deleted_is_not_known_from_then_on() {
     let story = story().found("pay", Ok).phase("faulty", 1, 90);
     let story = story.event(40_000, EventKind::AlarmLost { alarm: "pay".to_owned() });
