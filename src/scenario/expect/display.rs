@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::token::quoted;
 use super::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
 use crate::unit::format_duration;
 
@@ -34,7 +35,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Compare { measure, operator, value } => write!(formatter, "{measure} {operator} {value}"),
-            Self::Alarm { pattern, state } => write!(formatter, "alarm({pattern}) is {state}"),
+            Self::Alarm { pattern, state } => write!(formatter, "alarm({}) is {state}", quoted(pattern)),
             Self::Mark(name) => write!(formatter, "mark({name})"),
         }
     }
@@ -44,7 +45,7 @@ impl fmt::Display for Measure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal { aggregate, signal } => write!(formatter, "{aggregate}({signal})"),
-            Self::Detect(alarm) => write!(formatter, "detect({alarm})"),
+            Self::Detect(alarm) => write!(formatter, "detect({})", quoted(alarm.as_str())),
             Self::Ack => formatter.write_str("ack()"),
             Self::Steps { playbook, must: false } => write!(formatter, "steps({playbook})"),
             Self::Steps { playbook, must: true } => write!(formatter, "steps({playbook}, must)"),

@@ -8,6 +8,7 @@ mod display;
 mod parse;
 mod quantity;
 mod text;
+mod token;
 
 use std::time::Duration;
 

@@ -6,14 +6,12 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
+use super::token::{Token, TokenKind, tokens, unquoted};
+use super::{Aggregate, Condition, Expectation, Measure, PhaseWindow, Term, Value};
 use crate::unit::{AlarmName, AlarmState, IdError, Percent, PhaseId, Rate, UnitError, nearest, parse_duration};
 
 /// The longest expectation, in bytes.
 const EXPECTATION_BYTES_MAX: usize = 4_096;
-
-/// The longest glob over alarm names, in bytes. AWS: an alarm's name has at most 255 characters (PutMetricAlarm).
-const PATTERN_BYTES_MAX: usize = 255;
 
 const MEASURES: [&str; 16] = [
     "min", "max", "mean", "p50", "p90", "p95", "p99", "p99.9", "sum", "last", "count", "detect", "ack", "steps",
@@ -100,71 +98,15 @@ impl FromStr for Expectation {
     }
 }
 
-fn error(span: Range<usize>, message: impl Into<String>) -> ParseError {
+pub(super) fn error(span: Range<usize>, message: impl Into<String>) -> ParseError {
     ParseError { span, message: message.into(), help: None }
 }
 
 impl ParseError {
-    fn help(mut self, help: impl Into<String>) -> Self {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TokenKind {
-    Word,
-    Open,
-    Close,
-    Comma,
-    Operator(Operator),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Token {
-    kind: TokenKind,
-    span: Range<usize>,
-}
-
-fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
-    let mut tokens = Vec::new();
-    let mut characters = text.char_indices().peekable();
-    while let Some((start, c)) = characters.next() {
-        let kind = match c {
-            c if c.is_whitespace() => continue,
-            '(' => TokenKind::Open,
-            ')' => TokenKind::Close,
-            ',' => TokenKind::Comma,
-            '<' | '>' | '=' | '!' => {
-                let doubled = characters.next_if(|(_, next)| *next == '=').is_some();
-                let end = start + 1 + usize::from(doubled);
-                let operator = match (c, doubled) {
-                    ('<', false) => Operator::Less,
-                    ('<', true) => Operator::AtMost,
-                    ('=', true) => Operator::Equal,
-                    ('>', true) => Operator::AtLeast,
-                    ('>', false) => Operator::More,
-                    _ => {
-                        return Err(error(start..end, "this is not a comparison")
-                            .help("write one of `<`, `<=`, `==`, `>=`, `>`"));
-                    }
-                };
-                tokens.push(Token { kind: TokenKind::Operator(operator), span: start..end });
-                continue;
-            }
-            _ => {
-                let mut end = start + c.len_utf8();
-                let is_word = |c: char| !c.is_whitespace() && !matches!(c, '(' | ')' | ',' | '<' | '>' | '=' | '!');
-                while let Some((at, c)) = characters.next_if(|(_, c)| is_word(*c)) {
-                    end = at + c.len_utf8();
-                }
-                tokens.push(Token { kind: TokenKind::Word, span: start..end });
-                continue;
-            }
-        };
-        tokens.push(Token { kind, span: start..start + 1 });
-    }
-    Ok(tokens)
 }
 
 struct Parser<'t> {
@@ -322,7 +264,7 @@ impl<'t> Parser<'t> {
                 self.open(word)?;
                 let (alarm, at) = self.alarm_name()?;
                 spans.name = at;
-                self.close()?;
+                self.close_alarm()?;
                 Measure::Detect(alarm)
             }
             "steps" => self.steps(spans)?,
@@ -343,14 +285,39 @@ impl<'t> Parser<'t> {
         Ok(Condition::Compare { measure, operator, value })
     }
 
-    /// The name of an alarm, which may have blanks in it.
-    fn alarm_name(&mut self) -> Result<(AlarmName, Range<usize>), ParseError> {
-        let (_, mut span) = self.word("the name of an alarm")?;
-        while self.peek_word().is_some() {
-            span.end = self.word("the name of an alarm")?.1.end;
+    /// What stands in the parentheses of `detect` and `alarm`: words with the blanks between them, or a text in quotes.
+    fn alarm_text(&mut self, what: &str) -> Result<(String, Range<usize>), ParseError> {
+        if let Some(Token { kind: TokenKind::Quoted, span }) = self.peek().cloned() {
+            self.next += 1;
+            return Ok((unquoted(self.slice(&span)), span));
         }
-        match self.slice(&span).parse() {
+        let (_, mut span) = self.word(what)?;
+        while self.peek_word().is_some() {
+            span.end = self.word(what)?.1.end;
+        }
+        Ok((self.slice(&span).to_owned(), span))
+    }
+
+    fn close_alarm(&mut self) -> Result<(), ParseError> {
+        let help = "write a name with any of `(),<>=!` in quotes, as in `'Errors (prod)'`";
+        self.close().map_err(|problem| problem.help(help))
+    }
+
+    fn alarm_name(&mut self) -> Result<(AlarmName, Range<usize>), ParseError> {
+        let (text, span) = self.alarm_text("the name of an alarm")?;
+        match text.parse() {
             Ok(name) => Ok((name, span)),
+            Err(problem) => Err(error(span, problem.to_string())),
+        }
+    }
+
+    fn alarm_pattern(&mut self) -> Result<(String, Range<usize>), ParseError> {
+        let (pattern, span) = self.alarm_text("the name of an alarm, in which `*` stands for any text")?;
+        // Each star may stand for no text at all: what is left must be a name, or nothing.
+        let rest = pattern.replace('*', "");
+        match rest.parse::<AlarmName>() {
+            Ok(_) => Ok((pattern, span)),
+            Err(IdError::Empty) if !pattern.is_empty() => Ok((pattern, span)),
             Err(problem) => Err(error(span, problem.to_string())),
         }
     }
@@ -378,14 +345,9 @@ impl<'t> Parser<'t> {
 
     fn alarm(&mut self, spans: &mut TermSpans) -> Result<Condition, ParseError> {
         self.open("alarm")?;
-        let (pattern, at) = self.word("the name of an alarm, in which `*` stands for any text")?;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*' | ':' | '/');
-        if pattern.len() > PATTERN_BYTES_MAX || !pattern.chars().all(allowed) {
-            return Err(error(at, format!("`{pattern}` is not a pattern for the names of alarms"))
-                .help("use letters, digits, `-`, `_`, `.`, `:`, `/`, and `*` for any text"));
-        }
+        let (pattern, at) = self.alarm_pattern()?;
         spans.name = at;
-        self.close()?;
+        self.close_alarm()?;
         self.word_is("is")?;
         let (word, at) = self.word("one of `ALARM`, `OK`, `INSUFFICIENT_DATA`")?;
         let Some((_, state)) = STATES.iter().find(|(name, _)| *name == word) else {
@@ -393,7 +355,7 @@ impl<'t> Parser<'t> {
             let near = nearest(word, STATES.map(|(name, _)| name)).unwrap_or("ALARM");
             return Err(problem.help(format!("did you mean `{near}`? known are `ALARM`, `OK`, `INSUFFICIENT_DATA`")));
         };
-        Ok(Condition::Alarm { pattern: pattern.to_owned(), state: *state })
+        Ok(Condition::Alarm { pattern, state: *state })
     }
 
     fn value(&mut self, spans: &mut TermSpans) -> Result<Value, ParseError> {
@@ -457,6 +419,7 @@ fn aggregate(word: &str) -> Result<Aggregate, ParseError> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Operator;
     use super::*;
 
     #[test]
@@ -465,6 +428,10 @@ mod tests {
             "p99(latency) <= 800ms during slow and mean(ok) >= 99% during slow",
             "detect(payments-p99-high) <= 3m",
             "detect(Payments / errors prod) <= 3m",
+            "detect('Payments / 5xx (prod)') <= 3m",
+            "detect(\"what's (this)\") <= 3m and detect(what's this) <= 3m",
+            "detect('it''s \"so\"!') <= 3m",
+            "alarm(Payments / errors *) is OK and alarm('* (prod)') is ALARM and alarm(*) is OK",
             "ack() <= 5m and steps(pb-payment-latency, must) == 100%",
             "steps(pb) >= 50%",
             "sum(orders) >= 95% of baseline within 10m after slow",
@@ -514,6 +481,17 @@ mod tests {
                 15..15,
                 "expected an aggregate such as `mean`, or `detect`, `ack`, `steps`, `alarm`, `mark`, found the end",
             ),
+            ("alarm('') is OK", 6..8, "a name must not be empty"),
+            (
+                "detect('a*') < 1s",
+                7..11,
+                "`a*` is not the name of an alarm: it may have no `*` and no control characters",
+            ),
+            ("detect(a (b)) < 1s", 9..10, "expected `)`, found `(`"),
+            ("alarm(a, b) is OK", 7..8, "expected `)`, found `,`"),
+            ("alarm('a) is OK", 6..15, "this quote is not closed"),
+            ("alarm('a' b) is OK", 10..11, "expected `)`, found `b`"),
+            ("mean('a') > 1", 5..8, "expected the name of a signal, found `'a'`"),
             ("alarm(a) is BROKEN", 12..18, "`BROKEN` is not a state of an alarm"),
             ("steps(pb, most) == 1%", 10..14, "expected `must`, found `most`"),
             (
@@ -529,6 +507,11 @@ mod tests {
 
     fn names() -> impl Strategy<Value = String> {
         "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,12}"
+    }
+
+    /// All that AWS takes, but for the star of patterns.
+    fn alarm_names() -> impl Strategy<Value = String> {
+        "[ -)+-~\u{e4}]{1,12}"
     }
 
     fn durations() -> impl Strategy<Value = Duration> {
@@ -558,7 +541,7 @@ mod tests {
         prop_oneof![
             (aggregates, names())
                 .prop_map(|(aggregate, name)| Measure::Signal { aggregate, signal: name.parse().unwrap() }),
-            names().prop_map(|name| Measure::Detect(name.parse().unwrap())),
+            alarm_names().prop_map(|name| Measure::Detect(name.parse().unwrap())),
             Just(Measure::Ack),
             (names(), any::<bool>()).prop_map(|(name, must)| Measure::Steps { playbook: name.parse().unwrap(), must }),
         ]
@@ -578,7 +561,7 @@ mod tests {
                 operator,
                 value
             }),
-            ("[a-zA-Z*][a-zA-Z0-9*_.-]{0,12}", 0_usize..3)
+            ("[ -~\u{e4}]{1,12}", 0_usize..3)
                 .prop_map(|(pattern, state)| Condition::Alarm { pattern, state: STATES[state].1 }),
             names().prop_map(Condition::Mark),
         ];
@@ -604,7 +587,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in "[a-z0-9()<>=!%/., \u{e4}*-]{0,60}") {
+        fn no_text_makes_the_parser_panic(text in "[a-z0-9()<>=!%/., \u{e4}*'\"-]{0,60}") {
             if let Err(problem) = parse(&text) {
                 prop_assert!(text.get(problem.span).is_some());
             }

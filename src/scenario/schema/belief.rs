@@ -26,6 +26,8 @@ pub struct Hypothesis {
     /// - `alarm(name-*) is ALARM` (or `OK`, `INSUFFICIENT_DATA`) and `mark(name)` stand alone. Of several alarms any may be in
     ///   `ALARM`, and all must be `OK`; over a window `ALARM` may be at any moment, and `OK` must be at every one. An alarm with
     ///   insufficient data is neither: that is not known.
+    /// - The name of an alarm, and a pattern, may have blanks: `detect(Payments / errors) <= 3m`. With any of `(),<>=!` in it,
+    ///   it stands in quotes, of which one that is doubled is a quote of the name: `alarm('Errors (*)') is OK`.
     ///
     /// `abort_if`, `effect_if`, `until` and `unless` use the same grammar.
     pub expect: String,
