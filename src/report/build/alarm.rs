@@ -13,7 +13,7 @@ const NOISY_COUNT_MIN: usize = 3;
 const CLEAR_LAG_MS_MAX: u64 = 300_000;
 
 /// When an alarm was first `OK` again from a moment on.
-pub(super) fn cleared_ms(record: &AlarmRecord, from_ms: u64) -> Option<u64> {
+fn cleared_ms(record: &AlarmRecord, from_ms: u64) -> Option<u64> {
     let mut later = record.stretches((from_ms, u64::MAX)).filter(|stretch| stretch.from_ms >= from_ms);
     later.find(|stretch| stretch.state == Some(AlarmState::Ok)).map(|stretch| stretch.from_ms)
 }
@@ -98,14 +98,13 @@ fn alarm(run: &Run<'_>, name: &str, role: &str) -> Alarm {
     let fired = record.fired().iter().find(|fired| injected_ms.is_none_or(|injected| fired.at_ms >= injected));
     let (outcome, why) = outcome(run, record, role, fired.is_some(), injected_ms);
     let fault = fired.and_then(|fired| owner(run, fired.at_ms));
-    let cleared_ms = record.fired().last().and_then(|fired| cleared_ms(record, fired.at_ms));
-    let clear_lag = match fired {
-        None => Metric::not_applicable("it did not fire"),
-        Some(_) => clear_lag(run, fault, cleared_ms),
-    };
+    let last = record.fired().last().filter(|_| fired.is_some());
+    let clear_lag = last
+        .map_or_else(|| Metric::not_applicable("it did not fire"), |last| clear_lag(run, fault, record, last.at_ms));
     let is_late_to_clear = match &clear_lag {
         Metric::Measured { ms, .. } => *ms > CLEAR_LAG_MS_MAX,
-        Metric::Censored { .. } => true,
+        // The lag is longer than that, however long the alarm goes on.
+        Metric::Censored { after_ms, .. } => *after_ms > CLEAR_LAG_MS_MAX,
         Metric::NotApplicable { .. } => false,
     };
     Alarm {
@@ -117,7 +116,7 @@ fn alarm(run: &Run<'_>, name: &str, role: &str) -> Alarm {
         fired_count: record.fired().len(),
         is_noisy: record.fired().len() >= NOISY_COUNT_MIN,
         fault: fault.map(|fault| fault.identity.fault.to_string()),
-        cleared_ms,
+        cleared_ms: record.fired().last().and_then(|fired| cleared_ms(record, fired.at_ms)),
         clear_lag,
         is_late_to_clear,
         reason: fired.map(|fired| fired.reason.clone()).filter(|reason| !reason.is_empty()),
@@ -168,18 +167,21 @@ fn outcome(
     }
 }
 
-/// From the undo of a fault to the alarm's `OK`.
-pub(super) fn clear_lag(run: &Run<'_>, fault: Option<&FaultProgress>, cleared_ms: Option<u64>) -> Metric {
+/// From the undo of a fault to the `OK` of an alarm that fired at `fired_ms`.
+pub(super) fn clear_lag(run: &Run<'_>, fault: Option<&FaultProgress>, record: &AlarmRecord, fired_ms: u64) -> Metric {
     let Some(undone_ms) = fault.and_then(|fault| fault.ended_ms) else {
         return Metric::not_applicable("it belongs to no fault that was undone");
     };
-    match cleared_ms {
+    match cleared_ms(record, fired_ms) {
         // It may be over before its fault is.
         Some(cleared_ms) => Metric::Measured {
             ms: cleared_ms.saturating_sub(undone_ms),
             uncertainty_ms: 0,
             source: "from the undo of its fault to OK".to_owned(),
         },
+        None if is_unseen(record, (fired_ms, run.end_ms)) || run.alarms.unread_now().is_some() => {
+            Metric::not_applicable("its state is not known of all the time since it fired")
+        }
         None => {
             let after_ms = run.end_ms.saturating_sub(undone_ms);
             Metric::Censored { after_ms, text: format!("not OK in {}; then the run ended", duration(after_ms)) }

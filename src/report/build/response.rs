@@ -4,8 +4,8 @@
 //! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit.
 
 use super::Run;
-use super::alarm::{clear_lag, cleared_ms, could_fire, owner, unread};
-use crate::event::{EventKind, FaultProgress};
+use super::alarm::{clear_lag, could_fire, owner, unread};
+use crate::event::{AlarmRecord, EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
 use crate::report::number::duration;
@@ -24,12 +24,12 @@ pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
     let (detected_by, time_to_detect) = seen.detection();
     let alarm = seen.alarm();
     let clear_lag = match &alarm {
-        Some(alarm) => clear_lag(run, Some(fault), alarm.cleared_ms),
+        Some(alarm) => clear_lag(run, Some(fault), alarm.record, alarm.moment.at_ms),
         None => Metric::not_applicable("no expected alarm fired"),
     };
     Response {
         detected_by,
-        alarm: alarm.as_ref().map(|alarm| alarm.name.clone()),
+        alarm: alarm.as_ref().map(|alarm| alarm.name.to_owned()),
         alarm_ms: alarm.as_ref().map(|alarm| alarm.moment.at_ms),
         injection_lag: Metric::Measured {
             ms: effective_ms.saturating_sub(fault.requested_ms),
@@ -78,10 +78,10 @@ struct Moment {
 }
 
 /// The expected alarm that came first.
-struct FirstAlarm {
-    name: String,
+struct FirstAlarm<'a> {
+    name: &'a str,
+    record: &'a AlarmRecord,
     moment: Moment,
-    cleared_ms: Option<u64>,
 }
 
 /// An effective fault and everything that was seen of it.
@@ -169,7 +169,7 @@ impl Seen<'_> {
     }
 
     /// The first expected alarm that went to `ALARM` while this fault was the latest.
-    fn alarm(&self) -> Option<FirstAlarm> {
+    fn alarm(&self) -> Option<FirstAlarm<'_>> {
         let expected = self.run.facts.alarms.iter().flat_map(|alarms| &alarms.expected);
         let fired = expected.filter_map(|name| {
             let record = self.run.alarms.get(name)?;
@@ -177,7 +177,7 @@ impl Seen<'_> {
             let fired = record.fired().iter().find(|fired| is_ours(fired.at_ms))?;
             let vague = if fired.is_exact { "" } else { ", by the time of its last update" };
             let moment = Moment { at_ms: fired.at_ms, source: format!("alarm {name}{vague}") };
-            Some(FirstAlarm { name: name.clone(), cleared_ms: cleared_ms(record, fired.at_ms), moment })
+            Some(FirstAlarm { name, record, moment })
         });
         fired.min_by_key(|alarm| alarm.moment.at_ms)
     }

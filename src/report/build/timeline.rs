@@ -39,7 +39,7 @@ fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
         .or_else(|| people_words(&event.kind))
         .or_else(|| fault_words(run, &event.kind))
         .or_else(|| load_words(&event.kind))
-        .or_else(|| alarm_words(&event.kind))?;
+        .or_else(|| alarm_words(run, event))?;
     Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
 }
 
@@ -164,14 +164,23 @@ fn load_words(kind: &EventKind) -> Option<Words> {
     })
 }
 
-fn alarm_words(kind: &EventKind) -> Option<Words> {
-    Some(match kind {
+fn alarm_words(run: &Run<'_>, event: &Event) -> Option<Words> {
+    Some(match &event.kind {
         EventKind::AlarmFound { alarm, state, .. } => {
-            Words::new("alarm", alarm, format!("is {state} before the first phase"))
+            let is_ready = |it: &Event| it.seq < event.seq && matches!(it.kind, EventKind::ReadinessPassed { .. });
+            Words::new(
+                "alarm",
+                alarm,
+                match run.events.iter().any(is_ready) {
+                    false => format!("is {state} before the first phase"),
+                    true => format!("found in {state}, not seen to change"),
+                },
+            )
         }
-        EventKind::AlarmTransitioned { alarm, to, at_ms, reason, .. } => {
+        EventKind::AlarmTransitioned { alarm, to, at_ms, is_exact, reason, .. } => {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            Words::new("alarm", alarm, format!("{to} since {}{reason}", stopwatch(*at_ms)))
+            let vague = if *is_exact { "" } else { " at the latest" };
+            Words::new("alarm", alarm, format!("{to} since {}{vague}{reason}", stopwatch(*at_ms)))
         }
         EventKind::AlarmUnseen { alarm, state, from_ms } => {
             let text = format!("{state} again; what it was since {} is not known", stopwatch(*from_ms));

@@ -28,7 +28,7 @@ pub struct Alarm {
     pub cleared_ms: Option<u64>,
     /// From the undo of its fault to `OK`.
     pub clear_lag: Metric,
-    /// Whether it was not `OK` again when the run ended, or more than five minutes after the undo of its fault.
+    /// Whether its clear lag is known to be more than five minutes; also where the run ended before it was `OK` again.
     pub is_late_to_clear: bool,
     /// AWS's reason for the first time that it fired.
     pub reason: Option<String>,

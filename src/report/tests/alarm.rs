@@ -5,7 +5,7 @@ use crate::event::{EventKind, FaultEnd, RunOutcome};
 use crate::report::Report;
 use crate::report::facts::{AlarmFacts, Facts};
 use crate::report::sample::{self, Script};
-use crate::unit::AlarmState::{Alarm, Ok};
+use crate::unit::AlarmState::{self, Alarm, Ok};
 
 /// One fault from 28.2 s on, effective at 31 s and undone at 58.2 s, and an alarm that is expected.
 fn alarm_script(events: &[(u64, EventKind)]) -> Report {
@@ -27,9 +27,13 @@ fn alarm_script(events: &[(u64, EventKind)]) -> Report {
     report_of(&script, &Facts { alarms: Some(alarms), ..sample::facts() })
 }
 
+fn found_slow(state: AlarmState) -> EventKind {
+    sample::found("pay-slow", state)
+}
+
 #[test]
 fn an_alarm_that_comes_before_a_person_detects_and_is_the_notice_to_acknowledge() {
-    let found = (900, sample::found("pay-slow", Ok));
+    let found = (900, found_slow(Ok));
     let fired = (42_300, sample::transitioned("pay-slow", Some(Ok), Alarm, 40_000));
     let over = (72_300, sample::transitioned("pay-slow", Some(Alarm), Ok, 70_000));
     let acknowledged = (46_000, EventKind::Acknowledged { by: Some("aiko".to_owned()) });
@@ -44,14 +48,35 @@ fn an_alarm_that_comes_before_a_person_detects_and_is_the_notice_to_acknowledge(
     let report = alarm_script(&[found.clone(), fired.clone(), quick]);
     assert_eq!(report.faults[0].response.detected_by.as_deref(), Some("human"));
     assert_eq!(report.faults[0].response.alarm_ms, Some(40_000));
-    let late = &report.alarms[0];
-    assert!(late.is_late_to_clear && late.cleared_ms.is_none(), "{late:#?}");
-    assert!(report.findings.iter().any(|finding| finding.kind == "late_to_clear"));
+}
+
+#[test]
+fn an_alarm_is_late_to_clear_where_its_lag_is_known_to_be_long() {
+    let fired = || vec![(900, found_slow(Ok)), (42_300, sample::transitioned("pay-slow", Some(Ok), Alarm, 40_000))];
+    let over = |at_ms| (at_ms + 300, sample::transitioned("pay-slow", Some(Alarm), Ok, at_ms));
+    let end = |at_ms| (at_ms, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 });
+    let lost = (70_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned() });
+    let unread = (70_000, EventKind::AlarmsUnread { since_ms: 69_000, why: "no route".to_owned() });
+    for (events, is_late, lag) in [
+        // The fault is undone at 58.2 s.
+        (vec![over(358_200)], false, "5 min"),
+        (vec![over(359_300)], true, "5 min 01 s"),
+        (vec![], false, "> 35.7 s"),
+        (vec![end(400_000)], true, "> 5 min 42 s"),
+        (vec![lost, end(400_000)], false, "n/a"),
+        (vec![unread, end(400_000)], false, "n/a"),
+    ] {
+        let report = alarm_script(&[fired(), events].concat());
+        let alarm = &report.alarms[0];
+        assert_eq!((alarm.is_late_to_clear, alarm.clear_lag.value().as_str()), (is_late, lag), "{alarm:#?}");
+        let is_told = report.findings.iter().any(|finding| finding.kind == "late_to_clear");
+        assert_eq!(is_told, is_late, "{lag}");
+    }
 }
 
 #[test]
 fn a_silent_alarm_is_told_apart_from_one_that_is_not_known() {
-    let found = |state| (900, sample::found("pay-slow", state));
+    let found = |state| (900, found_slow(state));
     let told = |events: &[(u64, EventKind)]| {
         let report = alarm_script(events);
         let kinds = report.findings.iter().map(|finding| finding.kind.clone()).collect::<Vec<String>>();
@@ -76,4 +101,29 @@ fn a_silent_alarm_is_told_apart_from_one_that_is_not_known() {
         assert!(kinds.contains(&finding.to_owned()), "{kinds:?}");
         assert_eq!(by, None, "{events:?}");
     }
+}
+
+#[test]
+fn the_timeline_tells_an_alarm_that_was_found_in_the_run_from_one_that_was_seen_to_change() {
+    let lost = (40_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned() });
+    let vague = EventKind::AlarmTransitioned {
+        alarm: "pay-slow".to_owned(),
+        from: Some(Alarm),
+        to: Ok,
+        at_ms: 61_000,
+        transitioned_at: "2026-11-10T10:01:01Z".parse().unwrap(),
+        is_exact: false,
+        reason: String::new(),
+        unseen_from_ms: None,
+    };
+    let events = [(900, found_slow(Ok)), lost, (50_000, found_slow(Alarm)), (62_000, vague)];
+    let report = alarm_script(&events);
+    let told = report.timeline.iter().filter(|entry| entry.kind == "alarm").map(|entry| entry.text.as_str());
+    let expected = [
+        "is OK before the first phase",
+        "no longer there",
+        "found in ALARM, not seen to change",
+        "OK since 01:01 at the latest",
+    ];
+    assert_eq!(told.collect::<Vec<&str>>(), expected);
 }
