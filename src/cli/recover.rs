@@ -28,9 +28,9 @@ pub(super) struct Arguments {
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
     #[arg(long, requires = "run")]
     salvage: bool,
-    /// Recover a copy of a run's folder although the run's lock says that it may be alive: you say that it died.
+    /// Recover although the lock for other machines says that this run or another one is under way: you say that none is.
     #[arg(long, requires = "run")]
-    run_is_dead: bool,
+    despite_lock: bool,
     /// Take the lock that other machines see away from a dead run, by its id: you say that it left nothing behind.
     #[arg(long, value_name = "RUN", requires = "env")]
     unlock: Option<String>,
@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     for folder in folders {
         let options = RecoverOptions {
             salvage: arguments.salvage,
-            run_is_dead: arguments.run_is_dead,
+            despite_lock: arguments.despite_lock,
             failpoints: Failpoints::from_environment(),
             ..options_for(&folder)
         };
@@ -122,9 +122,9 @@ fn left_behind(reports: &Path, arguments: &Arguments) -> Result<Vec<PathBuf>, Fa
     Ok(live.into_iter().map(|run| run.path).collect())
 }
 
-/// Recovers one run for its watchdog.
+/// Recovers one run for its watchdog, which has seen to it that the run's process is gone.
 pub(super) async fn recover_run(folder: &Path, by: Recoverer) -> Result<Recovered, RecoverError> {
-    recover(folder, RecoverOptions { by, ..options_for(folder) }).await
+    recover(folder, RecoverOptions { by, despite_lock: true, ..options_for(folder) }).await
 }
 
 fn options_for(folder: &Path) -> RecoverOptions {
@@ -141,7 +141,7 @@ fn environment_now(folder: &Path) -> Option<plan::EnvironmentKind> {
 fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
-        RecoverError::Alive(_) | RecoverError::Elsewhere(HolderError::Alive { .. }) => {
+        RecoverError::Alive(_) | RecoverError::Elsewhere(HolderError::Alive { .. } | HolderError::Taken { .. }) => {
             Failure { exit: Exit::Locked, ..failure }
         }
         RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) | RecoverError::Elsewhere(_) => failure,

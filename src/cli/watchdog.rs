@@ -36,24 +36,28 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Alarm::Died) => Recoverer::WatchdogAfterDeath,
         Some(Alarm::Hung) => Recoverer::WatchdogAfterSilence,
     };
-    let is_clean = recover_until_clean(&arguments.run, by).await;
+    let is_clean = recover_until(&arguments.run, by, |recovered| recovered.is_clean).await;
     // What was learnt until the run died is worth a report; nobody is there to be told that there is none.
     let workspace = Workspace::without_settings(&Workspace::root_of(&arguments.run));
-    report::write(&arguments.run, None, &workspace).ok();
+    let report = || report::write(&arguments.run, None, &workspace).ok();
+    report();
+    // A schedule or a lock that is left in AWS keeps nobody from being told.
+    let is_nothing_left = |recovered: &Recovered| recovered.is_clean && recovered.remains.is_empty();
+    if is_clean && recover_until(&arguments.run, by, is_nothing_left).await {
+        report();
+    }
     Ok(if is_clean { Exit::Success } else { Exit::Dirty })
 }
 
-/// Recovers until nothing is left, or until only a person can help. Whether everything is undone.
-async fn recover_until_clean(folder: &Path, by: Recoverer) -> bool {
+/// Recovers until that is enough, or until only a person can help. Whether it is enough.
+async fn recover_until(folder: &Path, by: Recoverer, is_enough: impl Fn(&Recovered) -> bool) -> bool {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut wait = RETRY_WAIT_MIN;
     loop {
         let recovered = recover::recover_run(folder, by).await;
         match &recovered {
-            Ok(recovered) if recovered.is_clean && recovered.remains.is_empty() => return true,
-            _ if !may_help_to_try_again(&recovered) || tokio::time::Instant::now() + wait >= deadline => {
-                return recovered.is_ok_and(|recovered| recovered.is_clean);
-            }
+            Ok(recovered) if is_enough(recovered) => return true,
+            _ if !may_help_to_try_again(&recovered) || tokio::time::Instant::now() + wait >= deadline => return false,
             _ => {}
         }
         tokio::time::sleep(wait).await;
@@ -73,7 +77,7 @@ fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
             | RecoverError::Alive(_)
             | RecoverError::Log(LogError::File(_) | LogError::Failed),
         ) => true,
-        // Another account, or another endpoint, stays what it is, and a watchdog has no copy of the folder.
+        // Another account, or another endpoint, stays what it is, and a watchdog asks for no lock.
         Err(RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) | RecoverError::Elsewhere(_)) => {
             false
         }

@@ -164,9 +164,9 @@ impl AlarmRecords {
                 record.change(*from_ms, None, true);
                 record.change(event.elapsed_ms, Some(*state), false);
             }
-            EventKind::AlarmLost { alarm } => {
+            EventKind::AlarmLost { alarm, from_ms } => {
                 let record = self.record(alarm);
-                record.change(event.elapsed_ms, None, true);
+                record.change(*from_ms, None, true);
                 record.is_lost = true;
             }
             // It counts from the first that is told.
@@ -273,7 +273,8 @@ mod tests {
 
     #[test]
     fn what_is_found_in_the_middle_of_a_run_came_then_and_was_not_there_before() {
-        let record = pay(&[(10_000, EventKind::AlarmLost { alarm: "pay".to_owned() }), (20_000, found(Alarm))]);
+        let record =
+            pay(&[(10_000, EventKind::AlarmLost { alarm: "pay".to_owned(), from_ms: 10_000 }), (20_000, found(Alarm))]);
         assert_eq!(told(&record, (5_000, 30_000)).len(), 3);
         assert_eq!((record.state_at(15_000), record.is_lost()), (None, false));
         assert_eq!(record.fired(), [AlarmFiring { at_ms: 20_000, is_exact: false, reason: String::new() }]);

@@ -66,6 +66,8 @@ pub enum FaultEnd {
 pub enum SwitchStep {
     /// To set it, before the fault.
     Set,
+    /// To set it, which AWS refused for certain: there is none.
+    Refused,
     /// To put it off, while the fault is on.
     Push,
     /// To delete it, after the undo.

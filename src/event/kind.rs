@@ -158,6 +158,9 @@ pub enum EventKind {
     AlarmLost {
         /// Its name.
         alarm: String,
+        /// When it was last read, in milliseconds since the run's start; 0 where an old log does not say.
+        #[serde(default)]
+        from_ms: u64,
     },
     /// Alarms can not be read since some moment. Told once, until they are read again.
     AlarmsUnread {
@@ -307,6 +310,9 @@ pub enum EventKind {
         ticket: String,
         /// Who holds it: `maria@laptop`.
         holder: String,
+        /// What tells the run's folder from a copy of it.
+        #[serde(default)]
+        folder: String,
     },
     /// The lock is ours.
     LockTaken {

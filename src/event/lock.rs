@@ -30,6 +30,8 @@ pub struct LockProgress {
     pub ticket: String,
     /// Who holds it.
     pub holder: String,
+    /// What tells the run's folder from a copy of it.
+    pub folder: String,
     /// When it expires, unless it is renewed; none until it is taken.
     pub expires_at: Option<DateTime<Utc>>,
     /// How often it was renewed.
@@ -54,11 +56,12 @@ impl LockProgress {
 
     /// Takes in an event; those that are not about the lock change nothing.
     pub(super) fn apply(lock: &mut Option<Self>, kind: &EventKind) {
-        if let EventKind::LockIntended { parameter, ticket, holder } = kind {
+        if let EventKind::LockIntended { parameter, ticket, holder, folder } = kind {
             *lock = Some(Self {
                 parameter: parameter.clone(),
                 ticket: ticket.clone(),
                 holder: holder.clone(),
+                folder: folder.clone(),
                 expires_at: None,
                 renewed_count: 0,
                 state: LockState::Intended,

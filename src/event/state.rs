@@ -179,7 +179,7 @@ impl RunState {
             EventKind::AlarmFound { alarm, state, .. } => self.alarm(alarm, Some(*state)),
             EventKind::AlarmTransitioned { alarm, to, .. } => self.alarm(alarm, Some(*to)),
             EventKind::AlarmUnseen { alarm, state, .. } => self.alarm(alarm, Some(*state)),
-            EventKind::AlarmLost { alarm } => self.alarm(alarm, None),
+            EventKind::AlarmLost { alarm, .. } => self.alarm(alarm, None),
             EventKind::AlarmsUnread { why, .. } => self.alarms_unread = Some(why.clone()),
             EventKind::AlarmsReread => self.alarms_unread = None,
             EventKind::FaultIntended { identity, fault_kind, target, change, undo } => {

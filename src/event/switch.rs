@@ -15,6 +15,8 @@ pub enum SwitchState {
     Set,
     /// It could not be set, as far as AWS said: it may be there.
     Failed,
+    /// AWS refused to set it: there is none.
+    Refused,
     /// It is there although the fault is over: it could not be deleted.
     Undeleted,
     /// It is left to undo what could not be undone.
@@ -48,7 +50,7 @@ impl SwitchProgress {
     /// Whether there may be such a schedule in AWS.
     #[must_use]
     pub fn may_be_there(&self) -> bool {
-        self.state != SwitchState::Deleted
+        !matches!(self.state, SwitchState::Deleted | SwitchState::Refused)
     }
 
     /// Takes in an event about the fault; those that are not about the switch change nothing.
@@ -78,6 +80,7 @@ impl SwitchProgress {
                 (switch.error, switch.by_hand) = (Some(error.clone()), by_hand.clone());
                 match step {
                     SwitchStep::Set => switch.state = SwitchState::Failed,
+                    SwitchStep::Refused => switch.state = SwitchState::Refused,
                     SwitchStep::Push => {}
                     SwitchStep::Delete => switch.state = SwitchState::Undeleted,
                 }

@@ -25,10 +25,11 @@ pub fn alarm_interval(is_local: bool) -> Duration {
     if is_local { LOCAL_INTERVAL } else { ACCOUNT_INTERVAL }
 }
 
-/// How long a poll that begins after a moment may take to come back: the one that is under way then, and the next.
+/// How long a poll that begins after a moment may take to come back: the one that is under way then, and the next, each of two
+/// calls that take all their time.
 #[must_use]
 pub fn alarm_wait(is_local: bool) -> Duration {
-    (alarm_interval(is_local) + ALARM_POLL_TIMEOUT) * 2
+    (alarm_interval(is_local) + ALARM_POLL_TIMEOUT * 2) * 2
 }
 
 /// What one poll answered.
@@ -135,7 +136,9 @@ impl AlarmWatch {
             let is_unseen = is_back || self.has_gap;
             return Some(AlarmChange::Transitioned { alarm: alarm.clone(), from: Some(last.state), is_unseen });
         }
-        let is_unsure = self.has_gap && !(alarm.is_exact && last.is_exact);
+        // The same time of the same kind: nothing was updated.
+        let is_same = alarm.is_exact == last.is_exact && alarm.transitioned_at == last.transitioned_at;
+        let is_unsure = self.has_gap && !is_same && !(alarm.is_exact && last.is_exact);
         is_unsure.then(|| AlarmChange::Unseen(alarm.clone()))
     }
 
@@ -238,7 +241,8 @@ mod tests {
     #[test]
     fn an_alarm_that_does_not_say_since_when_may_have_changed_behind_a_failed_poll() {
         let vague = || AlarmReading { is_exact: false, ..alarm("a", Ok, -60) };
-        for (before, after) in [(vague(), vague()), (alarm("a", Ok, -60), vague()), (vague(), alarm("a", Ok, -60))] {
+        let later = || AlarmReading { transitioned_at: at(10), ..vague() };
+        for (before, after) in [(vague(), later()), (alarm("a", Ok, -60), vague()), (vague(), alarm("a", Ok, -60))] {
             let mut watch = watch(&[before], &[]);
             watch.missed();
             assert_eq!(watch.take(poll(std::slice::from_ref(&after), &[])), [AlarmChange::Unseen(after.clone())]);

@@ -219,6 +219,20 @@ impl EnvironmentKind {
         }
     }
 
+    /// Takes the profile and the role of another one; whose account it must be stays.
+    pub(crate) fn take_access_of(&mut self, other: &Self) {
+        let theirs = match other {
+            Self::Sandbox => return,
+            Self::Endpoint { profile, role, .. } | Self::Account { profile, role, .. } => (profile, role),
+        };
+        match self {
+            Self::Sandbox => {}
+            Self::Endpoint { profile, role, .. } | Self::Account { profile, role, .. } => {
+                (*profile, *role) = (theirs.0.clone(), theirs.1.clone());
+            }
+        }
+    }
+
     /// Whether changes in both lie in the same place, by whatever credentials. Each sandbox is a place of its own.
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {

@@ -181,7 +181,7 @@ fn event(change: AlarmChange, read_ms: u64, now_ms: u64, clock: Clock) -> EventK
         AlarmChange::Unseen(alarm) => {
             EventKind::AlarmUnseen { alarm: alarm.name, state: alarm.state, from_ms: read_ms }
         }
-        AlarmChange::Lost(alarm) => EventKind::AlarmLost { alarm },
+        AlarmChange::Lost(alarm) => EventKind::AlarmLost { alarm, from_ms: read_ms },
         AlarmChange::Transitioned { alarm, from, is_unseen } => {
             let since_start = alarm.transitioned_at.signed_duration_since(clock.origin()).num_milliseconds();
             // AWS's clock may be a little ahead of ours, and nothing is known of what is to come.

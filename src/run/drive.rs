@@ -240,7 +240,7 @@ impl Drive {
         }
         Self {
             core: Core::new(Arc::clone(&plan), options.attendance),
-            switches: Switches::new(plan.environment.deadman.clone(), recorder.clone()),
+            switches: Switches::new(&plan, recorder.clone()),
             plan,
             recorder,
             clock,
@@ -320,7 +320,12 @@ impl Drive {
             Wish::Tell => {
                 let left: Vec<String> =
                     self.recorder.recording().state().outstanding().map(|fault| fault.change.clone()).collect();
-                let text = format!("still undoing: {}; Ctrl-C again leaves it undone", left.join("; "));
+                let text = match left.is_empty() {
+                    true => {
+                        "everything is undone; waiting for load and verdicts, and Ctrl-C again leaves them".to_owned()
+                    }
+                    false => format!("still undoing: {}; Ctrl-C again leaves it undone", left.join("; ")),
+                };
                 self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
                 false
             }

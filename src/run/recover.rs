@@ -84,8 +84,9 @@ pub struct RecoveredFault {
 pub struct RecoverOptions {
     /// The run's environment as it is now, whose credentials are used where it is the same place; none leaves those of the run.
     pub environment: Option<EnvironmentKind>,
-    /// The run died, although its lock for other machines does not say so: a person vouches for it.
-    pub run_is_dead: bool,
+    /// The lock for other machines is not asked: a person vouches that neither this run nor another one is under way, or the
+    /// caller has ended the run itself.
+    pub despite_lock: bool,
     /// Who recovers.
     pub by: Recoverer,
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
@@ -120,7 +121,7 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let open: Vec<FaultIdentity> = state.outstanding().map(|fault| fault.identity.clone()).collect();
     let (undos, unusable) = read_undos(directory, &state, &plan);
     let environment = environment_of(&plan, &state, &options).await?;
-    if let (Some(lock), false) = (&state.lock, options.run_is_dead) {
+    if let (Some(lock), false) = (&state.lock, options.despite_lock) {
         remote_lock::check_holder(&environment.aws.ssm, lock, (&state.run, directory)).await?;
     }
     let is_work_left = !open.is_empty() || state.has_remains() || !state.is_over();
@@ -138,12 +139,13 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let left: Vec<String> = now.outstanding().map(|fault| fault.change.clone()).collect();
     let faults = now.faults.iter().filter(|fault| open.contains(&fault.identity)).map(recovered).collect();
     let is_clean = left.is_empty();
-    if let Some(LockProgress { parameter, ticket, .. }) = state.lock.as_ref().filter(|lock| lock.may_be_ours()) {
+    if let Some(lock) = state.lock.as_ref().filter(|lock| lock.may_be_ours()) {
+        let LockProgress { parameter, ticket, .. } = lock;
         let parameters = &environment.aws.ssm;
         if is_clean {
             remote_lock::release(parameters, parameter, ticket, &environment.shell, &recorder).await;
         } else {
-            remote_lock::keep_dirty(parameters, parameter, ticket, &recorder).await;
+            remote_lock::keep_dirty(parameters, lock, &state.run, &recorder).await;
         }
     }
     if is_work_left {
@@ -262,7 +264,7 @@ async fn environment_of(
     let failpoints = &options.failpoints;
     let mut environment = plan.environment.clone();
     if let Some(now) = options.environment.as_ref().filter(|now| now.is_same_place(&environment.kind)) {
-        environment.kind = now.clone();
+        environment.kind.take_access_of(now);
     }
     // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
     let embedded = address_of(ProcessKind::Sandbox);

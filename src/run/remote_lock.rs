@@ -4,14 +4,13 @@
 //! `unlock.rs`. One that has expired is taken from nobody: that its holder was not heard of for long means that it died, and perhaps
 //! left its faults on.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 pub use end::HolderError;
 use end::{by_hand, failed, mark_dirty};
@@ -21,7 +20,7 @@ pub use unlock::{UnlockError, unlock};
 use super::ledger::Recorder;
 use crate::aws::{AwsError, ParameterControl, urgently};
 use crate::event::{EventKind, LockProgress, LogError};
-use crate::unit::{Clock, RunId, error_chain, sha256_hex};
+use crate::unit::{Clock, RunId, error_chain};
 
 mod end;
 mod unlock;
@@ -40,8 +39,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(15);
 const LATE: TimeDelta = TimeDelta::seconds(30);
 /// How long an end of a run may wait for AWS to take the lock back.
 const END_WAIT: Duration = Duration::from_secs(20);
-/// How much of a digest tells a run from every other one.
-const TICKET_CHARACTERS: usize = 32;
 
 /// What the parameter holds, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +79,9 @@ impl Held {
     pub fn told(&self, environment: &str) -> String {
         let Self { run, holder, since, expires, dirty, .. } = self;
         let since = moment(*since);
-        let recover = format!("`gameday recover {run}` where its folder is, or a copy of it, releases it");
+        let recover = format!(
+            "`gameday recover {run}` where its folder is releases it, or, from a copy of it, with `--despite-lock`"
+        );
         let state = match (dirty, self.is_expired()) {
             (true, _) => format!("it has ended, and something is NOT undone. {recover}"),
             (false, false) => format!("wait for its end. If it died, {recover}"),
@@ -149,8 +148,13 @@ enum Found {
     /// Ours, and the version of the parameter.
     Ours(Held, u64),
     Nothing,
-    /// Somebody else's, in words.
-    Other(String),
+    /// Somebody else's.
+    Other {
+        /// In words.
+        told: String,
+        /// Whether its run was heard of not long ago, and has not ended.
+        is_live: bool,
+    },
 }
 
 impl RemoteLock {
@@ -165,7 +169,7 @@ impl RemoteLock {
         let run: RunId = run.parse().expect("invariant: a run's first event holds its id");
         let now = Clock::start().now().trunc_subsecs(0);
         let holder = holder();
-        let ticket = ticket(recorder.log().directory(), run.as_str());
+        let ticket = Uuid::new_v4().simple().to_string();
         let expires = expiry();
         let held = Held { format: LOCK_FORMAT, run, holder, ticket, since: now, expires, dirty: false };
         let lock = Self {
@@ -179,6 +183,7 @@ impl RemoteLock {
             parameter: parameter.to_owned(),
             ticket: lock.held.ticket.clone(),
             holder: lock.held.holder.clone(),
+            folder: end::identity(recorder.log().directory()),
         })?;
         match lock.try_take(environment).await {
             Ok(()) => {
@@ -270,6 +275,10 @@ impl RemoteLock {
         let expires = expiry();
         let text = text(&Held { expires, ..self.held.clone() });
         match self.found().await? {
+            // A recovery elsewhere took this run for dead, and left something.
+            Found::Ours(held, _) if held.dirty => {
+                return Ok(Err(format!("`{}` was marked as dirty by a recovery of this run", self.parameter)));
+            }
             Found::Ours(_, version) => {
                 let written = self.parameters.write(&self.parameter, &text, true).await?;
                 // AWS counts from 1 again where a parameter was deleted and made anew.
@@ -284,7 +293,7 @@ impl RemoteLock {
                 }
                 Err(error) => return Err(error),
             },
-            Found::Other(found) => return Ok(Err(found)),
+            Found::Other { told, .. } => return Ok(Err(told)),
         }
         Ok(Ok(expires))
     }
@@ -307,8 +316,7 @@ impl RemoteLock {
                 release(parameters, &self.parameter, &held.ticket, &self.shell, recorder).await;
                 return;
             }
-            mark_dirty(parameters, &self.parameter, &held.ticket, recorder).await;
-            recorder.record_anyway(EventKind::LockKept);
+            mark_dirty(parameters, &self.parameter, held, recorder).await;
         });
         if tokio::time::timeout(END_WAIT, ending).await.is_err() {
             let error = format!("AWS did not answer within {}", crate::unit::format_duration(END_WAIT));
@@ -347,16 +355,6 @@ fn expiry() -> DateTime<Utc> {
 
 fn text(held: &Held) -> String {
     serde_json::to_string(held).expect("invariant: a lock serialises to JSON")
-}
-
-/// What tells a run from every other one, on whatever machine, and its folder from a copy of it.
-fn ticket(folder: &Path, run: &str) -> String {
-    // Not every system has one.
-    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let system = rustix::system::uname();
-    let folder = std::fs::metadata(folder).map_or_else(|_| folder.display().to_string(), |it| it.ino().to_string());
-    let own = format!("{run} {} {} {folder}", machine.trim(), system.nodename().to_string_lossy());
-    sha256_hex(own.as_bytes()).chars().take(TICKET_CHARACTERS).collect()
 }
 
 /// Who runs this program, and where.

@@ -6,6 +6,7 @@
 //! The fault is undone first, and its switch deleted after: there is no moment without either. A switch that fires in between
 //! writes the values that the undo has just written, and an undo that comes after it finds everything as before.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::event::{
     EventKind, FaultIdentity, FaultProgress, FaultState, LogError, SwitchProgress, SwitchState, SwitchStep,
 };
 use crate::fault::{Cover, FaultEnvironment, FaultKind, Switch, SwitchCall, Undo};
+use crate::plan::Plan;
 use crate::unit::{Clock, Secret, TargetId, error_chain, sha256_hex};
 use crate::workspace::DeadmanSwitch;
 
@@ -49,7 +51,10 @@ pub(super) enum SwitchError {
     #[error("its dead man's switch is required, and could not be set: {0}")]
     NotSet(String),
     /// That of an earlier fault on the same target would undo this one.
-    #[error("the dead man's switch `{schedule}` of an earlier fault could not be deleted, and may still fire at {}", moment(*fires_at))]
+    #[error(
+        "the dead man's switch `{schedule}` of an earlier fault could not be deleted, and may still fire at {}: wait until \
+         then, or delete it by `aws scheduler delete-schedule`", moment(*fires_at)
+    )]
     Ahead {
         /// The schedule.
         schedule: String,
@@ -65,15 +70,22 @@ pub(super) enum SwitchError {
 #[derive(Clone)]
 pub(super) struct Switches {
     settings: Option<DeadmanSwitch>,
+    /// What each target is in the environment: two may be the same thing.
+    resources: Arc<BTreeMap<TargetId, String>>,
     recorder: Recorder,
     last_beat: Arc<Mutex<Instant>>,
     pushes: Arc<Mutex<Vec<AbortOnDropHandle<()>>>>,
 }
 
 impl Switches {
-    pub(super) fn new(settings: Option<DeadmanSwitch>, recorder: Recorder) -> Self {
+    pub(super) fn new(plan: &Plan, recorder: Recorder) -> Self {
+        let resources = plan.targets.keys().map(|target| (target.clone(), plan.resource(target))).collect();
+        Self::with(plan.environment.deadman.clone(), resources, recorder)
+    }
+
+    fn with(settings: Option<DeadmanSwitch>, resources: BTreeMap<TargetId, String>, recorder: Recorder) -> Self {
         let last_beat = Arc::new(Mutex::new(Instant::now()));
-        Self { settings, recorder, last_beat, pushes: Arc::default() }
+        Self { settings, resources: Arc::new(resources), recorder, last_beat, pushes: Arc::default() }
     }
 
     /// The timeline is being walked.
@@ -125,33 +137,38 @@ impl Switches {
                 self.keep(scheduler, identity.clone(), schedule, ttl);
                 Ok(())
             }
-            Err(error) => {
+            Err(NotCreated { error, is_certain }) => {
                 let error = error_chain(&error);
-                self.failed(identity, SwitchStep::Set, error.clone());
+                let step = if is_certain { SwitchStep::Refused } else { SwitchStep::Set };
+                self.failed(identity, step, error.clone());
                 if settings.is_required { Err(SwitchError::NotSet(error)) } else { Ok(()) }
             }
         }
     }
 
-    /// Lets no fault in on a target on which the switch of an earlier one may still fire: it would undo the new one.
+    /// Lets no fault in on a thing on which the switch of an earlier one may still fire: it would undo the new one.
     ///
     /// # Errors
-    /// There is one, and it still cannot be deleted.
+    /// There is one, since it cannot be deleted, or since its fault could not be undone.
     pub(super) async fn clear_target(
         &self,
         environment: &FaultEnvironment,
         target: &TargetId,
     ) -> Result<(), SwitchError> {
-        let left_over = || -> Vec<FaultProgress> {
+        let resource = |target: &TargetId| self.resources.get(target);
+        let earlier = || -> Vec<FaultProgress> {
             let recording = self.recorder.recording();
-            let faults = recording.state().faults.iter();
-            faults.filter(|fault| fault.target == *target && fault.is_switch_left_over()).cloned().collect()
+            let is_same = |fault: &&FaultProgress| {
+                fault.target == *target || resource(&fault.target).is_some_and(|it| Some(it) == resource(target))
+            };
+            let faults = recording.state().faults.iter().filter(is_same);
+            faults.filter(|fault| !is_on(fault) && fault.switch.is_some()).cloned().collect()
         };
-        for fault in left_over() {
+        for fault in earlier().iter().filter(|fault| fault.switch.as_ref().is_some_and(SwitchProgress::may_be_there)) {
             settle(&self.recorder, environment, &fault.identity).await;
         }
         let now = self.recorder.log().clock().now();
-        let ahead = left_over().into_iter().filter_map(|fault| fault.switch).find(|switch| may_fire(switch, now));
+        let ahead = earlier().into_iter().filter_map(|fault| fault.switch).find(|switch| may_fire(switch, now));
         match ahead {
             Some(SwitchProgress { schedule, fires_at, .. }) => Err(SwitchError::Ahead { schedule, fires_at }),
             None => Ok(()),
@@ -255,8 +272,7 @@ impl Switches {
     fn on(&self, identity: &FaultIdentity) -> Option<FaultProgress> {
         let recording = self.recorder.recording();
         let fault = recording.state().faults.iter().find(|fault| fault.identity == *identity)?;
-        let is_on = matches!(fault.state, FaultState::Armed | FaultState::Applied | FaultState::Effective);
-        is_on.then(|| fault.clone())
+        (is_on(fault) && fault.state != FaultState::Reverting).then(|| fault.clone())
     }
 
     /// When a switch fires that is set or put off now: never after `last`.
@@ -275,19 +291,37 @@ impl Switches {
     }
 }
 
+/// Whether a fault may be in, and the run sees to its undo.
+fn is_on(fault: &FaultProgress) -> bool {
+    match fault.state {
+        FaultState::Armed | FaultState::Applied | FaultState::Effective | FaultState::Reverting => true,
+        FaultState::Intended | FaultState::Restored | FaultState::Drifted | FaultState::Stuck => false,
+    }
+}
+
 fn later(moment: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
     moment.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// A schedule was not made.
+struct NotCreated {
+    error: AwsError,
+    /// Whether there is none for certain.
+    is_certain: bool,
+}
+
 /// Makes a schedule. Where AWS's answer says that it failed it is looked for: the answer to an attempt before may have been lost.
-async fn create(scheduler: &dyn ScheduleControl, schedule: &Schedule) -> Result<(), AwsError> {
+async fn create(scheduler: &dyn ScheduleControl, schedule: &Schedule) -> Result<(), NotCreated> {
     let Err(error) = scheduler.create(schedule, &schedule.name).await else { return Ok(()) };
-    match scheduler.get(&schedule.name, &schedule.group).await {
-        Ok(Some(found)) if found.is_enabled && found.schedule == *schedule => Ok(()),
-        // Whoever may not look knows no more than before.
-        Ok(_) | Err(_) => Err(error),
-    }
+    let is_certain = match scheduler.get(&schedule.name, &schedule.group).await {
+        Ok(Some(found)) if found.is_enabled && found.schedule == *schedule => return Ok(()),
+        Ok(Some(_)) => false,
+        Ok(None) => !error.retryable,
+        // Whoever may not look has a refusal alone: an attempt before it that got through would have made it a conflict.
+        Err(_) => !error.retryable && !error.is_already_there(),
+    };
+    Err(NotCreated { error, is_certain })
 }
 
 /// Whether a switch that was not deleted may still be carried out.
@@ -312,7 +346,7 @@ pub(super) fn promise(switch: &SwitchProgress) -> Option<String> {
     let SwitchProgress { schedule, call, .. } = switch;
     let at = moment(switch.fires_at);
     match switch.state {
-        SwitchState::Deleted | SwitchState::Failed => None,
+        SwitchState::Deleted | SwitchState::Failed | SwitchState::Refused => None,
         SwitchState::Intended | SwitchState::Set | SwitchState::Left => {
             Some(format!("its dead man's switch `{schedule}` calls {call} at {at}, or did"))
         }

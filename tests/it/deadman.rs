@@ -233,7 +233,6 @@ fn a_run_tells_of_its_switches_and_leaves_none() {
     stop(moto);
 }
 
-/// The sandbox has no EventBridge Scheduler, as an account may not let us use it.
 /// The log of a run whose switch could not be deleted, as it stands in AWS until it fires.
 #[test]
 fn no_run_begins_where_the_switch_of_an_earlier_one_may_still_fire() {
@@ -284,6 +283,7 @@ fn no_run_begins_where_the_switch_of_an_earlier_one_may_still_fire() {
     }
 }
 
+/// The sandbox has no EventBridge Scheduler, as an account may not let us use it.
 #[test]
 fn a_fault_without_its_switch_is_told_of_and_one_that_must_have_it_is_refused() {
     let functions = Workspace::empty();

@@ -123,7 +123,7 @@ fn two_machines_keep_out_of_each_others_runs_and_the_other_one_can_recover() {
     assert_eq!(refused.code(), 9, "it may be alive: {refused:#?}");
     assert!(refused.stderr.contains("was renewed by maria@"), "{}", refused.stderr);
     assert_eq!(lambda.function("orders").reserved, Some(0));
-    let recovered = aiko.gameday(&["recover", &id, "--run-is-dead"]);
+    let recovered = aiko.gameday(&["recover", &id, "--despite-lock"]);
     assert_eq!(recovered.code(), 0, "{recovered:#?}");
     assert_eq!((lambda.function("orders"), locked()), (before.clone(), None));
 

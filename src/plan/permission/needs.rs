@@ -11,7 +11,7 @@ use super::table::find;
 use crate::fault::{AwsResource, Calls, FaultKind};
 use crate::workspace::Environment;
 
-/// What the lock is taken with that other machines see.
+/// What the lock is taken and marked with that other machines see.
 const TAKE_LOCK: [&str; 1] = ["ssm:PutParameter"];
 /// What it is given back with, also by a recovery.
 const GIVE_LOCK_BACK: [&str; 2] = ["ssm:DeleteParameter", "ssm:GetParameter"];
@@ -79,7 +79,8 @@ impl Policies {
             self.inject.add(&SET_SWITCH, place, subject);
             self.rollback.add(&TAKE_SWITCH_AWAY, place, subject);
         }
-        self.inject.add(&TAKE_LOCK, place, subject);
+        // A recovery that could not undo everything marks the lock.
+        self.rollback.add(&TAKE_LOCK, place, subject);
         self.rollback.add(&GIVE_LOCK_BACK, place, subject);
     }
 

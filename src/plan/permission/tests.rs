@@ -223,7 +223,7 @@ fn the_partition_goes_with_the_region() {
 }
 
 #[test]
-fn a_recovery_may_take_switches_and_the_lock_away_and_not_make_them() {
+fn a_recovery_may_take_switches_away_and_not_make_them_and_mark_the_lock() {
     let deadman = ", scheduler_role: 'arn:aws:iam::111122223333:role/undo', scheduler_group: days, lock: /gameday/it";
     let environment = environment(deadman);
     let mut plan = plan(&[0]);
@@ -235,7 +235,9 @@ fn a_recovery_may_take_switches_and_the_lock_away_and_not_make_them() {
     let policies = Policies::of(&plan, &environment, None);
     assert_eq!(actions(&policies.inject, "scheduler:"), Vec::<&str>::new());
     assert_eq!(actions(&policies.inject, "ssm:"), ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"]);
-    assert_eq!(actions(&policies.rollback, "ssm:"), ["ssm:DeleteParameter", "ssm:GetParameter"]);
+    assert_eq!(actions(&policies.rollback, "ssm:"), actions(&policies.inject, "ssm:"), "one that stays dirty marks it");
+    let another = "arn:aws:ssm:eu-west-1:111122223333:parameter/gameday/other";
+    assert!(!policies.rollback.allows("ssm:PutParameter", another));
 
     for change in plan.changes.values_mut() {
         change.cover = Some(CoverPlan::Switch(vec!["lambda:DeleteFunctionConcurrency".to_owned()]));

@@ -25,7 +25,7 @@ pub(super) fn could_fire(record: &AlarmRecord, from_ms: u64, to_ms: u64) -> bool
 }
 
 /// Whether the state of an alarm is not known of all of a window.
-fn is_unseen(record: &AlarmRecord, window: (u64, u64)) -> bool {
+pub(super) fn is_unseen(record: &AlarmRecord, window: (u64, u64)) -> bool {
     record.stretches(window).any(|stretch| stretch.state.is_none() && stretch.from_ms < window.1)
 }
 
@@ -141,6 +141,9 @@ fn outcome(
             (_, false, _) => ("quiet", Some("it was not there".to_owned())),
             (_, _, true) => unknown("it was deleted while the run lasted".to_owned()),
             (Some(why), ..) => unknown(format!("alarms could not be read: {why}")),
+            (None, true, false) if is_unseen(record, (0, run.end_ms)) => {
+                unknown("its state is not known of all the time".to_owned())
+            }
             (None, true, false) => ("quiet", None),
         };
     }

@@ -4,7 +4,7 @@
 //! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit.
 
 use super::Run;
-use super::alarm::{clear_lag, could_fire, owner, unread};
+use super::alarm::{clear_lag, could_fire, is_unseen, owner, unread};
 use crate::event::{AlarmRecord, EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
@@ -82,6 +82,8 @@ struct FirstAlarm<'a> {
     name: &'a str,
     record: &'a AlarmRecord,
     moment: Moment,
+    /// Whether it may have fired before, unseen.
+    is_blind: bool,
 }
 
 /// An effective fault and everything that was seen of it.
@@ -177,16 +179,23 @@ impl Seen<'_> {
             let fired = record.fired().iter().find(|fired| is_ours(fired.at_ms))?;
             let vague = if fired.is_exact { "" } else { ", by the time of its last update" };
             let moment = Moment { at_ms: fired.at_ms, source: format!("alarm {name}{vague}") };
-            Some(FirstAlarm { name, record, moment })
+            let before = (self.fault.requested_ms, fired.at_ms);
+            let is_blind = is_unseen(record, before) || self.was_unread(before);
+            Some(FirstAlarm { name, record, moment, is_blind })
         });
         fired.min_by_key(|alarm| alarm.moment.at_ms)
+    }
+
+    /// Whether no alarm could be read for a part of a window.
+    fn was_unread(&self, window: (u64, u64)) -> bool {
+        unread(self.run).any(|(from, to, _)| from < window.1 && to > window.0)
     }
 
     /// Why it can not be said that nobody noticed; none where a person or an alarm was there to do so, and kept silent.
     fn unknown_detection(&self) -> Option<&'static str> {
         let expected = self.run.facts.alarms.as_ref().map(|alarms| alarms.expected.as_slice()).unwrap_or_default();
         let until_ms = self.fault.ended_ms.unwrap_or(self.run.end_ms);
-        let is_unread = unread(self.run).any(|(from, to, _)| from < until_ms && to > self.effective_ms);
+        let is_unread = self.was_unread((self.effective_ms, until_ms));
         let is_free = |name: &String| {
             let record = self.run.alarms.get(name);
             record.is_some_and(|record| could_fire(record, self.fault.requested_ms, until_ms))
@@ -209,7 +218,11 @@ impl Seen<'_> {
         if let Some(alarm) = self.alarm()
             && human.as_ref().is_none_or(|human| alarm.moment.at_ms <= human.at_ms)
         {
-            return (Some("alarm".to_owned()), self.measured(alarm.moment));
+            let metric = match alarm.is_blind {
+                true => Metric::not_applicable("alarms were not read all the time until it fired"),
+                false => self.measured(alarm.moment),
+            };
+            return (Some("alarm".to_owned()), metric);
         }
         match (human, self.unknown_detection()) {
             (None, Some(why)) => (None, Metric::not_applicable(why)),

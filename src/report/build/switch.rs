@@ -37,7 +37,7 @@ fn told(switch: &SwitchProgress, fault: &FaultProgress) -> (&'static str, String
             (_, Some(error)) => ("deleted", format!("{call}, {pushed}, deleted after the undo; {error}")),
             (_, None) => ("deleted", format!("{call}, {pushed}, deleted after the undo")),
         },
-        SwitchState::Failed => ("failed", format!("{call} could not be set: {error}")),
+        SwitchState::Failed | SwitchState::Refused => ("failed", format!("{call} could not be set: {error}")),
         SwitchState::Undeleted => (
             "undeleted",
             format!(

@@ -186,7 +186,7 @@ fn alarm_words(run: &Run<'_>, event: &Event) -> Option<Words> {
             let text = format!("{state} again; what it was since {} is not known", stopwatch(*from_ms));
             Words::new("alarm", alarm, text).trouble()
         }
-        EventKind::AlarmLost { alarm } => Words::new("alarm", alarm, "no longer there").trouble(),
+        EventKind::AlarmLost { alarm, .. } => Words::new("alarm", alarm, "no longer there").trouble(),
         EventKind::AlarmsUnread { why, .. } => {
             Words { about: None, ..Words::new("alarm", "", format!("not read: {why}")).trouble() }
         }

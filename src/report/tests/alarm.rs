@@ -55,7 +55,7 @@ fn an_alarm_is_late_to_clear_where_its_lag_is_known_to_be_long() {
     let fired = || vec![(900, found_slow(Ok)), (42_300, sample::transitioned("pay-slow", Some(Ok), Alarm, 40_000))];
     let over = |at_ms| (at_ms + 300, sample::transitioned("pay-slow", Some(Alarm), Ok, at_ms));
     let end = |at_ms| (at_ms, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 });
-    let lost = (70_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned() });
+    let lost = (70_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned(), from_ms: 70_000 });
     let unread = (70_000, EventKind::AlarmsUnread { since_ms: 69_000, why: "no route".to_owned() });
     for (events, is_late, lag) in [
         // The fault is undone at 58.2 s.
@@ -86,7 +86,7 @@ fn a_silent_alarm_is_told_apart_from_one_that_is_not_known() {
     assert_eq!((outcome.as_str(), by.as_deref()), ("silent", Some("nobody")));
     assert!(kinds.contains(&"silent_alarm".to_owned()), "{kinds:?}");
     let unread = (50_000, EventKind::AlarmsUnread { since_ms: 45_000, why: "no route".to_owned() });
-    let lost = (50_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned() });
+    let lost = (50_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned(), from_ms: 50_000 });
     let unseen = |from_ms| EventKind::AlarmUnseen { alarm: "pay-slow".to_owned(), state: Ok, from_ms };
     for (events, finding) in [
         (vec![found(Ok), (50_000, unseen(45_000))], "unknown_alarm"),
@@ -105,7 +105,7 @@ fn a_silent_alarm_is_told_apart_from_one_that_is_not_known() {
 
 #[test]
 fn the_timeline_tells_an_alarm_that_was_found_in_the_run_from_one_that_was_seen_to_change() {
-    let lost = (40_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned() });
+    let lost = (40_000, EventKind::AlarmLost { alarm: "pay-slow".to_owned(), from_ms: 40_000 });
     let vague = EventKind::AlarmTransitioned {
         alarm: "pay-slow".to_owned(),
         from: Some(Alarm),

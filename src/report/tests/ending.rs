@@ -121,7 +121,7 @@ fn switches_and_the_lock_are_told_with_what_became_of_them() {
         script.at(event.elapsed_ms, event.kind);
     });
     let (parameter, ticket, holder) = ("/gameday/x".to_owned(), "t".to_owned(), "maria".to_owned());
-    script.at(100, EventKind::LockIntended { parameter, ticket, holder });
+    script.at(100, EventKind::LockIntended { parameter, ticket, holder, folder: String::new() });
     script.at(101, EventKind::LockTaken { expires_at: fires_at });
     let identity = sample::identity("001", "slow-provider");
     script.at(57_100, switch(&identity));

@@ -3,6 +3,8 @@
 //! They are polled. At the end of a phase or of the run the newest reading is older than the end, so that what an alarm did in
 //! between is not known yet.
 
+use std::time::Duration;
+
 use super::{Core, Effect};
 use crate::event::EventKind;
 use crate::observe::alarm_wait;
@@ -32,7 +34,11 @@ impl Core {
         if is_read || !hypotheses.any(|hypothesis| hypothesis.expect.reads_alarms()) {
             return true;
         }
-        let wait = alarm_wait(self.plan.environment.kind.is_local());
+        // Whoever ends a run does not wait to learn.
+        let wait = match self.is_aborted {
+            true => Duration::ZERO,
+            false => alarm_wait(self.plan.environment.kind.is_local()),
+        };
         if judge.now_ms < end_ms.saturating_add(elapsed_ms(wait)) {
             return false;
         }
@@ -40,7 +46,10 @@ impl Core {
             return true;
         }
         // It stands in the recording at the next tick, and is judged then.
-        let why = format!("no poll that began after the end came back in {}", format_duration(wait));
+        let why = match self.is_aborted {
+            true => "the run was aborted, and did not wait for another poll".to_owned(),
+            false => format!("no poll that began after the end came back in {}", format_duration(wait)),
+        };
         effects.push(Effect::Record(EventKind::AlarmsUnread { since_ms: self.alarms_read_ms.unwrap_or(0), why }));
         false
     }

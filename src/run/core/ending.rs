@@ -53,6 +53,10 @@ impl Core {
     pub(super) fn advance_settling(&mut self, since_ms: u64, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         let was_disturbed = judge.recording.first_injection_ms().is_some();
         if !self.is_aborted && was_disturbed {
+            // What alarms did while everything was undone is told by a poll that began after.
+            if !self.are_alarms_known(self.plan.hypotheses.iter(), since_ms, judge, effects) {
+                return;
+            }
             if let Some(settle) = self.plan.settle.clone().filter(|_| !self.is_settle_judged) {
                 self.judge_settle(&settle, since_ms, judge, effects);
             }

@@ -42,9 +42,11 @@ impl Core {
         if self.is_held(phase, judge) {
             return;
         }
-        self.closing = Some((why, end_ms));
-        if self.are_alarms_known(self.gate(phase), end_ms, judge, effects) {
+        if self.closing.is_none() {
+            self.closing = Some((why, end_ms));
             self.leave_out_rest(index, effects);
+        }
+        if self.are_alarms_known(self.gate(phase), end_ms, judge, effects) {
             self.end_phase(index, phase, why, (start_ms, end_ms), judge, effects);
         }
     }

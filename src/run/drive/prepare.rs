@@ -143,8 +143,8 @@ pub(super) struct Prepared {
     pub(super) lock: Option<RemoteLock>,
 }
 
-/// Refuses an environment in which an earlier run left something, or in which a switch of one may still fire. The caller holds the environment's lock, so no run that
-/// is still open there is alive, whatever process has its number by now.
+/// Refuses an environment in which an earlier run left something, or in which a switch of one may still fire. The caller holds
+/// the environment's lock, so no run that is still open there is alive, whatever process has its number by now.
 pub(super) fn refuse_dirty(options: &RunOptions, plan: &Plan) -> Result<(), RunError> {
     let (environment, now) = (&plan.environment, Clock::start().now());
     for live in live_runs(&options.reports)? {

@@ -1,13 +1,14 @@
 //! What becomes of a lock when its run is over, or is recovered: released where everything is undone, and otherwise marked, so
 //! that other machines see that something is left.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::super::ledger::Recorder;
-use super::{Found, Held, expiry, moment, text, ticket};
+use super::{Found, Held, LOCK_FORMAT, expiry, moment, text};
 use crate::aws::{AwsError, ParameterControl};
 use crate::event::{EventKind, LockProgress};
-use crate::unit::error_chain;
+use crate::unit::{Clock, error_chain, sha256_hex};
 
 pub(super) fn failed(step: &str, error: &AwsError, by_hand: Vec<String>) -> EventKind {
     EventKind::LockFailed { step: step.to_owned(), error: error_chain(error), by_hand }
@@ -17,15 +18,20 @@ pub(super) fn by_hand(parameter: &str, shell: &str) -> Vec<String> {
     vec![shell.to_owned(), format!("aws ssm delete-parameter --name {parameter}")]
 }
 
+/// How much of a digest tells a folder from every other one.
+const IDENTITY_CHARACTERS: usize = 16;
+
 /// What is where the lock of that ticket should be.
 pub(super) async fn found(parameters: &dyn ParameterControl, parameter: &str, ticket: &str) -> Result<Found, AwsError> {
     let Some(found) = parameters.read(parameter).await? else { return Ok(Found::Nothing) };
     Ok(match Held::read(found.value.reveal()) {
         Some(held) if held.ticket == ticket => Found::Ours(held, found.version),
         Some(held) => {
-            Found::Other(format!("run `{}` of {} holds it since {}", held.run, held.holder, moment(held.since)))
+            let is_live = !held.dirty && !held.is_expired();
+            let told = format!("run `{}` of {} holds it since {}", held.run, held.holder, moment(held.since));
+            Found::Other { told, is_live }
         }
-        None => Found::Other(format!("`{parameter}` is no lock any more")),
+        None => Found::Other { told: format!("`{parameter}` is no lock any more"), is_live: false },
     })
 }
 
@@ -40,46 +46,71 @@ pub(in super::super) async fn release(
     let released = match found(parameters, parameter, ticket).await {
         Ok(Found::Ours(..)) => parameters.remove(parameter).await.map(|()| EventKind::LockReleased),
         Ok(Found::Nothing) => Ok(EventKind::LockReleased),
-        Ok(Found::Other(found)) => Ok(EventKind::LockLost { found }),
+        Ok(Found::Other { told: found, .. }) => Ok(EventKind::LockLost { found }),
         Err(error) => Err(error),
     };
     recorder
         .record_anyway(released.unwrap_or_else(|error| failed("release the lock", &error, by_hand(parameter, shell))));
 }
 
-/// Marks our own lock, so that other machines see that something is left, and says that it stays.
+/// Marks the lock of a run that a recovery did not undo as a whole.
 pub(in super::super) async fn keep_dirty(
     parameters: &dyn ParameterControl,
-    parameter: &str,
-    ticket: &str,
+    lock: &LockProgress,
+    run: &str,
     recorder: &Recorder,
 ) {
-    mark_dirty(parameters, parameter, ticket, recorder).await;
+    let now = Clock::start().now();
+    let held = Held {
+        format: LOCK_FORMAT,
+        run: run.parse().expect("invariant: a run's first event holds its id"),
+        holder: lock.holder.clone(),
+        ticket: lock.ticket.clone(),
+        since: now,
+        expires: now,
+        dirty: true,
+    };
+    mark_dirty(parameters, &lock.parameter, &held, recorder).await;
+}
+
+/// Marks our own lock, so that other machines see that something is left; where it was taken away, and nobody has taken it since,
+/// it is made anew. Somebody else's is left to them.
+pub(super) async fn mark_dirty(parameters: &dyn ParameterControl, parameter: &str, held: &Held, recorder: &Recorder) {
+    let dirty = |held: Held| text(&Held { dirty: true, expires: expiry(), ..held });
+    let marked = match found(parameters, parameter, &held.ticket).await {
+        Ok(Found::Ours(there, _)) => parameters.write(parameter, &dirty(there), true).await,
+        Ok(Found::Nothing) => parameters.write(parameter, &dirty(held.clone()), false).await,
+        Ok(Found::Other { told: found, .. }) => return recorder.record_anyway(EventKind::LockLost { found }),
+        Err(error) => Err(error),
+    };
+    match marked {
+        Ok(_) => {}
+        Err(error) if error.is_already_there() => {
+            let found = format!("`{parameter}` was taken away and taken by another run");
+            return recorder.record_anyway(EventKind::LockLost { found });
+        }
+        Err(error) => recorder.record_anyway(failed("mark the lock as dirty", &error, Vec::new())),
+    }
     recorder.record_anyway(EventKind::LockKept);
 }
 
-/// A lock that somebody took away is left to them.
-pub(super) async fn mark_dirty(parameters: &dyn ParameterControl, parameter: &str, ticket: &str, recorder: &Recorder) {
-    let marked = match found(parameters, parameter, ticket).await {
-        Ok(Found::Ours(held, _)) => {
-            let dirty = Held { dirty: true, expires: expiry(), ..held };
-            parameters.write(parameter, &text(&dirty), true).await.map(drop)
-        }
-        Ok(Found::Nothing | Found::Other(_)) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = marked {
-        recorder.record_anyway(failed("mark the lock as dirty", &error, Vec::new()));
-    }
+/// What tells a run's folder from a copy of it, also on another machine.
+pub(super) fn identity(folder: &Path) -> String {
+    // Not every system has one.
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let system = rustix::system::uname();
+    let folder = std::fs::metadata(folder).map_or_else(|_| folder.display().to_string(), |it| it.ino().to_string());
+    let own = format!("{} {} {folder}", machine.trim(), system.nodename().to_string_lossy());
+    sha256_hex(own.as_bytes()).chars().take(IDENTITY_CHARACTERS).collect()
 }
 
-/// Why a run is not recovered from a copy of its folder.
+/// Why a run is not recovered from here and now.
 #[derive(Debug, thiserror::Error)]
 pub enum HolderError {
-    /// Its lock was renewed not long ago.
+    /// Its lock was renewed not long ago, and this is not where it was.
     #[error(
-        "this folder is a copy, and run `{run}` may be alive: its lock `{parameter}` was renewed by {holder} and lasts until {}; \
-         end it there, wait, or say that it died with `--run-is-dead`", moment(*expires)
+        "run `{run}` may be alive: this folder is a copy, or its machine was renamed, and its lock `{parameter}` was renewed by \
+         {holder} and lasts until {}; end it there, wait, or say that it died with `--despite-lock`", moment(*expires)
     )]
     Alive {
         /// The run.
@@ -91,10 +122,21 @@ pub enum HolderError {
         /// When the lock expires.
         expires: chrono::DateTime<chrono::Utc>,
     },
+    /// Another run works in the environment, which must not be undone behind its back.
+    #[error(
+        "the environment is locked by `{parameter}` for another run: {found}; wait for its end, or say that it died with \
+         `--despite-lock`"
+    )]
+    Taken {
+        /// The parameter.
+        parameter: String,
+        /// Who has it.
+        found: String,
+    },
     /// Nobody can say whether it lives.
     #[error(
-        "this folder is a copy, and whether its run lives is not known, since its lock `{parameter}` cannot be read; \
-         say that it died with `--run-is-dead`"
+        "this folder is a copy, or its machine was renamed, and whether its run lives is not known, since its lock \
+         `{parameter}` cannot be read; say that it died with `--despite-lock`"
     )]
     Unknown {
         /// The parameter.
@@ -105,22 +147,23 @@ pub enum HolderError {
     },
 }
 
-/// Refuses a copy of a run's folder while its lock says that the run lives. In the folder itself the lock on its log says so.
+/// Refuses to recover where another run has the lock, and in a copy of a run's folder while the lock says that the run lives. In
+/// the folder itself the lock on its log says so, and what the parameter cannot say keeps nobody from undoing.
 pub(in super::super) async fn check_holder(
     parameters: &dyn ParameterControl,
     lock: &LockProgress,
     (run, folder): (&str, &Path),
 ) -> Result<(), HolderError> {
-    let parameter = || lock.parameter.clone();
-    if !lock.may_be_ours() || ticket(folder, run) == lock.ticket {
-        return Ok(());
-    }
-    let found = found(parameters, &lock.parameter, &lock.ticket).await;
-    match found.map_err(|error| HolderError::Unknown { parameter: parameter(), source: Box::new(error) })? {
-        Found::Ours(held, _) if !held.dirty && !held.is_expired() => {
-            let Held { holder, expires, .. } = held;
-            Err(HolderError::Alive { run: run.to_owned(), parameter: parameter(), holder, expires })
+    let parameter = lock.parameter.clone();
+    let is_here = identity(folder) == lock.folder;
+    match found(parameters, &parameter, &lock.ticket).await {
+        Ok(Found::Ours(Held { holder, expires, dirty: false, .. }, _))
+            if !is_here && expires >= Clock::start().now() =>
+        {
+            Err(HolderError::Alive { run: run.to_owned(), parameter, holder, expires })
         }
-        Found::Ours(..) | Found::Nothing | Found::Other(_) => Ok(()),
+        Ok(Found::Other { told: found, is_live: true }) => Err(HolderError::Taken { parameter, found }),
+        Err(error) if !is_here => Err(HolderError::Unknown { parameter, source: Box::new(error) }),
+        Ok(Found::Ours(..) | Found::Nothing | Found::Other { .. }) | Err(_) => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! The lock, with parameters in memory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, mpsc};
 
 use async_trait::async_trait;
@@ -212,7 +213,7 @@ async fn a_dirty_run_keeps_it_and_a_recovery_of_it_releases_it_and_no_other() {
     let LockProgress { ticket, .. } = machine.lock();
     // A recovery that undoes not everything either marks it once more.
     machine.take_again(&parameters);
-    keep_dirty(&*parameters, NAME, &ticket, &machine.recorder).await;
+    keep_dirty(&*parameters, &machine.lock(), "first", &machine.recorder).await;
     assert_eq!((machine.lock().state, parameters.held().unwrap().dirty), (LockState::Kept, true));
     release(&*parameters, NAME, "another", "", &Machine::new("other").recorder).await;
     assert!(parameters.held().is_some());
@@ -262,16 +263,53 @@ async fn a_copy_of_a_folder_is_not_recovered_while_its_lock_says_that_the_run_li
     check(machine.recorder.log().directory()).await.expect("the folder itself");
     let Err(error @ HolderError::Alive { .. }) = check(copy.path()).await else { panic!("it may be alive") };
     let told = error.to_string();
-    assert!(told.contains("--run-is-dead") && told.contains(&lock.holder), "{told}");
+    assert!(told.contains("--despite-lock") && told.contains(&lock.holder), "{told}");
     *parameters.is_down.lock().unwrap() = true;
     assert!(matches!(check(copy.path()).await, Err(HolderError::Unknown { .. })));
     check(machine.recorder.log().directory()).await.expect("nobody needs to be asked");
     *parameters.is_down.lock().unwrap() = false;
-    keep_dirty(&*parameters, NAME, &lock.ticket, &machine.recorder).await;
+    keep_dirty(&*parameters, &machine.lock(), "first", &machine.recorder).await;
     check(copy.path()).await.expect("it has ended");
     machine.take_again(&parameters);
     expired(&parameters);
     check(copy.path()).await.expect("it was not heard of any more");
     parameters.there.lock().unwrap().clear();
     check(copy.path()).await.expect("there is no lock");
+    // Another run is under way in the environment: not even the folder itself is recovered behind its back.
+    Machine::new("second").take(&parameters).await.unwrap();
+    for folder in [copy.path(), machine.recorder.log().directory()] {
+        let Err(error @ HolderError::Taken { .. }) = check(folder).await else { panic!("the second run lives") };
+        assert!(error.to_string().contains("run `second`"), "{error}");
+    }
+    expired(&parameters);
+    check(copy.path()).await.expect("neither lives");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dirty_mark_is_made_anew_where_the_lock_was_taken_away_and_never_over_anothers() {
+    let parameters = Arc::<FakeParameters>::default();
+    let machine = Machine::new("first");
+    let lock = machine.take(&parameters).await.unwrap();
+    parameters.there.lock().unwrap().clear();
+    lock.end(&machine.recorder, false).await;
+    assert_eq!((machine.lock().state, parameters.held().unwrap().dirty), (LockState::Kept, true));
+    parameters.there.lock().unwrap().clear();
+    Machine::new("second").take(&parameters).await.unwrap();
+    keep_dirty(&*parameters, &machine.lock(), "first", &machine.recorder).await;
+    assert_eq!(machine.lock().state, LockState::Lost);
+    assert_eq!((parameters.held().unwrap().run.as_str(), parameters.held().unwrap().dirty), ("second", false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_recovered_elsewhere_has_its_lock_no_more() {
+    let parameters = Arc::<FakeParameters>::default();
+    let machine = Machine::new("first");
+    let lock = machine.take(&parameters).await.unwrap();
+    let (sender, lost) = mpsc::channel();
+    let keeping = tokio::spawn(lock.keep(machine.recorder.clone(), move |found| sender.send(found).unwrap()));
+    let held = Held { dirty: true, ..parameters.held().unwrap() };
+    parameters.put(&text(&held));
+    keeping.await.unwrap();
+    assert!(lost.try_recv().unwrap().contains("marked as dirty"));
+    assert!(parameters.held().unwrap().dirty, "it is not written over");
 }

@@ -118,7 +118,9 @@ impl Bench {
         recorder.record(started()).unwrap();
         let role_arn = "arn:aws-cn:iam::123456789012:role/undo".to_owned();
         let settings = DeadmanSwitch { role_arn, group: "drills".to_owned(), is_required };
-        let switches = Switches::new(Some(settings), recorder.clone());
+        let resources =
+            ["checkout", "same-checkout"].map(|name| (name.parse().unwrap(), "function `checkout`".to_owned()));
+        let switches = Switches::with(Some(settings), resources.into(), recorder.clone());
         Self { functions, schedules, environment, recorder, switches, _folder: folder }
     }
 
@@ -284,14 +286,13 @@ async fn without_its_switch_a_fault_is_injected_and_told_of_or_is_not_injected_w
         let outcome = bench.inject(&throttle(), None).await;
         assert_eq!(outcome.is_err(), is_required, "{outcome:?}");
         assert_eq!(bench.functions.calls(PUT_CONCURRENCY), u32::from(!is_required));
-        assert_eq!(bench.switch().state, SwitchState::Failed);
+        assert_eq!(bench.switch().state, SwitchState::Refused);
         assert!(bench.switch().error.unwrap().contains("AccessDeniedException"));
-        // The answer may be wrong: what may be there is deleted.
         let text = std::fs::read(undo_path(bench.recorder.log().directory(), "001-it")).unwrap();
         let sha256 = crate::unit::sha256_hex(&text);
         let path = undo_path(bench.recorder.log().directory(), "001-it");
         bench.revert(&ledger::UndoFile::read(&path, &sha256).unwrap().undo).await;
-        assert_eq!(bench.schedules.told(), ["create", "delete"]);
+        assert_eq!(bench.schedules.told(), ["create"], "there is nothing to delete, and to wait for");
         assert_eq!(bench.functions.state().reserved, Some(7));
     }
 }
@@ -368,6 +369,9 @@ async fn no_fault_is_injected_where_the_switch_of_an_earlier_one_may_still_undo_
     let error = bench.inject(&throttle(), None).await.unwrap_err();
     assert!(error.contains("could not be deleted, and may still fire at"), "{error}");
     assert_eq!(bench.functions.changing_calls(), calls);
+    bench.schedules.fail("delete", "AccessDeniedException");
+    let same = bench.switches.clear_target(&bench.environment, &"same-checkout".parse().unwrap()).await;
+    assert!(matches!(same, Err(SwitchError::Ahead { .. })), "another name for the same function");
     let elsewhere = bench.switches.clear_target(&bench.environment, &"another".parse().unwrap()).await;
     elsewhere.expect("nothing of it is there");
     bench.switches.clear_target(&bench.environment, &target).await.expect("it is deleted by now");

@@ -155,7 +155,7 @@ fn alarms_line(kind: &EventKind) -> Option<Line> {
         }
     } else if let EventKind::AlarmUnseen { alarm, state, from_ms } = kind {
         format!("alarm {alarm} is {state}, and may have been in other states since {}", clock(*from_ms))
-    } else if let EventKind::AlarmLost { alarm } = kind {
+    } else if let EventKind::AlarmLost { alarm, .. } = kind {
         format!("alarm {alarm} is no longer there")
     } else if let EventKind::AlarmsUnread { why, .. } = kind {
         format!("alarms can not be read: {why}")
@@ -168,7 +168,7 @@ fn alarms_line(kind: &EventKind) -> Option<Line> {
 /// A dead man's switch with which something went wrong.
 fn switch_line(fault: &FaultId, step: SwitchStep, error: &str, by_hand: &[String]) -> Line {
     match step {
-        SwitchStep::Set => (warning(), format!("{fault} has no dead man's switch: {error}")),
+        SwitchStep::Set | SwitchStep::Refused => (warning(), format!("{fault} has no dead man's switch: {error}")),
         SwitchStep::Push => (warning(), format!("the dead man's switch of {fault} could not be put off: {error}")),
         SwitchStep::Delete => {
             let by_hand = by_hand.join("; ");
@@ -199,6 +199,8 @@ fn lock_line(kind: &EventKind, state: &RunState) -> Option<Line> {
     } else if let EventKind::LockKept = kind {
         (warning(), "the environment stays locked for other machines".to_owned())
     } else {
+        // A lock that was never had is not given back.
+        state.lock.as_ref().filter(|lock| lock.expires_at.is_some())?;
         (quiet(), "the environment is free for other machines".to_owned())
     })
 }

@@ -158,7 +158,7 @@ fn an_alarm_that_does_not_say_since_when_is_not_known_of_a_time_without_polls() 
 #[test]
 fn an_alarm_that_was_deleted_is_not_known_from_then_on() {
     let story = story().found("pay", Ok).phase("faulty", 1, 90);
-    let story = story.event(40_000, EventKind::AlarmLost { alarm: "pay".to_owned() });
+    let story = story.event(40_000, EventKind::AlarmLost { alarm: "pay".to_owned(), from_ms: 40_000 });
     let result = story.finally(90, "alarm(pay) is OK during faulty");
     assert_eq!((result.held, result.missing.as_deref()), (None, Some("`pay` is no longer there")));
     assert_eq!(story.held_now(41, "alarm(pay) is ALARM"), None);
@@ -215,7 +215,7 @@ fn what_is_not_known_of_a_detection_is_inconclusive_and_a_silent_alarm_is_refute
         (story().found("pay", Ok).unread(20), "alarms could not be read: no route"),
         (story().found("pay", Ok).goes_unseen(40, "pay", Alarm, Some(20)), "`pay` may have changed unseen"),
         (
-            story().found("pay", Ok).event(30_000, EventKind::AlarmLost { alarm: "pay".to_owned() }),
+            story().found("pay", Ok).event(30_000, EventKind::AlarmLost { alarm: "pay".to_owned(), from_ms: 30_000 }),
             "`pay` is no longer there",
         ),
     ] {
