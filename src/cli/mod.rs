@@ -15,6 +15,7 @@ mod out;
 mod plan;
 mod preview;
 mod proxy;
+mod proxy_list;
 mod readiness;
 mod recover;
 mod report;

@@ -1,15 +1,17 @@
 //! `gameday proxy`: the fault proxy by itself.
 
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::proxy_list::ProxyFile;
 use super::{Exit, Failure, out};
-use crate::proxy::{AdminAddress, Server, ServerOptions};
-use crate::unit::DurationText;
-use crate::unit::error_chain;
+use crate::proxy::{AdminAddress, Audit, AuditEvent, Server, ServerOptions};
+use crate::unit::{DurationText, Secret};
 
 /// The seed unless one is given: fixed, so that two runs of one experiment hit the same connections.
 const SEED_DEFAULT: u64 = 1;
@@ -33,12 +35,50 @@ pub(super) struct Arguments {
     /// End by itself after this time, such as `2h`.
     #[arg(long, value_name = "DURATION")]
     time_limit: Option<DurationText>,
-    /// A JSON file of proxies to begin with, as in `POST /populate`.
+    /// A YAML or JSON file of proxies (Toxiproxy's own, too). It is followed: a change takes effect at once, and one that
+    /// is not valid is told and changes nothing.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Let proxies listen where others can reach them; with a token, the admin API, too.
+    #[arg(long)]
+    listen_any: bool,
+    /// What every call of the admin API must bear (`Authorization: Bearer …`), as `env:NAME` of the variable that has it.
+    #[arg(long, value_name = "env:NAME")]
+    token: Option<TokenSource>,
+    /// How many connections of one proxy may be open, at most what the process has descriptors for.
+    #[arg(long, value_name = "NUMBER")]
+    connections_max: Option<NonZero<usize>>,
     /// Leave the session of the process that started this one, and outlive it.
     #[arg(long, hide = true)]
     detach: bool,
+}
+
+/// Where a token comes from: a variable, since arguments can be read by every user of the machine.
+#[derive(Debug, Clone)]
+struct TokenSource {
+    variable: String,
+}
+
+impl FromStr for TokenSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("env:") {
+            Some(variable) if !variable.is_empty() => Ok(Self { variable: variable.to_owned() }),
+            Some(_) | None => Err("write `env:` and the name of a variable, as in `env:PROXY_TOKEN`".to_owned()),
+        }
+    }
+}
+
+impl TokenSource {
+    fn read(&self) -> Result<Secret, Failure> {
+        match std::env::var(&self.variable) {
+            Ok(token) if !token.is_empty() => Ok(Secret::new(token)),
+            Ok(_) | Err(_) => {
+                Err(Failure::new(Exit::Failure, format_args!("there is no token in the variable `{}`", self.variable)))
+            }
+        }
+    }
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -50,23 +90,44 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         admin: arguments.admin,
         seed: arguments.seed,
         time_limit: arguments.time_limit.map(|limit| limit.0),
+        listen_any: arguments.listen_any,
+        token: arguments.token.as_ref().map(TokenSource::read).transpose()?,
+        connections_max: arguments.connections_max.map(NonZero::get),
+        // Nobody may be there to read what a detached process writes, and its controller keeps a log of its own.
+        audit: if arguments.detach { Audit::default() } else { Audit::to(tell) },
     };
     let server = Server::bind(&options).await.map_err(|error| Failure::from_error(&error))?;
-    if let Some(path) = &arguments.config {
-        let invalid = |error: &dyn std::error::Error| {
-            Failure::new(Exit::Invalid, format_args!("`{}`: {}", path.display(), error_chain(error)))
-        };
-        let text = tokio::fs::read(path).await.map_err(|error| invalid(&error))?;
-        let proxies = server.populate(&text).await.map_err(|error| invalid(&error))?;
-        for proxy in proxies {
-            out::line(format_args!("proxy {proxy}"));
-        }
+    let file = match arguments.config {
+        Some(path) => Some(ProxyFile::open(path, server.list()).await?),
+        None => None,
+    };
+    if arguments.listen_any {
+        out::progress("warning: proxies may listen where others can reach them (`--listen-any`)");
     }
     if !arguments.detach {
         out::line(format_args!("admin API on {}", server.admin_address()));
     }
-    server.run(signals.stop(arguments.detach)).await.map_err(|error| Failure::from_error(&error))?;
+    let stop = async {
+        tokio::select! {
+            () = signals.stop(arguments.detach) => {}
+            () = follow(file) => {}
+        }
+    };
+    server.run(stop).await.map_err(|error| Failure::from_error(&error))?;
     Ok(Exit::Success)
+}
+
+/// Follows the file of proxies, if there is one; never returns.
+async fn follow(file: Option<ProxyFile>) {
+    if let Some(file) = file {
+        file.follow().await;
+    }
+    std::future::pending().await
+}
+
+/// One line of JSON for each change.
+fn tell(event: &AuditEvent) {
+    out::progress(serde_json::to_string(event).expect("invariant: an audit event has only texts as keys"));
 }
 
 /// The signals that end the process, caught from before anything is bound.

@@ -19,10 +19,18 @@ struct Open {
     children: Vec<NodeId>,
 }
 
+/// What a document is to be as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Map,
+    List,
+}
+
 /// A tree that is being read.
 pub(super) struct Builder<'s> {
     source: &'s Arc<SourceFile>,
     text: &'s str,
+    shape: Shape,
     pub(super) nodes: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, NodeId>,
@@ -36,10 +44,11 @@ pub(super) struct Builder<'s> {
 type Stop = Box<Diagnostic>;
 
 impl<'s> Builder<'s> {
-    pub(super) fn new(source: &'s Arc<SourceFile>, text: &'s str) -> Self {
+    pub(super) fn new(source: &'s Arc<SourceFile>, text: &'s str, shape: Shape) -> Self {
         Self {
             source,
             text,
+            shape,
             nodes: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),
@@ -102,14 +111,19 @@ impl<'s> Builder<'s> {
     fn finish(&self) -> Result<NodeId, Stop> {
         let root = self.root.map(|id| (id, self.nodes.get(id.index()).map(|node| &node.value)));
         match root {
-            Some((id, Some(Value::Map { .. }))) => Ok(id),
+            Some((id, Some(Value::Map { .. }))) if self.shape == Shape::Map => Ok(id),
+            Some((id, Some(Value::List(_)))) if self.shape == Shape::List => Ok(id),
             None | Some((_, None | Some(Value::Scalar { kind: Scalar::Null, .. }))) => {
                 Err(self.stop(0..0, "empty-file", "the file says nothing"))
             }
-            Some((id, Some(Value::List(_) | Value::Scalar { .. }))) => {
+            Some((id, Some(Value::Map { .. } | Value::List(_) | Value::Scalar { .. }))) => {
                 let span = self.nodes.get(id.index()).map_or(0..0, |node| node.span.clone());
-                let stop = *self.stop(span, "wrong-type", "the file is not a map of keys and values");
-                Err(Box::new(stop.with_help("start it with `gameday: 1`")))
+                let (message, help) = match self.shape {
+                    Shape::Map => ("the file is not a map of keys and values", "start it with `gameday: 1`"),
+                    Shape::List => ("the file is not a list", "begin each entry with `- `"),
+                };
+                let stop = *self.stop(span, "wrong-type", message);
+                Err(Box::new(stop.with_help(help)))
             }
         }
     }

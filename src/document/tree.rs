@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::build::Builder;
+use super::build::{Builder, Shape};
 use super::{Diagnostic, SourceFile, Span};
 
 /// How deep lists and maps may stand in each other.
@@ -85,7 +85,12 @@ pub struct Tree {
 impl Tree {
     /// Reads a document. Problems are added to `problems`; a duplicate key does not stop the reading.
     pub fn parse(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> Option<Self> {
-        Self::parse_part(source, source.text(), problems)
+        Self::parse_part(source, source.text(), Shape::Map, problems)
+    }
+
+    /// Reads a document that is a list, as [`Tree::parse`] does one that is a map.
+    pub fn parse_list(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> Option<Self> {
+        Self::parse_part(source, source.text(), Shape::List, problems)
     }
 
     /// Reads the YAML front matter of a Markdown file, between a first line `---` and the next; with it comes the byte
@@ -100,12 +105,12 @@ impl Tree {
             return None;
         };
         let text = source.slice(&(0..source.line(end).start));
-        Some((Self::parse_part(source, text, problems)?, source.line(end + 1).start))
+        Some((Self::parse_part(source, text, Shape::Map, problems)?, source.line(end + 1).start))
     }
 
     /// Reads the document that the start of a file is.
-    fn parse_part(source: &Arc<SourceFile>, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Self> {
-        let mut builder = Builder::new(source, text);
+    fn parse_part(source: &Arc<SourceFile>, text: &str, shape: Shape, problems: &mut Vec<Diagnostic>) -> Option<Self> {
+        let mut builder = Builder::new(source, text, shape);
         let result = builder.document();
         problems.append(&mut builder.problems);
         match result {

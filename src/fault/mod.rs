@@ -29,7 +29,15 @@ mod owed;
 mod policy;
 #[cfg(test)]
 mod property;
+mod proxy_bandwidth;
+mod proxy_down;
 mod proxy_latency;
+mod proxy_limit_data;
+mod proxy_refuse;
+mod proxy_reset;
+mod proxy_slicer;
+mod proxy_slow_close;
+mod proxy_standing;
 mod proxy_timeout;
 mod settings;
 mod shell;
@@ -60,6 +68,7 @@ use self::lambda_concurrency::Reservation;
 use self::lambda_event_source::Mapping;
 use self::lambda_function_url::FunctionUrl;
 use self::lambda_provisioned_concurrency::Warm;
+use self::proxy_standing::StandingChange;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
 use self::sqs_deny::QueueStatement;
@@ -89,7 +98,14 @@ pub use lambda_layer::LambdaLayer;
 pub use lambda_memory::LambdaMemory;
 pub use lambda_provisioned_concurrency::LambdaProvisionedConcurrency;
 pub use lambda_timeout::LambdaTimeout;
+pub use proxy_bandwidth::ProxyBandwidth;
+pub use proxy_down::ProxyDown;
 pub use proxy_latency::ProxyLatency;
+pub use proxy_limit_data::ProxyLimitData;
+pub use proxy_refuse::ProxyRefuse;
+pub use proxy_reset::ProxyReset;
+pub use proxy_slicer::ProxySlicer;
+pub use proxy_slow_close::ProxySlowClose;
 pub use proxy_timeout::ProxyTimeout;
 pub use spec::{Entry, Variables};
 pub use sqs_deny::{QueueAction, SqsDeny};
@@ -132,6 +148,20 @@ fault_kinds! {
     proxy_latency: ProxyLatency => ToxicChange,
     /// A proxied dependency goes silent: a black hole.
     proxy_timeout: ProxyTimeout => ToxicChange,
+    /// A proxied dependency's bytes come slowly.
+    proxy_bandwidth: ProxyBandwidth => ToxicChange,
+    /// Connections to a proxied dependency are reset.
+    proxy_reset: ProxyReset => ToxicChange,
+    /// A proxied dependency is down: its connections are closed, and new ones refused.
+    proxy_down: ProxyDown => StandingChange,
+    /// A proxied dependency refuses new connections; open ones go on.
+    proxy_refuse: ProxyRefuse => StandingChange,
+    /// Connections to a proxied dependency close late.
+    proxy_slow_close: ProxySlowClose => ToxicChange,
+    /// A proxied dependency's bytes come in small pieces.
+    proxy_slicer: ProxySlicer => ToxicChange,
+    /// Connections to a proxied dependency close after a number of bytes.
+    proxy_limit_data: ProxyLimitData => ToxicChange,
     /// An experiment of AWS FIS: a template of yours, or a single action.
     fis_experiment: FisExperiment => ExperimentChange,
     /// Programs of yours that inject and undo what gameday itself does not know.

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::about::Calls;
+use super::about::{Calls, Objection};
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
 use super::switch::{Cover, Switch};
-use crate::proxy::{AdminClient, Toxic, ToxicSpec, Toxicity};
-use crate::unit::{ProxyName, TargetId};
+use crate::proxy::{AdminClient, Direction, Toxic, ToxicSpec, Toxicity};
+use crate::unit::{Percent, ProxyName, TargetId};
 
 /// The admin calls of every proxy fault.
 pub(super) const CALLS: Calls = Calls {
@@ -27,19 +27,79 @@ pub struct ToxicChange {
     toxic: ToxicSpec,
 }
 
+/// What every fault by a toxic says of its undo.
+pub(super) const UNDO: &str = "the toxic is taken away; the proxy drops it by itself when the run dies";
+
+/// What every fault by a toxic says of its reach.
+pub(super) const BLAST_RADIUS: &str = "what goes through the proxy, old and new connections";
+
+/// Which way a toxic works, and on how many connections.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    pub(super) direction: Option<Direction>,
+    pub(super) toxicity: Option<Percent>,
+}
+
+impl Reach {
+    /// What no proxy can do, or would be no fault.
+    pub(super) fn objections(self) -> Vec<Objection> {
+        match self.toxicity.map(Percent::ratio) {
+            Some(0.0) => vec![nothing("toxicity", "a fault on no connection is no fault")],
+            Some(share) if share > 1.0 => {
+                vec![out_of_range("toxicity", "there are no more connections than all", "write at most `100%`")]
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// The settings of the proxy that the fault changes, of which each direction has its own.
+    pub(super) fn settings(self, what: &str) -> Vec<String> {
+        match self.direction.unwrap_or_default() {
+            Direction::Downstream => vec![what.to_owned()],
+            Direction::Upstream => vec![format!("{what}, upstream")],
+        }
+    }
+
+    /// A change in words, with the direction where it is not the usual one, and the share.
+    pub(super) fn text(self, change: String) -> ChangeText {
+        match self.direction.unwrap_or_default() {
+            Direction::Downstream => self.share_text(change),
+            Direction::Upstream => self.share_text(format!("{change}, upstream")),
+        }
+    }
+
+    /// A change in words, with the share of connections.
+    pub(super) fn share_text(self, change: String) -> ChangeText {
+        let share = self.toxicity.map(|share| format!(", on {share} of connections")).unwrap_or_default();
+        ChangeText { change: format!("{change}{share}"), undo: "take the toxic away".to_owned() }
+    }
+
+    fn share(self) -> Toxicity {
+        let ratio = self.toxicity.map_or(1.0, |share| share.ratio().min(1.0));
+        Toxicity::try_from(ratio).expect("invariant: a percentage is not below zero")
+    }
+}
+
+/// A value with which a fault does nothing.
+pub(super) fn nothing(key: &str, message: &str) -> Objection {
+    Objection { help: None, ..out_of_range(key, message, "") }
+}
+
+/// A value that no proxy can make true.
+pub(super) fn out_of_range(key: &str, message: &str, help: &str) -> Objection {
+    Objection::value(key, "out-of-range", message.to_owned(), help)
+}
+
 /// Reads whether the proxy is free for a toxic of ours.
 pub(super) async fn prepare(
     environment: &FaultEnvironment,
     target: &TargetId,
+    reach: Reach,
     toxic: Toxic,
 ) -> Result<ToxicChange, FaultError> {
     let (proxy, client) = environment.proxy(target)?;
-    let toxic = ToxicSpec {
-        name: toxic_name(toxic),
-        stream: crate::proxy::Direction::Downstream,
-        toxicity: Toxicity::ALL,
-        toxic,
-    };
+    let stream = reach.direction.unwrap_or_default();
+    let toxic = ToxicSpec { name: toxic_name(toxic, stream), stream, toxicity: reach.share(), toxic, ttl: None };
     if client.get_toxic(proxy, &toxic.name).await?.is_some() {
         return Err(FaultError::NotApplied {
             target: proxy.to_string(),
@@ -49,8 +109,12 @@ pub(super) async fn prepare(
     Ok(ToxicChange { proxy: proxy.clone(), toxic })
 }
 
-fn toxic_name(toxic: Toxic) -> crate::unit::ToxicName {
-    format!("gameday-{}", toxic.type_name()).parse().expect("invariant: a toxic's type is a name")
+fn toxic_name(toxic: Toxic, stream: Direction) -> crate::unit::ToxicName {
+    let name = match stream {
+        Direction::Downstream => format!("gameday-{}", toxic.type_name()),
+        Direction::Upstream => format!("gameday-{}-upstream", toxic.type_name()),
+    };
+    name.parse().expect("invariant: a toxic's type is a name")
 }
 
 impl ToxicChange {
@@ -127,7 +191,13 @@ fn show(toxic: Toxic) -> String {
         Toxic::Latency(latency) => {
             format!("latency {} ± {}", format_duration(latency.latency), format_duration(latency.jitter))
         }
+        Toxic::Bandwidth(bandwidth) => format!("{} KB/s", bandwidth.rate),
+        Toxic::SlowClose(close) => format!("closed {} late", format_duration(close.delay)),
         Toxic::Timeout(timeout) if timeout.timeout.is_zero() => "black hole".to_owned(),
         Toxic::Timeout(timeout) => format!("black hole, closed after {}", format_duration(timeout.timeout)),
+        Toxic::ResetPeer(reset) if reset.timeout.is_zero() => "reset at the first data".to_owned(),
+        Toxic::ResetPeer(reset) => format!("reset {} after the first data", format_duration(reset.timeout)),
+        Toxic::Slicer(slicer) => format!("pieces of {} bytes", slicer.average_size),
+        Toxic::LimitData(limit) => format!("closed after {} bytes", limit.bytes),
     }
 }

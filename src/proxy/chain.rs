@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::bytes::Buf as _;
 
 use super::Direction;
-use super::toxic::{ActiveToxic, Content, Parcel, Released, Stage, ToxicSet};
+use super::toxic::{ActiveToxic, Content, Cut, Parcel, Released, Stage, ToxicSet};
 
 /// How many bytes a link without toxics reads ahead of its writer.
 const PLAIN_BYTES_MAX: usize = 64 * 1024;
@@ -33,17 +33,13 @@ struct Fitted {
     stage: Stage,
 }
 
-/// The whole connection is to be closed: a toxic asks for it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ClosedByToxic;
-
 impl Chain {
     pub(crate) fn new(direction: Direction, connection: u64) -> Self {
         Self { direction, connection, stages: Vec::new(), ready: VecDeque::new(), ready_bytes: 0 }
     }
 
     /// Puts the toxics of `set` to work in place of those before. What a removed toxic held goes on at once, in order.
-    pub(crate) fn refit(&mut self, set: &ToxicSet, now: Instant) -> Result<(), ClosedByToxic> {
+    pub(crate) fn refit(&mut self, set: &ToxicSet, now: Instant) -> Result<(), Cut> {
         let wanted: Vec<_> = set
             .on(self.direction)
             .filter_map(|toxic| toxic.draw(self.connection).map(|generator| (toxic, generator)))
@@ -56,7 +52,7 @@ impl Chain {
             }
             let remains = self.stages.remove(index).stage.dissolve();
             if remains.close {
-                return Err(ClosedByToxic);
+                return Err(Cut::Close);
             }
             for parcel in remains.parcels {
                 self.push_at(index, parcel, now);
@@ -84,12 +80,12 @@ impl Chain {
     }
 
     /// Moves on all that is due at `now`. One pass is enough, since parcels only go forward.
-    pub(crate) fn advance(&mut self, now: Instant) -> Result<(), ClosedByToxic> {
+    pub(crate) fn advance(&mut self, now: Instant) -> Result<(), Cut> {
         for index in 0..self.stages.len() {
             while let Some(released) = self.stages.get_mut(index).and_then(|fitted| fitted.stage.pop(now)) {
                 match released {
                     Released::Parcel(parcel) => self.push_at(index + 1, parcel, now),
-                    Released::Close => return Err(ClosedByToxic),
+                    Released::Cut(cut) => return Err(cut),
                 }
             }
         }
@@ -120,7 +116,12 @@ impl Chain {
     pub(crate) fn has_room(&self) -> bool {
         let held: usize = self.stages.iter().map(|fitted| fitted.stage.held_bytes()).sum();
         let limit = if self.stages.is_empty() { PLAIN_BYTES_MAX } else { HELD_BYTES_MAX };
-        held + self.ready_bytes < limit
+        held + self.ready_bytes < limit && !self.stages.iter().any(|fitted| fitted.stage.is_full())
+    }
+
+    /// Whether nothing stands between reading and writing, now and until the toxics change.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.stages.is_empty() && self.ready.is_empty()
     }
 
     /// Whether the end of the stream has come in and no stage will ever let it out.
@@ -242,7 +243,7 @@ mod tests {
         let start = Instant::now();
         let mut chain = chain();
         let first = latency(1, 100, 0);
-        let changed = first.changed(latency(1, 5, 0).spec);
+        let changed = first.changed(latency(1, 5, 0).spec, false);
         let set = ToxicSet::default().with(first);
         chain.refit(&set, start).expect("open");
         chain.push(data(Bytes::from_static(b"a"), 0), start);
@@ -261,7 +262,7 @@ mod tests {
         chain.refit(&set, start).expect("open");
         chain.push(data(Bytes::from_static(b"lost"), 0), start);
         assert_eq!((chain.advance(start), drain(&mut chain)), (Ok(()), Vec::new()));
-        assert_eq!(chain.refit(&ToxicSet::default(), start), Err(ClosedByToxic));
+        assert_eq!(chain.refit(&ToxicSet::default(), start), Err(Cut::Close));
 
         let spared = toxic(2, serde_json::json!({"type": "timeout", "toxicity": 0}));
         let mut chain = Chain::new(Direction::Downstream, 1);
@@ -334,7 +335,7 @@ mod tests {
                         let name = format!("t{slot}");
                         let fresh = latency(slot, latency_ms, jitter_ms);
                         set = match set.get(&name) {
-                            Some(old) => set.with_changed(old.changed(fresh.spec)),
+                            Some(old) => set.with_changed(old.changed(fresh.spec, false)),
                             None => set.with(ActiveToxic::new(100 + step, fresh.spec, &"p".parse().expect("a name"), 1)),
                         };
                     }

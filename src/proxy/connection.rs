@@ -1,8 +1,6 @@
 //! One client with its connection to the server: two links, one for each direction, in one task.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -10,17 +8,17 @@ use tokio::sync::watch;
 
 use super::counters::{OpenConnection, ProxyCounters};
 use super::link::{self, Exchanges, LinkContext, LinkEnd};
+use super::splice::Side;
+use super::timer::Clockwork;
 use super::toxic::ToxicSet;
-use super::{Direction, Protocol, UpstreamAddress};
-
-/// How long the server may take to accept a connection, its name's look-up included.
-const UPSTREAM_CONNECT_WAIT: Duration = Duration::from_secs(10);
+use super::{Direction, Protocol, UpstreamAddress, upstream};
 
 /// What every connection of a proxy shares.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionContext {
     pub(crate) upstream: UpstreamAddress,
     pub(crate) protocol: Protocol,
+    pub(crate) clockwork: Clockwork,
     pub(crate) toxics: watch::Receiver<ToxicSet>,
     pub(crate) counters: Arc<ProxyCounters>,
 }
@@ -30,7 +28,7 @@ pub(crate) struct ConnectionContext {
 /// Where the server can not be reached or fails, the client sees a reset, as it would without the proxy.
 pub(crate) async fn serve(mut client: TcpStream, number: u64, context: ConnectionContext) {
     let _open = OpenConnection::begin(&context.counters);
-    let Ok(mut server) = connect(&context.upstream).await else {
+    let Ok(mut server) = upstream::connect(&context.upstream).await else {
         context.counters.upstream_connect_failures.add(1);
         reset(&client);
         return;
@@ -61,45 +59,43 @@ async fn join<CR, CW, SR, SW>(
     context: &ConnectionContext,
 ) -> Result<(), LinkEnd>
 where
-    CR: AsyncRead + Unpin,
-    CW: AsyncWrite + Unpin,
-    SR: AsyncRead + Unpin,
-    SW: AsyncWrite + Unpin,
+    CR: AsyncRead + Side + Unpin,
+    CW: AsyncWrite + Side + Unpin,
+    SR: AsyncRead + Side + Unpin,
+    SW: AsyncWrite + Side + Unpin,
 {
     let exchanges = Exchanges::default();
     let (client_ended, client_ended_seen) = watch::channel(false);
     let (server_ended, server_ended_seen) = watch::channel(false);
-    let upstream = LinkContext {
+    let towards_server = LinkContext {
         direction: Direction::Upstream,
         protocol: context.protocol,
+        clockwork: context.clockwork,
         connection,
         toxics: context.toxics.clone(),
         exchanges: &exchanges,
+        received: &context.counters.received_upstream,
         bytes: &context.counters.bytes_upstream,
         ended: client_ended,
         other_ended: server_ended_seen,
     };
-    let downstream = LinkContext {
+    let towards_client = LinkContext {
         direction: Direction::Downstream,
         protocol: context.protocol,
+        clockwork: context.clockwork,
         connection,
         toxics: context.toxics.clone(),
         exchanges: &exchanges,
+        received: &context.counters.received_downstream,
         bytes: &context.counters.bytes_downstream,
         ended: server_ended,
         other_ended: client_ended_seen,
     };
     tokio::try_join!(
-        link::run(client_reader, server_writer, upstream),
-        link::run(server_reader, client_writer, downstream)
+        link::run(client_reader, server_writer, towards_server),
+        link::run(server_reader, client_writer, towards_client)
     )?;
     Ok(())
-}
-
-async fn connect(upstream: &UpstreamAddress) -> io::Result<TcpStream> {
-    let server = tokio::time::timeout(UPSTREAM_CONNECT_WAIT, TcpStream::connect(upstream.as_str())).await??;
-    server.set_nodelay(true)?;
-    Ok(server)
 }
 
 /// Makes the coming close a reset. It can fail only on a dead socket.
@@ -109,7 +105,10 @@ fn reset(stream: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
+    use serde_json::json;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
@@ -139,7 +138,13 @@ mod tests {
             let (toxics, seen) = watch::channel(ToxicSet::default());
             let counters = Arc::<ProxyCounters>::default();
             let upstream = "127.0.0.1:1".parse().expect("an upstream");
-            let context = ConnectionContext { upstream, protocol, toxics: seen, counters: Arc::clone(&counters) };
+            let context = ConnectionContext {
+                upstream,
+                protocol,
+                clockwork: Clockwork::Wheel,
+                toxics: seen,
+                counters: Arc::clone(&counters),
+            };
             let links = tokio::spawn(async move {
                 let (client_reader, client_writer) = tokio::io::split(client_side);
                 let (server_reader, server_writer) = tokio::io::split(server_side);
@@ -149,8 +154,10 @@ mod tests {
         }
 
         fn add(&self, json: serde_json::Value) {
+            let number = self.toxics.borrow().iter().count();
             let spec = serde_json::from_value(json).expect("a toxic");
-            let toxic = ActiveToxic::new(1, spec, &"p".parse().expect("a name"), 1);
+            let id = u64::try_from(number).expect("few");
+            let toxic = ActiveToxic::new(id, spec, &"p".parse().expect("a name"), 1);
             self.toxics.send_modify(|set| *set = set.with(toxic));
         }
 
@@ -180,12 +187,12 @@ mod tests {
     }
 
     fn latency(stream: &str, latency_ms: u64, jitter_ms: u64) -> serde_json::Value {
-        serde_json::json!({"name": "slow", "type": "latency", "stream": stream,
+        json!({"name": "slow", "type": "latency", "stream": stream,
                            "attributes": {"latency": latency_ms, "jitter": jitter_ms}})
     }
 
     fn black_hole(timeout_ms: u64) -> serde_json::Value {
-        serde_json::json!({"name": "hole", "type": "timeout", "attributes": {"timeout": timeout_ms}})
+        json!({"name": "hole", "type": "timeout", "attributes": {"timeout": timeout_ms}})
     }
 
     fn assert_took(elapsed: Duration, expected: Duration) {
@@ -363,8 +370,132 @@ mod tests {
         wire.client.read_exact(&mut received).await.expect("all that was taken is delivered");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn bandwidth_lets_so_many_bytes_pass_in_a_second() {
+        let mut wire = Wire::new(Protocol::Tcp);
+        wire.add(json!({"name": "narrow", "type": "bandwidth", "attributes": {"rate": 100}}));
+        let began = Instant::now();
+        let sent = vec![7; 300_000];
+        wire.server.write_all(&sent).await.expect("written");
+        expect(&mut wire.client, &sent).await;
+        assert_took(began.elapsed(), Duration::from_secs(3));
+        assert_eq!(wire.counters.bytes_downstream.get(), 300_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reset_breaks_off_a_live_connection_at_its_next_data_and_never_with_toxicity_0() {
+        let mut wire = Wire::new(Protocol::Tcp);
+        wire.exchange().await;
+        wire.add(json!({"name": "spared", "type": "reset_peer", "toxicity": 0}));
+        wire.exchange().await;
+        wire.remove("spared");
+        wire.add(json!({"name": "broken", "type": "reset_peer", "attributes": {"timeout": 100}}));
+        let began = Instant::now();
+        wire.client.write_all(b"request").await.expect("written");
+        expect(&mut wire.server, b"request").await;
+        assert!(tokio::time::timeout(HOUR, &mut wire.links).await.is_err(), "upstream data resets nothing");
+        wire.server.write_all(b"response").await.expect("written");
+        assert!(matches!(wire.links.await, Ok(Err(LinkEnd::BrokenOff))));
+        assert_took(began.elapsed(), HOUR + 100 * MILLISECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_close_delivers_data_at_once_and_the_end_late() {
+        let mut wire = Wire::new(Protocol::Tcp);
+        wire.add(json!({"name": "late", "type": "slow_close", "attributes": {"delay": 700}}));
+        assert_took(wire.exchange().await, Duration::ZERO);
+        let began = Instant::now();
+        wire.server.shutdown().await.expect("shut");
+        assert_eq!(wire.client.read(&mut [0; 1]).await.expect("a clean end"), 0);
+        assert_took(began.elapsed(), 700 * MILLISECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_delivers_its_bytes_to_the_last_then_closes_also_behind_a_delay() {
+        for latency_ms in [0, 200] {
+            let mut wire = Wire::new(Protocol::Tcp);
+            wire.add(json!({"name": "limit", "type": "limit_data", "attributes": {"bytes": 11}}));
+            wire.add(latency("downstream", latency_ms, 0));
+            wire.exchange().await;
+            wire.server.write_all(b"response").await.expect("written");
+            let mut rest = Vec::new();
+            wire.client.read_to_end(&mut rest).await.expect("a clean end");
+            assert_eq!(rest, b"res");
+            assert!(matches!(wire.links.await, Ok(Err(LinkEnd::Closed))));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slicer_hands_over_one_piece_at_a_time() {
+        let mut wire = Wire::new(Protocol::Tcp);
+        wire.add(json!({"name": "knife", "type": "slicer", "attributes": {"average_size": 10, "delay": 20_000}}));
+        wire.server.write_all(&[7; 95]).await.expect("written");
+        let began = Instant::now();
+        let mut sizes = Vec::new();
+        let mut buffer = [0; 100];
+        while sizes.iter().sum::<usize>() < 95 {
+            sizes.push(wire.client.read(&mut buffer).await.expect("a piece"));
+        }
+        assert_eq!(sizes, [10, 10, 10, 10, 10, 10, 10, 10, 10, 5]);
+        assert_took(began.elapsed(), 9 * 20 * MILLISECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn removing_any_toxic_delivers_what_it_held_at_once() {
+        for json in [
+            json!({"name": "t", "type": "bandwidth", "attributes": {"rate": 0}}),
+            json!({"name": "t", "type": "slicer", "attributes": {"average_size": 1, "delay": 3_600_000_000_u64}}),
+            json!({"name": "t", "type": "reset_peer", "attributes": {"timeout": 3_600_000}}),
+        ] {
+            let mut wire = Wire::new(Protocol::Tcp);
+            wire.add(json);
+            wire.server.write_all(b"held").await.expect("written");
+            while wire.hits("t") == 0 {
+                tokio::task::yield_now().await;
+            }
+            let began = Instant::now();
+            wire.remove("t");
+            expect(&mut wire.client, b"held").await;
+            assert_took(began.elapsed(), Duration::ZERO);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn random_slicing_in_random_chunks_at_any_rate_loses_and_reorders_nothing(
+            chunks in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..3_000), 0_u64..20), 1..20),
+            (average, variation) in (1_usize..500).prop_flat_map(|average| (Just(average), 0..=average)),
+            delay_us in 0_u64..2_000,
+            rate in 1_u64..100,
+            remove_after in 0_usize..30,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .expect("a runtime");
+            let sent: Vec<u8> = chunks.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+            let received = runtime.block_on(async {
+                let mut wire = Wire::new(Protocol::Tcp);
+                wire.add(json!({"name": "knife", "type": "slicer", "attributes":
+                    {"average_size": average, "size_variation": variation, "delay": delay_us}}));
+                wire.add(json!({"name": "narrow", "type": "bandwidth", "attributes": {"rate": rate}}));
+                for (index, (bytes, pause_ms)) in chunks.iter().enumerate() {
+                    wire.server.write_all(bytes).await.expect("written");
+                    tokio::time::sleep(Duration::from_millis(*pause_ms)).await;
+                    if index == remove_after {
+                        wire.remove("knife");
+                    }
+                }
+                wire.server.shutdown().await.expect("shut");
+                let mut received = Vec::new();
+                wire.client.read_to_end(&mut received).await.expect("all and the end");
+                received
+            });
+            prop_assert_eq!(received, sent);
+        }
+
         #[test]
         fn any_chunking_passes_identical_and_in_order(
             chunks in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..3_000), 0_u64..20), 1..30),

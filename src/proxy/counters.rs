@@ -31,12 +31,19 @@ pub(crate) struct ProxyCounters {
     pub(crate) connections_open: Counter,
     pub(crate) connections_total: Counter,
     pub(crate) connections_refused: Counter,
+    pub(crate) received_upstream: Counter,
+    pub(crate) received_downstream: Counter,
     pub(crate) bytes_upstream: Counter,
     pub(crate) bytes_downstream: Counter,
     pub(crate) upstream_connect_failures: Counter,
 }
 
 impl ProxyCounters {
+    /// All bytes that were delivered.
+    pub(crate) fn bytes_moved(&self) -> u64 {
+        self.bytes_upstream.get() + self.bytes_downstream.get()
+    }
+
     pub(crate) fn stats(&self, toxics: &ToxicSet) -> ProxyStats {
         let toxics = toxics.iter().map(|toxic| {
             let stats = ToxicStats { hits: toxic.counters.hits.get(), connections: toxic.counters.connections.get() };
@@ -46,6 +53,8 @@ impl ProxyCounters {
             connections_open: self.connections_open.get(),
             connections_total: self.connections_total.get(),
             connections_refused: self.connections_refused.get(),
+            received_upstream: self.received_upstream.get(),
+            received_downstream: self.received_downstream.get(),
             bytes_upstream: self.bytes_upstream.get(),
             bytes_downstream: self.bytes_downstream.get(),
             upstream_connect_failures: self.upstream_connect_failures.get(),
@@ -105,6 +114,12 @@ pub struct ProxyStats {
     pub connections_total: u64,
     /// Connections that were closed at once because too many were open.
     pub connections_refused: u64,
+    /// Bytes that clients have sent.
+    #[serde(default)]
+    pub received_upstream: u64,
+    /// Bytes that the server has sent.
+    #[serde(default)]
+    pub received_downstream: u64,
     /// Bytes that were delivered to the server.
     pub bytes_upstream: u64,
     /// Bytes that were delivered to the client.
@@ -118,7 +133,8 @@ pub struct ProxyStats {
 /// What one toxic has done since it was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToxicStats {
-    /// `latency`: chunks that were delayed; `timeout`: connections that were swallowed.
+    /// `latency`, `bandwidth`: chunks that were delayed; `slicer`: pieces; `slow_close`: ends that were delayed; `timeout`,
+    /// `reset_peer`, `limit_data`: connections that were swallowed, reset, closed.
     pub hits: u64,
     /// Connections that it has worked on.
     pub connections: u64,

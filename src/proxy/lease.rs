@@ -52,6 +52,8 @@ pub(crate) struct Deadlines {
     pub(crate) lapse: Option<Instant>,
     /// When the process ends.
     pub(crate) end: Option<Instant>,
+    /// When the next toxic is dropped.
+    pub(crate) toxic: Option<Instant>,
 }
 
 /// What a deadline asks for.
@@ -59,6 +61,8 @@ pub(crate) struct Deadlines {
 pub(crate) enum Expired {
     /// The lease has lapsed.
     Lease,
+    /// A toxic's time to live is over.
+    Toxic,
     /// The time limit of the process is over.
     TimeLimit,
     /// Nobody can set a deadline any more.
@@ -76,6 +80,7 @@ pub(crate) async fn expired(deadlines: &mut watch::Receiver<Deadlines>) -> Expir
             },
             () = reached(present.end) => return Expired::TimeLimit,
             () = reached(present.lapse) => return Expired::Lease,
+            () = reached(present.toxic) => return Expired::Toxic,
         }
     }
 }
@@ -113,7 +118,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_time_limit_ends_what_no_lease_does() {
         let start = Instant::now();
-        let (sender, mut receiver) = watch::channel(Deadlines { lapse: None, end: Some(start + 5 * SECOND) });
+        let (sender, mut receiver) =
+            watch::channel(Deadlines { end: Some(start + 5 * SECOND), ..Deadlines::default() });
         assert_eq!(expired(&mut receiver).await, Expired::TimeLimit);
         assert_eq!(Instant::now(), start + 5 * SECOND);
         sender.send_replace(Deadlines::default());

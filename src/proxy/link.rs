@@ -1,6 +1,10 @@
 //! One direction of a connection: reads from one side, sends it through the chain of toxics, writes to the other side.
 
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -8,9 +12,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::bytes::{Bytes, BytesMut};
 
-use super::chain::{Chain, ClosedByToxic};
+use super::chain::Chain;
 use super::counters::Counter;
-use super::toxic::{Content, Parcel, ToxicSet};
+use super::splice::{Pipe, Side, Step};
+use super::timer::{Clockwork, Timer};
+use super::toxic::{Content, Cut, Parcel, ToxicSet};
 use super::{Direction, Protocol};
 
 /// How many bytes one read takes at most.
@@ -18,6 +24,9 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// How many bytes the first read takes at most; an idle connection costs no more memory than this each way.
 const READ_BYTES_MIN: usize = 4 * 1024;
+
+/// A pipe that takes in less than this at a time does not pay.
+const SPLICE_BYTES_MIN: usize = 16 * 1024;
 
 /// A pause longer than this between two chunks of a TCP stream begins a new burst.
 const BURST_PAUSE_MAX: Duration = Duration::from_millis(5);
@@ -27,13 +36,16 @@ const BURST_PAUSE_MAX: Duration = Duration::from_millis(5);
 pub(crate) enum LinkEnd {
     /// A toxic closed the connection, or the proxy went away.
     Closed,
-    /// The sender broke off, and all that it had sent is delivered; the other side is to see a failure, too.
+    /// The sender broke off, and all that it had sent is delivered, or a toxic breaks off: both sides are to see a reset.
     BrokenOff,
 }
 
-impl From<ClosedByToxic> for LinkEnd {
-    fn from(ClosedByToxic: ClosedByToxic) -> Self {
-        Self::Closed
+impl From<Cut> for LinkEnd {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Close => Self::Closed,
+            Cut::Reset => Self::BrokenOff,
+        }
     }
 }
 
@@ -68,10 +80,14 @@ impl Exchanges {
 pub(crate) struct LinkContext<'a> {
     pub(crate) direction: Direction,
     pub(crate) protocol: Protocol,
+    pub(crate) clockwork: Clockwork,
     /// The connection's number, which decides its chances.
     pub(crate) connection: u64,
     pub(crate) toxics: watch::Receiver<ToxicSet>,
     pub(crate) exchanges: &'a Exchanges,
+    /// Counts what came from the sender.
+    pub(crate) received: &'a Counter,
+    /// Counts what was delivered.
     pub(crate) bytes: &'a Counter,
     /// Told when this link's sender has ended.
     pub(crate) ended: watch::Sender<bool>,
@@ -127,79 +143,225 @@ impl ReadBuffer {
         }
         self.bytes.split().freeze()
     }
+
+    /// Whether the sender sends so much that a pipe pays.
+    fn is_outgrown(&self) -> bool {
+        self.size == READ_BYTES_MAX
+    }
+}
+
+/// What a link goes on with.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Next,
+    /// All is delivered, the end included.
+    Done,
+    /// The receiver takes no more.
+    ReceiverGone,
 }
 
 /// Carries one direction until its sender has ended and all was delivered, the end included, or its receiver has gone.
 ///
 /// A change of the toxics takes effect at once, on what is held, too. It never drops bytes unless a toxic does so.
-pub(crate) async fn run<R, W>(mut reader: R, mut writer: W, mut context: LinkContext<'_>) -> Result<(), LinkEnd>
+pub(crate) async fn run<R, W>(reader: R, writer: W, context: LinkContext<'_>) -> Result<(), LinkEnd>
 where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    R: AsyncRead + Side + Unpin,
+    W: AsyncWrite + Side + Unpin,
 {
-    let mut chain = Chain::new(context.direction, context.connection);
-    let mut units = Units::default();
-    let mut buffer = ReadBuffer::new();
-    let mut is_reading = true;
-    let timer = tokio::time::sleep(Duration::ZERO);
-    tokio::pin!(timer);
-    let set = context.toxics.borrow_and_update().clone();
-    chain.refit(&set, Instant::now())?;
+    let mut link = Link {
+        chain: Chain::new(context.direction, context.connection),
+        units: Units::default(),
+        buffer: ReadBuffer::new(),
+        timer: Timer::new(context.clockwork),
+        pipe: None,
+        is_reading: true,
+        reader,
+        writer,
+        context,
+    };
+    link.refit()?;
     loop {
-        chain.advance(Instant::now())?;
-        let head = match chain.ready() {
-            Some(Content::End) => {
-                // A receiver that has gone already needs no end.
-                writer.shutdown().await.ok();
+        link.chain.advance(Instant::now())?;
+        let turn = match link.pipe.take() {
+            Some(pipe) => link.splice(pipe).await?,
+            None => link.copy().await?,
+        };
+        match turn {
+            Turn::Next => {}
+            Turn::Done => return Ok(()),
+            Turn::ReceiverGone => {
+                drain(link.reader, &mut link.context.other_ended).await;
                 return Ok(());
             }
+        }
+    }
+}
+
+/// One direction at work.
+#[derive(Debug)]
+struct Link<'a, R, W> {
+    reader: R,
+    writer: W,
+    context: LinkContext<'a>,
+    chain: Chain,
+    units: Units,
+    buffer: ReadBuffer,
+    timer: Timer,
+    /// There while much is sent through a chain without toxics.
+    pipe: Option<Pipe>,
+    is_reading: bool,
+}
+
+impl<R, W> Link<'_, R, W>
+where
+    R: AsyncRead + Side + Unpin,
+    W: AsyncWrite + Side + Unpin,
+{
+    /// Puts the present toxics to work.
+    fn refit(&mut self) -> Result<(), LinkEnd> {
+        let set = self.context.toxics.borrow_and_update().clone();
+        Ok(self.chain.refit(&set, Instant::now())?)
+    }
+
+    /// Waits for one thing that can be done, and does it.
+    async fn copy(&mut self) -> Result<Turn, LinkEnd> {
+        let head = match self.chain.ready() {
+            Some(Content::End) => {
+                // A receiver that has gone already needs no end.
+                self.writer.shutdown().await.ok();
+                return Ok(Turn::Done);
+            }
             Some(Content::Abort) => return Err(LinkEnd::BrokenOff),
+            Some(Content::Close) => return Err(LinkEnd::Closed),
             Some(Content::Data(head)) => Some(head),
             None => None,
         };
-        let due = chain.due();
-        if let Some(due) = due
-            && timer.deadline() != due
-        {
-            timer.as_mut().reset(due);
-        }
-        buffer.make_room();
+        let due = self.chain.due();
+        self.buffer.make_room();
         tokio::select! {
             biased;
-            changed = context.toxics.changed() => {
+            changed = self.context.toxics.changed() => {
                 // The proxy drops its end when it is deleted.
                 changed.map_err(|_| LinkEnd::Closed)?;
-                let set = context.toxics.borrow_and_update().clone();
-                chain.refit(&set, Instant::now())?;
+                self.refit()?;
             }
-            () = &mut timer, if due.is_some() => {}
-            written = writer.write(head.as_ref().map_or(&[], Bytes::as_ref)), if head.is_some() => {
-                let Ok(written @ 1..) = written else {
-                    drain(reader, &mut context.other_ended).await;
-                    return Ok(());
-                };
-                context.bytes.add(u64::try_from(written).unwrap_or(u64::MAX));
-                chain.consume(written);
+            () = reached(&mut self.timer, due) => {}
+            written = self.writer.write(head.as_ref().map_or(&[], Bytes::as_ref)), if head.is_some() => {
+                return Ok(self.delivered(written));
             }
-            read = reader.read_buf(&mut buffer.bytes), if is_reading && chain.has_room() => {
-                let now = Instant::now();
-                let unit = units.of_chunk(&context, now);
+            read = self.reader.read_buf(&mut self.buffer.bytes), if self.is_reading && self.chain.has_room() => {
                 let content = match read {
-                    Ok(1..) => Content::Data(buffer.take()),
+                    Ok(read @ 1..) => {
+                        self.context.received.add(u64::try_from(read).unwrap_or(u64::MAX));
+                        Content::Data(self.buffer.take())
+                    }
                     Ok(0) => Content::End,
                     Err(_) => Content::Abort,
                 };
-                if !matches!(content, Content::Data(_)) {
-                    is_reading = false;
-                    context.ended.send_replace(true);
-                }
-                chain.push(Parcel { content, unit }, now);
+                self.take(content);
+                return Ok(self.write_at_once().await);
             }
             // When both senders have ended and a toxic keeps the end to itself, nothing can ever happen any more.
-            () = seen(&mut context.other_ended), if chain.has_swallowed_end() => {
+            () = seen(&mut self.context.other_ended), if self.chain.has_swallowed_end() => {
                 return Err(LinkEnd::Closed);
             }
         }
+        Ok(Turn::Next)
+    }
+
+    /// Writes what is ready if the receiver takes it at once, as most do, which saves a turn.
+    async fn write_at_once(&mut self) -> Turn {
+        let Some(Content::Data(head)) = self.chain.ready() else { return Turn::Next };
+        let attempt = poll_fn(|context| Poll::Ready(Pin::new(&mut self.writer).poll_write(context, &head))).await;
+        match attempt {
+            Poll::Ready(written) => self.delivered(written),
+            Poll::Pending => Turn::Next,
+        }
+    }
+
+    /// Takes note of a write.
+    fn delivered(&mut self, written: io::Result<usize>) -> Turn {
+        let Ok(written @ 1..) = written else { return Turn::ReceiverGone };
+        self.context.bytes.add(u64::try_from(written).unwrap_or(u64::MAX));
+        self.chain.consume(written);
+        if self.is_reading && self.buffer.is_outgrown() && self.chain.is_plain() {
+            self.open_pipe();
+        }
+        Turn::Next
+    }
+
+    /// Sends what came in through the chain.
+    fn take(&mut self, content: Content) {
+        let now = Instant::now();
+        let unit = self.units.of_chunk(&self.context, now);
+        if !matches!(content, Content::Data(_)) {
+            self.is_reading = false;
+            self.context.ended.send_replace(true);
+        }
+        self.chain.push(Parcel { content, unit }, now);
+    }
+
+    /// Goes over to a pipe where both sides are sockets and there is one to be had.
+    fn open_pipe(&mut self) {
+        // Either way the link is asked again only when it has grown once more.
+        self.buffer = ReadBuffer::new();
+        if self.reader.socket().is_some() && self.writer.socket().is_some() {
+            self.pipe = Pipe::open().ok();
+        }
+    }
+
+    /// One step through the pipe, which is put back if there may be another.
+    async fn splice(&mut self, mut pipe: Pipe) -> Result<Turn, LinkEnd> {
+        let (Some(from), Some(to)) = (self.reader.socket(), self.writer.socket()) else { return Ok(Turn::Next) };
+        let step = tokio::select! {
+            biased;
+            changed = self.context.toxics.changed() => {
+                changed.map_err(|_| LinkEnd::Closed)?;
+                None
+            }
+            step = pipe.step(from, to) => Some(step),
+        };
+        match step {
+            Some(Step::Taken(taken)) => {
+                self.context.received.add(u64::try_from(taken).unwrap_or(u64::MAX));
+                self.units.of_chunk(&self.context, Instant::now());
+                if taken >= SPLICE_BYTES_MIN {
+                    self.pipe = Some(pipe);
+                } else {
+                    self.leave(pipe)?;
+                }
+            }
+            Some(Step::Delivered(delivered)) => {
+                self.context.bytes.add(u64::try_from(delivered).unwrap_or(u64::MAX));
+                self.pipe = Some(pipe);
+            }
+            Some(Step::End) => self.take(Content::End),
+            Some(Step::Abort) => self.take(Content::Abort),
+            Some(Step::ReceiverGone) => return Ok(Turn::ReceiverGone),
+            None => {
+                // What is under way has passed where no toxic was.
+                self.leave(pipe)?;
+                self.refit()?;
+            }
+        }
+        Ok(Turn::Next)
+    }
+
+    /// Goes back to copying; what the pipe holds is next to be written.
+    fn leave(&mut self, pipe: Pipe) -> Result<(), LinkEnd> {
+        if !pipe.is_empty() {
+            let held = pipe.into_bytes().map_err(|_| LinkEnd::BrokenOff)?;
+            self.take(Content::Data(held));
+        }
+        Ok(())
+    }
+}
+
+/// Returns at `due`, if it ever comes.
+async fn reached(timer: &mut Timer, due: Option<Instant>) {
+    match due {
+        Some(due) => timer.until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -6,18 +6,53 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::connection::{self, ConnectionContext};
-
-/// How many connections of one proxy may be open; one more is closed at once and counted as refused.
-const CONNECTIONS_OPEN_MAX: usize = 16_384;
+use super::limit::Limits;
 
 /// How long the loop waits before it accepts again after the system could not give it a connection, for want of
 /// descriptors for example.
 const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
+
+/// The open connections of one proxy. They may outlive the listener that took them in.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    limits: Limits,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+    }
+
+    /// Serves a client; one too many is closed at once and counted as refused.
+    fn take(&self, client: TcpStream, number: u64, context: ConnectionContext) {
+        context.counters.connections_total.add(1);
+        let Some(place) = self.limits.admit(self.tasks.len()) else {
+            context.counters.connections_refused.add(1);
+            return;
+        };
+        let closing = self.closing.clone();
+        self.tasks.spawn(async move {
+            closing.run_until_cancelled(connection::serve(client, number, context)).await;
+            drop(place);
+        });
+    }
+
+    /// Closes every connection; when it returns, all of them are closed.
+    pub(crate) async fn close(&mut self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        *self = Self::new(self.limits.clone());
+    }
+}
 
 /// A listener at work.
 #[derive(Debug)]
@@ -33,12 +68,13 @@ impl Listener {
     pub(crate) async fn start(
         address: SocketAddr,
         numbers: Arc<AtomicU64>,
+        connections: Connections,
         context: ConnectionContext,
     ) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(accept(socket, numbers, context, stop.clone()));
+        let task = tokio::spawn(accept(socket, numbers, connections, context, stop.clone()));
         Ok(Self { address, stop, task })
     }
 
@@ -47,7 +83,7 @@ impl Listener {
         self.address
     }
 
-    /// Stops accepting and closes every connection; when it returns, the port is free.
+    /// Stops accepting; when it returns, the port is free. Connections go on.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         // The task fails only by a panic, which was reported, and the socket is closed either way.
@@ -55,27 +91,17 @@ impl Listener {
     }
 }
 
-async fn accept(socket: TcpListener, numbers: Arc<AtomicU64>, context: ConnectionContext, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            // A connection that panicked ends like any other: the proxy goes on.
-            Some(_) = connections.join_next() => {}
-            accepted = socket.accept() => match accepted {
-                Ok((client, _)) => {
-                    context.counters.connections_total.add(1);
-                    if connections.len() < CONNECTIONS_OPEN_MAX {
-                        let number = numbers.fetch_add(1, Ordering::Relaxed);
-                        connections.spawn(connection::serve(client, number, context.clone()));
-                    } else {
-                        context.counters.connections_refused.add(1);
-                    }
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_RETRY_WAIT).await,
-            },
+async fn accept(
+    socket: TcpListener,
+    numbers: Arc<AtomicU64>,
+    connections: Connections,
+    context: ConnectionContext,
+    stop: CancellationToken,
+) {
+    while let Some(accepted) = stop.run_until_cancelled(socket.accept()).await {
+        match accepted {
+            Ok((client, _)) => connections.take(client, numbers.fetch_add(1, Ordering::Relaxed), context.clone()),
+            Err(_) => tokio::time::sleep(ACCEPT_RETRY_WAIT).await,
         }
     }
-    drop(socket);
-    connections.shutdown().await;
 }

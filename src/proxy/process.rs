@@ -70,6 +70,15 @@ pub fn socket_path(run_short_name: &str) -> Result<PathBuf, SocketPathError> {
     if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX { Err(SocketPathError::TooLong(path)) } else { Ok(path) }
 }
 
+/// Where the proxies of a process may listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenScope {
+    /// On loopback addresses.
+    Loopback,
+    /// Also where others can reach them.
+    Any,
+}
+
 /// A proxy process that this process started. It is not killed when this value is dropped, or when this process ends.
 #[derive(Debug)]
 pub struct ProxyProcess {
@@ -90,6 +99,7 @@ impl ProxyProcess {
         socket: &Path,
         seed: u64,
         time_limit: Option<Duration>,
+        scope: ListenScope,
     ) -> Result<Self, ProxyError> {
         let mut admin = OsStr::new("unix:").to_owned();
         admin.push(socket);
@@ -97,6 +107,12 @@ impl ProxyProcess {
         command.arg("proxy").arg("--detach").arg("--admin").arg(admin).arg("--seed").arg(seed.to_string());
         if let Some(limit) = time_limit {
             command.arg("--time-limit").arg(format_duration(limit));
+        }
+        match scope {
+            ListenScope::Loopback => {}
+            ListenScope::Any => {
+                command.arg("--listen-any");
+            }
         }
         // It reads nothing, and what it writes after its start is of no use, since nobody may be there to read it.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

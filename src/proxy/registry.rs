@@ -4,24 +4,27 @@
 //! from a watch channel.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::Instant;
 
-use super::connection::ConnectionContext;
-use super::counters::{ProxyCounters, Stats};
+use super::audit::{Audit, AuditKind};
+use super::counters::Stats;
 use super::lease::{Deadlines, Lease};
-use super::listener::Listener;
-use super::toxic::{ActiveToxic, ToxicError, ToxicPatch, ToxicSet, ToxicSpec};
-use super::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
+use super::limit::Limits;
+use super::running::{Proxy, ProxyChange, ProxyView, Standing};
+use super::toxic::{ActiveToxic, ToxicError, ToxicPatch, ToxicSpec};
+use super::{ListenAddress, ProxySpec};
 use crate::unit::ProxyName;
+
+/// How long what is under way may take to arrive when the proxies are closed.
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
+
+/// Connections on which no byte moves for so long have nothing under way.
+const DRAIN_SILENCE: Duration = Duration::from_millis(100);
 
 /// Why something could not be done to a proxy.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,8 @@ pub(crate) enum RegistryError {
         #[source]
         source: io::Error,
     },
+    #[error("`{0}` can be reached by others: listen on a loopback address, or start the proxy with `--listen-any`")]
+    Reachable(SocketAddr),
     #[error("the lease has lapsed: renew it before a fault is injected")]
     LeaseLapsed,
     #[error("the toxic cannot be changed")]
@@ -47,104 +52,35 @@ pub(crate) enum RegistryError {
 }
 
 /// A proxy that is to be made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewProxy {
     pub(crate) name: ProxyName,
     pub(crate) spec: ProxySpec,
     /// Whether it listens; what is not said is yes for a new proxy, and no change for one that is there.
     pub(crate) enabled: Option<bool>,
+    pub(crate) refuse: bool,
     pub(crate) toxics: Vec<ToxicSpec>,
 }
 
-/// A change of a proxy; what is `None` stays.
-#[derive(Debug, Default)]
-pub(crate) struct ProxyChange {
-    pub(crate) listen: Option<ListenAddress>,
-    pub(crate) upstream: Option<UpstreamAddress>,
-    pub(crate) protocol: Option<Protocol>,
-    pub(crate) enabled: Option<bool>,
-}
-
-/// A proxy as the admin API shows it.
-#[derive(Debug, Serialize)]
-pub(crate) struct ProxyView {
-    name: ProxyName,
-    listen: ListenAddress,
-    upstream: UpstreamAddress,
-    protocol: Protocol,
-    enabled: bool,
-    toxics: Vec<ToxicSpec>,
-}
-
-impl ProxyView {
-    pub(crate) fn name(&self) -> &ProxyName {
-        &self.name
+impl NewProxy {
+    /// Whether a proxy that is there is this one already. A port that the system chose is as good as any.
+    fn is(&self, present: &ProxySpec) -> bool {
+        let ListenAddress(asked) = self.spec.listen;
+        let ListenAddress(bound) = present.listen;
+        let listens = asked == bound || (asked.port() == 0 && asked.ip() == bound.ip());
+        listens && self.spec.upstream == present.upstream && self.spec.protocol == present.protocol
     }
 }
 
-impl fmt::Display for ProxyView {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {} -> {}", self.name, self.listen, self.upstream)
-    }
-}
-
+/// What holds for all proxies of a process.
 #[derive(Debug)]
-struct Proxy {
-    /// Its `listen` is the bound address once it has been bound.
-    spec: ProxySpec,
-    /// None while it is disabled.
-    listener: Option<Listener>,
-    toxics: watch::Sender<ToxicSet>,
-    counters: Arc<ProxyCounters>,
-    connection_numbers: Arc<AtomicU64>,
-}
-
-impl Proxy {
-    fn new(spec: ProxySpec) -> Self {
-        Self {
-            spec,
-            listener: None,
-            toxics: watch::Sender::new(ToxicSet::default()),
-            counters: Arc::default(),
-            connection_numbers: Arc::default(),
-        }
-    }
-
-    async fn enable(&mut self) -> Result<(), RegistryError> {
-        if self.listener.is_some() {
-            return Ok(());
-        }
-        let context = ConnectionContext {
-            upstream: self.spec.upstream.clone(),
-            protocol: self.spec.protocol,
-            toxics: self.toxics.subscribe(),
-            counters: Arc::clone(&self.counters),
-        };
-        let ListenAddress(address) = self.spec.listen;
-        let listener = Listener::start(address, Arc::clone(&self.connection_numbers), context)
-            .await
-            .map_err(|source| RegistryError::Listen { address, source })?;
-        self.spec.listen = ListenAddress(listener.address());
-        self.listener = Some(listener);
-        Ok(())
-    }
-
-    async fn disable(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            listener.stop().await;
-        }
-    }
-
-    fn view(&self, name: &ProxyName) -> ProxyView {
-        ProxyView {
-            name: name.clone(),
-            listen: self.spec.listen,
-            upstream: self.spec.upstream.clone(),
-            protocol: self.spec.protocol,
-            enabled: self.listener.is_some(),
-            toxics: self.toxics.borrow().iter().map(|toxic| toxic.spec.clone()).collect(),
-        }
-    }
+pub(crate) struct Rules {
+    /// The seed from which all chances are drawn.
+    pub(crate) seed: u64,
+    /// Whether a proxy may listen where others can reach it.
+    pub(crate) listen_any: bool,
+    pub(crate) limits: Limits,
+    pub(crate) audit: Audit,
 }
 
 /// All that the lock guards.
@@ -167,7 +103,7 @@ impl State {
         }
     }
 
-    fn add_toxic(&mut self, seed: u64, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
+    fn add_toxic(&mut self, rules: &Rules, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
         self.refuse_after_lapse()?;
         let (name, present) =
             self.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
@@ -176,96 +112,223 @@ impl State {
             return Err(RegistryError::ToxicExists { proxy: proxy.to_owned(), toxic: spec.name.to_string() });
         }
         self.toxics_made += 1;
-        present.toxics.send_replace(set.with(ActiveToxic::new(self.toxics_made, spec, name, seed)));
+        rules.audit.tell(AuditKind::ToxicAdded, Some(proxy), Some(&spec));
+        present.toxics.send_replace(set.with(ActiveToxic::new(self.toxics_made, spec, name, rules.seed)));
         Ok(())
     }
 
-    async fn create(&mut self, seed: u64, new: NewProxy) -> Result<ProxyView, RegistryError> {
+    async fn create(&mut self, rules: &Rules, new: NewProxy) -> Result<ProxyView, RegistryError> {
         if self.proxies.contains_key(&new.name) {
             return Err(RegistryError::ProxyExists(new.name));
         }
+        rules.check_listen(new.spec.listen)?;
         let enabled = new.enabled.unwrap_or(true);
-        if !enabled || !new.toxics.is_empty() {
+        if !enabled || new.refuse || !new.toxics.is_empty() {
             self.refuse_after_lapse()?;
         }
-        let mut proxy = Proxy::new(new.spec);
-        if enabled {
-            proxy.enable().await?;
-        }
+        let mut proxy = Proxy::new(new.spec.clone(), rules.limits.clone());
+        proxy.put(Standing { spec: new.spec, enabled, refuse: new.refuse }).await?;
+        rules.audit.tell_with(
+            AuditKind::ProxyCreated,
+            Some(new.name.as_str()),
+            None,
+            Some(proxy.view(&new.name).to_string()),
+        );
         self.proxies.insert(new.name.clone(), proxy);
         for toxic in new.toxics {
-            if let Err(error) = self.add_toxic(seed, new.name.as_str(), toxic) {
-                self.delete(new.name.as_str()).await?;
+            if let Err(error) = self.add_toxic(rules, new.name.as_str(), toxic) {
+                self.delete(rules, new.name.as_str()).await?;
                 return Err(error);
             }
         }
         Ok(self.proxy(new.name.as_str())?.view(&new.name))
     }
 
-    async fn update(&mut self, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
-        if change.enabled == Some(false) {
+    async fn update(&mut self, rules: &Rules, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
+        if change.is_fault() {
             self.refuse_after_lapse()?;
+        }
+        if let Some(listen) = change.listen {
+            rules.check_listen(listen)?;
         }
         let Some((key, _)) = self.proxies.get_key_value(name) else {
             return Err(RegistryError::NoProxy(name.to_owned()));
         };
         let key = key.clone();
         let proxy = self.proxies.get_mut(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))?;
-        let before = proxy.spec.clone();
-        let was_enabled = proxy.listener.is_some();
-        let spec = ProxySpec {
-            listen: change.listen.unwrap_or(before.listen),
-            upstream: change.upstream.unwrap_or_else(|| before.upstream.clone()),
-            protocol: change.protocol.unwrap_or(before.protocol),
-        };
-        let enabled = change.enabled.unwrap_or(was_enabled);
-        if spec != before || !enabled {
-            proxy.disable().await;
-            proxy.spec = spec;
-        }
-        if enabled && let Err(error) = proxy.enable().await {
-            // A change that can not be made changes nothing.
-            proxy.spec = before;
-            if was_enabled {
-                proxy.enable().await?;
-            }
-            return Err(error);
-        }
-        Ok(proxy.view(&key))
+        proxy.change(change).await?;
+        let view = proxy.view(&key);
+        rules.audit.tell_with(AuditKind::ProxyChanged, Some(name), None, Some(view.to_string()));
+        Ok(view)
     }
 
-    async fn delete(&mut self, name: &str) -> Result<(), RegistryError> {
+    async fn delete(&mut self, rules: &Rules, name: &str) -> Result<(), RegistryError> {
         let mut proxy = self.proxies.remove(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))?;
-        proxy.disable().await;
+        proxy.close().await;
+        rules.audit.tell(AuditKind::ProxyDeleted, Some(name), None);
         Ok(())
+    }
+
+    fn change_toxic(
+        &self,
+        rules: &Rules,
+        proxy: &str,
+        toxic: &str,
+        patch: ToxicPatch,
+    ) -> Result<ToxicSpec, RegistryError> {
+        self.refuse_after_lapse()?;
+        let toxics = &self.proxy(proxy)?.toxics;
+        let set = toxics.borrow().clone();
+        let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
+        let is_renewed = patch.sets_ttl();
+        let spec = patch.apply(&present.spec)?;
+        toxics.send_replace(set.with_changed(present.changed(spec.clone(), is_renewed)));
+        rules.audit.tell(AuditKind::ToxicChanged, Some(proxy), Some(&spec));
+        Ok(spec)
+    }
+
+    fn remove_toxic(&self, rules: &Rules, proxy: &str, toxic: &str, event: AuditKind) -> Result<(), RegistryError> {
+        let toxics = &self.proxy(proxy)?.toxics;
+        let set = toxics.borrow().clone();
+        let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
+        toxics.send_replace(set.without(toxic));
+        rules.audit.tell(event, Some(proxy), Some(&present.spec));
+        Ok(())
+    }
+
+    /// Makes a proxy, or makes the one of the name what is asked for; its toxics stay if its addresses do.
+    async fn put(&mut self, rules: &Rules, new: NewProxy) -> Result<ProxyView, RegistryError> {
+        let name = new.name.clone();
+        match self.proxies.get(&name).map(|proxy| new.is(proxy.spec())) {
+            Some(true) => {
+                let change = ProxyChange { enabled: new.enabled, ..ProxyChange::default() };
+                self.update(rules, name.as_str(), change).await
+            }
+            Some(false) => {
+                self.delete(rules, name.as_str()).await?;
+                self.create(rules, new).await
+            }
+            None => self.create(rules, new).await,
+        }
+    }
+
+    /// Goes over from one list of proxies to another; toxics and proxies that are in neither are left alone.
+    async fn reload(
+        &mut self,
+        rules: &Rules,
+        before: &[NewProxy],
+        after: &[NewProxy],
+    ) -> Result<Vec<ProxyView>, RegistryError> {
+        for old in before {
+            let stays = after.iter().any(|new| new.name == old.name);
+            if !stays && self.proxies.contains_key(&old.name) {
+                self.delete(rules, old.name.as_str()).await?;
+            }
+        }
+        let mut views = Vec::with_capacity(after.len());
+        for new in after {
+            let old = before.iter().find(|old| old.name == new.name);
+            let name = new.name.as_str();
+            if self.proxies.get(&new.name).is_some_and(|proxy| new.is(proxy.spec())) {
+                let enabled = Some(new.enabled.unwrap_or(true));
+                let change = ProxyChange { enabled, refuse: Some(new.refuse), ..ProxyChange::default() };
+                self.update(rules, name, change).await?;
+                self.exchange_toxics(rules, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
+            } else {
+                self.put(rules, new.clone()).await?;
+            }
+            views.push(self.proxy(name)?.view(&new.name));
+        }
+        Ok(views)
+    }
+
+    /// Takes away the toxics of one list, and puts those of another in place; one that is in both goes on undisturbed.
+    fn exchange_toxics(
+        &mut self,
+        rules: &Rules,
+        proxy: &str,
+        before: &[ToxicSpec],
+        after: &[ToxicSpec],
+    ) -> Result<(), RegistryError> {
+        let is_there = |state: &Self, name: &str| -> Result<bool, RegistryError> {
+            Ok(state.proxy(proxy)?.toxics.borrow().get(name).is_some())
+        };
+        for old in before.iter().filter(|old| !after.contains(old)) {
+            if is_there(self, old.name.as_str())? {
+                self.remove_toxic(rules, proxy, old.name.as_str(), AuditKind::ToxicRemoved)?;
+            }
+        }
+        for new in after.iter().filter(|new| !before.contains(new)) {
+            if is_there(self, new.name.as_str())? {
+                self.remove_toxic(rules, proxy, new.name.as_str(), AuditKind::ToxicRemoved)?;
+            }
+            self.add_toxic(rules, proxy, new.clone())?;
+        }
+        Ok(())
+    }
+
+    /// When the first toxic is to be dropped.
+    fn next_expiry(&self) -> Option<Instant> {
+        let sets = self.proxies.values().map(|proxy| proxy.toxics.borrow().clone());
+        sets.flat_map(|set| set.iter().filter_map(|toxic| toxic.expires).collect::<Vec<_>>()).min()
     }
 
     /// Drops every toxic and enables every proxy; the first one that can not listen is told, after all were tried.
     async fn reset(&mut self) -> Result<(), RegistryError> {
         let mut outcome = Ok(());
         for proxy in self.proxies.values_mut() {
-            proxy.toxics.send_replace(ToxicSet::default());
-            outcome = outcome.and(proxy.enable().await);
+            outcome = outcome.and(proxy.reset().await);
         }
         outcome
+    }
+
+    /// Waits until no byte moves any more, or nobody is left.
+    async fn fall_silent(&self) {
+        let moved = || self.proxies.values().map(|proxy| proxy.counters().bytes_moved()).sum::<u64>();
+        let is_open = || self.proxies.values().any(|proxy| proxy.counters().connections_open.get() > 0);
+        let mut before = moved();
+        while is_open() {
+            tokio::time::sleep(DRAIN_SILENCE).await;
+            let now = moved();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
+impl Rules {
+    fn check_listen(&self, ListenAddress(address): ListenAddress) -> Result<(), RegistryError> {
+        if address.ip().is_loopback() || self.listen_any { Ok(()) } else { Err(RegistryError::Reachable(address)) }
     }
 }
 
 /// The proxies of this process.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    seed: u64,
+    rules: Rules,
     state: Mutex<State>,
     deadlines: watch::Sender<Deadlines>,
 }
 
 impl Registry {
-    pub(crate) fn new(seed: u64, deadlines: watch::Sender<Deadlines>) -> Self {
-        Self { seed, state: Mutex::default(), deadlines }
+    pub(crate) fn new(rules: Rules, deadlines: watch::Sender<Deadlines>) -> Self {
+        Self { rules, state: Mutex::default(), deadlines }
     }
 
     async fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().await
+    }
+
+    /// Sees to it that the next toxic to be dropped is waited for.
+    fn plan_expiry(&self, state: &State) {
+        let toxic = state.next_expiry();
+        self.deadlines.send_if_modified(|deadlines| {
+            let is_new = deadlines.toxic != toxic;
+            deadlines.toxic = toxic;
+            is_new
+        });
     }
 
     pub(crate) async fn views(&self) -> Vec<ProxyView> {
@@ -279,15 +342,18 @@ impl Registry {
     }
 
     pub(crate) async fn create(&self, new: NewProxy) -> Result<ProxyView, RegistryError> {
-        self.lock().await.create(self.seed, new).await
+        let mut state = self.lock().await;
+        let view = state.create(&self.rules, new).await;
+        self.plan_expiry(&state);
+        view
     }
 
     pub(crate) async fn update(&self, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
-        self.lock().await.update(name, change).await
+        self.lock().await.update(&self.rules, name, change).await
     }
 
     pub(crate) async fn delete(&self, name: &str) -> Result<(), RegistryError> {
-        self.lock().await.delete(name).await
+        self.lock().await.delete(&self.rules, name).await
     }
 
     /// Makes proxies, replacing those of the same name that differ. The first failure ends it; what was made stays.
@@ -295,26 +361,33 @@ impl Registry {
         let mut state = self.lock().await;
         let mut views = Vec::with_capacity(proxies.len());
         for new in proxies {
-            let name = new.name.clone();
-            let present = state.proxies.get(&name).map(|proxy| proxy.spec == new.spec);
-            let view = match present {
-                Some(true) => {
-                    let change = ProxyChange { enabled: new.enabled, ..ProxyChange::default() };
-                    state.update(name.as_str(), change).await?
-                }
-                Some(false) => {
-                    state.delete(name.as_str()).await?;
-                    state.create(self.seed, new).await?
-                }
-                None => state.create(self.seed, new).await?,
-            };
-            views.push(view);
+            views.push(state.put(&self.rules, new).await?);
         }
+        self.plan_expiry(&state);
         Ok(views)
     }
 
+    /// Goes over from one list of proxies to another. Where that fails, the first list is put back.
+    pub(crate) async fn reload(
+        &self,
+        before: &[NewProxy],
+        after: &[NewProxy],
+    ) -> Result<Vec<ProxyView>, RegistryError> {
+        let mut state = self.lock().await;
+        let outcome = state.reload(&self.rules, before, after).await;
+        if outcome.is_err() {
+            state.reload(&self.rules, after, before).await?;
+        }
+        self.plan_expiry(&state);
+        outcome
+    }
+
     pub(crate) async fn reset(&self) -> Result<(), RegistryError> {
-        self.lock().await.reset().await
+        let mut state = self.lock().await;
+        self.rules.audit.tell(AuditKind::Reset, None, None);
+        let outcome = state.reset().await;
+        self.plan_expiry(&state);
+        outcome
     }
 
     pub(crate) async fn toxics(&self, proxy: &str) -> Result<Vec<ToxicSpec>, RegistryError> {
@@ -330,7 +403,10 @@ impl Registry {
     }
 
     pub(crate) async fn add_toxic(&self, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
-        self.lock().await.add_toxic(self.seed, proxy, spec)
+        let mut state = self.lock().await;
+        state.add_toxic(&self.rules, proxy, spec)?;
+        self.plan_expiry(&state);
+        Ok(())
     }
 
     pub(crate) async fn change_toxic(
@@ -340,24 +416,28 @@ impl Registry {
         patch: ToxicPatch,
     ) -> Result<ToxicSpec, RegistryError> {
         let state = self.lock().await;
-        state.refuse_after_lapse()?;
-        let toxics = &state.proxy(proxy)?.toxics;
-        let set = toxics.borrow().clone();
-        let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
-        let spec = patch.apply(&present.spec)?;
-        toxics.send_replace(set.with_changed(present.changed(spec.clone())));
+        let spec = state.change_toxic(&self.rules, proxy, toxic, patch)?;
+        self.plan_expiry(&state);
         Ok(spec)
     }
 
     pub(crate) async fn remove_toxic(&self, proxy: &str, toxic: &str) -> Result<(), RegistryError> {
+        self.lock().await.remove_toxic(&self.rules, proxy, toxic, AuditKind::ToxicRemoved)
+    }
+
+    /// Drops the toxics whose time to live is over.
+    pub(crate) async fn expire(&self) {
         let state = self.lock().await;
-        let toxics = &state.proxy(proxy)?.toxics;
-        let set = toxics.borrow().clone();
-        if set.get(toxic).is_none() {
-            return Err(no_toxic(proxy, toxic));
+        let now = Instant::now();
+        for (name, proxy) in &state.proxies {
+            let set = proxy.toxics.borrow().clone();
+            for toxic in set.iter().filter(|toxic| toxic.expires.is_some_and(|expires| expires <= now)) {
+                let removed =
+                    state.remove_toxic(&self.rules, name.as_str(), toxic.spec.name.as_str(), AuditKind::ToxicExpired);
+                removed.expect("invariant: the lock is held since the toxic was seen");
+            }
         }
-        toxics.send_replace(set.without(toxic));
-        Ok(())
+        self.plan_expiry(&state);
     }
 
     /// Takes or renews the lease, and moves the end of the process if a time limit is given.
@@ -379,7 +459,9 @@ impl Registry {
         let mut state = self.lock().await;
         state.lease = state.lease.at(Instant::now());
         if state.lease == Lease::Lapsed {
+            self.rules.audit.tell(AuditKind::LeaseLapsed, None, None);
             state.reset().await?;
+            self.plan_expiry(&state);
             self.deadlines.send_modify(|deadlines| deadlines.lapse = None);
         }
         Ok(())
@@ -390,20 +472,24 @@ impl Registry {
         let proxies = state.proxies.iter();
         Stats {
             process: std::process::id(),
-            seed: self.seed,
+            seed: self.rules.seed,
             lease: state.lease.stats(Instant::now()),
-            proxies: proxies
-                .map(|(name, proxy)| (name.to_string(), proxy.counters.stats(&proxy.toxics.borrow())))
-                .collect(),
+            proxies: proxies.map(|(name, proxy)| (name.to_string(), proxy.stats())).collect(),
         }
     }
 
-    /// Stops every proxy; their ports are free when it returns.
+    /// Stops every proxy; their ports are free when it returns. What is under way may still arrive, for a bounded time.
     pub(crate) async fn close(&self) {
         let mut state = self.lock().await;
         for proxy in state.proxies.values_mut() {
-            proxy.disable().await;
+            proxy.drain().await;
         }
+        // Whoever goes on beyond the limit is cut off.
+        tokio::time::timeout(DRAIN_WAIT, state.fall_silent()).await.ok();
+        for proxy in state.proxies.values_mut() {
+            proxy.close().await;
+        }
+        self.rules.audit.tell(AuditKind::Closed, None, None);
     }
 }
 

@@ -9,9 +9,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::admin::{Admin, AdminAddress, AdminListenError, AdminListener, WireError, parse_proxies};
+use super::admin::{Admin, AdminAddress, AdminListenError, AdminListener, ProxyEntry, WireError};
+use super::audit::Audit;
 use super::lease::{Deadlines, Expired, expired};
-use super::registry::{Registry, RegistryError};
+use super::limit::{CONNECTIONS_MAX_DEFAULT, Limits};
+use super::registry::{NewProxy, Registry, RegistryError, Rules};
+use crate::unit::Secret;
 
 /// How long the requests that are under way may hold up the end of the process.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
@@ -28,6 +31,14 @@ pub struct ServerOptions {
     pub seed: u64,
     /// After how long the process ends by itself; a lease may move it.
     pub time_limit: Option<Duration>,
+    /// Whether proxies may listen where others can reach them; with a token the admin API may, too.
+    pub listen_any: bool,
+    /// What every call of the admin API must bear; none by default.
+    pub token: Option<Secret>,
+    /// How many connections of one proxy may be open; default 16,384, and never more than the process has descriptors for.
+    pub connections_max: Option<usize>,
+    /// Where changes are told.
+    pub audit: Audit,
 }
 
 /// Why the process can not serve.
@@ -63,6 +74,7 @@ impl From<RegistryError> for ConfigurationError {
 pub struct Server {
     listener: AdminListener,
     registry: Arc<Registry>,
+    token: Option<Secret>,
     deadlines: watch::Receiver<Deadlines>,
 }
 
@@ -72,11 +84,18 @@ impl Server {
     /// # Errors
     /// The address is taken or can be reached by others.
     pub async fn bind(options: &ServerOptions) -> Result<Self, ServerError> {
-        let listener = AdminListener::bind(&options.admin).await?;
+        let open_to_others = options.listen_any && options.token.is_some();
+        let listener = AdminListener::bind(&options.admin, open_to_others).await?;
         let end = options.time_limit.map(|limit| Instant::now() + limit);
-        let (sender, deadlines) = watch::channel(Deadlines { lapse: None, end });
-        let registry = Arc::new(Registry::new(options.seed, sender));
-        Ok(Self { listener, registry, deadlines })
+        let (sender, deadlines) = watch::channel(Deadlines { end, ..Deadlines::default() });
+        let rules = Rules {
+            seed: options.seed,
+            listen_any: options.listen_any,
+            limits: Limits::of_system(options.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT)),
+            audit: options.audit.clone(),
+        };
+        let registry = Arc::new(Registry::new(rules, sender));
+        Ok(Self { listener, registry, token: options.token.clone(), deadlines })
     }
 
     /// Where the admin API listens, with the port that the system chose if it was asked to.
@@ -85,13 +104,10 @@ impl Server {
         self.listener.address()
     }
 
-    /// Makes the proxies of a list in JSON, as in `POST /populate`; says of each `name: listen -> upstream`.
-    ///
-    /// # Errors
-    /// The list is not valid, or a proxy can not listen.
-    pub async fn populate(&self, json: &[u8]) -> Result<Vec<String>, ConfigurationError> {
-        let views = self.registry.populate(parse_proxies(json)?).await?;
-        Ok(views.iter().map(ToString::to_string).collect())
+    /// Its list of proxies, which can be changed while it serves.
+    #[must_use]
+    pub fn list(&self) -> ProxyList {
+        ProxyList { registry: Arc::clone(&self.registry), entries: Vec::new() }
     }
 
     /// Serves until `stop` resolves, a shutdown is asked for, or the time limit is over; then stops every proxy.
@@ -99,11 +115,11 @@ impl Server {
     /// # Errors
     /// The admin API broke.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, registry, deadlines } = self;
+        let Self { listener, registry, token, deadlines } = self;
         let asked = CancellationToken::new();
         let finish = CancellationToken::new();
         let routes = Admin { registry: Arc::clone(&registry), stop: asked.clone() }.routes();
-        let mut served = tokio::spawn(listener.serve(routes, finish.clone()));
+        let mut served = tokio::spawn(listener.serve(routes, token, finish.clone()));
         let early = tokio::select! {
             () = stop => None,
             () = asked.cancelled() => None,
@@ -126,6 +142,27 @@ impl Server {
     }
 }
 
+/// The proxies that a file asks for. What the admin API makes beside them is left alone.
+#[derive(Debug)]
+pub struct ProxyList {
+    registry: Arc<Registry>,
+    entries: Vec<NewProxy>,
+}
+
+impl ProxyList {
+    /// Goes over to other entries: what is the same goes on undisturbed, connections included. Says of each proxy
+    /// `name: listen -> upstream`.
+    ///
+    /// # Errors
+    /// An entry is not valid, and nothing is changed; or a proxy can not listen, and the entries before are put back.
+    pub async fn put(&mut self, entries: Vec<ProxyEntry>) -> Result<Vec<String>, ConfigurationError> {
+        let wanted = entries.into_iter().map(NewProxy::try_from).collect::<Result<Vec<_>, _>>()?;
+        let views = self.registry.reload(&self.entries, &wanted).await?;
+        self.entries = wanted;
+        Ok(views.iter().map(ToString::to_string).collect())
+    }
+}
+
 /// Acts on the deadlines; returns when the time limit is over.
 async fn keep_deadlines(registry: &Registry, mut deadlines: watch::Receiver<Deadlines>) {
     loop {
@@ -135,6 +172,7 @@ async fn keep_deadlines(registry: &Registry, mut deadlines: watch::Receiver<Dead
                     tokio::time::sleep(REOPEN_RETRY_WAIT).await;
                 }
             }
+            Expired::Toxic => registry.expire().await,
             Expired::TimeLimit | Expired::Abandoned => return,
         }
     }

@@ -57,6 +57,28 @@ impl fmt::Display for Direction {
     }
 }
 
+/// Whether a proxy can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyStanding {
+    /// It listens.
+    Listening,
+    /// It refuses new connections, and those that are open go on.
+    Refusing,
+    /// It does not listen, and no connection is open.
+    Down,
+}
+
+impl fmt::Display for ProxyStanding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Listening => "listening",
+            Self::Refusing => "refusing",
+            Self::Down => "down",
+        })
+    }
+}
+
 /// An address to listen on: `127.0.0.1:18474`, `[::1]:18474`, `localhost:18474`, or `:18474`, which is loopback too.
 ///
 /// Port 0 lets the system choose. An address that others can reach, such as `0.0.0.0:80`, must be written out.

@@ -12,7 +12,7 @@ use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
 use crate::plan::{Plan, TargetPlan};
-use crate::proxy::{AdminClient, AdminError, ProxyError, ProxyProcess, SocketPathError};
+use crate::proxy::{AdminClient, AdminError, ListenScope, ProxyError, ProxyProcess, SocketPathError};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
 use crate::unit::{Clock, Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
@@ -272,7 +272,11 @@ impl Stage {
             return Ok(());
         }
         let socket = crate::proxy::socket_path(options.short_name)?;
-        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, Some(PROXY_START_LIMIT)).await?;
+        // What others can reach is written out in the scenario.
+        let is_private = proxies.iter().all(|(_, spec)| spec.listen.0.ip().is_loopback());
+        let scope = if is_private { ListenScope::Loopback } else { ListenScope::Any };
+        let limit = Some(PROXY_START_LIMIT);
+        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, limit, scope).await?;
         started(ProcessKind::Proxy, process.pid(), socket.display().to_string());
         let client = process.client();
         self.proxy = Some(process);

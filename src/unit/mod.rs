@@ -3,6 +3,7 @@
 //! Owns: how a quantity is written, parsed and kept. Must not know: scenarios, runs, AWS, processes of ours.
 
 mod alarm;
+mod byte_rate;
 mod clock;
 mod date;
 mod digest;
@@ -22,6 +23,7 @@ mod redact;
 mod runtime_dir;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
+pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use date::Date;
 pub use digest::sha256_hex;

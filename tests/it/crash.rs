@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gameday::aws::{Aws, Connection};
 use gameday::event::{EventKind, FaultState, LogError, ProcessKind, RunState, read_log};
-use gameday::proxy::{AdminClient, ProxyProcess, ProxySpec, ToxicSpec};
+use gameday::proxy::{AdminClient, ListenScope, ProxyProcess, ProxySpec, ToxicSpec};
 use rustix::process::Signal;
 
 use crate::lambda::{Function, Lambda};
@@ -291,7 +291,7 @@ impl Arena {
             let name = "provider".parse().expect("a name");
             let program = Path::new(env!("CARGO_BIN_EXE_gameday"));
             let limit = Some(std::time::Duration::from_secs(60));
-            ProxyProcess::spawn(program, &proxy.socket, 1, limit).await.expect("a proxy");
+            ProxyProcess::spawn(program, &proxy.socket, 1, limit, ListenScope::Loopback).await.expect("a proxy");
             if let Some(spec) = &proxy.spec {
                 client.create_proxy(&name, spec).await.expect("a proxy");
             }

@@ -35,7 +35,17 @@ pub(crate) const EFFECTS: &[(&str, &str, &str)] = &[
     ),
     ("proxy_latency", "answers come late", "the_quickstart_passes_with_a_known_gap_and_leaves_nothing"),
     ("proxy_timeout", "no answer comes", "the_quickstart_passes_with_a_known_gap_and_leaves_nothing"),
+    ("proxy_bandwidth", "bytes come at the rate", PROXIED),
+    ("proxy_reset", "clients see a reset", PROXIED),
+    ("proxy_down", "open connections close, new ones are refused", PROXIED),
+    ("proxy_refuse", "new connections are refused", PROXIED),
+    ("proxy_slow_close", "the end comes late", PROXIED),
+    ("proxy_slicer", "bytes come one piece after another", PROXIED),
+    ("proxy_limit_data", "the answer breaks off at the byte", PROXIED),
 ];
+
+/// The test that injects each into a proxy process and undoes it.
+const PROXIED: &str = "every_fault_of_the_proxy_is_seen_by_its_clients_and_is_gone_after_its_undo";
 
 /// The test on MiniStack with `AUTH=true`, which evaluates policies.
 const DENIALS: &str = "a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing";

@@ -48,6 +48,13 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("ssm_parameter", "what caches readers have: an extension or an SDK may read late"),
     ("proxy_latency", "nothing: the proxy and its sockets are real"),
     ("proxy_timeout", "nothing: the proxy and its sockets are real"),
+    ("proxy_bandwidth", "nothing: the proxy and its sockets are real"),
+    ("proxy_reset", "nothing: the proxy and its sockets are real"),
+    ("proxy_down", "nothing: the proxy and its sockets are real"),
+    ("proxy_refuse", "nothing: the proxy and its sockets are real"),
+    ("proxy_slow_close", "nothing: the proxy and its sockets are real"),
+    ("proxy_slicer", "nothing: the proxy and its sockets are real"),
+    ("proxy_limit_data", "nothing: the proxy and its sockets are real"),
     ("exec", "nothing: the programs are real; what they do to a system is theirs to prove"),
     ("fis_experiment", "the extension's polling (up to 60 s), and every action that is not on Lambda"),
 ];
@@ -58,6 +65,13 @@ const ELSEWHERE: &[(&str, [&str; 3])] = &[
     ("exec", ["real programs", "–", "–"]),
     ("proxy_latency", ["the proxy itself", "–", "–"]),
     ("proxy_timeout", ["the proxy itself", "–", "–"]),
+    ("proxy_bandwidth", ["the proxy itself", "–", "–"]),
+    ("proxy_reset", ["the proxy itself", "–", "–"]),
+    ("proxy_down", ["the proxy itself", "–", "–"]),
+    ("proxy_refuse", ["the proxy itself", "–", "–"]),
+    ("proxy_slow_close", ["the proxy itself", "–", "–"]),
+    ("proxy_slicer", ["the proxy itself", "–", "–"]),
+    ("proxy_limit_data", ["the proxy itself", "–", "–"]),
 ];
 
 /// Why an emulator does not have a fault on something that it does have.

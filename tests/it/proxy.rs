@@ -8,8 +8,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use gameday::proxy::{
-    AdminClient, AdminError, Direction, Latency, LeaseStats, ProxyError, ProxyProcess, ProxySpec, Timeout, Toxic,
-    ToxicSpec, Toxicity,
+    AdminClient, AdminError, Direction, Distribution, Latency, LeaseStats, ListenScope, ProxyError, ProxyProcess,
+    ProxySpec, Timeout, Toxic, ToxicSpec, Toxicity,
 };
 use gameday::unit::{ProxyName, ToxicName};
 use rustix::process::{Pid, Signal};
@@ -19,31 +19,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long to wait between two looks at a condition.
 const POLL_WAIT: Duration = Duration::from_millis(10);
 
 /// Longer than an exchange without a fault takes on a slow and noisy machine.
-const QUICK_MAX: Duration = Duration::from_millis(250);
+pub(crate) const QUICK_MAX: Duration = Duration::from_millis(250);
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(crate) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+pub(crate) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[expect(clippy::disallowed_methods, reason = "a test of real time needs the real clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-fn gameday() -> &'static Path {
+pub(crate) fn gameday() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_gameday"))
 }
 
-async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long: {what}"))
 }
 
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     patiently(what, async {
         while !condition().await {
             tokio::time::sleep(POLL_WAIT).await;
@@ -53,7 +53,7 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 }
 
 /// A server that answers each request on a connection, for as long as the client likes.
-async fn http_server() -> SocketAddr {
+pub(crate) async fn http_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -70,19 +70,21 @@ async fn http_server() -> SocketAddr {
 }
 
 /// A proxy process with one proxy, `p`, in front of a server.
-struct Rig {
-    process: ProxyProcess,
-    client: AdminClient,
-    proxy: ProxyName,
-    listen: SocketAddr,
+pub(crate) struct Rig {
+    pub(crate) process: ProxyProcess,
+    pub(crate) client: AdminClient,
+    pub(crate) proxy: ProxyName,
+    pub(crate) listen: SocketAddr,
     directory: tempfile::TempDir,
 }
 
 impl Rig {
-    async fn start(upstream: SocketAddr) -> Self {
+    pub(crate) async fn start(upstream: SocketAddr) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("private/p.sock");
-        let process = ProxyProcess::spawn(gameday(), &socket, 7, Some(PATIENCE * 4)).await.expect("started");
+        let process = ProxyProcess::spawn(gameday(), &socket, 7, Some(PATIENCE * 4), ListenScope::Loopback)
+            .await
+            .expect("started");
         let client = process.client();
         let proxy: ProxyName = "p".parse().expect("a name");
         client.create_proxy(&proxy, &spec("127.0.0.1:0", upstream)).await.expect("created");
@@ -90,26 +92,26 @@ impl Rig {
         Self { process, client, proxy, listen, directory }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         connect(self.listen).await
     }
 
-    async fn add(&self, toxic: &ToxicSpec) {
+    pub(crate) async fn add(&self, toxic: &ToxicSpec) {
         self.client.add_toxic(&self.proxy, toxic).await.expect("added");
     }
 
-    async fn remove(&self, toxic: &ToxicSpec) -> bool {
+    pub(crate) async fn remove(&self, toxic: &ToxicSpec) -> bool {
         self.client.remove_toxic(&self.proxy, &toxic.name).await.expect("removed")
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.client.shutdown().await.expect("asked");
         let status = patiently("the process ends", self.process.wait()).await.expect("a status");
         assert_eq!(status.code(), Some(0));
     }
 }
 
-async fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).await.expect("connected");
     stream.set_nodelay(true).expect("no delay");
     stream
@@ -119,20 +121,27 @@ fn spec(listen: &str, upstream: SocketAddr) -> ProxySpec {
     serde_json::from_value(json!({"listen": listen, "upstream": upstream, "protocol": "http"})).expect("a spec")
 }
 
-fn toxic(name: &str, toxic: Toxic) -> ToxicSpec {
+pub(crate) fn toxic(name: &str, toxic: Toxic) -> ToxicSpec {
     let name: ToxicName = name.parse().expect("a name");
-    ToxicSpec { name, stream: Direction::Downstream, toxicity: Toxicity::ALL, toxic }
+    ToxicSpec { name, stream: Direction::Downstream, toxicity: Toxicity::ALL, toxic, ttl: None }
 }
 
 fn latency(millis: u64) -> ToxicSpec {
-    toxic("slow", Toxic::Latency(Latency { latency: Duration::from_millis(millis), jitter: Duration::ZERO }))
+    toxic(
+        "slow",
+        Toxic::Latency(Latency {
+            latency: Duration::from_millis(millis),
+            jitter: Duration::ZERO,
+            distribution: Distribution::Uniform,
+        }),
+    )
 }
 
 fn black_hole(millis: u64) -> ToxicSpec {
     toxic("hole", Toxic::Timeout(Timeout { timeout: Duration::from_millis(millis) }))
 }
 
-async fn exchange(stream: &mut TcpStream) -> io::Result<Duration> {
+pub(crate) async fn exchange(stream: &mut TcpStream) -> io::Result<Duration> {
     let began = now();
     let mut response = [0; RESPONSE.len()];
     let outcome = patiently("a response", async {
@@ -342,7 +351,7 @@ async fn a_taken_address_is_a_clear_error() {
 
     let rig = Rig::start(http_server().await).await;
     let socket = rig.directory.path().join("private/p.sock");
-    let second = ProxyProcess::spawn(gameday(), &socket, 1, Some(PATIENCE)).await;
+    let second = ProxyProcess::spawn(gameday(), &socket, 1, Some(PATIENCE), ListenScope::Loopback).await;
     let Err(ProxyError::Ended { complaint, .. }) = second else { panic!("{second:?}") };
     assert!(complaint.contains("p.sock"), "{complaint}");
     rig.client.version().await.expect("the first is unharmed");
@@ -444,12 +453,13 @@ async fn toxicity_picks_the_same_connections_for_the_same_seed() {
 }
 
 /// `gameday proxy` with its admin API on a port, started as a person would.
-async fn start_on_tcp(arguments: &[&str]) -> (Child, SocketAddr) {
+pub(crate) async fn start_on_tcp(arguments: &[&str]) -> (Child, SocketAddr) {
     let mut child = Command::new(gameday())
         .args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m"])
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .expect("started");
@@ -466,7 +476,7 @@ async fn start_on_tcp(arguments: &[&str]) -> (Child, SocketAddr) {
     (child, address)
 }
 
-async fn end(child: &mut Child, signal: Signal) {
+pub(crate) async fn end(child: &mut Child, signal: Signal) {
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).expect("it runs");
     rustix::process::kill_process(pid, signal).expect("signalled");
     let status = patiently("the process ends", child.wait()).await.expect("a status");
@@ -474,16 +484,22 @@ async fn end(child: &mut Child, signal: Signal) {
 }
 
 /// Plain HTTP calls, as a client of Toxiproxy makes them.
-struct Api {
-    admin: SocketAddr,
+pub(crate) struct Api {
+    pub(crate) admin: SocketAddr,
 }
 
 impl Api {
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.ask_with(method, path, body, &[]).await
     }
 
-    async fn ask_with(&self, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> (u16, Value) {
+    pub(crate) async fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
         let method = method.parse().expect("a method");
         let mut request = reqwest::Client::new().request(method, format!("http://{}{path}", self.admin));
         for (name, value) in headers {
@@ -561,18 +577,22 @@ async fn a_wrong_request_is_refused_with_a_reason_and_a_web_page_is_refused_at_a
         ("POST", "/proxies", json!("text"), 400, "not valid"),
         ("GET", "/proxies/x", Value::Null, 404, "proxy `x` not found"),
         ("DELETE", "/proxies/p/toxics/x", Value::Null, 404, "toxic `x` not found"),
-        ("POST", "/proxies/p/toxics", json!({"type": "latncy"}), 400, "`latency`, `timeout`"),
+        ("POST", "/proxies/p/toxics", json!({"type": "latncy"}), 400, "did you mean `latency`?"),
         ("POST", "/proxies/p/toxics", json!({"type": "latency", "stream": "up"}), 400, "`up` is not a stream"),
         ("POST", "/proxies/p/toxics", json!({"type": "latency", "attributes": {"latncy": 1}}), 400, "latncy"),
         ("POST", "/gameday/lease", json!({"ttl_ms": 0}), 400, "`ttl_ms` must be from 1"),
         ("GET", "/nothing", Value::Null, 404, "no such path"),
         ("PUT", "/proxies", Value::Null, 405, "method"),
+        ("POST", "/proxies", json!({"name": "q", "listen": "0.0.0.0:0", "upstream": "a:1"}), 400, "--listen-any"),
+        ("PATCH", "/proxies/p", json!({"listen": "[::]:0"}), 400, "--listen-any"),
+        ("POST", "/proxies/p/toxics", json!({"type": "latency", "ttl_ms": 0}), 400, "`ttl_ms`"),
+        ("POST", "/proxies/p/toxics", json!({"type": "slicer"}), 400, "average_size"),
     ] {
         let (given, answer) = api.ask(method, path, (!body.is_null()).then_some(body)).await;
         assert_eq!((given, &answer["status"]), (status, &json!(status)), "{method} {path} {answer}");
         assert!(answer["error"].as_str().is_some_and(|error| error.contains(expected)), "{method} {path} {answer}");
     }
-    for header in [("Origin", "https://evil.example"), ("Host", "evil.example")] {
+    for header in [("Origin", "https://evil.example"), ("Host", "evil.example"), ("User-Agent", "Mozilla/5.0")] {
         let (status, answer) = api.ask_with("POST", "/gameday/shutdown", None, &[header]).await;
         assert_eq!((status, &answer["status"]), (403, &json!(403)), "{header:?}");
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -15,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{AdminAddress, LeaseRequest};
-use crate::proxy::{ProxySpec, Stats, ToxicSpec};
-use crate::unit::{Failpoints, ProxyName, ToxicName, elapsed_ms, format_duration};
+use crate::proxy::{ProxySpec, ProxyStanding, Stats, ToxicSpec};
+use crate::unit::{Failpoints, ProxyName, Secret, ToxicName, elapsed_ms, format_duration};
 
 /// How long a call may take, connecting included.
 const CALL_WAIT: Duration = Duration::from_secs(5);
@@ -45,6 +46,9 @@ pub enum AdminError {
         #[source]
         source: io::Error,
     },
+    /// The token can not be sent in a header.
+    #[error("the token has characters that no header can carry")]
+    Token,
     /// No answer came in time. Whether the call took effect is not known.
     #[error("no answer to `{call}` from `{address}` within {}", format_duration(CALL_WAIT))]
     Timeout {
@@ -69,7 +73,7 @@ pub enum AdminError {
     Refused {
         /// Method and path.
         call: String,
-        /// The HTTP status: 400 not valid, 404 not found, 409 exists already or lease lapsed, 500 cannot listen.
+        /// The HTTP status: 400 not valid, 401 without the token, 404 not found, 409 exists already or lease lapsed, 500 cannot listen.
         status: u16,
         /// What the proxy says.
         reason: String,
@@ -98,6 +102,7 @@ pub enum AdminError {
 #[derive(Debug, Clone)]
 pub struct AdminClient {
     address: AdminAddress,
+    token: Option<Secret>,
     failpoints: Failpoints,
 }
 
@@ -105,13 +110,19 @@ impl AdminClient {
     /// A client of the admin API at an address. Nothing is connected yet.
     #[must_use]
     pub fn new(address: AdminAddress) -> Self {
-        Self { address, failpoints: Failpoints::default() }
+        Self { address, token: None, failpoints: Failpoints::default() }
     }
 
     /// The same client, with a point at which a crash test can end the process before and after each call.
     #[must_use]
     pub fn with_failpoints(self, failpoints: Failpoints) -> Self {
         Self { failpoints, ..self }
+    }
+
+    /// The same client, which bears a token with every call.
+    #[must_use]
+    pub fn with_token(self, token: Secret) -> Self {
+        Self { token: Some(token), ..self }
     }
 
     /// A client of the admin API on a Unix socket.
@@ -167,6 +178,31 @@ impl AdminClient {
         serde_json::from_value(spec)
             .map(Some)
             .map_err(|source| AdminError::Answer { call: format!("GET {path}"), source })
+    }
+
+    /// Whether a proxy can be reached, or `None` if there is no such proxy.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn standing(&self, name: &ProxyName) -> Result<Option<ProxyStanding>, AdminError> {
+        let view = present(self.call::<Value>(Method::GET, &format!("/proxies/{name}"), None).await)?;
+        let is = |view: &Value, key| view.get(key).and_then(Value::as_bool).unwrap_or_default();
+        Ok(view.map(|view| match (is(&view, "enabled"), is(&view, "refuse")) {
+            (true, false) => ProxyStanding::Listening,
+            (true, true) => ProxyStanding::Refusing,
+            (false, _) => ProxyStanding::Down,
+        }))
+    }
+
+    /// Lets a proxy be reached or not.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] with 404 without the proxy, 409 if the lease has lapsed; see [`AdminError`].
+    pub async fn put_standing(&self, name: &ProxyName, standing: ProxyStanding) -> Result<(), AdminError> {
+        let body = json!({
+            "enabled": standing != ProxyStanding::Down, "refuse": standing == ProxyStanding::Refusing,
+        });
+        self.send(Method::PATCH, &format!("/proxies/{name}"), Some(body)).await.map(drop)
     }
 
     /// Puts a toxic on a proxy; it works on live connections, too.
@@ -235,7 +271,7 @@ impl AdminClient {
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Bytes, AdminError> {
         let call = format!("{method} {path}");
         let body = body.map_or_else(String::new, |body| body.to_string());
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost")
@@ -243,6 +279,10 @@ impl AdminClient {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .expect("invariant: paths are made of names that are safe in a path");
+        if let Some(token) = &self.token {
+            let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+            request.headers_mut().insert(header::AUTHORIZATION, value.map_err(|_| AdminError::Token)?);
+        }
         self.failpoints.reach();
         let exchanged = tokio::time::timeout(CALL_WAIT, self.exchange(request, &call)).await;
         self.failpoints.reach();

@@ -4,13 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{AdminAddress, guard};
-use crate::unit::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, make_private};
+use super::AdminAddress;
+use super::guard::{self, Guard};
+use crate::unit::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, Secret, make_private};
 
 /// Why the admin API can not listen.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,7 @@ pub enum AdminListenError {
         source: io::Error,
     },
     /// Others could reach it.
-    #[error("`{0}` is not a loopback address: the admin API has no passwords")]
+    #[error("`{0}` can be reached by others: that needs `--listen-any` and a `--token`")]
     NotLoopback(SocketAddr),
     /// Its directory is open to others.
     #[error("the admin socket's directory cannot be used")]
@@ -45,7 +47,8 @@ pub(crate) enum AdminListener {
 impl AdminListener {
     /// Binds the address. A Unix socket is made with mode 0600 in a directory of mode 0700, which is made if missing;
     /// one that a dead process has left behind is replaced, one that answers is an error.
-    pub(crate) async fn bind(address: &AdminAddress) -> Result<Self, AdminListenError> {
+    /// What others can reach is bound only if `open_to_others` says so.
+    pub(crate) async fn bind(address: &AdminAddress, open_to_others: bool) -> Result<Self, AdminListenError> {
         let fail = |source| AdminListenError::Bind { address: address.clone(), source };
         match address {
             AdminAddress::Unix(path) => {
@@ -59,7 +62,7 @@ impl AdminListener {
                 Ok(Self::Unix(listener, path.clone()))
             }
             AdminAddress::Tcp(tcp) => {
-                if !tcp.ip().is_loopback() {
+                if !tcp.ip().is_loopback() && !open_to_others {
                     return Err(AdminListenError::NotLoopback(*tcp));
                 }
                 let listener = TcpListener::bind(tcp).await.map_err(fail)?;
@@ -78,7 +81,9 @@ impl AdminListener {
     }
 
     /// Serves `routes` until `stop`, then finishes the requests that are under way and removes the socket.
-    pub(crate) async fn serve(self, routes: Router, stop: CancellationToken) -> io::Result<()> {
+    pub(crate) async fn serve(self, routes: Router, token: Option<Secret>, stop: CancellationToken) -> io::Result<()> {
+        let guard = Guard { token, refuses_browsers: matches!(self, Self::Tcp(..)) };
+        let routes = routes.layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check));
         match self {
             Self::Unix(listener, path) => {
                 let stopped = async move {
@@ -90,7 +95,6 @@ impl AdminListener {
                 axum::serve(listener, routes).with_graceful_shutdown(stopped).await
             }
             Self::Tcp(listener, _) => {
-                let routes = routes.layer(axum::middleware::from_fn(guard::refuse_browsers));
                 axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
             }
         }
@@ -124,22 +128,22 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let path = root.path().join("gameday/a.sock");
         let address = AdminAddress::Unix(path.clone());
-        let first = AdminListener::bind(&address).await.expect("bound");
+        let first = AdminListener::bind(&address, false).await.expect("bound");
         let mode = |path: &Path| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(path.parent().expect("a parent"))), (0o600, 0o700));
 
-        let error = AdminListener::bind(&address).await.expect_err("the first still listens");
+        let error = AdminListener::bind(&address, false).await.expect_err("the first still listens");
         assert!(error.to_string().contains("a.sock"), "{error}");
         drop(first);
         assert!(path.exists(), "dropped without ceremony, as by a kill");
-        AdminListener::bind(&address).await.expect("the stale socket is replaced");
+        AdminListener::bind(&address, false).await.expect("the stale socket is replaced");
     }
 
     #[tokio::test]
     async fn an_admin_api_that_others_could_reach_is_refused() {
         let address = AdminAddress::Tcp("0.0.0.0:0".parse().expect("an address"));
-        assert!(matches!(AdminListener::bind(&address).await, Err(AdminListenError::NotLoopback(_))));
+        assert!(matches!(AdminListener::bind(&address, false).await, Err(AdminListenError::NotLoopback(_))));
         let long = AdminAddress::Unix(PathBuf::from(format!("/tmp/{}", "x".repeat(120))));
-        assert!(matches!(AdminListener::bind(&long).await, Err(AdminListenError::PathTooLong(_))));
+        assert!(matches!(AdminListener::bind(&long, false).await, Err(AdminListenError::PathTooLong(_))));
     }
 }

@@ -6,6 +6,7 @@ mod address;
 mod client;
 mod guard;
 mod listen;
+mod metrics;
 mod routes;
 mod wire;
 
@@ -14,5 +15,5 @@ pub use client::{AdminClient, AdminError};
 pub use listen::AdminListenError;
 pub(crate) use listen::AdminListener;
 pub(crate) use routes::Admin;
-pub(crate) use wire::LeaseRequest;
-pub(crate) use wire::{WireError, parse_proxies};
+pub use wire::{EntryProblem, ProxyEntry};
+pub(crate) use wire::{LeaseRequest, WireError};

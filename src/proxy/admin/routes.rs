@@ -6,17 +6,19 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::metrics;
 use super::wire::{self, LeaseRequest, WireError};
 use crate::proxy::counters::Stats;
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
-use crate::proxy::registry::{ProxyView, Registry, RegistryError};
+use crate::proxy::registry::{Registry, RegistryError};
+use crate::proxy::running::ProxyView;
 use crate::proxy::toxic::ToxicSpec;
 
 /// The longest request body.
@@ -44,6 +46,7 @@ impl Admin {
             )
             .route("/populate", post(populate))
             .route("/reset", post(reset))
+            .route("/metrics", get(show_metrics))
             .route("/gameday/lease", post(lease))
             .route("/gameday/stats", get(stats))
             .route("/gameday/shutdown", post(shutdown))
@@ -105,7 +108,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::ProxyExists(_) | RegistryError::ToxicExists { .. } | RegistryError::LeaseLapsed => {
                 StatusCode::CONFLICT
             }
-            RegistryError::Toxic(_) => StatusCode::BAD_REQUEST,
+            RegistryError::Toxic(_) | RegistryError::Reachable(_) => StatusCode::BAD_REQUEST,
             // As Toxiproxy does: the request is good, this machine can not do it.
             RegistryError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -120,9 +123,15 @@ async fn version() -> Json<serde_json::Value> {
     Json(json!({"version": env!("CARGO_PKG_VERSION"), "program": env!("CARGO_PKG_NAME")}))
 }
 
+async fn show_metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    let views = admin.registry.views().await;
+    let text = metrics::render(&admin.registry.stats().await, &views);
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+}
+
 async fn list_proxies(State(admin): State<Admin>) -> Json<BTreeMap<String, ProxyView>> {
     let views = admin.registry.views().await;
-    Json(views.into_iter().map(|view| (view.name().to_string(), view)).collect())
+    Json(views.into_iter().map(|view| (view.name.to_string(), view)).collect())
 }
 
 async fn create_proxy(State(admin): State<Admin>, body: Body) -> Answer<(StatusCode, Json<ProxyView>)> {

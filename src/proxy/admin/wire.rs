@@ -1,12 +1,14 @@
-//! The JSON that the admin API takes.
+//! The JSON that the admin API takes, and the file of proxies, which says the same.
 
+use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use crate::proxy::registry::{NewProxy, ProxyChange};
+use crate::proxy::registry::NewProxy;
+use crate::proxy::running::ProxyChange;
 use crate::proxy::toxic::{ToxicError, ToxicJson, ToxicSpec};
 use crate::proxy::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
-use crate::unit::{IdError, UnitError};
+use crate::unit::{IdError, ProxyName, UnitError, error_chain};
 
 /// Why a request's JSON can not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +30,9 @@ pub(crate) enum WireError {
 }
 
 /// A proxy in JSON. Toxiproxy's clients write an empty text for what they leave out.
-///
-/// `toxics` is ours for a new proxy: it is made with them, so that no connection slips through before. As Toxiproxy
-/// does, a change of a proxy takes no note of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProxyJson<T> {
+struct ChangeJson {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -43,29 +42,107 @@ pub(super) struct ProxyJson<T> {
     #[serde(default)]
     enabled: Option<bool>,
     #[serde(default)]
+    refuse: Option<bool>,
+    #[serde(default)]
     protocol: Option<Protocol>,
-    #[serde(default = "Option::default")]
-    toxics: Option<T>,
+    /// As Toxiproxy does, a change of a proxy takes no note of them.
+    #[serde(default, rename = "toxics")]
+    _toxics: IgnoredAny,
 }
 
-fn given(text: Option<String>) -> Option<String> {
+/// A proxy of the file of proxies, or of `POST /proxies`: Toxiproxy's fields, and `protocol`, `refuse` and `toxics`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyEntry {
+    /// Its name; needed.
+    #[serde(default)]
+    name: Option<String>,
+    /// Where clients connect; default a port of 127.0.0.1 that the system chooses.
+    #[serde(default)]
+    listen: Option<String>,
+    /// Where their bytes go, `host:port`; needed.
+    #[serde(default)]
+    upstream: Option<String>,
+    /// Whether it listens; default true.
+    #[serde(default)]
+    enabled: Option<bool>,
+    /// Whether new connections are refused while those that are open go on; default false.
+    #[serde(default)]
+    refuse: Option<bool>,
+    /// What passes through; default `tcp`, since a client that knows only Toxiproxy may send anything.
+    #[serde(default)]
+    protocol: Option<Protocol>,
+    /// The toxics that it has from the start, so that no connection slips through before.
+    #[serde(default)]
+    toxics: Option<Vec<ToxicJson>>,
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryProblem {
+    /// Which of its keys; none for the entry as a whole.
+    pub key: Option<&'static str>,
+    /// Which of the toxics, counted from 0, if the key is `toxics`.
+    pub toxic: Option<usize>,
+    /// What is wrong, a lowercase fragment.
+    pub text: String,
+}
+
+impl ProxyEntry {
+    /// Its name, if it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// All that is wrong with it.
+    #[must_use]
+    pub fn problems(&self) -> Vec<EntryProblem> {
+        let problem = |key, error: &dyn std::error::Error| EntryProblem { key, toxic: None, text: error_chain(error) };
+        let mut problems = Vec::new();
+        problems.extend(self.checked_name().err().map(|error| problem(self.name.is_some().then_some("name"), &error)));
+        problems.extend(self.checked_listen().err().map(|error| problem(Some("listen"), &error)));
+        let upstream = self.checked_upstream().err();
+        problems.extend(upstream.map(|error| problem(self.upstream.is_some().then_some("upstream"), &error)));
+        for (index, toxic) in self.toxics.iter().flatten().enumerate() {
+            if let Err(error) = ToxicSpec::try_from(toxic.clone()) {
+                problems.push(EntryProblem { toxic: Some(index), ..problem(Some("toxics"), &error) });
+            }
+        }
+        problems
+    }
+
+    fn checked_name(&self) -> Result<ProxyName, WireError> {
+        Ok(given(self.name.as_deref()).ok_or(WireError::Missing("name"))?.parse()?)
+    }
+
+    fn checked_listen(&self) -> Result<ListenAddress, WireError> {
+        Ok(given(self.listen.as_deref()).unwrap_or(":0").parse()?)
+    }
+
+    fn checked_upstream(&self) -> Result<UpstreamAddress, WireError> {
+        Ok(given(self.upstream.as_deref()).ok_or(WireError::Missing("upstream"))?.parse()?)
+    }
+}
+
+fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
-impl TryFrom<ProxyJson<Vec<ToxicJson>>> for NewProxy {
+impl TryFrom<ProxyEntry> for NewProxy {
     type Error = WireError;
 
-    fn try_from(json: ProxyJson<Vec<ToxicJson>>) -> Result<Self, WireError> {
+    fn try_from(entry: ProxyEntry) -> Result<Self, WireError> {
         Ok(Self {
-            name: given(json.name).ok_or(WireError::Missing("name"))?.parse()?,
+            name: entry.checked_name()?,
             spec: ProxySpec {
-                listen: given(json.listen).as_deref().unwrap_or(":0").parse()?,
-                upstream: given(json.upstream).ok_or(WireError::Missing("upstream"))?.parse()?,
-                // A client that knows only Toxiproxy may send anything through.
-                protocol: json.protocol.unwrap_or(Protocol::Tcp),
+                listen: entry.checked_listen()?,
+                upstream: entry.checked_upstream()?,
+                protocol: entry.protocol.unwrap_or(Protocol::Tcp),
             },
-            enabled: json.enabled,
-            toxics: json
+            enabled: entry.enabled,
+            refuse: entry.refuse.unwrap_or_default(),
+            toxics: entry
                 .toxics
                 .unwrap_or_default()
                 .into_iter()
@@ -80,22 +157,22 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, WireError> {
 }
 
 pub(super) fn parse_proxy(body: &[u8]) -> Result<NewProxy, WireError> {
-    parse::<ProxyJson<Vec<ToxicJson>>>(body)?.try_into()
+    parse::<ProxyEntry>(body)?.try_into()
 }
 
-/// Reads a list of proxies: the body of `POST /populate`, and Toxiproxy's configuration file.
-pub(crate) fn parse_proxies(body: &[u8]) -> Result<Vec<NewProxy>, WireError> {
-    parse::<Vec<ProxyJson<Vec<ToxicJson>>>>(body)?.into_iter().map(NewProxy::try_from).collect()
+/// Reads a list of proxies: the body of `POST /populate`.
+pub(super) fn parse_proxies(body: &[u8]) -> Result<Vec<NewProxy>, WireError> {
+    parse::<Vec<ProxyEntry>>(body)?.into_iter().map(NewProxy::try_from).collect()
 }
 
 pub(super) fn parse_change(name: &str, body: &[u8]) -> Result<ProxyChange, WireError> {
-    let json: ProxyJson<IgnoredAny> = parse(body)?;
-    if given(json.name).is_some_and(|asked| asked != name) {
+    let json: ChangeJson = parse(body)?;
+    if given(json.name.as_deref()).is_some_and(|asked| asked != name) {
         return Err(WireError::Renamed);
     }
-    let listen = given(json.listen).map(|text| text.parse::<ListenAddress>()).transpose()?;
-    let upstream = given(json.upstream).map(|text| text.parse::<UpstreamAddress>()).transpose()?;
-    Ok(ProxyChange { listen, upstream, protocol: json.protocol, enabled: json.enabled })
+    let listen = given(json.listen.as_deref()).map(str::parse::<ListenAddress>).transpose()?;
+    let upstream = given(json.upstream.as_deref()).map(str::parse::<UpstreamAddress>).transpose()?;
+    Ok(ProxyChange { listen, upstream, protocol: json.protocol, enabled: json.enabled, refuse: json.refuse })
 }
 
 pub(super) fn parse_toxic(body: &[u8]) -> Result<ToxicSpec, WireError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::{Direction, ToxicSpec};
 use crate::proxy::counters::Counter;
@@ -28,6 +29,8 @@ pub(crate) struct ActiveToxic {
     pub(crate) version: u64,
     pub(crate) spec: ToxicSpec,
     pub(crate) counters: Arc<ToxicCounters>,
+    /// When it is to be dropped.
+    pub(crate) expires: Option<Instant>,
     key: [u8; 32],
 }
 
@@ -41,12 +44,20 @@ impl ActiveToxic {
             .chain_update(spec.name.as_str())
             .finalize()
             .into();
-        Self { id, version: 0, spec, counters: Arc::default(), key }
+        let expires = expiry(&spec);
+        Self { id, version: 0, spec, counters: Arc::default(), expires, key }
     }
 
-    /// The same toxic with changed settings.
-    pub(crate) fn changed(&self, spec: ToxicSpec) -> Self {
-        Self { id: self.id, version: self.version + 1, spec, counters: Arc::clone(&self.counters), key: self.key }
+    /// The same toxic with changed settings; `is_renewed` begins its time to live anew.
+    pub(crate) fn changed(&self, spec: ToxicSpec, is_renewed: bool) -> Self {
+        Self {
+            id: self.id,
+            version: self.version + 1,
+            expires: if is_renewed { expiry(&spec) } else { self.expires },
+            spec,
+            counters: Arc::clone(&self.counters),
+            key: self.key,
+        }
     }
 
     /// This toxic's generator for one connection if the connection is one that it works on.
@@ -57,6 +68,10 @@ impl ActiveToxic {
         let chance: f64 = generator.random();
         (chance < self.spec.toxicity.ratio()).then_some(generator)
     }
+}
+
+fn expiry(spec: &ToxicSpec) -> Option<Instant> {
+    spec.ttl.map(|ttl| Instant::now() + ttl)
 }
 
 /// The toxics of a proxy in the order in which they were added; a change makes a new set.
@@ -102,6 +117,7 @@ mod tests {
             stream: Direction::Downstream,
             toxicity: Toxicity::try_from(toxicity).expect("a ratio"),
             toxic: Toxic::Timeout(Timeout { timeout: std::time::Duration::ZERO }),
+            ttl: None,
         };
         ActiveToxic::new(0, spec, &"p".parse().expect("a name"), seed)
     }

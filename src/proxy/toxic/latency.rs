@@ -4,31 +4,36 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Content, Parcel, TOXIC_WAIT_MS_MAX, ToxicCounters, ToxicError};
+use super::{Content, Distribution, Parcel, ToxicCounters, ToxicError, wait};
 
-/// Delays every chunk by `latency` ± `jitter`, counted from its receipt.
+/// Delays every chunk by `latency` and a deviation that `jitter` and `distribution` decide, counted from its receipt.
 ///
-/// The jitter is even over `[-jitter, +jitter]` and drawn once for a unit of traffic (an HTTP exchange, a burst of TCP
-/// chunks), so that a response keeps its shape; a delay is never below zero. Toxiproxy draws for each chunk.
+/// It is drawn once for a unit of traffic (an HTTP exchange, a burst of TCP chunks), so that a response keeps its shape;
+/// a delay is never below zero. Toxiproxy draws for each chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Latency {
-    /// The mean delay; the admin API counts it in whole milliseconds, at most a day.
+    /// The delay without its deviation; the admin API counts it in milliseconds, at most a day.
     pub latency: Duration,
-    /// The largest deviation from the mean, in the same unit.
+    /// How wide the deviation is, in the same unit.
     pub jitter: Duration,
+    /// How the deviation is spread.
+    pub distribution: Distribution,
 }
 
 /// The settings as the admin API writes them, in milliseconds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Attributes {
-    latency: u64,
-    jitter: u64,
+    #[serde(with = "wait")]
+    latency: Duration,
+    #[serde(with = "wait")]
+    jitter: Duration,
+    #[serde(skip_serializing_if = "Distribution::is_uniform")]
+    distribution: Distribution,
 }
 
 impl Latency {
@@ -40,21 +45,17 @@ impl TryFrom<Attributes> for Latency {
     type Error = ToxicError;
 
     fn try_from(attributes: Attributes) -> Result<Self, ToxicError> {
-        for (attribute, millis) in [("latency", attributes.latency), ("jitter", attributes.jitter)] {
-            if millis > TOXIC_WAIT_MS_MAX {
-                return Err(ToxicError::TooLong { attribute, millis });
-            }
-        }
         Ok(Self {
-            latency: Duration::from_millis(attributes.latency),
-            jitter: Duration::from_millis(attributes.jitter),
+            latency: wait::checked("latency", attributes.latency)?,
+            jitter: wait::checked("jitter", attributes.jitter)?,
+            distribution: attributes.distribution,
         })
     }
 }
 
 impl From<Latency> for Attributes {
-    fn from(latency: Latency) -> Self {
-        Self { latency: crate::unit::elapsed_ms(latency.latency), jitter: crate::unit::elapsed_ms(latency.jitter) }
+    fn from(Latency { latency, jitter, distribution }: Latency) -> Self {
+        Self { latency, jitter, distribution }
     }
 }
 
@@ -120,20 +121,13 @@ impl DelayLine {
         match self.drawn {
             Some(drawn) if drawn.unit == unit => drawn.delay,
             Some(_) | None => {
-                let delay = draw(self.settings, &mut self.generator);
+                let Latency { latency, jitter, distribution } = self.settings;
+                let delay = distribution.draw(latency, jitter, &mut self.generator);
                 self.drawn = Some(Drawn { unit, delay });
                 delay
             }
         }
     }
-}
-
-fn draw(settings: Latency, generator: &mut ChaCha8Rng) -> Duration {
-    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2);
-    let jitter = micros(settings.jitter);
-    let deviation = if jitter == 0 { 0 } else { generator.random_range(-jitter..=jitter) };
-    let delay = micros(settings.latency).saturating_add(deviation);
-    Duration::from_micros(u64::try_from(delay).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -146,7 +140,11 @@ mod tests {
     const MILLISECOND: Duration = Duration::from_millis(1);
 
     fn line(latency_ms: u64, jitter_ms: u64) -> DelayLine {
-        let settings = Latency { latency: Duration::from_millis(latency_ms), jitter: Duration::from_millis(jitter_ms) };
+        let settings = Latency {
+            latency: Duration::from_millis(latency_ms),
+            jitter: Duration::from_millis(jitter_ms),
+            distribution: Distribution::Uniform,
+        };
         DelayLine::new(settings, Arc::default(), ChaCha8Rng::seed_from_u64(7))
     }
 

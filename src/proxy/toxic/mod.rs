@@ -5,32 +5,44 @@
 //! settings and its state machine, then the variants and match arms that the compiler asks for here.
 
 mod active;
+mod bandwidth;
+mod distribution;
 mod latency;
+mod limit_data;
+mod parcel;
+mod reset_peer;
+mod slicer;
+mod slow_close;
+mod stage;
 mod timeout;
+mod wait;
 mod wire;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
-use tokio_util::bytes::Bytes;
 
 pub(crate) use active::{ActiveToxic, ToxicCounters, ToxicSet};
+pub use bandwidth::Bandwidth;
+pub use distribution::Distribution;
 pub use latency::Latency;
+pub use limit_data::LimitData;
+pub(crate) use parcel::{Content, Cut, Parcel, Released};
+pub use reset_peer::ResetPeer;
+pub use slicer::Slicer;
+pub use slow_close::SlowClose;
+pub(crate) use stage::Stage;
 pub use timeout::Timeout;
 pub use wire::ToxicError;
 pub(crate) use wire::{ToxicJson, ToxicPatch};
 
 use super::Direction;
 use crate::unit::ToxicName;
-use latency::DelayLine;
-use timeout::BlackHole;
 
 /// The names of the toxic types, as the admin API writes them.
-pub(crate) const TOXIC_TYPES: [&str; 2] = [Latency::TYPE, Timeout::TYPE];
+pub(crate) const TOXIC_TYPES: [&str; 7] =
+    [Latency::TYPE, Bandwidth::TYPE, SlowClose::TYPE, Timeout::TYPE, ResetPeer::TYPE, Slicer::TYPE, LimitData::TYPE];
 
 /// The longest time that a toxic may be told to wait: one day, in milliseconds.
 const TOXIC_WAIT_MS_MAX: u64 = 24 * 3_600 * 1_000;
@@ -40,8 +52,18 @@ const TOXIC_WAIT_MS_MAX: u64 = 24 * 3_600 * 1_000;
 pub enum Toxic {
     /// Delays what passes.
     Latency(Latency),
+    /// Limits how much passes in a second.
+    Bandwidth(Bandwidth),
+    /// Delays the end of the stream.
+    SlowClose(SlowClose),
     /// Lets nothing pass, and closes the connection after a time.
     Timeout(Timeout),
+    /// Resets the connection.
+    ResetPeer(ResetPeer),
+    /// Cuts what passes into small pieces.
+    Slicer(Slicer),
+    /// Closes the connection after a number of bytes.
+    LimitData(LimitData),
 }
 
 impl Toxic {
@@ -50,7 +72,12 @@ impl Toxic {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Latency(_) => Latency::TYPE,
+            Self::Bandwidth(_) => Bandwidth::TYPE,
+            Self::SlowClose(_) => SlowClose::TYPE,
             Self::Timeout(_) => Timeout::TYPE,
+            Self::ResetPeer(_) => ResetPeer::TYPE,
+            Self::Slicer(_) => Slicer::TYPE,
+            Self::LimitData(_) => LimitData::TYPE,
         }
     }
 }
@@ -107,127 +134,26 @@ pub struct ToxicSpec {
     pub toxicity: Toxicity,
     /// What it does.
     pub toxic: Toxic,
+    /// How long after it was added it is dropped by itself, in whole milliseconds, at most 7 days; `ttl_ms` in the JSON, in
+    /// which Toxiproxy has no such thing. Default never.
+    pub ttl: Option<Duration>,
 }
 
-/// One piece of a stream on its way through the stages of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parcel {
-    pub(crate) content: Content,
-    /// The unit of traffic that it belongs to: one exchange in HTTP, one burst in TCP. Chances are drawn once a unit.
-    pub(crate) unit: u64,
-}
+#[cfg(test)]
+mod testing {
+    use super::{Content, Parcel};
 
-impl Parcel {
-    /// How many bytes of the stream it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        match &self.content {
-            Content::Data(data) => data.len(),
-            Content::End | Content::Abort => 0,
-        }
-    }
-}
-
-/// What a parcel holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Bytes of the stream, never none.
-    Data(Bytes),
-    /// The sender has shut its side; it goes through the stages so that it can not overtake data.
-    End,
-    /// The sender broke off, with a reset for example; it goes through the stages for the same reason.
-    Abort,
-}
-
-/// What comes out of a stage.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Released {
-    /// A parcel that goes on.
-    Parcel(Parcel),
-    /// The whole connection is to be closed.
-    Close,
-}
-
-/// What a stage leaves behind when its toxic is removed.
-#[derive(Debug, Default)]
-pub(crate) struct Remains {
-    /// What it held, in order; it goes on at once.
-    pub(crate) parcels: VecDeque<Parcel>,
-    /// Whether the connection can not go on, since bytes of it are lost.
-    pub(crate) close: bool,
-}
-
-/// A toxic at work on one link.
-#[derive(Debug)]
-pub(crate) enum Stage {
-    Latency(Box<DelayLine>),
-    Timeout(BlackHole),
-}
-
-impl Stage {
-    /// Puts a toxic to work; `generator` is this toxic's for this connection.
-    pub(crate) fn new(toxic: Toxic, counters: Arc<ToxicCounters>, generator: ChaCha8Rng, now: Instant) -> Self {
-        match toxic {
-            Toxic::Latency(latency) => Self::Latency(Box::new(DelayLine::new(latency, counters, generator))),
-            Toxic::Timeout(timeout) => Self::Timeout(BlackHole::new(timeout, &counters, now)),
-        }
+    /// A parcel of these bytes.
+    pub(super) fn data(bytes: Vec<u8>) -> Parcel {
+        Parcel { content: Content::Data(bytes.into()), unit: 0 }
     }
 
-    /// Takes a parcel that arrived at `now`.
-    pub(crate) fn push(&mut self, parcel: Parcel, now: Instant) {
-        match self {
-            Self::Latency(line) => line.push(parcel, now),
-            Self::Timeout(hole) => hole.push(&parcel),
-        }
-    }
-
-    /// Releases the next thing that is due at `now`.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<Released> {
-        match self {
-            Self::Latency(line) => line.pop(now).map(Released::Parcel),
-            Self::Timeout(hole) => hole.is_over(now).then_some(Released::Close),
-        }
-    }
-
-    /// When [`Stage::pop`] will next release something, if nothing more is pushed.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        match self {
-            Self::Latency(line) => line.due(),
-            Self::Timeout(hole) => hole.due(),
-        }
-    }
-
-    /// The bytes that are held back.
-    pub(crate) fn held_bytes(&self) -> usize {
-        match self {
-            Self::Latency(line) => line.held_bytes(),
-            Self::Timeout(_) => 0,
-        }
-    }
-
-    /// Whether the end of the stream has come in and will never come out.
-    pub(crate) fn has_swallowed_end(&self) -> bool {
-        match self {
-            Self::Latency(_) => false,
-            Self::Timeout(hole) => hole.has_swallowed_end(),
-        }
-    }
-
-    /// Goes on with changed settings; what is held already keeps its time. A toxic never changes its type.
-    pub(crate) fn adopt(&mut self, toxic: Toxic, now: Instant) {
-        match (self, toxic) {
-            (Self::Latency(line), Toxic::Latency(latency)) => line.adopt(latency),
-            (Self::Timeout(hole), Toxic::Timeout(timeout)) => hole.adopt(timeout, now),
-            (Self::Latency(_), Toxic::Timeout(_)) | (Self::Timeout(_), Toxic::Latency(_)) => {
-                unreachable!("invariant: a toxic keeps its type for as long as it keeps its id")
-            }
-        }
-    }
-
-    /// Ends the stage, since its toxic was removed.
-    pub(crate) fn dissolve(self) -> Remains {
-        match self {
-            Self::Latency(line) => Remains { parcels: line.dissolve(), close: false },
-            Self::Timeout(_) => Remains { parcels: VecDeque::new(), close: true },
-        }
+    /// The bytes of parcels, one after another.
+    pub(super) fn drain(parcels: impl IntoIterator<Item = Parcel>) -> Vec<u8> {
+        let bytes = parcels.into_iter().map(|parcel| match parcel.content {
+            Content::Data(data) => data.to_vec(),
+            Content::End | Content::Abort | Content::Close => Vec::new(),
+        });
+        bytes.collect::<Vec<_>>().concat()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Content, Parcel, TOXIC_WAIT_MS_MAX, ToxicCounters, ToxicError};
+use super::{Content, Parcel, ToxicCounters, ToxicError, wait};
 
 /// Lets nothing pass, not even the end of the stream, and closes the connection `timeout` after it began.
 ///
@@ -13,7 +13,7 @@ use super::{Content, Parcel, TOXIC_WAIT_MS_MAX, ToxicCounters, ToxicError};
 /// them are lost and clients must connect again (Toxiproxy's semantics).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeout {
-    /// How long the connection stays open; the admin API counts it in whole milliseconds, at most a day.
+    /// How long the connection stays open; the admin API counts it in milliseconds, at most a day.
     pub timeout: Duration,
 }
 
@@ -21,7 +21,8 @@ pub struct Timeout {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Attributes {
-    timeout: u64,
+    #[serde(with = "wait")]
+    timeout: Duration,
 }
 
 impl Timeout {
@@ -33,16 +34,13 @@ impl TryFrom<Attributes> for Timeout {
     type Error = ToxicError;
 
     fn try_from(attributes: Attributes) -> Result<Self, ToxicError> {
-        if attributes.timeout > TOXIC_WAIT_MS_MAX {
-            return Err(ToxicError::TooLong { attribute: "timeout", millis: attributes.timeout });
-        }
-        Ok(Self { timeout: Duration::from_millis(attributes.timeout) })
+        Ok(Self { timeout: wait::checked("timeout", attributes.timeout)? })
     }
 }
 
 impl From<Timeout> for Attributes {
-    fn from(timeout: Timeout) -> Self {
-        Self { timeout: crate::unit::elapsed_ms(timeout.timeout) }
+    fn from(Timeout { timeout }: Timeout) -> Self {
+        Self { timeout }
     }
 }
 
@@ -63,7 +61,7 @@ impl BlackHole {
     pub(super) fn push(&mut self, parcel: &Parcel) {
         self.swallowed_end |= match parcel.content {
             Content::Data(_) => false,
-            Content::End | Content::Abort => true,
+            Content::End | Content::Abort | Content::Close => true,
         };
     }
 

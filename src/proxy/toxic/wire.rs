@@ -1,11 +1,18 @@
 //! Toxiproxy's JSON of a toxic, and what can be wrong with it.
 
+use std::time::Duration;
+
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Direction, TOXIC_TYPES, TOXIC_WAIT_MS_MAX, Toxic, ToxicSpec, Toxicity, latency, timeout};
-use crate::unit::{IdError, nearest};
+use super::{
+    Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, TOXIC_TYPES, TOXIC_WAIT_MS_MAX, Timeout,
+    Toxic, ToxicSpec, Toxicity, latency, reset_peer, slicer, slow_close, timeout,
+};
+use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
+use crate::unit::{IdError, elapsed_ms, nearest};
 
 /// Why a toxic can not be what the JSON says.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +46,20 @@ pub enum ToxicError {
         /// Its value.
         millis: u64,
     },
+    /// No time to live.
+    #[error("`ttl_ms` of {0} is not from 1 to {max} milliseconds", max = LEASE_MS_MAX)]
+    Ttl(u64),
+    /// Pieces of no bytes.
+    #[error("`average_size` of a slicer is at least 1 byte")]
+    NoSize,
+    /// Pieces that may have less than no bytes.
+    #[error("`size_variation` of {size_variation} is larger than `average_size` of {average_size}")]
+    Variation {
+        /// The mean size of a piece, in bytes.
+        average_size: usize,
+        /// How far a size may lie from it, in bytes.
+        size_variation: usize,
+    },
     /// The name is not one.
     #[error("the toxic's name is not valid")]
     Name(#[from] IdError),
@@ -52,7 +73,7 @@ fn suggestion(given: &str) -> String {
 }
 
 /// A toxic in JSON.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToxicJson {
     #[serde(default)]
@@ -64,6 +85,8 @@ pub(crate) struct ToxicJson {
     toxicity: Option<f64>,
     #[serde(default)]
     attributes: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
 }
 
 impl TryFrom<ToxicJson> for ToxicSpec {
@@ -82,6 +105,7 @@ impl TryFrom<ToxicJson> for ToxicSpec {
             stream,
             toxicity: json.toxicity.map_or(Ok(Toxicity::ALL), Toxicity::try_from)?,
             toxic,
+            ttl: checked_ttl(json.ttl_ms)?,
         })
     }
 }
@@ -94,22 +118,35 @@ impl From<ToxicSpec> for ToxicJson {
             stream: Some(spec.stream.to_string()),
             toxicity: Some(spec.toxicity.ratio()),
             attributes: attributes_of(spec.toxic),
+            ttl_ms: spec.ttl.map(elapsed_ms),
         }
     }
 }
 
+fn checked_ttl(ttl_ms: Option<u64>) -> Result<Option<Duration>, ToxicError> {
+    ttl_ms.map(|millis| checked_wait(millis).ok_or(ToxicError::Ttl(millis))).transpose()
+}
+
 fn parse_toxic(toxic_type: &str, attributes: Map<String, Value>) -> Result<Toxic, ToxicError> {
     match toxic_type {
-        super::Latency::TYPE => {
-            let attributes: latency::Attributes = parse_attributes(super::Latency::TYPE, attributes)?;
-            attributes.try_into().map(Toxic::Latency)
-        }
-        super::Timeout::TYPE => {
-            let attributes: timeout::Attributes = parse_attributes(super::Timeout::TYPE, attributes)?;
-            attributes.try_into().map(Toxic::Timeout)
-        }
+        Latency::TYPE => checked::<latency::Attributes, _>(Latency::TYPE, attributes).map(Toxic::Latency),
+        Bandwidth::TYPE => parse_attributes(Bandwidth::TYPE, attributes).map(Toxic::Bandwidth),
+        SlowClose::TYPE => checked::<slow_close::Attributes, _>(SlowClose::TYPE, attributes).map(Toxic::SlowClose),
+        Timeout::TYPE => checked::<timeout::Attributes, _>(Timeout::TYPE, attributes).map(Toxic::Timeout),
+        ResetPeer::TYPE => checked::<reset_peer::Attributes, _>(ResetPeer::TYPE, attributes).map(Toxic::ResetPeer),
+        Slicer::TYPE => checked::<slicer::Attributes, _>(Slicer::TYPE, attributes).map(Toxic::Slicer),
+        LimitData::TYPE => parse_attributes(LimitData::TYPE, attributes).map(Toxic::LimitData),
         other => Err(ToxicError::UnknownType { given: other.to_owned() }),
     }
+}
+
+/// Reads attributes and makes of them settings that hold what the type asks for.
+fn checked<A, T>(toxic_type: &'static str, attributes: Map<String, Value>) -> Result<T, ToxicError>
+where
+    A: DeserializeOwned,
+    T: TryFrom<A, Error = ToxicError>,
+{
+    parse_attributes::<A>(toxic_type, attributes)?.try_into()
 }
 
 fn parse_attributes<T: DeserializeOwned>(
@@ -122,7 +159,12 @@ fn parse_attributes<T: DeserializeOwned>(
 fn attributes_of(toxic: Toxic) -> Map<String, Value> {
     let value = match toxic {
         Toxic::Latency(latency) => serde_json::to_value(latency::Attributes::from(latency)),
+        Toxic::Bandwidth(bandwidth) => serde_json::to_value(bandwidth),
+        Toxic::SlowClose(close) => serde_json::to_value(slow_close::Attributes::from(close)),
         Toxic::Timeout(timeout) => serde_json::to_value(timeout::Attributes::from(timeout)),
+        Toxic::ResetPeer(reset) => serde_json::to_value(reset_peer::Attributes::from(reset)),
+        Toxic::Slicer(slicer) => serde_json::to_value(slicer::Attributes::from(slicer)),
+        Toxic::LimitData(limit) => serde_json::to_value(limit),
     };
     match value {
         Ok(Value::Object(attributes)) => attributes,
@@ -145,9 +187,16 @@ pub(crate) struct ToxicPatch {
     toxicity: Option<f64>,
     #[serde(default)]
     attributes: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
 }
 
 impl ToxicPatch {
+    /// Whether the time to live begins anew.
+    pub(crate) fn sets_ttl(&self) -> bool {
+        self.ttl_ms.is_some()
+    }
+
     /// The toxic with the change made.
     pub(crate) fn apply(self, spec: &ToxicSpec) -> Result<ToxicSpec, ToxicError> {
         let fixed = [
@@ -167,6 +216,7 @@ impl ToxicPatch {
             stream: spec.stream,
             toxicity: self.toxicity.map_or(Ok(spec.toxicity), Toxicity::try_from)?,
             toxic: parse_toxic(spec.toxic.type_name(), attributes)?,
+            ttl: checked_ttl(self.ttl_ms)?.or(spec.ttl),
         })
     }
 }
@@ -191,15 +241,39 @@ mod tests {
     }
 
     #[test]
+    fn every_type_reads_back_what_it_writes() {
+        for (toxic_type, attributes) in [
+            ("latency", json!({"latency": 0.25, "jitter": 10})),
+            ("latency", json!({"latency": 50, "jitter": 10, "distribution": "pareto"})),
+            ("bandwidth", json!({"rate": 100})),
+            ("slow_close", json!({"delay": 1_500})),
+            ("timeout", json!({"timeout": 0})),
+            ("reset_peer", json!({"timeout": 20})),
+            ("slicer", json!({"average_size": 64, "size_variation": 32, "delay": 10})),
+            ("limit_data", json!({"bytes": 4_096})),
+        ] {
+            let json = json!({"name": "t", "type": toxic_type, "stream": "upstream", "toxicity": 0.5,
+                              "attributes": attributes});
+            let spec: ToxicSpec = serde_json::from_value(json.clone()).expect("a toxic");
+            assert_eq!(serde_json::to_value(&spec).expect("JSON"), json);
+        }
+    }
+
+    #[test]
     fn a_wrong_toxic_is_refused_with_the_way_to_mend_it() {
         for (json, expected) in [
             (json!({"type": "latencyy"}), "unknown toxic type `latencyy`, did you mean `latency`?"),
-            (json!({"type": "x"}), "the types are `latency`, `timeout`"),
+            (
+                json!({"type": "x"}),
+                "the types are `latency`, `bandwidth`, `slow_close`, `timeout`, `reset_peer`, `slicer`, `limit_data`",
+            ),
             (json!({"type": "latency", "stream": "sideways"}), "`sideways` is not a stream"),
             (json!({"type": "latency", "toxicity": 1.5}), "toxicity `1.5`"),
             (json!({"type": "latency", "name": "a/b"}), "name is not valid"),
             (json!({"type": "timeout", "attributes": {"timeout": 86_400_001}}), "longer than 86400000 ms"),
             (json!({"type": "latency", "colour": 1}), "colour"),
+            (json!({"type": "slicer"}), "`average_size` of a slicer"),
+            (json!({"type": "latency", "ttl_ms": 0}), "`ttl_ms` of 0"),
         ] {
             let error = serde_json::from_value::<ToxicSpec>(json.clone()).expect_err("not valid").to_string();
             assert!(error.contains(expected), "{json}: {error}");

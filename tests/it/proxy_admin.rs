@@ -1,0 +1,257 @@
+//! The fault proxy's admin API beyond what Toxiproxy has, its file of proxies, and clients that we did not write.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use gameday::proxy::{AdminClient, AdminError};
+use gameday::unit::Secret;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::peers;
+use crate::proxy::{Api, connect, end, exchange, gameday, http_server, patiently, start_on_tcp, until};
+use crate::support::repository;
+
+/// How long the client of somebody else may take.
+const CLIENT_WAIT: Duration = Duration::from_secs(60);
+
+/// A server that answers `ok` to the first bytes of each connection and closes it.
+async fn ok_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                if matches!(stream.read(&mut [0; 16]).await, Ok(1..)) {
+                    stream.write_all(b"ok").await.ok();
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Runs a client against a proxy of its own; it prints `done` when all is as it should be.
+async fn drive(mut client: Command) {
+    let (mut process, admin) = start_on_tcp(&[]).await;
+    client.arg(admin.port().to_string()).arg(ok_server().await.to_string());
+    client.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(CLIENT_WAIT, client.output()).await.expect("in time").expect("run");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(told.trim(), "done", "{}", String::from_utf8_lossy(&output.stderr));
+    end(&mut process, Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn toxiproxys_client_in_python_works_unchanged() {
+    let Some(mut python) = peers::python("toxiproxys_client_in_python_works_unchanged") else { return };
+    python.arg(peers::script("toxiproxy_client.py"));
+    drive(python.into()).await;
+}
+
+/// `make node-peers` installs it.
+#[tokio::test]
+async fn toxiproxys_client_in_node_works_unchanged() {
+    let folder = repository().join("tests/peers/node");
+    let Some(node) = std::env::var_os("GAMEDAY_TEST_NODE").filter(|node| !node.is_empty()) else {
+        use std::io::Write as _;
+        let why = "\nskipped: toxiproxys_client_in_node_works_unchanged: GAMEDAY_TEST_NODE names no Node (`make test` does)\n";
+        std::io::stderr().write_all(why.as_bytes()).expect("told");
+        return;
+    };
+    let mut client = Command::new(node);
+    client.arg(folder.join("toxiproxy_client.js")).current_dir(folder);
+    drive(client).await;
+}
+
+#[tokio::test]
+async fn a_toxic_is_dropped_at_the_end_of_its_time_to_live_unless_it_is_renewed() {
+    let (mut process, admin) = start_on_tcp(&[]).await;
+    let api = Api { admin };
+    let (_, made) = api.ask("POST", "/proxies", Some(json!({"name": "p", "upstream": http_server().await}))).await;
+    let listen: SocketAddr = made["listen"].as_str().expect("an address").parse().expect("an address");
+    let body = |name: &str, ttl_ms: u64| json!({"name": name, "type": "latency", "attributes": {"latency": 1}, "ttl_ms": ttl_ms});
+    let (status, toxic) = api.ask("POST", "/proxies/p/toxics", Some(body("long", 60_000))).await;
+    assert_eq!((status, &toxic["ttl_ms"]), (200, &json!(60_000)));
+    assert_eq!(api.ask("POST", "/proxies/p/toxics", Some(body("short", 200))).await.0, 200);
+    until("it is dropped", async || api.ask("GET", "/proxies/p/toxics/short", None).await.0 == 404).await;
+    assert_eq!(api.ask("GET", "/proxies/p/toxics/long", None).await.0, 200);
+    exchange(&mut connect(listen).await).await.expect("an exchange");
+    let (status, _) = api.ask("PATCH", "/proxies/p/toxics/long", Some(json!({"ttl_ms": 100}))).await;
+    assert_eq!(status, 200);
+    until("it is dropped", async || api.ask("GET", "/proxies/p/toxics/long", None).await.0 == 404).await;
+    end(&mut process, Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn where_there_is_a_token_nobody_gets_anything_without_it() {
+    let mut command = Command::new(gameday());
+    command
+        .args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m", "--token", "env:PROXY_TOKEN"])
+        .env("PROXY_TOKEN", "open sesame");
+    let (mut process, _stderr, admin) = start(command).await;
+    let api = Api { admin };
+    for path in ["/version", "/proxies", "/metrics", "/nothing"] {
+        let (status, answer) = api.ask("GET", path, None).await;
+        assert_eq!((status, &answer["status"]), (401, &json!(401)), "{path}");
+    }
+    let bearer = [("Authorization", "Bearer open sesame")];
+    assert_eq!(api.ask_with("GET", "/proxies", None, &bearer).await, (200, json!({})));
+    let client = AdminClient::tcp(admin);
+    assert!(matches!(client.version().await, Err(AdminError::Refused { status: 401, .. })));
+    client.with_token(Secret::new("open sesame")).version().await.expect("it may");
+    end(&mut process, Signal::TERM).await;
+
+    let without = Command::new(gameday())
+        .args(["proxy", "--admin", "127.0.0.1:0", "--token", "env:GAMEDAY_NO_SUCH_TOKEN"])
+        .stdin(Stdio::null())
+        .output();
+    let output = patiently("it gives up", without).await.expect("run");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("GAMEDAY_NO_SUCH_TOKEN"));
+}
+
+#[tokio::test]
+async fn what_others_can_reach_needs_listen_any_and_the_admin_api_a_token_too() {
+    let (mut process, admin) = start_on_tcp(&["--listen-any"]).await;
+    let body = json!({"name": "p", "listen": "0.0.0.0:0", "upstream": http_server().await});
+    let (status, made) = Api { admin }.ask("POST", "/proxies", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    end(&mut process, Signal::TERM).await;
+    let open =
+        Command::new(gameday()).args(["proxy", "--admin", "0.0.0.0:0", "--listen-any"]).stdin(Stdio::null()).output();
+    let output = patiently("it gives up", open).await.expect("run");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--token"));
+}
+
+#[tokio::test]
+async fn metrics_tell_of_bytes_and_connections() {
+    let (mut process, admin) = start_on_tcp(&[]).await;
+    let upstream = http_server().await;
+    let (_, made) = Api { admin }.ask("POST", "/proxies", Some(json!({"name": "p", "upstream": upstream}))).await;
+    let listen: SocketAddr = made["listen"].as_str().expect("an address").parse().expect("an address");
+    exchange(&mut connect(listen).await).await.expect("an exchange");
+    let response = patiently("metrics", reqwest::get(format!("http://{admin}/metrics"))).await.expect("an answer");
+    assert!(response.headers()["content-type"].to_str().expect("text").starts_with("text/plain; version=0.0.4"));
+    let text = response.text().await.expect("text");
+    let labels = format!("proxy=\"p\",listener=\"{listen}\",upstream=\"{upstream}\"");
+    let request = crate::proxy::REQUEST.len();
+    for line in [
+        format!("toxiproxy_proxy_received_bytes_total{{{labels},direction=\"upstream\"}} {request}"),
+        format!("toxiproxy_proxy_sent_bytes_total{{{labels},direction=\"upstream\"}} {request}"),
+        format!("gameday_proxy_connections_total{{{labels}}} 1"),
+        "# TYPE gameday_proxy_connections_open gauge".to_owned(),
+    ] {
+        assert!(text.lines().any(|given| given == line), "{line} is not in\n{text}");
+    }
+    end(&mut process, Signal::TERM).await;
+}
+
+/// A proxy process with its standard error, and where its admin API listens.
+async fn start(mut command: Command) -> (Child, Lines<BufReader<ChildStderr>>, SocketAddr) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("started");
+    let stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let admin = patiently("it says where it listens", async {
+        loop {
+            let line = stdout.next_line().await.expect("read").expect("a line");
+            if let Some(address) = line.strip_prefix("admin API on ") {
+                return address.parse().expect("an address");
+            }
+        }
+    });
+    (child, stderr, admin.await)
+}
+
+async fn line_with(lines: &mut Lines<BufReader<ChildStderr>>, part: &str) -> String {
+    patiently(part, async {
+        loop {
+            let line = lines.next_line().await.expect("read").expect("a line");
+            if line.contains(part) {
+                return line;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_file_of_proxies_is_followed_and_a_bad_one_changes_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("proxies.yaml");
+    let write = |text: &str| std::fs::write(&path, text).expect("written");
+    let upstream = http_server().await;
+    write(&format!("- name: kept\n  upstream: {upstream}\n- name: gone\n  upstream: {upstream}\n"));
+    let mut command = Command::new(gameday());
+    command.args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m", "--config"]).arg(&path);
+    let (mut process, mut told, admin) = start(command).await;
+    let api = Api { admin };
+    let (_, view) = api.ask("GET", "/proxies/kept", None).await;
+    let listen: SocketAddr = view["listen"].as_str().expect("an address").parse().expect("an address");
+    let mut live = connect(listen).await;
+    exchange(&mut live).await.expect("an exchange");
+    assert_eq!(api.ask("POST", "/proxies", Some(json!({"name": "by_hand", "upstream": upstream}))).await.0, 201);
+
+    write(&format!("- name: kept\n  upstrem: {upstream}\n"));
+    let place = line_with(&mut told, "proxies.yaml:2").await;
+    assert!(place.contains("proxies.yaml:2:3"), "{place}");
+    line_with(&mut told, "what it said before goes on").await;
+    assert_eq!(api.ask("GET", "/proxies/gone", None).await.0, 200);
+
+    write(&format!(
+        "- name: kept\n  upstream: {upstream}\n  toxics:\n    - {{type: latency, attributes: {{latency: 300}}}}\n- name: new\n  \
+         upstream: {upstream}\n"
+    ));
+    line_with(&mut told, "is taken over").await;
+    let (_, all) = api.ask("GET", "/proxies", None).await;
+    let names: Vec<&String> = all.as_object().expect("a map").keys().collect();
+    assert_eq!(names, ["by_hand", "kept", "new"]);
+    assert!(exchange(&mut live).await.expect("the same connection") >= Duration::from_millis(300));
+
+    write(&format!("- name: kept\n  upstream: {upstream}\n"));
+    line_with(&mut told, "is taken over").await;
+    assert_eq!(api.ask("GET", "/proxies/kept/toxics", None).await, (200, json!([])));
+    exchange(&mut live).await.expect("the same connection, still");
+    end(&mut process, Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn every_change_is_told_as_a_line_of_json() {
+    let mut command = Command::new(gameday());
+    command.args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m"]);
+    let (mut process, mut told, admin) = start(command).await;
+    let api = Api { admin };
+    let upstream = http_server().await;
+    for (method, path, body) in [
+        ("POST", "/proxies", json!({"name": "p", "upstream": upstream})),
+        ("POST", "/proxies/p/toxics", json!({"name": "t", "type": "latency", "attributes": {"latency": 5}})),
+        ("PATCH", "/proxies/p/toxics/t", json!({"attributes": {"latency": 6}})),
+        ("DELETE", "/proxies/p/toxics/t", Value::Null),
+        ("PATCH", "/proxies/p", json!({"enabled": false})),
+        ("POST", "/reset", Value::Null),
+        ("DELETE", "/proxies/p", Value::Null),
+    ] {
+        let (status, answer) = api.ask(method, path, (!body.is_null()).then_some(body)).await;
+        assert!((200..300).contains(&status), "{method} {path}: {answer}");
+    }
+    let mut events = Vec::new();
+    while events.len() < 7 {
+        let line = line_with(&mut told, "\"event\"").await;
+        let event: Value = serde_json::from_str(&line).expect("JSON");
+        assert!(event["at"].is_string(), "{event}");
+        events.push(event);
+    }
+    let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().expect("a text")).collect();
+    let expected =
+        ["proxy_created", "toxic_added", "toxic_changed", "toxic_removed", "proxy_changed", "reset", "proxy_deleted"];
+    assert_eq!(kinds, expected);
+    let changed = events.get(2).expect("seven of them");
+    assert_eq!((&changed["proxy"], &changed["toxic"]["attributes"]["latency"]), (&json!("p"), &json!(6)));
+    end(&mut process, Signal::TERM).await;
+}
