@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
     #[arg(long, requires = "run")]
     salvage: bool,
+    /// Take what somebody else has changed as it is: nothing of it is left to undo.
+    #[arg(long, requires = "run")]
+    accept_drift: bool,
     /// Recover although the lock for other machines says that this run or another one is under way: you say that none is.
     #[arg(long, requires = "run")]
     despite_lock: bool,
@@ -56,6 +59,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         let options = RecoverOptions {
             salvage: arguments.salvage,
             despite_lock: arguments.despite_lock,
+            accept_drift: arguments.accept_drift,
             failpoints: Failpoints::from_environment(),
             ..options_for(&folder)
         };
@@ -141,7 +145,9 @@ fn environment_now(folder: &Path) -> Option<plan::EnvironmentKind> {
 fn failure(error: &RecoverError) -> Failure {
     let failure = Failure::from_error(error);
     match error {
-        RecoverError::Alive(_) | RecoverError::Elsewhere(HolderError::Alive { .. } | HolderError::Taken { .. }) => {
+        RecoverError::Alive(_)
+        | RecoverError::InUse(_)
+        | RecoverError::Elsewhere(HolderError::Alive { .. } | HolderError::Taken { .. }) => {
             Failure { exit: Exit::Locked, ..failure }
         }
         RecoverError::Log(_) | RecoverError::Folder(_) | RecoverError::Place(_) | RecoverError::Elsewhere(_) => failure,
@@ -168,7 +174,8 @@ fn print_fault(fault: &RecoveredFault) {
         (_, Some(FaultEnd::AsBefore)) => "was as before already",
         (_, Some(FaultEnd::NotReadBack)) => "undone, says its own command: nothing read it back",
         (_, Some(FaultEnd::Gone)) => "gone with its target",
-        (FaultState::Drifted, None) => "changed by somebody else, left alone",
+        (_, Some(FaultEnd::Accepted)) => "changed by somebody else, taken as it is",
+        (FaultState::Drifted, None) => "changed by somebody else, left alone: `--accept-drift` takes it as it is",
         (_, None) => "NOT undone",
     };
     out::line(format_args!("  {} ({}): {end}", fault.fault, fault.change));

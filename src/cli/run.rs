@@ -223,10 +223,15 @@ fn tell(
     }
     if left > 0 {
         out::line(format_args!("\n  undo what is left with: gameday recover {}", folder.path.display()));
-        out::line("  or by hand:");
-        let by_hand =
-            state.outstanding().filter(|fault| fault.state == FaultState::Stuck).flat_map(|fault| &fault.left);
-        by_hand.for_each(|line| out::line(format_args!("    {line}")));
+        let stuck = state.outstanding().filter(|fault| fault.state == FaultState::Stuck);
+        let mut by_hand = stuck.flat_map(|fault| &fault.left).peekable();
+        if by_hand.peek().is_some() {
+            out::line("  or by hand:");
+            by_hand.for_each(|line| out::line(format_args!("    {line}")));
+        }
+        if state.outstanding().any(|fault| fault.state == FaultState::Drifted) {
+            out::line("  what somebody else has changed is left alone: `--accept-drift` takes it as it is");
+        }
     }
     Ok(())
 }

@@ -75,6 +75,7 @@ fn may_help_to_try_again(recovered: &Result<Recovered, RecoverError>) -> bool {
         Err(
             RecoverError::Place(PlaceError::Account(AccountError::Unknown { .. }))
             | RecoverError::Alive(_)
+            | RecoverError::InUse(_)
             | RecoverError::Log(LogError::File(_) | LogError::Failed),
         ) => true,
         // Another account, or another endpoint, stays what it is, and a watchdog asks for no lock.

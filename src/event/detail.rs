@@ -58,6 +58,8 @@ pub enum FaultEnd {
     NotReadBack,
     /// The target is gone altogether.
     Gone,
+    /// Somebody else had changed it, and a person takes it as it is.
+    Accepted,
 }
 
 /// What was tried with a dead man's switch.

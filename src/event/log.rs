@@ -44,7 +44,7 @@ pub enum LogError {
         bytes: usize,
     },
     /// A line in the middle is broken.
-    #[error("line {line} of `{}` at byte {offset} is broken: {problem}; `gameday recover --salvage` goes on from what stands before it and from the undo files", path.display())]
+    #[error("line {line} of `{}` at byte {offset} is broken: {problem}; `gameday recover RUN --salvage` goes on from what stands before it and from the undo files", path.display())]
     Broken {
         /// The file.
         path: PathBuf,

@@ -5,9 +5,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::event::{LogError, ReadLog, RunState, is_in_use, read_log, undo_steps, was_cut};
-use crate::plan::Plan;
+use crate::plan::{EnvironmentFacts, EnvironmentKind, Plan, environment_facts};
 use crate::unit::{Clock, FileError, RunId, RuntimeDirectoryError, ScenarioId, runtime_directory, sha256_hex};
-use crate::workspace::{Environment, EnvironmentKind};
+use crate::workspace::Environment;
 
 const PLAN_FILE: &str = "plan.json";
 const SCENARIO_FILE: &str = "scenario.yaml";
@@ -216,18 +216,28 @@ pub(super) struct EnvironmentLock {
 impl EnvironmentLock {
     pub(super) fn take(reports: &Path, environment: &Environment) -> Result<Self, LockError> {
         let mut paths = vec![reports.join(LOCK_DIRECTORY).join(format!("{}.lock", environment.name))];
-        let shared = match environment.kind() {
-            EnvironmentKind::Sandbox(_) => None,
-            EnvironmentKind::Endpoint(binding) => Some(binding.url.clone()),
-            EnvironmentKind::Account(binding) => Some(format!("{} {}", binding.account, binding.region)),
-        };
-        if let Some(shared) = shared {
-            let name: String = sha256_hex(shared.as_bytes()).chars().take(SHARED_LOCK_CHARS).collect();
-            paths.push(runtime_directory()?.join(format!("{name}.lock")));
-        }
+        paths.extend(shared_lock(&environment_facts(environment).kind)?);
         let files = paths.iter().map(|path| lock_file(path, &environment.name));
         Ok(Self { _files: files.collect::<Result<_, _>>()? })
     }
+
+    /// The part of it that all workspaces share; none where what is changed dies with its run.
+    pub(super) fn of_place(environment: &EnvironmentFacts) -> Result<Option<Self>, LockError> {
+        let path = shared_lock(&environment.kind)?;
+        let file = path.map(|path| lock_file(&path, &environment.name)).transpose()?;
+        Ok(file.map(|file| Self { _files: vec![file] }))
+    }
+}
+
+/// The lock file of what lies outside of any workspace.
+fn shared_lock(kind: &EnvironmentKind) -> Result<Option<PathBuf>, RuntimeDirectoryError> {
+    let shared = match kind {
+        EnvironmentKind::Sandbox => return Ok(None),
+        EnvironmentKind::Endpoint { url, .. } => url.clone(),
+        EnvironmentKind::Account { account, region, .. } => format!("{account} {region}"),
+    };
+    let name: String = sha256_hex(shared.as_bytes()).chars().take(SHARED_LOCK_CHARS).collect();
+    Ok(Some(runtime_directory()?.join(format!("{name}.lock"))))
 }
 
 fn lock_file(path: &Path, environment: &str) -> Result<File, LockError> {

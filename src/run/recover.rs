@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::folder::{FolderError, read_plan};
+use super::folder::{EnvironmentLock, FolderError, LockError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
 use super::place::{Place, PlaceError};
 use super::remote_lock::{self, HolderError};
@@ -40,6 +40,12 @@ pub enum RecoverError {
     /// Nothing may be undone from here.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// Another process on this machine works in the environment, perhaps the run itself.
+    #[error(
+        "environment `{0}` is in use on this machine by a run, which would be undone behind its back; end it with `gameday \
+         abort`, or say with `--despite-lock` that it does no harm"
+    )]
+    InUse(String),
     /// This is a copy of its folder, and it may be alive where the folder is.
     #[error(transparent)]
     Elsewhere(#[from] HolderError),
@@ -87,6 +93,8 @@ pub struct RecoverOptions {
     /// The lock for other machines is not asked: a person vouches that neither this run nor another one is under way, or the
     /// caller has ended the run itself.
     pub despite_lock: bool,
+    /// What somebody else has changed is taken as it is, and counts as over.
+    pub accept_drift: bool,
     /// Who recovers.
     pub by: Recoverer,
     /// Go on from what can still be used of a log that is broken in the middle, and from the undo files.
@@ -113,6 +121,13 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     let is_salvage = options.salvage || was_cut(directory);
     let (log, events) = EventLog::reopen(directory).map_err(alive)?;
     let plan = read_plan(directory)?;
+    let is_kept_out = |error: &LockError| matches!(error, LockError::Taken { .. }) && !options.despite_lock;
+    // Held until everything is undone: no run begins meanwhile. Where no lock can be had, an undo does not wait for one.
+    let _place = match EnvironmentLock::of_place(&plan.environment) {
+        Ok(lock) => lock,
+        Err(error) if is_kept_out(&error) => return Err(RecoverError::InUse(plan.environment.name.clone())),
+        Err(_) => None,
+    };
     let recorder = Recorder::resume(log.with_failpoints(options.failpoints.clone()), &events);
     if is_salvage {
         take_in_undo_files(&recorder, directory, &plan)?;
@@ -132,6 +147,9 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
         undo_all(&recorder, &environment, undos).await;
         let last_at = events.last().map(|event| event.at).unwrap_or_default();
         look_again(&recorder, &environment, in_flight, last_at).await;
+        if options.accept_drift {
+            accept_drift(&recorder);
+        }
         switch::clear(&recorder, &environment).await;
     }
     close_proxy(&state).await;
@@ -154,6 +172,18 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     }
     let remains = recorder.recording().state().remains_by_hand().cloned().collect();
     Ok(Recovered { run: state.run, is_clean, faults, remains })
+}
+
+/// What somebody else has changed is theirs from now on.
+fn accept_drift(recorder: &Recorder) {
+    let drifted: Vec<FaultIdentity> = {
+        let recording = recorder.recording();
+        let drifted = recording.state().outstanding().filter(|fault| fault.state == FaultState::Drifted);
+        drifted.map(|fault| fault.identity.clone()).collect()
+    };
+    for identity in drifted {
+        recorder.record_anyway(EventKind::FaultRestored { identity, how: FaultEnd::Accepted });
+    }
 }
 
 /// Takes undo files into the ledger of which the log, cut off, knows nothing. A file that is torn was never armed.

@@ -595,7 +595,7 @@ fn a_log_that_is_broken_in_the_middle_is_told_with_its_offset_and_salvaged_from_
 
     let refused = arena.recover(&folder, "");
     assert_eq!(refused.code(), 1, "{refused:#?}");
-    for part in ["line 2", &format!("at byte {offset}"), "gameday recover --salvage"] {
+    for part in ["line 2", &format!("at byte {offset}"), "gameday recover RUN --salvage"] {
         assert!(refused.stderr.contains(part), "`{part}` is not in {}", refused.stderr);
     }
     assert_ne!(arena.functions(), arena.before, "nothing was changed");

@@ -184,6 +184,14 @@ fn what_somebody_else_changed_is_left_alone() {
     assert_eq!(output.code(), 8, "{output:#?}");
     assert_eq!(mode(&workspace), "theirs");
     assert_eq!(workspace.state().faults[0].state, FaultState::Drifted);
+    let run = workspace.state().run;
+    let again = workspace.gameday(&["recover", &run]);
+    assert_eq!(again.code(), 8, "{again:#?}");
+    assert!(again.stdout.contains("`--accept-drift` takes it as it is"), "{}", again.stdout);
+    let accepted = workspace.gameday(&["recover", &run, "--accept-drift"]);
+    assert_eq!(accepted.code(), 0, "{accepted:#?}");
+    assert_eq!((mode(&workspace).as_str(), workspace.state().faults[0].end), ("theirs", Some(FaultEnd::Accepted)));
+    assert!(workspace.gameday(&["recover"]).stdout.starts_with("nothing to recover"));
 }
 
 /// The scenario with a change that does not end in its time.

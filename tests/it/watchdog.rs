@@ -61,6 +61,22 @@ fn a_run_that_is_killed_is_undone_by_its_watchdog() {
 }
 
 #[test]
+fn a_copy_of_a_living_runs_folder_is_not_recovered_on_its_machine() {
+    let apart = Apart::start();
+    let run = apart.start_broken(&[]);
+    let (broken, copy) = (apart.functions(), apart.workspace.path().join("copy"));
+    let folder = apart.folder().expect("a run");
+    assert!(Command::new("cp").arg("-r").arg(folder).arg(&copy).status().expect("cp").success());
+    let refused = apart.gameday(&["recover", &copy.display().to_string()]);
+    assert_eq!(refused.code(), 9, "{refused:#?}");
+    assert!(refused.stderr.contains("is in use on this machine"), "{}", refused.stderr);
+    assert_eq!(apart.functions(), broken, "nothing was undone behind its back");
+    run.signal(Signal::INT);
+    assert_eq!(run.wait().code(), 5);
+    apart.stop();
+}
+
+#[test]
 fn a_run_that_hangs_is_ended_and_undone_and_does_not_wake_up_to_inject_again() {
     let apart = Apart::start();
     apart.assert_paid();

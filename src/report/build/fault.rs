@@ -48,5 +48,6 @@ pub(super) fn fault_end(end: FaultEnd) -> &'static str {
         FaultEnd::AsBefore => "as_before",
         FaultEnd::NotReadBack => "not_read_back",
         FaultEnd::Gone => "gone",
+        FaultEnd::Accepted => "accepted as somebody else changed it",
     }
 }

@@ -246,6 +246,7 @@ fn end_text(how: FaultEnd) -> &'static str {
         FaultEnd::AsBefore => "was as before already",
         FaultEnd::NotReadBack => "undone, says its own command: nothing read it back",
         FaultEnd::Gone => "is gone with its target",
+        FaultEnd::Accepted => "was changed by somebody else, and is taken as it is",
     }
 }
 
