@@ -30,8 +30,9 @@ memory <= 12 MB at 50 connections, <= 200 MB at 10,000; toxics that never hit >=
 /// How many requests one after another tell the added time.
 const SEQUENTIAL: usize = 3_000;
 
-/// How many connections lie idle.
-const IDLE: usize = 10_000;
+/// How many connections lie idle, where the system lends that many descriptors: two each, and some for the rest.
+const IDLE: u64 = 10_000;
+const DESCRIPTORS_KEPT: u64 = 512;
 
 pub(crate) fn say(text: &str) {
     writeln!(std::io::stdout().lock(), "{text}").expect("somebody reads");
@@ -158,7 +159,9 @@ async fn compare_bodies(subjects: &[Subject], rounds: u32) {
 }
 
 async fn hold_idle(subject: &Subject) {
-    let held = client::idle(&subject.address, IDLE).await;
+    let lent = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let connections = IDLE.min(lent.saturating_sub(DESCRIPTORS_KEPT) / 2);
+    let held = client::idle(&subject.address, usize::try_from(connections).expect("as many as that")).await;
     let took = client::sequential(&subject.address, 100).await;
     say(&format!(
         "\n{} idle connections through {}: {:.1} MB; a new one is served in {:.2} ms (p50)",

@@ -121,7 +121,12 @@ impl Chain {
 
     /// Whether nothing stands between reading and writing, now and until the toxics change.
     pub(crate) fn is_plain(&self) -> bool {
-        self.stages.is_empty() && self.ready.is_empty()
+        self.has_no_toxic() && self.ready.is_empty()
+    }
+
+    /// Whether no toxic is at work.
+    pub(crate) fn has_no_toxic(&self) -> bool {
+        self.stages.is_empty()
     }
 
     /// Whether the end of the stream has come in and no stage will ever let it out.

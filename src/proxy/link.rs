@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::bytes::{Bytes, BytesMut};
@@ -24,6 +25,12 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// How many bytes the first read takes at most; an idle connection costs no more memory than this each way.
 const READ_BYTES_MIN: usize = 4 * 1024;
+
+/// How many bytes a link without toxics hands on at a time.
+const PASS_BYTES: usize = 16 * 1024;
+
+/// After so many reads of that much in a row, a link goes over to a pipe.
+const FULL_READS_MAX: u32 = 4;
 
 /// A pipe that takes in less than this at a time does not pay.
 const SPLICE_BYTES_MIN: usize = 16 * 1024;
@@ -143,11 +150,6 @@ impl ReadBuffer {
         }
         self.bytes.split().freeze()
     }
-
-    /// Whether the sender sends so much that a pipe pays.
-    fn is_outgrown(&self) -> bool {
-        self.size == READ_BYTES_MAX
-    }
 }
 
 /// What a link goes on with.
@@ -174,6 +176,7 @@ where
         buffer: ReadBuffer::new(),
         timer: Timer::new(context.clockwork),
         pipe: None,
+        full_reads: 0,
         is_reading: true,
         reader,
         writer,
@@ -184,6 +187,7 @@ where
         link.chain.advance(Instant::now())?;
         let turn = match link.pipe.take() {
             Some(pipe) => link.splice(pipe).await?,
+            None if link.is_reading && link.chain.is_plain() => link.pass().await?,
             None => link.copy().await?,
         };
         match turn {
@@ -209,6 +213,8 @@ struct Link<'a, R, W> {
     timer: Timer,
     /// There while much is sent through a chain without toxics.
     pipe: Option<Pipe>,
+    /// How many reads in a row have brought [`PASS_BYTES`] or more.
+    full_reads: u32,
     is_reading: bool,
 }
 
@@ -221,6 +227,44 @@ where
     fn refit(&mut self) -> Result<(), LinkEnd> {
         let set = self.context.toxics.borrow_and_update().clone();
         Ok(self.chain.refit(&set, Instant::now())?)
+    }
+
+    /// Hands on what comes, in one go where the receiver takes it, as most do. An idle link holds no memory to read into.
+    async fn pass(&mut self) -> Result<Turn, LinkEnd> {
+        self.buffer = ReadBuffer::new();
+        let passed = tokio::select! {
+            biased;
+            changed = self.context.toxics.changed() => {
+                changed.map_err(|_| LinkEnd::Closed)?;
+                None
+            }
+            passed = poll_fn(|context| pass_on(context, Pin::new(&mut self.reader), Pin::new(&mut self.writer))) => {
+                Some(passed)
+            }
+        };
+        let Some(passed) = passed else {
+            self.refit()?;
+            return Ok(Turn::Next);
+        };
+        match passed {
+            Ok(Passed { taken: 0, .. }) => self.take(Content::End),
+            Ok(Passed { taken, rest }) => {
+                self.context.received.add(u64::try_from(taken).unwrap_or(u64::MAX));
+                self.context.bytes.add(u64::try_from(taken - rest.len()).unwrap_or(u64::MAX));
+                if rest.is_empty() {
+                    self.units.of_chunk(&self.context, Instant::now());
+                } else {
+                    self.take(Content::Data(rest));
+                }
+                self.count_read(taken);
+                if self.wants_pipe() && self.chain.is_plain() {
+                    self.open_pipe();
+                }
+            }
+            Err(Broken::Sender) => self.take(Content::Abort),
+            Err(Broken::Receiver) => return Ok(Turn::ReceiverGone),
+        }
+        Ok(Turn::Next)
     }
 
     /// Waits for one thing that can be done, and does it.
@@ -237,6 +281,8 @@ where
             None => None,
         };
         let due = self.chain.due();
+        // Before a pipe takes over, all that was read is written.
+        let is_reading = self.is_reading && self.chain.has_room() && !(self.wants_pipe() && head.is_some());
         self.buffer.make_room();
         tokio::select! {
             biased;
@@ -249,17 +295,17 @@ where
             written = self.writer.write(head.as_ref().map_or(&[], Bytes::as_ref)), if head.is_some() => {
                 return Ok(self.delivered(written));
             }
-            read = self.reader.read_buf(&mut self.buffer.bytes), if self.is_reading && self.chain.has_room() => {
+            read = self.reader.read_buf(&mut self.buffer.bytes), if is_reading => {
                 let content = match read {
                     Ok(read @ 1..) => {
                         self.context.received.add(u64::try_from(read).unwrap_or(u64::MAX));
+                        self.count_read(read);
                         Content::Data(self.buffer.take())
                     }
                     Ok(0) => Content::End,
                     Err(_) => Content::Abort,
                 };
                 self.take(content);
-                return Ok(self.write_at_once().await);
             }
             // When both senders have ended and a toxic keeps the end to itself, nothing can ever happen any more.
             () = seen(&mut self.context.other_ended), if self.chain.has_swallowed_end() => {
@@ -269,22 +315,12 @@ where
         Ok(Turn::Next)
     }
 
-    /// Writes what is ready if the receiver takes it at once, as most do, which saves a turn.
-    async fn write_at_once(&mut self) -> Turn {
-        let Some(Content::Data(head)) = self.chain.ready() else { return Turn::Next };
-        let attempt = poll_fn(|context| Poll::Ready(Pin::new(&mut self.writer).poll_write(context, &head))).await;
-        match attempt {
-            Poll::Ready(written) => self.delivered(written),
-            Poll::Pending => Turn::Next,
-        }
-    }
-
     /// Takes note of a write.
     fn delivered(&mut self, written: io::Result<usize>) -> Turn {
         let Ok(written @ 1..) = written else { return Turn::ReceiverGone };
         self.context.bytes.add(u64::try_from(written).unwrap_or(u64::MAX));
         self.chain.consume(written);
-        if self.is_reading && self.buffer.is_outgrown() && self.chain.is_plain() {
+        if self.is_reading && self.wants_pipe() && self.chain.is_plain() {
             self.open_pipe();
         }
         Turn::Next
@@ -301,10 +337,19 @@ where
         self.chain.push(Parcel { content, unit }, now);
     }
 
+    fn count_read(&mut self, bytes: usize) {
+        self.full_reads = if bytes >= PASS_BYTES { self.full_reads.saturating_add(1) } else { 0 };
+    }
+
+    /// Whether the sender sends so much, and no toxic stands in its way, that a pipe pays.
+    fn wants_pipe(&self) -> bool {
+        self.full_reads >= FULL_READS_MAX && self.chain.has_no_toxic()
+    }
+
     /// Goes over to a pipe where both sides are sockets and there is one to be had.
     fn open_pipe(&mut self) {
-        // Either way the link is asked again only when it has grown once more.
-        self.buffer = ReadBuffer::new();
+        // Either way the link is asked again only after as many full reads.
+        self.full_reads = 0;
         if self.reader.socket().is_some() && self.writer.socket().is_some() {
             self.pipe = Pipe::open().ok();
         }
@@ -355,6 +400,46 @@ where
         }
         Ok(())
     }
+}
+
+/// What one read brought.
+#[derive(Debug)]
+struct Passed {
+    /// How many bytes came from the sender; none is its end.
+    taken: usize,
+    /// Those of them that the receiver did not take.
+    rest: Bytes,
+}
+
+/// Which side of a link has broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    Sender,
+    Receiver,
+}
+
+/// Reads once and writes what came, as far as the receiver takes it. The memory between is the stack's.
+fn pass_on<R, W>(context: &mut Context<'_>, reader: Pin<&mut R>, writer: Pin<&mut W>) -> Poll<Result<Passed, Broken>>
+where
+    R: AsyncRead,
+    W: AsyncWrite,
+{
+    let mut memory = [MaybeUninit::<u8>::uninit(); PASS_BYTES];
+    let mut buffer = ReadBuf::uninit(&mut memory);
+    if ready!(reader.poll_read(context, &mut buffer)).is_err() {
+        return Poll::Ready(Err(Broken::Sender));
+    }
+    let data = buffer.filled();
+    if data.is_empty() {
+        return Poll::Ready(Ok(Passed { taken: 0, rest: Bytes::new() }));
+    }
+    let written = match writer.poll_write(context, data) {
+        Poll::Ready(Ok(written @ 1..)) => written,
+        Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Broken::Receiver)),
+        Poll::Pending => 0,
+    };
+    let rest = data.get(written..).unwrap_or_default();
+    Poll::Ready(Ok(Passed { taken: data.len(), rest: Bytes::copy_from_slice(rest) }))
 }
 
 /// Returns at `due`, if it ever comes.
