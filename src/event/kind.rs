@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, Recoverer, RunOutcome,
-    StepOutcome, SwitchStep,
+    AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, ProxySecond, Recoverer,
+    RunOutcome, StepOutcome, SwitchStep,
 };
 use crate::unit::{
     AlarmState, FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId,
@@ -92,6 +92,8 @@ pub enum EventKind {
     },
     /// What a load did in one second.
     LoadRecorded(LoadSecond),
+    /// What passed through a proxy in about a second; a second in which nothing did is left out.
+    ProxyRecorded(ProxySecond),
     /// A load ended as planned.
     LoadEnded {
         /// The load.
@@ -207,7 +209,7 @@ pub enum EventKind {
         /// The error.
         error: String,
     },
-    /// `effect_if` became true: the fault is real.
+    /// `effect_if` became true, or, where a proxy fault has none, the proxy did it to a caller: the fault is real.
     FaultEffective {
         /// Which.
         #[serde(rename = "id")]

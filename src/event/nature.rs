@@ -56,6 +56,7 @@ impl EventKind {
             | Self::GateJudged { .. }
             | Self::LoadStarted { .. }
             | Self::LoadRecorded(_)
+            | Self::ProxyRecorded(_)
             | Self::LoadEnded { .. }
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }

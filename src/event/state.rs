@@ -234,6 +234,7 @@ impl RunState {
             | EventKind::ActionSkipped { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
+            | EventKind::ProxyRecorded(_)
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
         }

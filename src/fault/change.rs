@@ -10,7 +10,7 @@ use super::command::{CommandError, CommandPlace};
 use super::switch::{Cover, NO_CALL, Switch};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
-use crate::proxy::{AdminClient, AdminError};
+use crate::proxy::{AdminClient, AdminError, Stats};
 use crate::unit::{ProxyName, TargetId};
 
 /// How long an injection may go on trying through throttling and conflicts. A try that is under way may wait longer for AWS to
@@ -209,6 +209,11 @@ pub(super) trait Revertible {
     /// Tries once to compare, restore and read back. `restoring` is set before anything is written, and stays set over
     /// tries: what is found as before then was restored by us, though an answer was lost.
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError>;
+
+    /// What of a fault proxy's counters proves that callers met the change; none where they do not, or not yet.
+    fn proof(&self, _stats: &Stats) -> Option<String> {
+        None
+    }
 
     /// The change in words, without secrets.
     fn text(&self) -> ChangeText;

@@ -17,28 +17,38 @@ mod iam_deny;
 mod lambda_async;
 mod lambda_canary;
 mod lambda_concurrency;
+mod lambda_endpoint;
 mod lambda_environment;
 mod lambda_event_source;
 mod lambda_function_url;
 mod lambda_layer;
 mod lambda_memory;
 mod lambda_provisioned_concurrency;
+mod lambda_proxy;
 mod lambda_timeout;
 #[cfg(test)]
 mod owed;
 mod policy;
 #[cfg(test)]
 mod property;
+mod proxy_aws_error;
 mod proxy_bandwidth;
+mod proxy_change;
+mod proxy_corrupt;
 mod proxy_down;
+mod proxy_headers;
+mod proxy_http_error;
 mod proxy_latency;
 mod proxy_limit_data;
 mod proxy_refuse;
 mod proxy_reset;
 mod proxy_slicer;
+mod proxy_slow_body;
 mod proxy_slow_close;
 mod proxy_standing;
 mod proxy_timeout;
+mod proxy_truncate;
+mod rule;
 mod settings;
 mod shell;
 mod spec;
@@ -68,7 +78,9 @@ use self::lambda_concurrency::Reservation;
 use self::lambda_event_source::Mapping;
 use self::lambda_function_url::FunctionUrl;
 use self::lambda_provisioned_concurrency::Warm;
+use self::proxy_change::ProxyChange;
 use self::proxy_standing::StandingChange;
+use self::rule::RuleChange;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
 use self::sqs_deny::QueueStatement;
@@ -91,22 +103,30 @@ pub use iam_deny::IamDeny;
 pub use lambda_async::{LambdaAsync, OnFailureChange};
 pub use lambda_canary::{FaultyConfiguration, LambdaCanary};
 pub use lambda_concurrency::LambdaConcurrency;
+pub use lambda_endpoint::LambdaEndpoint;
 pub use lambda_environment::{LambdaEnvironment, variable_problem};
 pub use lambda_event_source::LambdaEventSource;
 pub use lambda_function_url::{LambdaFunctionUrl, UrlAuth};
 pub use lambda_layer::LambdaLayer;
 pub use lambda_memory::LambdaMemory;
 pub use lambda_provisioned_concurrency::LambdaProvisionedConcurrency;
+pub use lambda_proxy::LambdaProxy;
 pub use lambda_timeout::LambdaTimeout;
+pub use proxy_aws_error::ProxyAwsError;
 pub use proxy_bandwidth::ProxyBandwidth;
+pub use proxy_corrupt::ProxyCorrupt;
 pub use proxy_down::ProxyDown;
+pub use proxy_headers::ProxyHeaders;
+pub use proxy_http_error::ProxyHttpError;
 pub use proxy_latency::ProxyLatency;
 pub use proxy_limit_data::ProxyLimitData;
 pub use proxy_refuse::ProxyRefuse;
 pub use proxy_reset::ProxyReset;
 pub use proxy_slicer::ProxySlicer;
+pub use proxy_slow_body::ProxySlowBody;
 pub use proxy_slow_close::ProxySlowClose;
 pub use proxy_timeout::ProxyTimeout;
+pub use proxy_truncate::ProxyTruncate;
 pub use spec::{Entry, Variables};
 pub use sqs_deny::{QueueAction, SqsDeny};
 pub use ssm_parameter::SsmParameter;
@@ -120,6 +140,10 @@ fault_kinds! {
     lambda_timeout: LambdaTimeout => SettingsChange<Configuration>,
     /// Environment variables of a function, set or taken away.
     lambda_environment: LambdaEnvironment => SettingsChange<Configuration>,
+    /// A function's calls of one AWS service, led to another address.
+    lambda_endpoint: LambdaEndpoint => SettingsChange<Configuration>,
+    /// A function's HTTPS, led through a proxy.
+    lambda_proxy: LambdaProxy => SettingsChange<Configuration>,
     /// A faulty version for a share of an alias's traffic.
     lambda_canary: LambdaCanary => CanaryChange,
     /// The memory of a function, and with it its share of a CPU.
@@ -145,13 +169,13 @@ fault_kinds! {
     /// Another value of a Systems Manager parameter.
     ssm_parameter: SsmParameter => SettingsChange<ParameterValue>,
     /// Answers of a proxied dependency come late.
-    proxy_latency: ProxyLatency => ToxicChange,
+    proxy_latency: ProxyLatency => ProxyChange,
     /// A proxied dependency goes silent: a black hole.
-    proxy_timeout: ProxyTimeout => ToxicChange,
+    proxy_timeout: ProxyTimeout => ProxyChange,
     /// A proxied dependency's bytes come slowly.
     proxy_bandwidth: ProxyBandwidth => ToxicChange,
-    /// Connections to a proxied dependency are reset.
-    proxy_reset: ProxyReset => ToxicChange,
+    /// Connections to a proxied dependency are reset, also at a stage of a request.
+    proxy_reset: ProxyReset => ProxyChange,
     /// A proxied dependency is down: its connections are closed, and new ones refused.
     proxy_down: ProxyDown => StandingChange,
     /// A proxied dependency refuses new connections; open ones go on.
@@ -162,6 +186,18 @@ fault_kinds! {
     proxy_slicer: ProxySlicer => ToxicChange,
     /// Connections to a proxied dependency close after a number of bytes.
     proxy_limit_data: ProxyLimitData => ToxicChange,
+    /// Requests to a proxied dependency are answered with another status.
+    proxy_http_error: ProxyHttpError => RuleChange,
+    /// Calls of an AWS service through the proxy fail as that service would tell it.
+    proxy_aws_error: ProxyAwsError => RuleChange,
+    /// The bodies of a proxied dependency's answers break off.
+    proxy_truncate: ProxyTruncate => RuleChange,
+    /// The bodies of a proxied dependency's answers trickle.
+    proxy_slow_body: ProxySlowBody => RuleChange,
+    /// The bodies of a proxied dependency's answers are others.
+    proxy_corrupt: ProxyCorrupt => RuleChange,
+    /// The headers of a proxied dependency's answers are others.
+    proxy_headers: ProxyHeaders => RuleChange,
     /// An experiment of AWS FIS: a template of yours, or a single action.
     fis_experiment: FisExperiment => ExperimentChange,
     /// Programs of yours that inject and undo what gameday itself does not know.

@@ -129,6 +129,14 @@ macro_rules! fault_kinds {
                 }
             }
 
+            /// What of a fault proxy's counters proves that callers met the change; none where they do not, or not yet.
+            #[must_use]
+            pub fn proof(&self, stats: &crate::proxy::Stats) -> Option<String> {
+                match self {
+                    $(Self::$kind(change) => change.proof(stats),)+
+                }
+            }
+
             /// The change and its undo in words, without secrets.
             #[must_use]
             pub fn text(&self) -> ChangeText {

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::about::{Calls, Objection};
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
 use super::switch::{Cover, Switch};
-use crate::proxy::{AdminClient, Direction, Toxic, ToxicSpec, Toxicity};
+use crate::proxy::{AdminClient, Direction, Stats, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{Percent, ProxyName, TargetId};
 
-/// The admin calls of every proxy fault.
+/// The admin calls of every fault by a toxic.
 pub(super) const CALLS: Calls = Calls {
     inject: &["proxy:DeleteToxic", "proxy:GetToxic", "proxy:PostToxic"],
     undo: &["proxy:DeleteToxic", "proxy:GetToxic"],
@@ -165,6 +165,12 @@ impl Revertible for ToxicChange {
             None => Ok(Reverted::Restored),
             Some(_) => Err(self.not_applied("is still there")),
         }
+    }
+
+    fn proof(&self, stats: &Stats) -> Option<String> {
+        let toxic = stats.proxies.get(self.proxy.as_str())?.toxics.get(self.toxic.name.as_str())?;
+        (toxic.hits > 0)
+            .then(|| format!("toxic `{}` on proxy `{}` hit {} times", self.toxic.name, self.proxy, toxic.hits))
     }
 
     fn text(&self) -> ChangeText {

@@ -124,7 +124,34 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
                 "leave its `route` out, and run the proxy where the functions can reach it",
             ));
         }
+        refuse_loopback_urls(checked, found);
     }
+}
+
+/// A function in AWS that is led to a loopback address is led to itself.
+fn refuse_loopback_urls(checked: &Checked, found: &mut BTreeSet<Refusal>) {
+    for (fault, spec) in &checked.scenario.faults {
+        let urls = [
+            spec.lambda_endpoint.as_ref().map(|endpoint| &endpoint.url),
+            spec.lambda_proxy.as_ref().map(|proxy| &proxy.url),
+        ];
+        for url in urls.into_iter().flatten().filter(|url| is_loopback(url)) {
+            found.insert(Refusal::new(
+                format!("fault `{fault}` would lead functions in AWS to {url}, which is each function itself"),
+                "run `gameday proxy` where the functions can reach it, and name its address",
+            ));
+        }
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) | None => authority,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// What is checked and not carried out, although the run means the same without it: one line each, in the file's order.
@@ -150,4 +177,23 @@ pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
     note(scenario.notify.is_some(), "nobody is notified");
     note(scenario.schedule.is_some(), "the schedule is not kept: a run starts when it is started");
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_this_machine_is_known_in_each_of_its_forms() {
+        for url in
+            ["http://127.0.0.1:18474", "http://localhost", "https://LOCALHOST:1/", "http://[::1]:1", "http://127.9.9.9"]
+        {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in
+            ["http://10.0.1.7:18474", "https://proxy.example.com", "http://[fd00::1]:1", "http://localhost.example.com"]
+        {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
 }

@@ -27,6 +27,10 @@ pub enum AuditKind {
     ToxicRemoved,
     /// A toxic was dropped at the end of its time to live.
     ToxicExpired,
+    /// A rule was put on a proxy.
+    RuleAdded,
+    /// A rule was taken away.
+    RuleRemoved,
     /// Every toxic was dropped and every proxy enabled.
     Reset,
     /// The same, because the controller's lease lapsed.

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::counters::{OpenConnection, ProxyCounters};
+use super::http::{HttpStream, RuleSet};
 use super::link::{self, Exchanges, LinkContext, LinkEnd};
 use super::splice::Side;
 use super::timer::Clockwork;
@@ -20,6 +21,7 @@ pub(crate) struct ConnectionContext {
     pub(crate) protocol: Protocol,
     pub(crate) clockwork: Clockwork,
     pub(crate) toxics: watch::Receiver<ToxicSet>,
+    pub(crate) rules: watch::Receiver<RuleSet>,
     pub(crate) counters: Arc<ProxyCounters>,
 }
 
@@ -35,10 +37,18 @@ pub(crate) async fn serve(mut client: TcpStream, number: u64, context: Connectio
     };
     // Without it a small answer may wait 40 ms for an acknowledgement. It can fail only on a dead socket.
     client.set_nodelay(true).ok();
-    let outcome = {
-        let (client_reader, client_writer) = client.split();
-        let (server_reader, server_writer) = server.split();
-        join(client_reader, client_writer, server_reader, server_writer, number, &context).await
+    let outcome = match context.protocol {
+        Protocol::Tcp => {
+            let (client_reader, client_writer) = client.split();
+            let (server_reader, server_writer) = server.split();
+            join(client_reader, client_writer, server_reader, server_writer, number, &context).await
+        }
+        Protocol::Http => {
+            let mut stream = HttpStream::new(&mut server, context.rules.clone(), Arc::clone(&context.counters));
+            let (client_reader, client_writer) = client.split();
+            let (server_reader, server_writer) = tokio::io::split(&mut stream);
+            join(client_reader, client_writer, server_reader, server_writer, number, &context).await
+        }
     };
     match outcome {
         Ok(()) | Err(LinkEnd::Closed) => {}
@@ -138,11 +148,13 @@ mod tests {
             let (toxics, seen) = watch::channel(ToxicSet::default());
             let counters = Arc::<ProxyCounters>::default();
             let upstream = "127.0.0.1:1".parse().expect("an upstream");
+            let (_, rules) = watch::channel(RuleSet::default());
             let context = ConnectionContext {
                 upstream,
                 protocol,
                 clockwork: Clockwork::Wheel,
                 toxics: seen,
+                rules,
                 counters: Arc::clone(&counters),
             };
             let links = tokio::spawn(async move {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::http::{RuleSet, RuleStats};
 use super::toxic::ToxicSet;
 
 /// A number that any thread may raise. Counters are read for information only, so no order among them is kept.
@@ -36,6 +37,7 @@ pub(crate) struct ProxyCounters {
     pub(crate) bytes_upstream: Counter,
     pub(crate) bytes_downstream: Counter,
     pub(crate) upstream_connect_failures: Counter,
+    pub(crate) requests: Counter,
 }
 
 impl ProxyCounters {
@@ -44,7 +46,7 @@ impl ProxyCounters {
         self.bytes_upstream.get() + self.bytes_downstream.get()
     }
 
-    pub(crate) fn stats(&self, toxics: &ToxicSet) -> ProxyStats {
+    pub(crate) fn stats(&self, toxics: &ToxicSet, rules: &RuleSet) -> ProxyStats {
         let toxics = toxics.iter().map(|toxic| {
             let stats = ToxicStats { hits: toxic.counters.hits.get(), connections: toxic.counters.connections.get() };
             (toxic.spec.name.to_string(), stats)
@@ -58,7 +60,9 @@ impl ProxyCounters {
             bytes_upstream: self.bytes_upstream.get(),
             bytes_downstream: self.bytes_downstream.get(),
             upstream_connect_failures: self.upstream_connect_failures.get(),
+            requests: self.requests.get(),
             toxics: toxics.collect(),
+            rules: rules.iter().map(|rule| (rule.spec.name.to_string(), rule.stats())).collect(),
         }
     }
 }
@@ -126,8 +130,14 @@ pub struct ProxyStats {
     pub bytes_downstream: u64,
     /// Connections that were closed because the server could not be reached.
     pub upstream_connect_failures: u64,
+    /// HTTP/1 requests whose heads came in.
+    #[serde(default)]
+    pub requests: u64,
     /// Each toxic that is present, by name.
     pub toxics: BTreeMap<String, ToxicStats>,
+    /// Each rule that is present, by name.
+    #[serde(default)]
+    pub rules: BTreeMap<String, RuleStats>,
 }
 
 /// What one toxic has done since it was added.

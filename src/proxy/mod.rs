@@ -12,6 +12,7 @@ mod audit;
 mod chain;
 mod connection;
 mod counters;
+pub mod http;
 mod lease;
 mod limit;
 mod link;

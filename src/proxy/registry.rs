@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::audit::{Audit, AuditKind};
 use super::counters::Stats;
+use super::http::{ActiveRule, RuleSpec, RuleStats};
 use super::lease::{Deadlines, Lease};
 use super::limit::Limits;
 use super::running::{Proxy, ProxyChange, ProxyView, Standing};
@@ -37,6 +38,10 @@ pub(crate) enum RegistryError {
     ToxicExists { proxy: String, toxic: String },
     #[error("toxic `{toxic}` not found on proxy `{proxy}`")]
     NoToxic { proxy: String, toxic: String },
+    #[error("rule `{rule}` exists already on proxy `{proxy}`")]
+    RuleExists { proxy: String, rule: String },
+    #[error("rule `{rule}` not found on proxy `{proxy}`")]
+    NoRule { proxy: String, rule: String },
     #[error("cannot listen on `{address}`")]
     Listen {
         address: SocketAddr,
@@ -74,7 +79,7 @@ impl NewProxy {
 
 /// What holds for all proxies of a process.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Terms {
     /// The seed from which all chances are drawn.
     pub(crate) seed: u64,
     /// Whether a proxy may listen where others can reach it.
@@ -103,7 +108,7 @@ impl State {
         }
     }
 
-    fn add_toxic(&mut self, rules: &Rules, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
+    fn add_toxic(&mut self, terms: &Terms, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
         self.refuse_after_lapse()?;
         let (name, present) =
             self.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
@@ -112,23 +117,23 @@ impl State {
             return Err(RegistryError::ToxicExists { proxy: proxy.to_owned(), toxic: spec.name.to_string() });
         }
         self.toxics_made += 1;
-        rules.audit.tell(AuditKind::ToxicAdded, Some(proxy), Some(&spec));
-        present.toxics.send_replace(set.with(ActiveToxic::new(self.toxics_made, spec, name, rules.seed)));
+        terms.audit.tell(AuditKind::ToxicAdded, Some(proxy), Some(&spec));
+        present.toxics.send_replace(set.with(ActiveToxic::new(self.toxics_made, spec, name, terms.seed)));
         Ok(())
     }
 
-    async fn create(&mut self, rules: &Rules, new: NewProxy) -> Result<ProxyView, RegistryError> {
+    async fn create(&mut self, terms: &Terms, new: NewProxy) -> Result<ProxyView, RegistryError> {
         if self.proxies.contains_key(&new.name) {
             return Err(RegistryError::ProxyExists(new.name));
         }
-        rules.check_listen(new.spec.listen)?;
+        terms.check_listen(new.spec.listen)?;
         let enabled = new.enabled.unwrap_or(true);
         if !enabled || new.refuse || !new.toxics.is_empty() {
             self.refuse_after_lapse()?;
         }
-        let mut proxy = Proxy::new(new.spec.clone(), rules.limits.clone());
+        let mut proxy = Proxy::new(new.spec.clone(), terms.limits.clone());
         proxy.put(Standing { spec: new.spec, enabled, refuse: new.refuse }).await?;
-        rules.audit.tell_with(
+        terms.audit.tell_with(
             AuditKind::ProxyCreated,
             Some(new.name.as_str()),
             None,
@@ -136,20 +141,20 @@ impl State {
         );
         self.proxies.insert(new.name.clone(), proxy);
         for toxic in new.toxics {
-            if let Err(error) = self.add_toxic(rules, new.name.as_str(), toxic) {
-                self.delete(rules, new.name.as_str()).await?;
+            if let Err(error) = self.add_toxic(terms, new.name.as_str(), toxic) {
+                self.delete(terms, new.name.as_str()).await?;
                 return Err(error);
             }
         }
         Ok(self.proxy(new.name.as_str())?.view(&new.name))
     }
 
-    async fn update(&mut self, rules: &Rules, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
+    async fn update(&mut self, terms: &Terms, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
         if change.is_fault() {
             self.refuse_after_lapse()?;
         }
         if let Some(listen) = change.listen {
-            rules.check_listen(listen)?;
+            terms.check_listen(listen)?;
         }
         let Some((key, _)) = self.proxies.get_key_value(name) else {
             return Err(RegistryError::NoProxy(name.to_owned()));
@@ -158,20 +163,20 @@ impl State {
         let proxy = self.proxies.get_mut(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))?;
         proxy.change(change).await?;
         let view = proxy.view(&key);
-        rules.audit.tell_with(AuditKind::ProxyChanged, Some(name), None, Some(view.to_string()));
+        terms.audit.tell_with(AuditKind::ProxyChanged, Some(name), None, Some(view.to_string()));
         Ok(view)
     }
 
-    async fn delete(&mut self, rules: &Rules, name: &str) -> Result<(), RegistryError> {
+    async fn delete(&mut self, terms: &Terms, name: &str) -> Result<(), RegistryError> {
         let mut proxy = self.proxies.remove(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))?;
         proxy.close().await;
-        rules.audit.tell(AuditKind::ProxyDeleted, Some(name), None);
+        terms.audit.tell(AuditKind::ProxyDeleted, Some(name), None);
         Ok(())
     }
 
     fn change_toxic(
         &self,
-        rules: &Rules,
+        terms: &Terms,
         proxy: &str,
         toxic: &str,
         patch: ToxicPatch,
@@ -183,46 +188,46 @@ impl State {
         let is_renewed = patch.sets_ttl();
         let spec = patch.apply(&present.spec)?;
         toxics.send_replace(set.with_changed(present.changed(spec.clone(), is_renewed)));
-        rules.audit.tell(AuditKind::ToxicChanged, Some(proxy), Some(&spec));
+        terms.audit.tell(AuditKind::ToxicChanged, Some(proxy), Some(&spec));
         Ok(spec)
     }
 
-    fn remove_toxic(&self, rules: &Rules, proxy: &str, toxic: &str, event: AuditKind) -> Result<(), RegistryError> {
+    fn remove_toxic(&self, terms: &Terms, proxy: &str, toxic: &str, event: AuditKind) -> Result<(), RegistryError> {
         let toxics = &self.proxy(proxy)?.toxics;
         let set = toxics.borrow().clone();
         let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
         toxics.send_replace(set.without(toxic));
-        rules.audit.tell(event, Some(proxy), Some(&present.spec));
+        terms.audit.tell(event, Some(proxy), Some(&present.spec));
         Ok(())
     }
 
     /// Makes a proxy, or makes the one of the name what is asked for; its toxics stay if its addresses do.
-    async fn put(&mut self, rules: &Rules, new: NewProxy) -> Result<ProxyView, RegistryError> {
+    async fn put(&mut self, terms: &Terms, new: NewProxy) -> Result<ProxyView, RegistryError> {
         let name = new.name.clone();
         match self.proxies.get(&name).map(|proxy| new.is(proxy.spec())) {
             Some(true) => {
                 let change = ProxyChange { enabled: new.enabled, ..ProxyChange::default() };
-                self.update(rules, name.as_str(), change).await
+                self.update(terms, name.as_str(), change).await
             }
             Some(false) => {
-                self.delete(rules, name.as_str()).await?;
-                self.create(rules, new).await
+                self.delete(terms, name.as_str()).await?;
+                self.create(terms, new).await
             }
-            None => self.create(rules, new).await,
+            None => self.create(terms, new).await,
         }
     }
 
     /// Goes over from one list of proxies to another; toxics and proxies that are in neither are left alone.
     async fn reload(
         &mut self,
-        rules: &Rules,
+        terms: &Terms,
         before: &[NewProxy],
         after: &[NewProxy],
     ) -> Result<Vec<ProxyView>, RegistryError> {
         for old in before {
             let stays = after.iter().any(|new| new.name == old.name);
             if !stays && self.proxies.contains_key(&old.name) {
-                self.delete(rules, old.name.as_str()).await?;
+                self.delete(terms, old.name.as_str()).await?;
             }
         }
         let mut views = Vec::with_capacity(after.len());
@@ -232,10 +237,10 @@ impl State {
             if self.proxies.get(&new.name).is_some_and(|proxy| new.is(proxy.spec())) {
                 let enabled = Some(new.enabled.unwrap_or(true));
                 let change = ProxyChange { enabled, refuse: Some(new.refuse), ..ProxyChange::default() };
-                self.update(rules, name, change).await?;
-                self.exchange_toxics(rules, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
+                self.update(terms, name, change).await?;
+                self.exchange_toxics(terms, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
             } else {
-                self.put(rules, new.clone()).await?;
+                self.put(terms, new.clone()).await?;
             }
             views.push(self.proxy(name)?.view(&new.name));
         }
@@ -245,7 +250,7 @@ impl State {
     /// Takes away the toxics of one list, and puts those of another in place; one that is in both goes on undisturbed.
     fn exchange_toxics(
         &mut self,
-        rules: &Rules,
+        terms: &Terms,
         proxy: &str,
         before: &[ToxicSpec],
         after: &[ToxicSpec],
@@ -255,14 +260,14 @@ impl State {
         };
         for old in before.iter().filter(|old| !after.contains(old)) {
             if is_there(self, old.name.as_str())? {
-                self.remove_toxic(rules, proxy, old.name.as_str(), AuditKind::ToxicRemoved)?;
+                self.remove_toxic(terms, proxy, old.name.as_str(), AuditKind::ToxicRemoved)?;
             }
         }
         for new in after.iter().filter(|new| !before.contains(new)) {
             if is_there(self, new.name.as_str())? {
-                self.remove_toxic(rules, proxy, new.name.as_str(), AuditKind::ToxicRemoved)?;
+                self.remove_toxic(terms, proxy, new.name.as_str(), AuditKind::ToxicRemoved)?;
             }
-            self.add_toxic(rules, proxy, new.clone())?;
+            self.add_toxic(terms, proxy, new.clone())?;
         }
         Ok(())
     }
@@ -298,7 +303,7 @@ impl State {
     }
 }
 
-impl Rules {
+impl Terms {
     fn check_listen(&self, ListenAddress(address): ListenAddress) -> Result<(), RegistryError> {
         if address.ip().is_loopback() || self.listen_any { Ok(()) } else { Err(RegistryError::Reachable(address)) }
     }
@@ -307,14 +312,14 @@ impl Rules {
 /// The proxies of this process.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    rules: Rules,
+    terms: Terms,
     state: Mutex<State>,
     deadlines: watch::Sender<Deadlines>,
 }
 
 impl Registry {
-    pub(crate) fn new(rules: Rules, deadlines: watch::Sender<Deadlines>) -> Self {
-        Self { rules, state: Mutex::default(), deadlines }
+    pub(crate) fn new(terms: Terms, deadlines: watch::Sender<Deadlines>) -> Self {
+        Self { terms, state: Mutex::default(), deadlines }
     }
 
     async fn lock(&self) -> MutexGuard<'_, State> {
@@ -343,17 +348,17 @@ impl Registry {
 
     pub(crate) async fn create(&self, new: NewProxy) -> Result<ProxyView, RegistryError> {
         let mut state = self.lock().await;
-        let view = state.create(&self.rules, new).await;
+        let view = state.create(&self.terms, new).await;
         self.plan_expiry(&state);
         view
     }
 
     pub(crate) async fn update(&self, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
-        self.lock().await.update(&self.rules, name, change).await
+        self.lock().await.update(&self.terms, name, change).await
     }
 
     pub(crate) async fn delete(&self, name: &str) -> Result<(), RegistryError> {
-        self.lock().await.delete(&self.rules, name).await
+        self.lock().await.delete(&self.terms, name).await
     }
 
     /// Makes proxies, replacing those of the same name that differ. The first failure ends it; what was made stays.
@@ -361,7 +366,7 @@ impl Registry {
         let mut state = self.lock().await;
         let mut views = Vec::with_capacity(proxies.len());
         for new in proxies {
-            views.push(state.put(&self.rules, new).await?);
+            views.push(state.put(&self.terms, new).await?);
         }
         self.plan_expiry(&state);
         Ok(views)
@@ -374,9 +379,9 @@ impl Registry {
         after: &[NewProxy],
     ) -> Result<Vec<ProxyView>, RegistryError> {
         let mut state = self.lock().await;
-        let outcome = state.reload(&self.rules, before, after).await;
+        let outcome = state.reload(&self.terms, before, after).await;
         if outcome.is_err() {
-            state.reload(&self.rules, after, before).await?;
+            state.reload(&self.terms, after, before).await?;
         }
         self.plan_expiry(&state);
         outcome
@@ -384,7 +389,7 @@ impl Registry {
 
     pub(crate) async fn reset(&self) -> Result<(), RegistryError> {
         let mut state = self.lock().await;
-        self.rules.audit.tell(AuditKind::Reset, None, None);
+        self.terms.audit.tell(AuditKind::Reset, None, None);
         let outcome = state.reset().await;
         self.plan_expiry(&state);
         outcome
@@ -404,7 +409,7 @@ impl Registry {
 
     pub(crate) async fn add_toxic(&self, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
         let mut state = self.lock().await;
-        state.add_toxic(&self.rules, proxy, spec)?;
+        state.add_toxic(&self.terms, proxy, spec)?;
         self.plan_expiry(&state);
         Ok(())
     }
@@ -416,13 +421,13 @@ impl Registry {
         patch: ToxicPatch,
     ) -> Result<ToxicSpec, RegistryError> {
         let state = self.lock().await;
-        let spec = state.change_toxic(&self.rules, proxy, toxic, patch)?;
+        let spec = state.change_toxic(&self.terms, proxy, toxic, patch)?;
         self.plan_expiry(&state);
         Ok(spec)
     }
 
     pub(crate) async fn remove_toxic(&self, proxy: &str, toxic: &str) -> Result<(), RegistryError> {
-        self.lock().await.remove_toxic(&self.rules, proxy, toxic, AuditKind::ToxicRemoved)
+        self.lock().await.remove_toxic(&self.terms, proxy, toxic, AuditKind::ToxicRemoved)
     }
 
     /// Drops the toxics whose time to live is over.
@@ -433,11 +438,50 @@ impl Registry {
             let set = proxy.toxics.borrow().clone();
             for toxic in set.iter().filter(|toxic| toxic.expires.is_some_and(|expires| expires <= now)) {
                 let removed =
-                    state.remove_toxic(&self.rules, name.as_str(), toxic.spec.name.as_str(), AuditKind::ToxicExpired);
+                    state.remove_toxic(&self.terms, name.as_str(), toxic.spec.name.as_str(), AuditKind::ToxicExpired);
                 removed.expect("invariant: the lock is held since the toxic was seen");
             }
         }
         self.plan_expiry(&state);
+    }
+
+    pub(crate) async fn rules(&self, proxy: &str) -> Result<Vec<(RuleSpec, RuleStats)>, RegistryError> {
+        let state = self.lock().await;
+        let set = state.proxy(proxy)?.rules.borrow();
+        Ok(set.iter().map(|rule| (rule.spec.clone(), rule.stats())).collect())
+    }
+
+    pub(crate) async fn rule(&self, proxy: &str, rule: &str) -> Result<(RuleSpec, RuleStats), RegistryError> {
+        let state = self.lock().await;
+        let set = state.proxy(proxy)?.rules.borrow();
+        set.get(rule).map(|rule| (rule.spec.clone(), rule.stats())).ok_or_else(|| no_rule(proxy, rule))
+    }
+
+    pub(crate) async fn add_rule(&self, proxy: &str, spec: RuleSpec) -> Result<(), RegistryError> {
+        let state = self.lock().await;
+        state.refuse_after_lapse()?;
+        let (name, present) =
+            state.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
+        let set = present.rules.borrow().clone();
+        if set.get(spec.name.as_str()).is_some() {
+            return Err(RegistryError::RuleExists { proxy: proxy.to_owned(), rule: spec.name.to_string() });
+        }
+        let what = format!("{}: {}", spec.name, spec.action.name());
+        self.terms.audit.tell_with(AuditKind::RuleAdded, Some(proxy), None, Some(what));
+        present.rules.send_replace(set.with(ActiveRule::new(spec, name, self.terms.seed)));
+        Ok(())
+    }
+
+    pub(crate) async fn remove_rule(&self, proxy: &str, rule: &str) -> Result<(), RegistryError> {
+        let state = self.lock().await;
+        let rules = &state.proxy(proxy)?.rules;
+        let set = rules.borrow().clone();
+        if set.get(rule).is_none() {
+            return Err(no_rule(proxy, rule));
+        }
+        self.terms.audit.tell_with(AuditKind::RuleRemoved, Some(proxy), None, Some(rule.to_owned()));
+        rules.send_replace(set.without(rule));
+        Ok(())
     }
 
     /// Takes or renews the lease, and moves the end of the process if a time limit is given.
@@ -459,7 +503,7 @@ impl Registry {
         let mut state = self.lock().await;
         state.lease = state.lease.at(Instant::now());
         if state.lease == Lease::Lapsed {
-            self.rules.audit.tell(AuditKind::LeaseLapsed, None, None);
+            self.terms.audit.tell(AuditKind::LeaseLapsed, None, None);
             state.reset().await?;
             self.plan_expiry(&state);
             self.deadlines.send_modify(|deadlines| deadlines.lapse = None);
@@ -472,7 +516,7 @@ impl Registry {
         let proxies = state.proxies.iter();
         Stats {
             process: std::process::id(),
-            seed: self.rules.seed,
+            seed: self.terms.seed,
             lease: state.lease.stats(Instant::now()),
             proxies: proxies.map(|(name, proxy)| (name.to_string(), proxy.stats())).collect(),
         }
@@ -489,10 +533,14 @@ impl Registry {
         for proxy in state.proxies.values_mut() {
             proxy.close().await;
         }
-        self.rules.audit.tell(AuditKind::Closed, None, None);
+        self.terms.audit.tell(AuditKind::Closed, None, None);
     }
 }
 
 fn no_toxic(proxy: &str, toxic: &str) -> RegistryError {
     RegistryError::NoToxic { proxy: proxy.to_owned(), toxic: toxic.to_owned() }
+}
+
+fn no_rule(proxy: &str, rule: &str) -> RegistryError {
+    RegistryError::NoRule { proxy: proxy.to_owned(), rule: rule.to_owned() }
 }

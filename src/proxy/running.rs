@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::connection::ConnectionContext;
 use super::counters::{ProxyCounters, ProxyStats};
+use super::http::RuleSet;
 use super::limit::Limits;
 use super::listener::{Connections, Listener};
 use super::registry::RegistryError;
@@ -93,6 +94,7 @@ pub(crate) struct Proxy {
     connection_numbers: Arc<AtomicU64>,
     counters: Arc<ProxyCounters>,
     pub(crate) toxics: watch::Sender<ToxicSet>,
+    pub(crate) rules: watch::Sender<RuleSet>,
 }
 
 impl Proxy {
@@ -105,6 +107,7 @@ impl Proxy {
             connection_numbers: Arc::default(),
             counters: Arc::default(),
             toxics: watch::Sender::new(ToxicSet::default()),
+            rules: watch::Sender::new(RuleSet::default()),
         }
     }
 
@@ -153,6 +156,7 @@ impl Proxy {
             protocol: self.standing.spec.protocol,
             clockwork: Clockwork::Exact,
             toxics: self.toxics.subscribe(),
+            rules: self.rules.subscribe(),
             counters: Arc::clone(&self.counters),
         };
         let address: SocketAddr = self.standing.spec.listen.0;
@@ -162,9 +166,9 @@ impl Proxy {
             .map_err(|source| RegistryError::Listen { address, source })
     }
 
-    /// Listens again as it was told, without a toxic.
+    /// Listens again as it was told, without a toxic or a rule.
     pub(crate) async fn reset(&mut self) -> Result<(), RegistryError> {
-        self.toxics.send_replace(ToxicSet::default());
+        self.drop_faults();
         self.put(Standing { enabled: true, refuse: false, ..self.standing.clone() }).await
     }
 
@@ -173,7 +177,12 @@ impl Proxy {
         if let Some(listener) = self.listener.take() {
             listener.stop().await;
         }
+        self.drop_faults();
+    }
+
+    fn drop_faults(&self) {
         self.toxics.send_replace(ToxicSet::default());
+        self.rules.send_modify(|rules| *rules = rules.cleared());
     }
 
     /// Stops listening and closes every connection.
@@ -198,6 +207,6 @@ impl Proxy {
     }
 
     pub(crate) fn stats(&self) -> ProxyStats {
-        self.counters.stats(&self.toxics.borrow())
+        self.counters.stats(&self.toxics.borrow(), &self.rules.borrow())
     }
 }

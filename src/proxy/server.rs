@@ -13,7 +13,7 @@ use super::admin::{Admin, AdminAddress, AdminListenError, AdminListener, ProxyEn
 use super::audit::Audit;
 use super::lease::{Deadlines, Expired, expired};
 use super::limit::{CONNECTIONS_MAX_DEFAULT, Limits};
-use super::registry::{NewProxy, Registry, RegistryError, Rules};
+use super::registry::{NewProxy, Registry, RegistryError, Terms};
 use crate::unit::Secret;
 
 /// How long the requests that are under way may hold up the end of the process.
@@ -88,7 +88,7 @@ impl Server {
         let listener = AdminListener::bind(&options.admin, open_to_others).await?;
         let end = options.time_limit.map(|limit| Instant::now() + limit);
         let (sender, deadlines) = watch::channel(Deadlines { end, ..Deadlines::default() });
-        let rules = Rules {
+        let rules = Terms {
             seed: options.seed,
             listen_any: options.listen_any,
             limits: Limits::of_system(options.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT)),

@@ -3,6 +3,7 @@
 mod change;
 mod panic;
 mod prepare;
+mod proxies;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use panic::undo_after_panic;
 use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
+use proxies::Proxies;
 use signals::{Signals, Wish};
 
 use super::alarm_task::AlarmNews;
@@ -40,6 +42,7 @@ use crate::event::{
 use crate::fault::Undo;
 use crate::load::LoadPlan;
 use crate::plan::Plan;
+use crate::proxy::Stats;
 use crate::unit::{Clock, Failpoints, LoadId, elapsed_ms, error_chain};
 use crate::verdict::Judge;
 use crate::workspace::Environment;
@@ -200,6 +203,8 @@ struct Drive {
     inputs: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
     load_news: (mpsc::UnboundedSender<LoadNews>, mpsc::UnboundedReceiver<LoadNews>),
     samples: mpsc::UnboundedReceiver<Sample>,
+    proxy_news: mpsc::UnboundedReceiver<Stats>,
+    proxies: Proxies,
     alarm_news: mpsc::UnboundedReceiver<AlarmNews>,
     /// Whether alarms are read: that ends only when something is wrong.
     is_watching_alarms: bool,
@@ -231,9 +236,11 @@ impl Drive {
         if let Some(alarms) = alarms {
             spawn(tokio::spawn(alarms.watch(clock, alarm_sender)));
         }
+        let (proxy_sender, proxy_news) = mpsc::unbounded_channel();
         if let Some(client) = stage.faults.proxy.clone() {
             // The lease is renewed by the clock: its calls are none of the steps that a crash test counts.
-            spawn(tokio::spawn(renew_lease(client.with_failpoints(Failpoints::default()))));
+            let client = client.with_failpoints(Failpoints::default());
+            spawn(tokio::spawn(renew_lease(client, proxy_sender)));
         }
         if let Some(lock) = lock.clone() {
             spawn(tokio::spawn(lock.keep(recorder.clone(), abort_when_lost(inputs.0.clone()))));
@@ -256,6 +263,8 @@ impl Drive {
             inputs,
             load_news: mpsc::unbounded_channel(),
             samples,
+            proxy_news,
+            proxies: Proxies::default(),
             alarm_news,
             is_watching_alarms,
             findings,
@@ -278,6 +287,7 @@ impl Drive {
                 Some((signal, value)) = self.samples.recv() => {
                     self.record(EventKind::SignalSampled { signal, value });
                 }
+                Some(stats) = self.proxy_news.recv() => self.hear_of_proxies(&stats),
                 news = self.alarm_news.recv(), if self.is_watching_alarms => self.hear_of_alarms(news),
                 finding = self.findings.recv(), if self.is_guarded => self.find(finding),
                 Some((command, back)) = self.commands.recv() => self.obey(command, back),

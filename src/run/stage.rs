@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use super::place::{Place, PlaceError};
 use super::readiness::{CallerError, Looked, check_caller};
 use super::targets::{check_resources, missing_tag};
@@ -12,7 +14,7 @@ use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
 use crate::plan::{Plan, TargetPlan};
-use crate::proxy::{AdminClient, AdminError, ListenScope, ProxyError, ProxyProcess, SocketPathError};
+use crate::proxy::{AdminClient, AdminError, ListenScope, ProxyError, ProxyProcess, SocketPathError, Stats};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
 use crate::unit::{Clock, Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
@@ -357,14 +359,18 @@ pub(super) fn targets(plan: &Plan) -> BTreeMap<TargetId, FaultTarget> {
     plan.targets.iter().map(of).collect()
 }
 
-/// Renews the proxy's lease until it is dropped. A proxy that does not hear from the run any more drops its toxics.
-pub(super) async fn renew_lease(client: AdminClient) {
+/// Renews the proxy's lease until it is dropped, and passes on what the proxies have done. A proxy that does not hear from the run
+/// any more drops its faults.
+pub(super) async fn renew_lease(client: AdminClient, news: mpsc::UnboundedSender<Stats>) {
     let mut interval = tokio::time::interval(LEASE_RENEWAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
         // A renewal that fails is tried again in a second; the lease spans five.
-        client.lease(LEASE, Some(PROXY_TIME_LIMIT)).await.ok();
+        if let Ok(stats) = client.lease(LEASE, Some(PROXY_TIME_LIMIT)).await {
+            // The run may have ended.
+            news.send(stats).ok();
+        }
     }
 }
 

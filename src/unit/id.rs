@@ -97,6 +97,7 @@ id!(PersonId, "the name of a role or a person", "facilitator");
 id!(PhaseId, "the name of a phase", "baseline");
 id!(PlaybookId, "the id of a playbook", "pb-payment-latency");
 id!(ProxyName, "the name of a fault proxy", "provider");
+id!(RuleName, "the name of a rule on a proxy", "throttled-orders");
 id!(RunId, "the id of a run", "2026-03-10-100000-checkout-payment-slow");
 id!(ScenarioId, "the id of a scenario", "checkout-payment-slow");
 id!(SignalId, "the name of a signal", "checkout_ok");
@@ -120,6 +121,13 @@ impl From<&TargetId> for ProxyName {
     /// The proxy that serves a target has the target's name.
     fn from(target: &TargetId) -> Self {
         Self(target.0.clone())
+    }
+}
+
+impl From<&FaultId> for RuleName {
+    /// The rule that a fault adds has the fault's name.
+    fn from(fault: &FaultId) -> Self {
+        Self(fault.0.clone())
     }
 }
 

@@ -34,7 +34,7 @@ pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
     ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId, PhaseId,
-    PlaybookId, ProxyName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
+    PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};

@@ -65,6 +65,13 @@ fn function_rows(name: &str) -> Vec<Row> {
             json!({"set": {"COLOUR": "blue", "ADDED": ""}, "unset": ["OTHER"]}),
             json!({"set": {"COLOUR": "grey", "ADDED": "1", "OTHER": "theirs"}}),
         ),
+        row(
+            on(),
+            "lambda_endpoint",
+            json!({"service": "sqs", "url": "http://10.0.1.7:1"}),
+            json!({"service": "sqs", "url": "http://10.0.1.8:1"}),
+        ),
+        row(on(), "lambda_proxy", json!({"url": "http://10.0.1.7:1"}), json!({"url": "http://10.0.1.8:1"})),
         row(on(), "lambda_memory", json!({"mb": 192}), json!({"mb": 320})),
     ]
 }

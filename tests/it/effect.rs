@@ -36,16 +36,26 @@ pub(crate) const EFFECTS: &[(&str, &str, &str)] = &[
     ("proxy_latency", "answers come late", "the_quickstart_passes_with_a_known_gap_and_leaves_nothing"),
     ("proxy_timeout", "no answer comes", "the_quickstart_passes_with_a_known_gap_and_leaves_nothing"),
     ("proxy_bandwidth", "bytes come at the rate", PROXIED),
-    ("proxy_reset", "clients see a reset", PROXIED),
+    ("proxy_reset", "clients see a reset (RST)", PROXIED),
     ("proxy_down", "open connections close, new ones are refused", PROXIED),
     ("proxy_refuse", "new connections are refused", PROXIED),
     ("proxy_slow_close", "the end comes late", PROXIED),
     ("proxy_slicer", "bytes come one piece after another", PROXIED),
     ("proxy_limit_data", "the answer breaks off at the byte", PROXIED),
+    ("proxy_http_error", "callers get the status", RULES),
+    ("proxy_aws_error", "boto3 raises the modelled exception", SDK_ERRORS),
+    ("proxy_truncate", "the answer ends early", RULES),
+    ("proxy_slow_body", "the answer comes in pieces", RULES),
+    ("proxy_corrupt", "the body is another one", RULES),
+    ("proxy_headers", "the headers are others", RULES),
 ];
 
 /// The test that injects each into a proxy process and undoes it.
 const PROXIED: &str = "every_fault_of_the_proxy_is_seen_by_its_clients_and_is_gone_after_its_undo";
+
+/// The tests of faults on single requests.
+const RULES: &str = "every_fault_on_single_requests_is_seen_by_callers_and_undone";
+const SDK_ERRORS: &str = "boto3_raises_what_the_services_model_and_tries_as_often_as_against_aws";
 
 /// The test on MiniStack with `AUTH=true`, which evaluates policies.
 const DENIALS: &str = "a_run_needs_exactly_what_plan_prints_and_readiness_names_what_is_missing";

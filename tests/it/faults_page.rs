@@ -20,7 +20,7 @@ notes in `tests/it/faults_page.rs`. -->
 One contract holds for every fault, whoever plays AWS: a look changes nothing; the change is seen, and a second injection changes
 nothing more; the undo brings back what was before, also from the undo's file alone and also twice; what somebody else wrote is
 left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`; of experiments and of the proxy
-`tests/it/fis.rs` and `tests/it/proxy.rs`, and of programs `tests/it/exec.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
+`tests/it/fis.rs`, `tests/it/proxy.rs` and `tests/it/proxy_rules.rs`, and of programs `tests/it/exec.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
 others. *Effect* is what callers and queues of real processes see while the fault is in (`tests/it/effect.rs`); of the two
 denials it was seen on MiniStack, which evaluates policies. Nothing here was compared with AWS itself.
 
@@ -31,6 +31,8 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("lambda_concurrency", "how long AWS takes until every front end throttles"),
     ("lambda_timeout", "that a function in a VPC or with SnapStart takes longer to be updated"),
     ("lambda_environment", "variables encrypted with a key of your own"),
+    ("lambda_endpoint", "clients of before 2023, which do not read the variable"),
+    ("lambda_proxy", "clients that do not read the variable, or trust no certificate but their own"),
     ("lambda_canary", "how soon the weights of an alias hold on every front end"),
     (
         "lambda_memory",
@@ -55,6 +57,12 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("proxy_slow_close", "nothing: the proxy and its sockets are real"),
     ("proxy_slicer", "nothing: the proxy and its sockets are real"),
     ("proxy_limit_data", "nothing: the proxy and its sockets are real"),
+    ("proxy_http_error", "nothing: the proxy and its sockets are real"),
+    ("proxy_aws_error", "details of an error that its service alone knows: reasons, and times to wait"),
+    ("proxy_truncate", "nothing: the proxy and its sockets are real"),
+    ("proxy_slow_body", "nothing: the proxy and its sockets are real"),
+    ("proxy_corrupt", "nothing: the proxy and its sockets are real"),
+    ("proxy_headers", "nothing: the proxy and its sockets are real"),
     ("exec", "nothing: the programs are real; what they do to a system is theirs to prove"),
     ("fis_experiment", "the extension's polling (up to 60 s), and every action that is not on Lambda"),
 ];
@@ -72,6 +80,12 @@ const ELSEWHERE: &[(&str, [&str; 3])] = &[
     ("proxy_slow_close", ["the proxy itself", "–", "–"]),
     ("proxy_slicer", ["the proxy itself", "–", "–"]),
     ("proxy_limit_data", ["the proxy itself", "–", "–"]),
+    ("proxy_http_error", ["the proxy itself", "–", "–"]),
+    ("proxy_aws_error", ["the proxy itself", "–", "–"]),
+    ("proxy_truncate", ["the proxy itself", "–", "–"]),
+    ("proxy_slow_body", ["the proxy itself", "–", "–"]),
+    ("proxy_corrupt", ["the proxy itself", "–", "–"]),
+    ("proxy_headers", ["the proxy itself", "–", "–"]),
 ];
 
 /// Why an emulator does not have a fault on something that it does have.

@@ -26,6 +26,7 @@ mod proxy;
 mod proxy_admin;
 mod proxy_fault;
 mod proxy_live;
+mod proxy_rules;
 mod proxy_soak;
 mod recorder;
 mod remote_lock;

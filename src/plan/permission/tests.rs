@@ -41,6 +41,8 @@ fn samples() -> Vec<(Value, Value)> {
         (json!({"fis_experiment": {"action": action, "role": "team/fis"}}), live()),
         (json!({"fis_experiment": {"action": action, "role": "fis"}}), resource(json!({"role": "courier"}))),
         (json!({"fis_experiment": {"action": action, "role": "fis"}}), resource(json!({"table": "orders"}))),
+        (json!({"lambda_endpoint": {"service": "sqs", "url": "http://10.0.1.7:18474"}}), shop()),
+        (json!({"lambda_proxy": {"url": "http://10.0.1.7:18474"}}), shop()),
         (json!({"fis_experiment": {"template": "EXT4mJzrL8Ck7vW"}}), resource(json!({"other": "a zone"}))),
     ]
 }

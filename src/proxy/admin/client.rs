@@ -257,7 +257,7 @@ impl AdminClient {
         self.send(Method::POST, "/gameday/shutdown", None).await.map(drop)
     }
 
-    async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -268,7 +268,7 @@ impl AdminClient {
         serde_json::from_slice(&answer).map_err(|source| AdminError::Answer { call, source })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Bytes, AdminError> {
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Bytes, AdminError> {
         let call = format!("{method} {path}");
         let body = body.map_or_else(String::new, |body| body.to_string());
         let mut request = Request::builder()
@@ -344,7 +344,7 @@ impl AdminClient {
 }
 
 /// Turns "not found" into `None`.
-fn present<T>(outcome: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
+pub(super) fn present<T>(outcome: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(AdminError::Refused { status: 404, .. }) => Ok(None),

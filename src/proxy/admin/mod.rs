@@ -8,6 +8,8 @@ mod guard;
 mod listen;
 mod metrics;
 mod routes;
+mod rule_client;
+mod rules;
 mod wire;
 
 pub use address::AdminAddress;

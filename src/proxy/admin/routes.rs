@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics;
+use super::rules;
 use super::wire::{self, LeaseRequest, WireError};
 use crate::proxy::counters::Stats;
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
@@ -44,6 +45,7 @@ impl Admin {
                 "/proxies/{proxy}/toxics/{toxic}",
                 get(show_toxic).post(change_toxic).patch(change_toxic).delete(remove_toxic),
             )
+            .merge(rules::routes())
             .route("/populate", post(populate))
             .route("/reset", post(reset))
             .route("/metrics", get(show_metrics))
@@ -104,10 +106,13 @@ impl From<BytesRejection> for ApiError {
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
-            RegistryError::NoProxy(_) | RegistryError::NoToxic { .. } => StatusCode::NOT_FOUND,
-            RegistryError::ProxyExists(_) | RegistryError::ToxicExists { .. } | RegistryError::LeaseLapsed => {
-                StatusCode::CONFLICT
+            RegistryError::NoProxy(_) | RegistryError::NoToxic { .. } | RegistryError::NoRule { .. } => {
+                StatusCode::NOT_FOUND
             }
+            RegistryError::ProxyExists(_)
+            | RegistryError::ToxicExists { .. }
+            | RegistryError::RuleExists { .. }
+            | RegistryError::LeaseLapsed => StatusCode::CONFLICT,
             RegistryError::Toxic(_) | RegistryError::Reachable(_) => StatusCode::BAD_REQUEST,
             // As Toxiproxy does: the request is good, this machine can not do it.
             RegistryError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -116,8 +121,8 @@ impl From<RegistryError> for ApiError {
     }
 }
 
-type Body = Result<Bytes, BytesRejection>;
-type Answer<T> = Result<T, ApiError>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
+pub(super) type Answer<T> = Result<T, ApiError>;
 
 async fn version() -> Json<serde_json::Value> {
     Json(json!({"version": env!("CARGO_PKG_VERSION"), "program": env!("CARGO_PKG_NAME")}))

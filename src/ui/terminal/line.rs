@@ -118,8 +118,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         }
         EventKind::RunAborted { cause } => (bad(), abort_text(cause)),
         EventKind::RunRecovering => (quiet(), "the timeline is over; undoing what is left".to_owned()),
-        EventKind::SettleJudged { held: true, .. } => (good(), "the system is well again".to_owned()),
-        EventKind::SettleJudged { held: false, .. } => (bad(), "the system is not well again in its time".to_owned()),
+        EventKind::SettleJudged { held, .. } => settle_line(*held),
         EventKind::HypothesisJudged(result) => verdict_line(result),
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
@@ -127,6 +126,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::GuardrailRead { .. }
         | EventKind::ProcessStarted { .. }
         | EventKind::LoadRecorded(_)
+        | EventKind::ProxyRecorded(_)
         | EventKind::SignalSampled { .. }
         | EventKind::FaultIntended { .. }
         | EventKind::FaultArmed { .. }
@@ -180,6 +180,13 @@ fn switch_line(fault: &FaultId, step: SwitchStep, error: &str, by_hand: &[String
 fn left_line(fault: &FaultId, fires_at: DateTime<Utc>) -> Line {
     let at = fires_at.format("%H:%M:%S UTC");
     (warning(), format!("{fault}: its dead man's switch is left in AWS, and undoes it at {at}"))
+}
+
+fn settle_line(held: bool) -> Line {
+    match held {
+        true => (good(), "the system is well again".to_owned()),
+        false => (bad(), "the system is not well again in its time".to_owned()),
+    }
 }
 
 /// What becomes of the lock that other machines see; that it is renewed is no news.

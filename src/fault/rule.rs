@@ -1,0 +1,259 @@
+//! A rule on a fault proxy as a change: what the proxy faults on single requests share.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::about::{Calls, Objection};
+use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::switch::Switch;
+use crate::proxy::http::{Action, Match, RuleSpec, When};
+use crate::proxy::{AdminClient, Protocol, Stats};
+use crate::unit::{Percent, ProxyName, RuleName, TargetId, sha256_hex};
+
+/// The admin calls of every fault on single requests.
+pub(super) const CALLS: Calls = Calls {
+    inject: &["proxy:DeleteRule", "proxy:GetProxy", "proxy:GetRule", "proxy:PostRule"],
+    undo: &["proxy:DeleteRule", "proxy:GetRule"],
+};
+
+/// How every fault on single requests is undone.
+pub(super) const UNDO: &str = "the rule is taken away; the proxy drops it by itself when the run dies";
+
+/// What every fault on single requests touches.
+pub(super) const BLAST_RADIUS: &str = "the requests through the proxy that it matches, on old and new connections";
+
+/// Which requests a fault is about, and how many of them it hits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Scope {
+    pub(super) matches: Match,
+    pub(super) percentage: Option<Percent>,
+    pub(super) when: Option<When>,
+    pub(super) max_affected: Option<u64>,
+}
+
+impl Scope {
+    /// Whether nothing is said of single requests.
+    pub(super) fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn rule(&self, name: RuleName, action: Action) -> RuleSpec {
+        RuleSpec {
+            name,
+            matches: self.matches.clone(),
+            percentage: self.percentage,
+            when: self.when,
+            max_affected: self.max_affected,
+            action,
+        }
+    }
+
+    /// The requests in words: `30% of the matching requests to `orders``.
+    pub(super) fn text(&self, target: &TargetId) -> String {
+        let share = self.percentage.map(|share| format!("{share} of ")).unwrap_or_default();
+        let matching = if self.matches.is_empty() { "requests" } else { "matching requests" };
+        let most = self.max_affected.map(|most| format!(", at most {most},")).unwrap_or_default();
+        format!("{share}the {matching}{most} to `{target}`")
+    }
+
+    /// The setting of the proxy that a fault of this scope changes: two kinds of fault, or two scopes, may meet.
+    pub(super) fn setting(&self, what: &str) -> String {
+        let matches = serde_json::to_string(&self.matches).expect("invariant: texts are JSON");
+        if self.matches.is_empty() { what.to_owned() } else { format!("{what} for {matches}") }
+    }
+}
+
+/// All that is wrong with a fault, by its keys.
+pub(super) fn objections(scope: &Scope, action: Action) -> Vec<Objection> {
+    let name = "checked".parse().expect("invariant: a word is a name");
+    let problems = scope.rule(name, action).problems();
+    let objection = |problem: crate::proxy::http::Problem| Objection {
+        help: None,
+        ..Objection::value(problem.key, "out-of-range", problem.message, "")
+    };
+    problems.into_iter().map(objection).collect()
+}
+
+/// Reads whether the proxy is free for a rule of ours.
+pub(super) async fn prepare(
+    environment: &FaultEnvironment,
+    target: &TargetId,
+    scope: &Scope,
+    action: Action,
+) -> Result<RuleChange, FaultError> {
+    let (proxy, client) = environment.proxy(target)?;
+    // A name that no other change has, and of a length that a name may have.
+    let digest = sha256_hex(environment.occasion.token.as_bytes());
+    let name = format!("gameday-{}", digest.get(..16).unwrap_or(&digest));
+    let rule = scope.rule(name.parse().expect("invariant: hexadecimal digits are a name"), action);
+    let spec = client.get_proxy(proxy).await?;
+    if spec.is_some_and(|spec| spec.protocol != Protocol::Http) {
+        return Err(FaultError::not_safe(proxy.as_str(), "its protocol is not `http`, so that it knows no requests"));
+    }
+    if client.get_rule(proxy, &rule.name).await?.is_some() {
+        return Err(FaultError::NotApplied {
+            target: proxy.to_string(),
+            found: format!("rule `{}` is there already, and it is not ours", rule.name),
+        });
+    }
+    Ok(RuleChange { proxy: proxy.clone(), rule })
+}
+
+/// A rule that is put on a proxy; before the fault there was none of its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleChange {
+    proxy: ProxyName,
+    rule: RuleSpec,
+}
+
+impl RuleChange {
+    async fn found(&self, client: &AdminClient) -> Result<Option<RuleSpec>, FaultError> {
+        Ok(client.get_rule(&self.proxy, &self.rule.name).await?.map(|(rule, _)| rule))
+    }
+
+    fn not_applied(&self, what: &str) -> FaultError {
+        FaultError::NotApplied { target: self.proxy.to_string(), found: format!("rule `{}` {what}", self.rule.name) }
+    }
+
+    fn client<'a>(&self, environment: &'a FaultEnvironment) -> Result<&'a AdminClient, FaultError> {
+        environment.proxy.as_ref().ok_or_else(|| FaultError::NotApplied {
+            target: self.proxy.to_string(),
+            found: "there is no fault proxy".to_owned(),
+        })
+    }
+}
+
+impl Revertible for RuleChange {
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        let client = self.client(environment)?;
+        if self.found(client).await?.is_none() {
+            client.add_rule(&self.proxy, &self.rule).await?;
+        }
+        match self.found(client).await? {
+            Some(found) if found == self.rule => Ok(()),
+            Some(_) => Err(self.not_applied("has other settings")),
+            None => Err(self.not_applied("is not there")),
+        }
+    }
+
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
+        let Some(client) = environment.proxy.as_ref() else { return Ok(Reverted::Gone) };
+        match self.found(client).await? {
+            None => return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore }),
+            Some(found) if found == self.rule => {}
+            Some(_) => {
+                return Ok(Reverted::Drift(vec![format!(
+                    "rule `{}` on proxy `{}` has other settings than those that were injected",
+                    self.rule.name, self.proxy
+                )]));
+            }
+        }
+        *restoring = true;
+        client.remove_rule(&self.proxy, &self.rule.name).await?;
+        match self.found(client).await? {
+            None => Ok(Reverted::Restored),
+            Some(_) => Err(self.not_applied("is still there")),
+        }
+    }
+
+    fn proof(&self, stats: &Stats) -> Option<String> {
+        let rule = stats.proxies.get(self.proxy.as_str())?.rules.get(self.rule.name.as_str())?;
+        let requests = if rule.applied == 1 { "request" } else { "requests" };
+        (rule.applied > 0).then(|| format!("proxy `{}` did it to {} {requests}", self.proxy, rule.applied))
+    }
+
+    fn text(&self) -> ChangeText {
+        // The action's values may be long, or a secret of somebody's answer.
+        ChangeText {
+            change: format!("rule `{}` on proxy `{}`: {}", self.rule.name, self.proxy, self.rule.action.name()),
+            undo: "take the rule away: there was none".to_owned(),
+        }
+    }
+
+    fn by_hand(&self, _undo: &Path) -> Vec<String> {
+        // The proxy drops its rules by itself when the run's lease lapses.
+        Vec::new()
+    }
+
+    fn switch(&self) -> Switch {
+        Switch::Needless
+    }
+}
+
+/// Declares a fault on single requests: its own parameters, and those that all of them have.
+macro_rules! rule_fault {
+    ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// The dependency, a `proxy` target whose protocol is `http`.
+            pub target: crate::unit::TargetId,
+            $($fields)*
+            /// Which requests it is about; default all.
+            #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+            pub matches: Option<crate::proxy::http::Match>,
+            /// The share of the matching requests that is hit, above 0% and at most 100%; default all.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub percentage: Option<crate::unit::Percent>,
+            /// Which of the matching requests may be hit, in their order; default all.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub when: Option<crate::proxy::http::When>,
+            /// How many requests are hit at most; default no limit.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub max_affected: Option<u64>,
+        }
+
+        impl $name {
+            fn scope(&self) -> super::rule::Scope {
+                super::rule::Scope {
+                    matches: self.matches.clone().unwrap_or_default(),
+                    percentage: self.percentage,
+                    when: self.when,
+                    max_affected: self.max_affected,
+                }
+            }
+        }
+    };
+}
+
+/// What a fault on single requests does as all of them do, given its action, its words and its setting.
+macro_rules! as_rule {
+    ($effect:literal, $setting:literal) => {
+        type Change = super::rule::RuleChange;
+        const ABOUT: super::about::About =
+            super::about::About { effect: $effect, undo: super::rule::UNDO, blast_radius: super::rule::BLAST_RADIUS };
+        const TARGET: super::target::TargetNeed = super::target::TargetNeed::Proxy;
+        const CALLS: super::about::Calls = super::rule::CALLS;
+
+        fn objections(&self) -> Vec<super::about::Objection> {
+            super::rule::objections(&self.scope(), self.action())
+        }
+
+        async fn prepare(
+            &self,
+            environment: &super::change::FaultEnvironment,
+        ) -> Result<Self::Change, super::change::FaultError> {
+            super::rule::prepare(environment, &self.target, &self.scope(), self.action()).await
+        }
+
+        fn text(&self) -> super::change::ChangeText {
+            super::change::ChangeText {
+                change: self.words(&self.scope().text(&self.target)),
+                undo: "take the rule away".to_owned(),
+            }
+        }
+
+        fn settings(&self) -> Vec<String> {
+            vec![self.scope().setting($setting)]
+        }
+
+        fn cover(&self) -> super::switch::Cover {
+            super::toxic::COVER
+        }
+    };
+}
+
+pub(super) use {as_rule, rule_fault};

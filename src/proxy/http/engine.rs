@@ -1,0 +1,369 @@
+//! One connection's HTTP/1 as a state machine without I/O: bytes of the client and of the server come in, bytes for them
+//! go out. This file has the client's half, `response.rs` the server's.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::bytes::BytesMut;
+
+use super::body::Body;
+use super::exchange::{Exchange, Plan, Source};
+use super::head::{HEADERS_MAX, HeadEnd, HeadError, RequestHead};
+use super::message::{Answer, rewrite};
+use super::response::Responses;
+use super::rule::{RuleSet, Subject};
+
+/// How many bytes are kept in each of the four places where they may have to wait.
+pub(super) const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// How many requests may wait for their answers; more are not read until one is answered.
+const EXCHANGES_MAX: usize = 64;
+
+/// How long a client may take for a request's head, from its first byte on; then it is answered 408 and cut off.
+pub(super) const HEAD_WAIT: Duration = Duration::from_secs(30);
+
+/// How much of a form is waited for before rules look at it: the operation of an AWS query stands at its start.
+const FORM_BYTES_MAX: usize = 4 * 1024;
+
+/// How a connection ends when all that is for the client was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Close,
+    Reset,
+}
+
+/// What the client's next byte is.
+#[derive(Debug)]
+enum Reading {
+    /// The first of the connection: it tells whether this is HTTP/1 at all.
+    First,
+    /// One of a request's head, or of the empty lines before it.
+    Head,
+    /// One of a request's body, which is passed on or not.
+    Body { body: Body, passes: bool },
+    /// It may be of another protocol: what the server answers decides.
+    Undecided,
+    /// Nothing is read any more.
+    Nothing,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Engine {
+    reading: Reading,
+    head_end: HeadEnd,
+    /// When the present head must be complete.
+    head_due: Option<Instant>,
+    client_input: BytesMut,
+    client_ended: bool,
+    pub(super) to_server: BytesMut,
+    pub(super) exchanges: VecDeque<Exchange>,
+    pub(super) responses: Responses,
+    pub(super) server_input: BytesMut,
+    pub(super) server_ended: bool,
+    pub(super) to_client: BytesMut,
+    /// Bytes pass in both directions as they come: another protocol.
+    pub(super) is_opaque: bool,
+    pub(super) end: Option<Ending>,
+    /// Requests whose heads were taken.
+    pub(super) requests: u64,
+}
+
+impl Engine {
+    pub(super) fn new() -> Self {
+        Self {
+            reading: Reading::First,
+            head_end: HeadEnd::default(),
+            head_due: None,
+            client_input: BytesMut::new(),
+            client_ended: false,
+            to_server: BytesMut::new(),
+            exchanges: VecDeque::new(),
+            responses: Responses::default(),
+            server_input: BytesMut::new(),
+            server_ended: false,
+            to_client: BytesMut::new(),
+            is_opaque: false,
+            end: None,
+            requests: 0,
+        }
+    }
+
+    /// How many bytes of the client are taken now.
+    pub(super) fn client_room(&self) -> usize {
+        if self.to_server.len() >= BUFFER_BYTES_MAX { 0 } else { BUFFER_BYTES_MAX - self.client_input.len() }
+    }
+
+    /// Whether bytes of the server are taken now.
+    pub(super) fn has_server_room(&self) -> bool {
+        !self.server_ended && self.server_input.len() < BUFFER_BYTES_MAX
+    }
+
+    /// Takes bytes of the client; no more than there is room for.
+    pub(super) fn take_client(&mut self, bytes: &[u8]) {
+        self.client_input.extend_from_slice(bytes);
+    }
+
+    /// The client says nothing more.
+    pub(super) fn end_client(&mut self) {
+        self.client_ended = true;
+    }
+
+    /// Whether all that the client said was passed on or dropped.
+    pub(super) fn is_client_done(&self) -> bool {
+        self.client_input.is_empty() && self.to_server.is_empty()
+    }
+
+    /// Whether the client may say nothing any more.
+    pub(super) fn is_closed(&self) -> bool {
+        match self.end {
+            Some(Ending::Reset) => true,
+            // Each direction of another protocol ends by itself.
+            Some(Ending::Close) => !self.is_opaque,
+            None => matches!(self.reading, Reading::Nothing),
+        }
+    }
+
+    /// Does all that can be done at `now`.
+    pub(super) fn advance(&mut self, rules: &RuleSet, now: Instant) {
+        loop {
+            self.read_requests(rules, now);
+            let decided = self.write_responses(now);
+            if !decided {
+                return;
+            }
+        }
+    }
+
+    /// When something happens by itself, if no bytes come.
+    pub(super) fn due(&self) -> Option<Instant> {
+        [self.head_due, self.responses.due].into_iter().flatten().min()
+    }
+
+    /// Whether a rule holds something, so that its removal must be noticed.
+    pub(super) fn is_holding(&self) -> bool {
+        self.exchanges.front().is_some_and(|exchange| !exchange.plan.is_empty())
+    }
+
+    fn read_requests(&mut self, rules: &RuleSet, now: Instant) {
+        while !self.is_closed() && self.to_server.len() < BUFFER_BYTES_MAX && self.read_on(rules, now) {}
+        if self.client_input.is_empty() {
+            // An idle connection keeps no memory.
+            self.client_input = BytesMut::new();
+        }
+    }
+
+    /// Takes one step with what the client said; false where it must say more first.
+    fn read_on(&mut self, rules: &RuleSet, now: Instant) -> bool {
+        if self.is_opaque {
+            let all = self.client_input.split();
+            pass(&mut self.to_server, all);
+            return false;
+        }
+        match &mut self.reading {
+            Reading::First => self.read_first(),
+            Reading::Head => self.read_head(rules, now),
+            Reading::Body { body, passes } => {
+                let Ok(taken) = body.take(&self.client_input, |_| {}) else {
+                    self.refuse(HeadError::Chunk.status(), false);
+                    return true;
+                };
+                let piece = self.client_input.split_to(taken);
+                if *passes {
+                    pass(&mut self.to_server, piece);
+                }
+                let is_done = body.is_done();
+                if is_done {
+                    self.request_sent();
+                }
+                is_done
+            }
+            Reading::Undecided => false,
+            Reading::Nothing => {
+                self.client_input.clear();
+                false
+            }
+        }
+    }
+
+    /// TLS begins with 22, HTTP/2 with a method that HTTP/1 does not have, HTTP/1 with a letter.
+    fn read_first(&mut self) -> bool {
+        const HTTP2: &[u8] = b"PRI ";
+        let seen = self.client_input.get(..HTTP2.len()).unwrap_or(&self.client_input);
+        let Some(first) = seen.first() else { return false };
+        if !first.is_ascii_alphabetic() || seen == HTTP2 {
+            self.is_opaque = true;
+        } else if HTTP2.starts_with(seen) && !self.client_ended {
+            return false;
+        } else {
+            self.reading = Reading::Head;
+        }
+        true
+    }
+
+    fn read_head(&mut self, rules: &RuleSet, now: Instant) -> bool {
+        if self.exchanges.len() >= EXCHANGES_MAX {
+            return false;
+        }
+        while self.client_input.starts_with(b"\r\n") {
+            // Empty lines before a request are allowed (RFC 9112, 2.2).
+            let line = self.client_input.split_to(2);
+            pass(&mut self.to_server, line);
+        }
+        match self.take_head(rules, now) {
+            Ok(true) => {
+                self.head_due = None;
+                true
+            }
+            Ok(false) => self.wait_for_head(now),
+            Err(error) => {
+                self.refuse(error.status(), false);
+                true
+            }
+        }
+    }
+
+    /// Bounds how long an incomplete head is waited for.
+    fn wait_for_head(&mut self, now: Instant) -> bool {
+        if self.client_ended {
+            self.client_input.clear();
+        }
+        if self.client_input.is_empty() {
+            self.head_due = None;
+            return false;
+        }
+        if now < *self.head_due.get_or_insert(now + HEAD_WAIT) {
+            return false;
+        }
+        self.refuse(408, true);
+        true
+    }
+
+    /// Takes a request's head if it is complete, and lets rules look at it.
+    fn take_head(&mut self, rules: &RuleSet, now: Instant) -> Result<bool, HeadError> {
+        let Some(length) = self.head_end.find(&self.client_input)? else { return Ok(false) };
+        let (bytes, after) = self.client_input.split_at(length);
+        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let head = RequestHead::parse(bytes, &mut slots)?;
+        let body = head.body()?;
+        let mut exchange = Exchange {
+            is_head: head.method == "HEAD",
+            is_connect: head.method == "CONNECT",
+            closes: head.wants_close(),
+            expects_continue: head.expects_continue(),
+            is_sent: false,
+            source: Source::Upstream,
+            plan: Plan::default(),
+            release: None,
+        };
+        let is_undecided = head.wants_upgrade();
+        let mut rewritten = None;
+        if !rules.is_empty() {
+            if !exchange.expects_continue && rules.reads_bodies() && is_form_incomplete(&head, &body, after) {
+                return Ok(false);
+            }
+            let subject = Subject::new(&head, after);
+            exchange.plan = Plan::of(rules, &subject);
+            exchange.source = exchange.plan.source(&subject, now);
+            if exchange.plan.needs_plain_body() {
+                let is_coding = |name: &str| name.eq_ignore_ascii_case("accept-encoding");
+                rewritten = Some(rewrite(bytes, head.headers, is_coding, []));
+            }
+        }
+        let passes = matches!(exchange.source, Source::Upstream);
+        let original = self.client_input.split_to(length);
+        if passes {
+            pass(&mut self.to_server, rewritten.unwrap_or(original));
+        }
+        self.requests += 1;
+        self.exchanges.push_back(exchange);
+        self.reading = Reading::Body { body, passes };
+        self.responses.is_undecided = is_undecided && passes;
+        if let Reading::Body { body, .. } = &self.reading
+            && body.is_done()
+        {
+            self.request_sent();
+        }
+        Ok(true)
+    }
+
+    fn request_sent(&mut self) {
+        if let Some(exchange) = self.exchanges.back_mut() {
+            exchange.is_sent = true;
+        }
+        self.reading = if self.responses.is_undecided { Reading::Undecided } else { Reading::Head };
+    }
+
+    /// The server did not change the protocol: the next request may follow.
+    pub(super) fn stay_with_http(&mut self) {
+        if matches!(self.reading, Reading::Undecided) {
+            self.responses.is_undecided = false;
+            self.reading = Reading::Head;
+        }
+    }
+
+    /// Whether the client's half is over: when all is answered, the connection is.
+    pub(super) fn reads_nothing(&self) -> bool {
+        matches!(self.reading, Reading::Nothing)
+    }
+
+    /// Whether whoever reads has something to do.
+    pub(super) fn wants_reader(&self) -> bool {
+        !self.to_client.is_empty() || self.end.is_some() || self.is_holding() || self.due().is_some()
+    }
+
+    /// Whether the client has said nothing yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        matches!(self.reading, Reading::First)
+    }
+
+    /// Answers what the client said by a refusal, after the answers that are still to come, and reads nothing any more.
+    fn refuse(&mut self, status: u16, resets: bool) {
+        let answer = Answer::new(status, Vec::new());
+        if let Reading::Body { .. } = self.reading
+            && let Some(exchange) = self.exchanges.back_mut()
+        {
+            // The request that broke off is the one that is refused; the server does not see its end.
+            exchange.is_sent = true;
+            exchange.closes = true;
+            exchange.source = Source::Refusal { answer, resets };
+        } else {
+            self.exchanges.push_back(Exchange {
+                is_head: false,
+                is_connect: false,
+                closes: true,
+                expects_continue: false,
+                is_sent: true,
+                source: Source::Refusal { answer, resets },
+                plan: Plan::default(),
+                release: None,
+            });
+        }
+        self.head_due = None;
+        self.reading = Reading::Nothing;
+        self.client_input.clear();
+    }
+}
+
+/// Whether more of a form must come before the operation that it names can be read.
+fn is_form_incomplete(head: &RequestHead<'_>, body: &Body, seen: &[u8]) -> bool {
+    let is_form =
+        head.header("content-type").is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+    match body {
+        Body::Length(length) if is_form => {
+            let wanted = usize::try_from(*length).unwrap_or(usize::MAX).min(FORM_BYTES_MAX);
+            seen.len() < wanted
+        }
+        Body::Length(_) | Body::Chunked(_) | Body::UntilClose => false,
+    }
+}
+
+/// Appends bytes without copying them where nothing waits.
+pub(super) fn pass(to: &mut BytesMut, bytes: BytesMut) {
+    if to.is_empty() {
+        *to = bytes;
+    } else {
+        to.extend_from_slice(&bytes);
+    }
+}
