@@ -27,6 +27,7 @@ const ROUTING: &str = "alias routing";
 #[serde(deny_unknown_fields)]
 pub struct LambdaCanary {
     /// The function, a `lambda` target with an `alias`.
+    #[schemars(extend("examples" = ["payments-live"]))]
     pub target: TargetId,
     /// The share of the alias's traffic that meets the faulty version: `10%`.
     pub weight: Percent,

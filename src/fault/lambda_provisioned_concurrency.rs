@@ -21,6 +21,7 @@ const PROVISIONED: &str = "provisioned concurrency";
 #[serde(deny_unknown_fields)]
 pub struct LambdaProvisionedConcurrency {
     /// The function, a `lambda` target with an `alias`.
+    #[schemars(extend("examples" = ["payments-live"]))]
     pub target: TargetId,
     /// How many environments stay warm while the fault lasts; 0 is none.
     pub provisioned: u32,

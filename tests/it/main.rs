@@ -11,6 +11,7 @@ mod crash;
 mod deadman;
 mod effect;
 mod exec;
+mod explain;
 mod faults_page;
 mod fis;
 mod hostile;
