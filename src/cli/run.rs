@@ -14,7 +14,7 @@ use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
 use crate::ui::terminal;
-use crate::unit::Failpoints;
+use crate::unit::{Failpoints, plural};
 
 /// The seed of a run that names none: the same scenario makes the same choices.
 const SEED_DEFAULT: u64 = 1;
@@ -204,7 +204,7 @@ fn tell(
     }
     let faults = state.faults.iter().filter(|fault| !fault.identity.is_route());
     let (injected, proven) = faults.fold((0, 0), |(injected, proven), fault| {
-        (injected + u32::from(fault.applied_ms.is_some()), proven + u32::from(fault.effective_ms.is_some()))
+        (injected + usize::from(fault.applied_ms.is_some()), proven + u32::from(fault.effective_ms.is_some()))
     });
     let left = state.outstanding().count();
     let undone = match (left, state.not_read_back()) {
@@ -212,7 +212,8 @@ fn tell(
         (0, unread) => format!("all undone, of which {unread} could not be read back"),
         (left, _) => format!("{left} NOT undone"),
     };
-    out::line(format_args!("\n  {injected} faults injected, {proven} with a proven effect, {undone}"));
+    let injected = plural(injected, "fault", "faults");
+    out::line(format_args!("\n  {injected} injected, {proven} with a proven effect, {undone}"));
     for path in reports {
         out::line(format_args!("  {path}"));
     }

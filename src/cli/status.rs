@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, Failure, out, workspace};
 use crate::event::{RunStage, RunState, is_in_use, read_log};
 use crate::run::live_runs;
-use crate::unit::{format_duration, printable};
+use crate::unit::{format_duration, printable, users};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -90,7 +90,7 @@ fn print(state: &RunState, is_alive: bool) {
     for (load, progress) in &state.loads {
         if let Some(last) = &progress.last {
             let all = last.ok_count + last.failed_count;
-            out::line(format_args!("  load {load}: {:.0} users, {all}/s, {} failed", last.target, last.failed_count));
+            out::line(format_args!("  load {load}: {}, {all}/s, {} failed", users(last.target), last.failed_count));
         }
     }
     for (alarm, of) in &state.alarms {

@@ -451,7 +451,9 @@ impl fmt::Display for GuardrailRule {
         match self {
             Self::AbortIf(expectation) => write!(formatter, "{expectation}"),
             Self::MaxDuration(limit) => write!(formatter, "the run lasts longer than {limit}"),
+            Self::MaxTargets(1) => formatter.write_str("more than 1 target would be changed at the same time"),
             Self::MaxTargets(limit) => write!(formatter, "more than {limit} targets would be changed at the same time"),
+            Self::MaxFailedRequests(1) => formatter.write_str("more than 1 request fails"),
             Self::MaxFailedRequests(limit) => write!(formatter, "more than {limit} requests fail"),
         }
     }

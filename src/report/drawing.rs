@@ -5,7 +5,8 @@ use super::chart::{
     Tick, TickKind,
 };
 use super::model::{Alarm, BoundLane, Hypothesis, JournalEntry, Load, Report};
-use super::number::{duration, float, plural, ratio};
+use super::number::{duration, float, ratio};
+use crate::unit::plural;
 
 /// The one chart of a report.
 #[must_use]

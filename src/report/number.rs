@@ -50,6 +50,21 @@ pub(crate) fn stopwatch(millis: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
 }
 
+/// From one moment to another: `00:12–00:37`; where both are in the same second, that one.
+#[must_use]
+pub(crate) fn span(from_ms: u64, to_ms: u64) -> String {
+    let (from, to) = (stopwatch(from_ms), stopwatch(to_ms));
+    if from == to { from } else { format!("{from}–{to}") }
+}
+
+/// The unit of a number in words, without its plural's `s` for exactly one: `users`, `user`, `per second`.
+#[must_use]
+pub(crate) fn unit(of: Option<f64>, unit: &str) -> String {
+    let is_one = of.is_some_and(|number| decimal(number) == "1");
+    let words = unit.replace('_', " ");
+    if is_one { words.strip_suffix('s').map_or(words.clone(), ToOwned::to_owned) } else { words }
+}
+
 /// A latency: `42 ms`, `2.61 s`.
 #[must_use]
 pub(crate) fn latency(millis: f64) -> String {
@@ -105,12 +120,6 @@ pub(crate) fn bytes(bytes: u64) -> String {
         .map_or_else(|| format!("{bytes} B"), |(name, unit)| format!("{} {name}", trimmed(size / unit, 1)))
 }
 
-/// `1 step`, `2 steps`.
-#[must_use]
-pub(crate) fn plural(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 fn trimmed(number: f64, digits: usize) -> String {
     let text = format!("{number:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -119,6 +128,13 @@ fn trimmed(number: f64, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_user_and_one_second_are_told_as_one() {
+        assert_eq!([unit(Some(1.0), "users"), unit(Some(2.0), "users")], ["user", "users"]);
+        assert_eq!([unit(Some(1.0), "per_second"), unit(None, "users")], ["per second", "users"]);
+        assert_eq!([span(12_000, 37_900), span(49_100, 49_900)], ["00:12–00:37", "00:49"]);
+    }
 
     #[test]
     fn times_read_as_people_say_them() {
@@ -163,6 +179,5 @@ mod tests {
         assert_eq!(decimal(39.96), "40");
         assert_eq!(bytes(812), "812 B");
         assert_eq!(bytes(4_210), "4.2 kB");
-        assert_eq!(plural(1, "step", "steps"), "1 step");
     }
 }

@@ -2,10 +2,12 @@
 
 use super::Run;
 use super::alarm::unread;
+use super::summary::requested;
 use crate::event::EventKind;
 use crate::report::metric::Metric;
 use crate::report::model::{Alarm, Fault, Finding, Hypothesis, Load, Report, Step, Term};
-use crate::report::number::{count, duration, percent, plural};
+use crate::report::number::{duration, percent};
+use crate::unit::plural;
 
 /// Below this share of the arrivals asked for, the load that was made is not the load that was planned.
 const ACHIEVED_RATIO_MIN: f64 = 0.95;
@@ -240,9 +242,9 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
     }
     if let Some(achieved) = load.achieved_ratio.filter(|achieved| *achieved < ACHIEVED_RATIO_MIN) {
         let text = format!(
-            "Load `{name}` completed {} of the arrivals that its shape asks for ({} requests).",
+            "Load `{name}` completed {} of the arrivals that its shape asks for ({}).",
             percent(achieved),
-            count(load.request_count)
+            requested(load.request_count)
         );
         findings.push(finding(
             "low",

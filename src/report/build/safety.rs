@@ -6,7 +6,7 @@ use super::switch;
 use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultProgress, FaultState, LockProgress, LockState};
 use crate::report::facts::GuardrailFacts;
 use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
-use crate::report::number::plural;
+use crate::unit::plural;
 
 pub(super) fn safety(run: &Run<'_>) -> Safety {
     let outstanding: Vec<&FaultProgress> = run.state.outstanding().collect();

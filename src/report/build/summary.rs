@@ -1,7 +1,8 @@
 //! The draft of the summary: what was asked, what happened, the verdicts, the worst number, the one thing to fix.
 
 use crate::report::model::{Hypothesis, Report};
-use crate::report::number::{count, duration, latency, percent, plural, stopwatch};
+use crate::report::number::{count, duration, latency, percent, stopwatch};
+use crate::unit::plural;
 
 /// How many hypotheses the first line quotes; the section below has them all.
 const QUOTED_HYPOTHESES_MAX: usize = 2;
@@ -22,7 +23,7 @@ fn asked(report: &Report) -> Option<String> {
 fn happened(report: &Report) -> String {
     let faults = report.faults.iter().filter(|fault| fault.applied_ms.is_some()).count();
     let requests: u64 = report.loads.iter().map(|load| load.request_count).sum();
-    let load = if requests > 0 { format!(" under {} requests", count(requests)) } else { String::new() };
+    let load = if requests > 0 { format!(" under {}", requested(requests)) } else { String::new() };
     let end = match report.header.outcome.name.as_str() {
         "completed" => "walked to its end".to_owned(),
         "gate_shut" => "ended by a gate that stayed shut".to_owned(),
@@ -44,6 +45,11 @@ fn happened(report: &Report) -> String {
     let faults = if faults == 0 { "no fault was".to_owned() } else { plural(faults, "fault was", "faults were") };
     let length = duration(report.header.duration_ms);
     format!("In {length}, {faults} injected{load}; the timeline was {end}. {safety}")
+}
+
+/// `1 request`, `12,345 requests`.
+pub(super) fn requested(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "request" } else { "requests" })
 }
 
 fn verdicts(report: &Report) -> Option<String> {

@@ -3,7 +3,7 @@
 use super::Run;
 use crate::event::{FaultProgress, FaultState, SwitchProgress, SwitchState};
 use crate::report::model::SwitchRow;
-use crate::report::number::plural;
+use crate::unit::plural;
 
 /// One row for each change that has a switch, or of which the plan says why it has none.
 pub(super) fn switches(run: &Run<'_>) -> Vec<SwitchRow> {

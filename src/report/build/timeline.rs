@@ -6,7 +6,8 @@ use super::header::phase_end;
 use super::safety::abort_cause;
 use crate::event::{Event, EventKind, FaultEnd, FaultProgress, Recoverer, RunOutcome, StepOutcome};
 use crate::report::model::TimelineEntry;
-use crate::report::number::{plural, stopwatch};
+use crate::report::number::stopwatch;
+use crate::unit::plural;
 
 /// What an entry says.
 struct Words {

@@ -6,6 +6,8 @@ use super::svg::{Svg, point_into};
 use super::{BoundBand, Layout, LoadLine, LoadPoint, QualityPoint, TargetUnit};
 use crate::report::number::{decimal, float, latency, percent};
 
+/// How far the values of an axis stand before it, in pixels.
+pub(super) const AXIS_GAP: f64 = 6.0;
 /// How many loads have lines; more would be a tangle, and the tables have them all.
 const LOADS_MAX: usize = 4;
 /// The smallest top of the failure lane, so that one failure in a thousand does not look like an outage.
@@ -77,7 +79,7 @@ impl Canvas {
         for (share, text) in [(0.0, value(0.0)), (0.5, value(max / 2.0)), (1.0, value(max))] {
             let y = bottom - height * share;
             self.svg.line(if share > 0.0 { "gd-rule" } else { "gd-base" }, [self.layout.left, y, self.layout.right, y]);
-            self.svg.text("gd-axis", [self.layout.left - 6.0, y + 4.0], "end", &text);
+            self.svg.text("gd-axis", [self.layout.left - AXIS_GAP, y + 4.0], "end", &text);
         }
         self.y = bottom + 8.0;
         Scale::new(max, bottom, top)

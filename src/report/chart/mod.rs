@@ -339,3 +339,19 @@ impl Chart {
         svg.into_text()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::number::{decimal, latency, percent};
+
+    #[test]
+    fn the_values_of_an_axis_have_room_before_it() {
+        for layout in [Width::Wide, Width::Narrow].map(Width::layout) {
+            for label in [latency(750.0), percent(1.0), decimal(25_000.0)] {
+                let width = text_width(&label, layout.font);
+                assert!(width <= layout.left - lane::AXIS_GAP, "{label} is cut where the page is {}", layout.key);
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@ use console::{Style, style};
 use crate::event::{
     AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, SwitchStep, Verdict,
 };
-use crate::unit::{AlarmState, FaultId, PersonId, PhaseId, StepId, format_duration, printable};
+use crate::unit::{AlarmState, FaultId, PersonId, PhaseId, StepId, format_duration, plural, printable};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
 pub(super) fn clock(elapsed_ms: u64) -> String {
@@ -63,7 +63,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
             (quiet(), format!("{title}, run {run} in {environment}"))
         }
         EventKind::RunApproved { role, by, .. } => (person(), format!("{role} agreed: {by}")),
-        EventKind::ReadinessPassed { checks } => (good(), format!("ready: {} checks passed", checks.len())),
+        EventKind::ReadinessPassed { checks } => ready_line(checks.len()),
         EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
         EventKind::GateJudged { phase, open, results } => gate_line(phase, *open, results),
@@ -138,6 +138,10 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
+}
+
+fn ready_line(check_count: usize) -> Line {
+    (good(), format!("ready: {} passed", plural(check_count, "check", "checks")))
 }
 
 /// What became of an alarm, or of looking at them.

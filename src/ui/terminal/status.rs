@@ -5,7 +5,7 @@ use console::{style, truncate_str};
 use super::line::{clock, span};
 use crate::event::{LoadSecond, RunStage, RunState};
 use crate::plan::Plan;
-use crate::unit::{AlarmState, printable};
+use crate::unit::{AlarmState, printable, users};
 
 /// How many open steps are shown.
 const STEPS_SHOWN_MAX: usize = 3;
@@ -87,8 +87,10 @@ fn load_text(second: &LoadSecond) -> String {
     };
     let p99 = second.p99_ms.map(|millis| format!(" · p99 {millis:.0} ms")).unwrap_or_default();
     format!(
-        "{}: {:.0} users · {all}/s{p99} · {failed} · {} in flight",
-        second.load, second.target, second.in_flight_count
+        "{}: {} · {all}/s{p99} · {failed} · {} in flight",
+        second.load,
+        users(second.target),
+        second.in_flight_count
     )
 }
 
