@@ -94,7 +94,8 @@ mod tests {
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["additionalProperties"], false);
         let pattern = schema["$defs"]["Duration"]["pattern"].as_str().unwrap();
-        assert!(!schema.to_string().contains("null"), "a key with nothing after it is refused");
+        let text = schema.to_string();
+        assert!(!text.contains(r#""null""#) && !text.contains(":null"), "a key with nothing after it is refused");
         assert!(pattern.ends_with(r"|\$\{[^}]+\}"), "{pattern}");
     }
 }
