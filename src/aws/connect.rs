@@ -13,6 +13,7 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 
 use super::lambda::Lambda;
 use super::pace::Pace;
+use super::resign::Resigner;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
@@ -286,6 +287,12 @@ impl Aws {
     #[must_use]
     pub fn endpoint_override(&self, profile: Option<&str>) -> Option<EndpointOverride> {
         EndpointOverride::find(&self.configuration, profile, |variable| std::env::var(variable).ok())
+    }
+
+    /// Signs other programs' requests anew, with the credentials of these clients.
+    #[must_use]
+    pub fn resigner(&self) -> Resigner {
+        Resigner::new(Arc::clone(&self.credentials))
     }
 
     /// CloudWatch for polling: a client of its own, with one short attempt a call.

@@ -15,6 +15,7 @@ mod iam;
 mod lambda;
 mod pace;
 mod ports;
+mod resign;
 mod role;
 mod scheduler;
 mod service_time;
@@ -39,6 +40,7 @@ pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, ParameterControl,
     ScheduleControl, UpdateProgress,
 };
+pub use resign::Resigner;
 pub use role::Role;
 pub use scheduler::{Schedule, Scheduled, Scheduler};
 pub use service_time::ServiceTime;

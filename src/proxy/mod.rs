@@ -24,6 +24,7 @@ mod server;
 mod spec;
 mod splice;
 mod timer;
+mod tls;
 mod toxic;
 mod upstream;
 
@@ -33,6 +34,10 @@ pub use counters::{LeaseStats, ProxyStats, Stats, ToxicStats};
 pub use process::{ListenScope, ProxyError, ProxyProcess, SocketPathError, socket_path};
 pub use server::{ConfigurationError, ProxyList, Server, ServerError, ServerOptions};
 pub use spec::{Direction, ListenAddress, Protocol, ProxySpec, ProxyStanding, UpstreamAddress};
+pub use tls::{
+    CertificateFiles, CertificateSource, ClientStream, ClientTls, Connector, HandshakeError, Leg, ProxyTls, Terminator,
+    TlsError, TlsFault, TlsSpec, UpstreamStream, UpstreamTls,
+};
 pub use toxic::{
     Bandwidth, Distribution, Latency, LimitData, ResetPeer, Slicer, SlowClose, Timeout, Toxic, ToxicError, ToxicSpec,
     Toxicity,

@@ -21,6 +21,7 @@ mod plural;
 mod printable;
 pub(crate) mod process;
 mod redact;
+mod resign;
 mod runtime_dir;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
@@ -44,6 +45,7 @@ pub use percent::Percent;
 pub use plural::{plural, users};
 pub use printable::printable;
 pub use redact::Secret;
+pub use resign::{NotResigned, Resign};
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
 
