@@ -40,6 +40,7 @@ mod proxy_headers;
 mod proxy_http_error;
 mod proxy_latency;
 mod proxy_limit_data;
+mod proxy_part;
 mod proxy_refuse;
 mod proxy_reset;
 mod proxy_slicer;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::about::Calls;
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::proxy_part;
 use super::switch::{Cover, Switch};
 use crate::proxy::{AdminClient, ProxyStanding};
 use crate::unit::{ProxyName, TargetId};
@@ -42,14 +43,7 @@ pub(super) async fn prepare(
 
 impl StandingChange {
     fn not_applied(&self, found: ProxyStanding) -> FaultError {
-        FaultError::NotApplied { target: self.proxy.to_string(), found: format!("it is {found}") }
-    }
-
-    fn client<'a>(&self, environment: &'a FaultEnvironment) -> Result<&'a AdminClient, FaultError> {
-        environment.proxy.as_ref().ok_or_else(|| FaultError::NotApplied {
-            target: self.proxy.to_string(),
-            found: "there is no fault proxy".to_owned(),
-        })
+        proxy_part::not_free(&self.proxy, &format!("it is {found}"))
     }
 
     async fn put(&self, client: &AdminClient, wanted: ProxyStanding) -> Result<(), FaultError> {
@@ -57,14 +51,14 @@ impl StandingChange {
         match client.standing(&self.proxy).await? {
             Some(found) if found == wanted => Ok(()),
             Some(found) => Err(self.not_applied(found)),
-            None => Err(FaultError::NotApplied { target: self.proxy.to_string(), found: "it is not there".to_owned() }),
+            None => Err(proxy_part::not_free(&self.proxy, "it is not there")),
         }
     }
 }
 
 impl Revertible for StandingChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        self.put(self.client(environment)?, self.injected).await
+        self.put(proxy_part::client(environment, &self.proxy)?, self.injected).await
     }
 
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {

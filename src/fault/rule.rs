@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::proxy_part::{self, ProxyPart};
 use super::switch::Switch;
 use crate::proxy::http::{Action, Match, RuleSpec, When};
-use crate::proxy::{AdminClient, Protocol, Stats};
+use crate::proxy::{AdminClient, AdminError, Protocol, Stats};
 use crate::unit::{Percent, ProxyName, RuleName, TargetId, sha256_hex};
 
 /// The admin calls of every fault on single requests.
@@ -91,13 +92,9 @@ pub(super) async fn prepare(
     if spec.is_some_and(|spec| spec.protocol != Protocol::Http) {
         return Err(FaultError::not_safe(proxy.as_str(), "its protocol is not `http`, so that it knows no requests"));
     }
-    if client.get_rule(proxy, &rule.name).await?.is_some() {
-        return Err(FaultError::NotApplied {
-            target: proxy.to_string(),
-            found: format!("rule `{}` is there already, and it is not ours", rule.name),
-        });
-    }
-    Ok(RuleChange { proxy: proxy.clone(), rule })
+    let change = RuleChange { proxy: proxy.clone(), rule };
+    proxy_part::check_free(&change, client).await?;
+    Ok(change)
 }
 
 /// A rule that is put on a proxy; before the fault there was none of its name.
@@ -108,54 +105,42 @@ pub struct RuleChange {
     rule: RuleSpec,
 }
 
-impl RuleChange {
-    async fn found(&self, client: &AdminClient) -> Result<Option<RuleSpec>, FaultError> {
+impl ProxyPart for RuleChange {
+    type Spec = RuleSpec;
+    const WHAT: &str = "rule";
+
+    fn proxy(&self) -> &ProxyName {
+        &self.proxy
+    }
+
+    fn name(&self) -> &str {
+        self.rule.name.as_str()
+    }
+
+    fn spec(&self) -> &RuleSpec {
+        &self.rule
+    }
+
+    async fn find(&self, client: &AdminClient) -> Result<Option<RuleSpec>, AdminError> {
         Ok(client.get_rule(&self.proxy, &self.rule.name).await?.map(|(rule, _)| rule))
     }
 
-    fn not_applied(&self, what: &str) -> FaultError {
-        FaultError::NotApplied { target: self.proxy.to_string(), found: format!("rule `{}` {what}", self.rule.name) }
+    async fn add(&self, client: &AdminClient) -> Result<(), AdminError> {
+        client.add_rule(&self.proxy, &self.rule).await
     }
 
-    fn client<'a>(&self, environment: &'a FaultEnvironment) -> Result<&'a AdminClient, FaultError> {
-        environment.proxy.as_ref().ok_or_else(|| FaultError::NotApplied {
-            target: self.proxy.to_string(),
-            found: "there is no fault proxy".to_owned(),
-        })
+    async fn remove(&self, client: &AdminClient) -> Result<(), AdminError> {
+        client.remove_rule(&self.proxy, &self.rule.name).await.map(drop)
     }
 }
 
 impl Revertible for RuleChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        let client = self.client(environment)?;
-        if self.found(client).await?.is_none() {
-            client.add_rule(&self.proxy, &self.rule).await?;
-        }
-        match self.found(client).await? {
-            Some(found) if found == self.rule => Ok(()),
-            Some(_) => Err(self.not_applied("has other settings")),
-            None => Err(self.not_applied("is not there")),
-        }
+        proxy_part::inject(self, environment).await
     }
 
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        let Some(client) = environment.proxy.as_ref() else { return Ok(Reverted::Gone) };
-        match self.found(client).await? {
-            None => return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore }),
-            Some(found) if found == self.rule => {}
-            Some(_) => {
-                return Ok(Reverted::Drift(vec![format!(
-                    "rule `{}` on proxy `{}` has other settings than those that were injected",
-                    self.rule.name, self.proxy
-                )]));
-            }
-        }
-        *restoring = true;
-        client.remove_rule(&self.proxy, &self.rule.name).await?;
-        match self.found(client).await? {
-            None => Ok(Reverted::Restored),
-            Some(_) => Err(self.not_applied("is still there")),
-        }
+        proxy_part::revert(self, environment, restoring).await
     }
 
     fn proof(&self, stats: &Stats) -> Option<String> {

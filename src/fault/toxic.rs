@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
 use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::proxy_part::{self, ProxyPart};
 use super::switch::{Cover, Switch};
-use crate::proxy::{AdminClient, Direction, Stats, Toxic, ToxicSpec, Toxicity};
+use crate::proxy::{AdminClient, AdminError, Direction, Stats, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{Percent, ProxyName, TargetId};
 
 /// The admin calls of every fault by a toxic.
@@ -100,13 +101,9 @@ pub(super) async fn prepare(
     let (proxy, client) = environment.proxy(target)?;
     let stream = reach.direction.unwrap_or_default();
     let toxic = ToxicSpec { name: toxic_name(toxic, stream), stream, toxicity: reach.share(), toxic, ttl: None };
-    if client.get_toxic(proxy, &toxic.name).await?.is_some() {
-        return Err(FaultError::NotApplied {
-            target: proxy.to_string(),
-            found: format!("toxic `{}` is there already, and it is not ours", toxic.name),
-        });
-    }
-    Ok(ToxicChange { proxy: proxy.clone(), toxic })
+    let change = ToxicChange { proxy: proxy.clone(), toxic };
+    proxy_part::check_free(&change, client).await?;
+    Ok(change)
 }
 
 fn toxic_name(toxic: Toxic, stream: Direction) -> crate::unit::ToxicName {
@@ -117,54 +114,42 @@ fn toxic_name(toxic: Toxic, stream: Direction) -> crate::unit::ToxicName {
     name.parse().expect("invariant: a toxic's type is a name")
 }
 
-impl ToxicChange {
-    async fn found(&self, client: &AdminClient) -> Result<Option<ToxicSpec>, FaultError> {
-        Ok(client.get_toxic(&self.proxy, &self.toxic.name).await?)
+impl ProxyPart for ToxicChange {
+    type Spec = ToxicSpec;
+    const WHAT: &str = "toxic";
+
+    fn proxy(&self) -> &ProxyName {
+        &self.proxy
     }
 
-    fn not_applied(&self, what: &str) -> FaultError {
-        FaultError::NotApplied { target: self.proxy.to_string(), found: format!("toxic `{}` {what}", self.toxic.name) }
+    fn name(&self) -> &str {
+        self.toxic.name.as_str()
     }
 
-    fn client<'a>(&self, environment: &'a FaultEnvironment) -> Result<&'a AdminClient, FaultError> {
-        environment.proxy.as_ref().ok_or_else(|| FaultError::NotApplied {
-            target: self.proxy.to_string(),
-            found: "there is no fault proxy".to_owned(),
-        })
+    fn spec(&self) -> &ToxicSpec {
+        &self.toxic
+    }
+
+    async fn find(&self, client: &AdminClient) -> Result<Option<ToxicSpec>, AdminError> {
+        client.get_toxic(&self.proxy, &self.toxic.name).await
+    }
+
+    async fn add(&self, client: &AdminClient) -> Result<(), AdminError> {
+        client.add_toxic(&self.proxy, &self.toxic).await
+    }
+
+    async fn remove(&self, client: &AdminClient) -> Result<(), AdminError> {
+        client.remove_toxic(&self.proxy, &self.toxic.name).await.map(drop)
     }
 }
 
 impl Revertible for ToxicChange {
     async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        let client = self.client(environment)?;
-        if self.found(client).await?.is_none() {
-            client.add_toxic(&self.proxy, &self.toxic).await?;
-        }
-        match self.found(client).await? {
-            Some(found) if found == self.toxic => Ok(()),
-            Some(_) => Err(self.not_applied("has other settings")),
-            None => Err(self.not_applied("is not there")),
-        }
+        proxy_part::inject(self, environment).await
     }
 
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        let Some(client) = environment.proxy.as_ref() else { return Ok(Reverted::Gone) };
-        match self.found(client).await? {
-            None => return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore }),
-            Some(found) if found == self.toxic => {}
-            Some(_) => {
-                return Ok(Reverted::Drift(vec![format!(
-                    "toxic `{}` on proxy `{}` has other settings than those that were injected",
-                    self.toxic.name, self.proxy
-                )]));
-            }
-        }
-        *restoring = true;
-        client.remove_toxic(&self.proxy, &self.toxic.name).await?;
-        match self.found(client).await? {
-            None => Ok(Reverted::Restored),
-            Some(_) => Err(self.not_applied("is still there")),
-        }
+        proxy_part::revert(self, environment, restoring).await
     }
 
     fn proof(&self, stats: &Stats) -> Option<String> {

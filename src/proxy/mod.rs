@@ -23,6 +23,7 @@ mod running;
 mod server;
 mod spec;
 mod splice;
+mod state;
 mod timer;
 mod tls;
 mod toxic;

@@ -12,7 +12,7 @@ use super::counters::{ProxyCounters, ProxyStats};
 use super::http::RuleSet;
 use super::limit::Limits;
 use super::listener::{Connections, Listener};
-use super::registry::RegistryError;
+use super::state::RegistryError;
 use super::timer::Clockwork;
 use super::toxic::{ToxicSet, ToxicSpec};
 use super::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};

@@ -13,7 +13,8 @@ use super::admin::{Admin, AdminAddress, AdminListenError, AdminListener, ProxyEn
 use super::audit::Audit;
 use super::lease::{Deadlines, Expired, expired};
 use super::limit::{CONNECTIONS_MAX_DEFAULT, Limits};
-use super::registry::{NewProxy, Registry, RegistryError, Terms};
+use super::registry::Registry;
+use super::state::{NewProxy, RegistryError, Terms};
 use crate::unit::Secret;
 
 /// How long the requests that are under way may hold up the end of the process.

@@ -18,7 +18,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use panic::undo_after_panic;
 use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use proxies::Proxies;
-use signals::{Signals, Wish};
+use signals::Signals;
 
 use super::alarm_task::AlarmNews;
 use super::control::{Control, Request};
@@ -317,35 +317,6 @@ impl Drive {
             let text =
                 format!("the watchdog is gone ({error}): should this process die, `gameday recover` is what is left");
             self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
-        }
-    }
-
-    /// A signal aborts; the third Ctrl-C within 5 s leaves, dirty. Answers whether to leave.
-    fn interrupted(&mut self, signal: &'static str, signals: &mut Signals) -> bool {
-        match signals.count(signal) {
-            Wish::Abort => {
-                self.feed(Input::Abort(AbortCause::Signal { signal: signal.to_owned() }), None);
-                false
-            }
-            Wish::Tell => {
-                let left: Vec<String> =
-                    self.recorder.recording().state().outstanding().map(|fault| fault.change.clone()).collect();
-                let text = match left.is_empty() {
-                    true => {
-                        "everything is undone; waiting for load and verdicts, and Ctrl-C again leaves them".to_owned()
-                    }
-                    false => format!("still undoing: {}; Ctrl-C again leaves it undone", left.join("; ")),
-                };
-                self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
-                false
-            }
-            Wish::Stay => {
-                let text = "a run does not stop for Ctrl-Z, since its faults would stay on: `gameday pause` lets the \
-                            timeline stand still";
-                self.record(EventKind::Noted { text: text.to_owned(), by: Some("gameday".to_owned()) });
-                false
-            }
-            Wish::Leave => true,
         }
     }
 

@@ -18,8 +18,9 @@ use super::rules;
 use super::wire::{self, LeaseRequest, WireError};
 use crate::proxy::counters::Stats;
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
-use crate::proxy::registry::{Registry, RegistryError};
+use crate::proxy::registry::Registry;
 use crate::proxy::running::ProxyView;
+use crate::proxy::state::RegistryError;
 use crate::proxy::toxic::ToxicSpec;
 
 /// The longest request body.

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use crate::proxy::registry::NewProxy;
 use crate::proxy::running::ProxyChange;
+use crate::proxy::state::NewProxy;
 use crate::proxy::toxic::{ToxicError, ToxicJson, ToxicSpec};
 use crate::proxy::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
 use crate::unit::{IdError, ProxyName, UnitError, error_chain};

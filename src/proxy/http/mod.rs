@@ -1,7 +1,7 @@
 //! HTTP/1 as the proxy understands it: where messages begin and end, and what rules do to single requests.
 //!
 //! Owns: the framing of messages, the rules and their actions, and the AWS protocols' errors. An [`engine`](self) is a state
-//! machine without I/O; [`HttpStream`] is a server's connection with one in front. Bytes that no rule picks pass verbatim.
+//! machine without I/O; `HttpStream` is a server's connection with one in front. Bytes that no rule picks pass verbatim.
 //! What is not HTTP/1 (TLS, HTTP/2, upgraded connections) passes as it comes.
 //!
 //! Must not know: toxics, the registry, runs.

@@ -5,6 +5,10 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
+use super::super::core::Input;
+use super::Drive;
+use crate::event::{AbortCause, EventKind};
+
 /// Within how long after the second Ctrl-C a third one leaves.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -83,6 +87,37 @@ impl Signals {
             2 => Wish::Tell,
             _ if is_soon => Wish::Leave,
             _ => Wish::Tell,
+        }
+    }
+}
+
+impl Drive {
+    /// A signal aborts; the third Ctrl-C within 5 s leaves, dirty. Answers whether to leave.
+    pub(super) fn interrupted(&mut self, signal: &'static str, signals: &mut Signals) -> bool {
+        match signals.count(signal) {
+            Wish::Abort => {
+                self.feed(Input::Abort(AbortCause::Signal { signal: signal.to_owned() }), None);
+                false
+            }
+            Wish::Tell => {
+                let left: Vec<String> =
+                    self.recorder.recording().state().outstanding().map(|fault| fault.change.clone()).collect();
+                let text = match left.is_empty() {
+                    true => {
+                        "everything is undone; waiting for load and verdicts, and Ctrl-C again leaves them".to_owned()
+                    }
+                    false => format!("still undoing: {}; Ctrl-C again leaves it undone", left.join("; ")),
+                };
+                self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+                false
+            }
+            Wish::Stay => {
+                let text = "a run does not stop for Ctrl-Z, since its faults would stay on: `gameday pause` lets the \
+                            timeline stand still";
+                self.record(EventKind::Noted { text: text.to_owned(), by: Some("gameday".to_owned()) });
+                false
+            }
+            Wish::Leave => true,
         }
     }
 }
