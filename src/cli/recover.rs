@@ -9,8 +9,8 @@ use super::{Exit, Failure, out, workspace};
 use crate::event::{FaultEnd, FaultState, Recoverer};
 use crate::plan;
 use crate::run::{
-    HolderError, RecoverError, RecoverOptions, Recovered, RecoveredFault, UnlockError, live_runs, read_plan, recover,
-    unlock,
+    HolderError, LiveRun, RecoverError, RecoverOptions, Recovered, RecoveredFault, UnlockError, live_runs, read_plan,
+    recover, unlock,
 };
 use crate::unit::Failpoints;
 use crate::workspace::Workspace;
@@ -71,6 +71,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     if arguments.json {
         out::json(&all);
+    } else if let (true, Some(alive)) = (all.is_empty() && failures.is_empty(), alive(&reports, &arguments)?) {
+        let text =
+            format!("run `{alive}` has changes in place, and is alive or being undone: end it with `gameday abort`");
+        return Err(Failure::new(Exit::Locked, text));
     } else if all.is_empty() && failures.is_empty() {
         let of = arguments.env.as_ref().map(|env| format!(" of environment `{env}`")).unwrap_or_default();
         out::line(format_args!("nothing to recover: no run{of} in `{}` left anything behind", reports.display()));
@@ -107,6 +111,17 @@ async fn take_lock_away(environment: &str, run: &str, json: bool) -> Result<Exit
         out::line("what that run changed and did not undo, if anything, is still changed");
     }
     Ok(Exit::Success)
+}
+
+/// A run that is alive, or that its watchdog undoes, with changes in place; none where one was asked for by name.
+fn alive(reports: &Path, arguments: &Arguments) -> Result<Option<String>, Failure> {
+    if arguments.run.is_some() {
+        return Ok(None);
+    }
+    let live = live_runs(reports).map_err(|error| Failure::from_error(&error))?;
+    let is_asked_for = |run: &LiveRun| arguments.env.as_ref().is_none_or(|env| run.state.environment == *env);
+    let alive = live.into_iter().find(|run| run.is_alive && run.change_count() > 0 && is_asked_for(run));
+    Ok(alive.map(|run| run.state.run))
 }
 
 /// The runs that left something behind, in the environments that were asked for.

@@ -192,8 +192,10 @@ impl Fault for Exec {
         }
         match change.state(environment).await? {
             None | Some(State::AsBefore) => Ok(change),
-            Some(State::Injected) => Err(FaultError::not_safe(&change.on, "`check` says that it is injected already")),
-            Some(State::Other) => Err(FaultError::not_safe(&change.on, "`check` says that somebody changed it")),
+            Some(State::Injected) => {
+                Err(FaultError::not_safe(change.thing(), "`check` says that it is injected already"))
+            }
+            Some(State::Other) => Err(FaultError::not_safe(change.thing(), "`check` says that somebody changed it")),
         }
     }
 
@@ -244,6 +246,11 @@ pub struct ExecChange {
 }
 
 impl ExecChange {
+    /// What it is about, without the marks that it has in texts.
+    fn thing(&self) -> &str {
+        self.on.trim_matches('`')
+    }
+
     fn command<'c>(&'c self, role: &'static str, line: &'c CommandLine) -> Command<'c> {
         Command { role, words: &line.0, directory: &self.directory, told: &self.told, timeout: self.timeout.0 }
     }
@@ -286,7 +293,7 @@ impl Revertible for ExecChange {
         match self.state(environment).await? {
             None | Some(State::Injected) => Ok(()),
             Some(State::AsBefore) => Err(self.not_applied("`check` says that it is as before")),
-            Some(State::Other) => Err(FaultError::not_safe(&self.on, "`check` says that somebody changed it")),
+            Some(State::Other) => Err(FaultError::not_safe(self.thing(), "`check` says that somebody changed it")),
         }
     }
 

@@ -11,6 +11,7 @@ rule_fault! {
         /// The length of a piece, from 1; the last one may be shorter.
         pub bytes: u64,
         /// The pause before each piece, at most a day.
+        #[schemars(example = &"200ms")]
         pub interval: DurationText,
     }
 }

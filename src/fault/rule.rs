@@ -175,6 +175,7 @@ macro_rules! rule_fault {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             /// The dependency, a `proxy` target whose protocol is `http`.
+            #[schemars(example = &"card-provider")]
             pub target: crate::unit::TargetId,
             $($fields)*
             /// Which requests it is about; default all.

@@ -132,6 +132,19 @@ pub enum RemoteLockError {
     Log(#[from] LogError),
 }
 
+impl RemoteLockError {
+    /// Whether nothing of ours is left for certain.
+    fn is_without_lock(&self) -> bool {
+        match self {
+            // What is there is not ours.
+            Self::Held { .. } | Self::Foreign(_) => true,
+            // An attempt before a refusal that got through would have made it a conflict.
+            Self::Aws { source, .. } => !source.retryable && source.operation == "PutParameter",
+            Self::Log(_) => false,
+        }
+    }
+}
+
 /// A lock that is ours.
 #[derive(Clone)]
 pub(super) struct RemoteLock {
@@ -191,8 +204,7 @@ impl RemoteLock {
                 Ok(lock)
             }
             Err(error) => {
-                if let RemoteLockError::Held { .. } | RemoteLockError::Foreign(_) = error {
-                    // What is there is not ours: nothing of ours is left.
+                if error.is_without_lock() {
                     recorder.record_anyway(EventKind::LockReleased);
                 }
                 Err(error)

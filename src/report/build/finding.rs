@@ -133,15 +133,17 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
         let text = format!("`{name}` could not be injected: {error}.");
         findings.push(finding("high", "not_injected", about, text, None));
     } else if fault.applied_ms.is_some() && fault.effective_ms.is_none() {
-        let (text, next) = if run.facts.proof_periods_ms.contains_key(name) {
+        let (kind, text, next) = if run.facts.proof_periods_ms.contains_key(name) {
             (
+                "not_effective",
                 format!("`{name}` was in place, but its effect was never proven: what was seen says nothing about it."),
                 "Check that traffic reaches the target, and that `effect_if` asks for the right thing.",
             )
         } else {
-            (format!("`{name}` has no `effect_if`: nothing shows that it did anything."), "Give it an `effect_if`.")
+            let text = format!("`{name}` has no `effect_if`: nothing shows that it did anything.");
+            ("unproven", text, "Give it an `effect_if`.")
         };
-        findings.push(finding("medium", "not_effective", about, text, Some(next)));
+        findings.push(finding("medium", kind, about, text, Some(next)));
     }
     let response = &fault.response;
     match (response.detected_by.as_deref(), &response.time_to_detect) {

@@ -76,7 +76,7 @@ pub struct Report {
 pub struct Finding {
     /// `low`, `medium`, `high` or `critical`.
     pub severity: String,
-    /// The kind: `dirty`, `refuted`, `gap_closed`, `not_effective`, `unnoticed`, `overdue`, …
+    /// The kind: `dirty`, `refuted`, `gap_closed`, `not_effective`, `unproven`, `unnoticed`, `overdue`, …
     pub kind: String,
     /// The hypothesis, fault, alarm, step, load or guardrail that it is about.
     pub about: Option<String>,
