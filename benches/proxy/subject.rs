@@ -176,6 +176,7 @@ fn start_fault(workspace: &Workspace, upstream: &str, all: &mut Vec<Subject>, ch
     let address = format!("127.0.0.1:{}", free_port());
     let file = json!({
         "schema_version": 1,
+        "name": "bench",
         "proxies": [{"name": "p", "protocol": "tcp", "listen": address, "upstream": upstream}],
         "phases": [{"name": "plain", "proxies": [{"proxy": "p", "faults": []}]}],
     });
