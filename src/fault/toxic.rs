@@ -192,3 +192,68 @@ fn show(toxic: Toxic) -> String {
         Toxic::LimitData(limit) => format!("closed after {} bytes", limit.bytes),
     }
 }
+
+/// Declares a fault on whole connections: its own parameters, and those that all of them have.
+macro_rules! toxic_fault {
+    ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// The dependency, a `proxy` target.
+            #[schemars(example = &"card-provider")]
+            pub target: crate::unit::TargetId,
+            $($fields)*
+            /// Which way it works: `downstream`, from the dependency, is the default; `upstream` is towards it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub direction: Option<crate::proxy::Direction>,
+            /// The share of connections that it works on; default all.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub toxicity: Option<crate::unit::Percent>,
+        }
+
+        impl $name {
+            fn reach(&self) -> super::toxic::Reach {
+                super::toxic::Reach { direction: self.direction, toxicity: self.toxicity }
+            }
+        }
+    };
+}
+
+/// What a fault on whole connections does as all of them do, given its toxic, its words, its objection and its setting.
+macro_rules! as_toxic {
+    ($effect:literal, $setting:literal) => {
+        type Change = super::toxic::ToxicChange;
+        const ABOUT: super::about::About =
+            super::about::About { effect: $effect, undo: super::toxic::UNDO, blast_radius: super::toxic::BLAST_RADIUS };
+        const TARGET: super::target::TargetNeed = super::target::TargetNeed::Proxy;
+        const CALLS: super::about::Calls = super::toxic::CALLS;
+
+        fn objections(&self) -> Vec<super::about::Objection> {
+            let mut objections = self.reach().objections();
+            objections.extend(self.objection());
+            objections
+        }
+
+        async fn prepare(
+            &self,
+            environment: &super::change::FaultEnvironment,
+        ) -> Result<Self::Change, super::change::FaultError> {
+            super::toxic::prepare(environment, &self.target, self.reach(), self.toxic()).await
+        }
+
+        fn text(&self) -> super::change::ChangeText {
+            self.reach().text(self.words())
+        }
+
+        fn settings(&self) -> Vec<String> {
+            self.reach().settings($setting)
+        }
+
+        fn cover(&self) -> super::switch::Cover {
+            super::toxic::COVER
+        }
+    };
+}
+
+pub(super) use {as_toxic, toxic_fault};
