@@ -1,7 +1,7 @@
 # make check   the fast inner loop: format, lints, unit tests
 # make test    everything, as CI runs it
 # make crash-test   only the part that kills runs and recoveries at every step
-# make soak    two million requests through the fault proxy while toxics come and go (`make test` makes 4,000)
+# make soak    two million requests through the fault proxy while toxics and rules come and go (`make test` makes 4,000)
 # make clean   takes away what the others made
 
 CARGO ?= cargo

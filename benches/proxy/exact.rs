@@ -1,4 +1,4 @@
-//! How exact the toxics are on real sockets and timers.
+//! How exact toxics and rules are on real sockets and timers.
 
 use std::time::Duration;
 
@@ -24,7 +24,53 @@ struct Line<'a> {
     address: &'a str,
 }
 
+/// What delays answers.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    Toxic,
+    Rule,
+}
+
+impl std::fmt::Display for By {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Toxic => "by a toxic",
+            Self::Rule => "by a rule",
+        })
+    }
+}
+
+/// What the delays are called while they are measured.
+const NAME: &str = "measured";
+
 impl Line<'_> {
+    async fn delay(&self, by: By, latency: u32, jitter: u32) {
+        match by {
+            By::Toxic => {
+                let attributes = json!({"latency": latency, "jitter": jitter});
+                self.with(json!({"name": NAME, "type": "latency", "attributes": attributes})).await;
+            }
+            By::Rule => {
+                let action = json!({"latency": {"latency": format!("{latency}ms"), "jitter": format!("{jitter}ms")}});
+                let rule = serde_json::from_value(json!({"name": NAME, "action": action})).expect("a rule");
+                self.admin.add_rule(&self.proxy, &rule).await.expect("added");
+            }
+        }
+    }
+
+    /// Takes the delay away, and tells what the proxy itself has measured: the 50th percentile in milliseconds.
+    async fn end_delay(&self, by: By) -> f64 {
+        let stats = self.admin.stats().await.expect("stats");
+        let parts = stats.proxies.get(self.proxy.as_str()).expect("it is there").parts();
+        let added = parts.filter(|part| part.name == NAME).find_map(|part| part.added_delay).expect("delays");
+        let is_gone = match by {
+            By::Toxic => self.admin.remove_toxic(&self.proxy, &NAME.parse().expect("a name")).await,
+            By::Rule => self.admin.remove_rule(&self.proxy, &NAME.parse().expect("a name")).await,
+        };
+        assert!(is_gone.expect("removed"), "it was there");
+        Duration::from_micros(added.p50_us).as_secs_f64() * 1_000.0
+    }
+
     async fn with(&self, toxic: Value) -> ToxicSpec {
         let toxic: ToxicSpec = serde_json::from_value(toxic).expect("a toxic");
         self.admin.add_toxic(&self.proxy, &toxic).await.expect("added");
@@ -37,23 +83,30 @@ impl Line<'_> {
 }
 
 pub(crate) async fn measure(subjects: &Subjects) {
-    let address = subjects.of("gameday tcp").address.as_str();
-    let line = Line { admin: &subjects.admin, proxy: "tcp".parse().expect("a name"), address };
-    ten_milliseconds(&line).await;
-    spread(&line).await;
-    rates(&line).await;
+    let line_of = |proxy: &str, subject: &str| Line {
+        admin: &subjects.admin,
+        proxy: proxy.parse().expect("a name"),
+        address: subjects.of(subject).address.as_str(),
+    };
+    let (tcp, http) = (line_of("tcp", "gameday tcp"), line_of("http", "gameday http"));
+    say("");
+    for (line, by) in [(&tcp, By::Toxic), (&http, By::Rule)] {
+        ten_milliseconds(line, by).await;
+        spread(line, by).await;
+    }
+    rates(&tcp).await;
 }
 
-async fn ten_milliseconds(line: &Line<'_>) {
-    let toxic = line.with(json!({"type": "latency", "attributes": {"latency": 10}})).await;
+async fn ten_milliseconds(line: &Line<'_>, by: By) {
+    line.delay(by, 10, 0).await;
     let times = client::sequential(line.address, 300).await;
     let late = Duration::from_nanos(times.value_at_quantile(0.5)).as_secs_f64() * 1_000.0 - 10.0;
-    say(&format!("\n10 ms asked: p50 {late:+.3} ms, the path included"));
-    line.without(&toxic).await;
+    let told = line.end_delay(by).await;
+    say(&format!("10 ms asked {by}: p50 {late:+.3} ms, the path included; the proxy itself tells p50 {told:.3} ms"));
 }
 
-async fn spread(line: &Line<'_>) {
-    let toxic = line.with(json!({"type": "latency", "attributes": {"latency": 50, "jitter": 10}})).await;
+async fn spread(line: &Line<'_>, by: By) {
+    line.delay(by, 50, 10).await;
     let (connections, requests) = SAMPLE;
     let clients: Vec<_> = (0..connections)
         .map(|_| {
@@ -73,7 +126,7 @@ async fn spread(line: &Line<'_>) {
     for client in clients {
         times.extend(client.await.expect("no panic"));
     }
-    line.without(&toxic).await;
+    line.end_delay(by).await;
     times.sort_unstable_by(f64::total_cmp);
     let count = f64::from(u32::try_from(times.len()).expect("a thousand"));
     let mean = times.iter().sum::<f64>() / count;
@@ -82,7 +135,8 @@ async fn spread(line: &Line<'_>) {
         (expected - f64::from(below) / count).abs()
     });
     let distance = distance.fold(0.0, f64::max);
-    say(&format!("50 +- 10 ms asked: mean {:+.3} ms, KS distance {distance:.4} at n = {count}", mean - 50.0));
+    let late = mean - 50.0;
+    say(&format!("50 +- 10 ms asked {by}: mean {late:+.3} ms, KS distance {distance:.4} at n = {count}"));
 }
 
 async fn rates(line: &Line<'_>) {

@@ -5,7 +5,7 @@
 //! `GAMEDAY_BENCH_ROUNDS` (default 5) and `GAMEDAY_BENCH_SECONDS` of each (default 3) make it shorter.
 
 use std::io::Write as _;
-use std::process::Command;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,13 +19,14 @@ mod copy;
 mod exact;
 mod subject;
 
-use subject::{Subject, Subjects};
+use subject::{Fresh, Subject, Subjects};
 
 /// The bars of the fault proxy.
 const BARS: &str = "\
 bars: http >= 0.50 x direct, >= 1.15 x fault-cli, >= 0.95 x copy; CPU <= 1.0 x fault-cli, <= 1.1 x copy; added p50 <= 60 us;
-64 MB >= 0.9 x direct at <= 0.3 x the CPU of copy; 10 ms +- 0.5 ms; 50 +- 10 ms: mean +- 1 ms, KS < 0.0515; bandwidth +- 2 %;
-memory <= 12 MB at 50 connections, <= 200 MB at 10,000; toxics that never hit >= 0.9 x none";
+64 MB >= 0.9 x direct at <= 0.3 x the CPU of copy; by a toxic and by a rule: 10 ms +- 0.5 ms; 50 +- 10 ms: mean +- 1 ms,
+KS < 0.0515; bandwidth +- 2 %; memory <= 12 MB at 50 connections, <= 200 MB at 10,000; toxics and 64 rules that never hit
+>= 0.9 x none";
 
 /// How many requests one after another tell the added time.
 const SEQUENTIAL: usize = 3_000;
@@ -33,6 +34,9 @@ const SEQUENTIAL: usize = 3_000;
 /// How many connections lie idle, where the system lends that many descriptors: two each, and some for the rest.
 const IDLE: u64 = 10_000;
 const DESCRIPTORS_KEPT: u64 = 512;
+
+/// The pause between two looks at a process.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn say(text: &str) {
     writeln!(std::io::stdout().lock(), "{text}").expect("somebody reads");
@@ -59,10 +63,7 @@ struct Load {
 /// Fifty connections for a time.
 fn load(subject: &Subject, seconds: u32) -> Load {
     let before = subject.cpu();
-    let output = Command::new("wrk")
-        .args(["-t1", "-c50", "--latency", &format!("-d{seconds}s"), &format!("http://{}/1k", subject.address)])
-        .output()
-        .expect("wrk");
+    let output = subject.wrk(seconds).output().expect("wrk");
     let text = String::from_utf8_lossy(&output.stdout);
     let field = |name: &str| -> &str {
         let line = text.lines().find(|line| line.trim_start().starts_with(name));
@@ -112,8 +113,13 @@ fn compare_loads(subjects: &[Subject], rounds: u32, seconds: u32) {
             of(loads, |load| load.cpu_per_100k),
             of(loads, |load| load.p50_ms),
             of(loads, |load| load.p99_ms),
-            subject.resident_mb(),
+            subject.memory().resident_mb,
         ));
+    }
+    for (name, plain) in [(subject::SPARED, "gameday tcp"), (subject::RULED, "gameday http")] {
+        if let (Some(rate), Some(plain)) = (per_second(name), per_second(plain)) {
+            say(&format!("{name}: {:.2} x without", rate / plain));
+        }
     }
 }
 
@@ -164,12 +170,30 @@ async fn hold_idle(subject: &Subject) {
     let held = client::idle(&subject.address, usize::try_from(connections).expect("as many as that")).await;
     let took = client::sequential(&subject.address, 100).await;
     say(&format!(
-        "\n{} idle connections through {}: {:.1} MB; a new one is served in {:.2} ms (p50)",
+        "\n{} idle connections through {}: {}; a new one is served in {:.2} ms (p50)",
         held.len(),
         subject.name,
-        subject.resident_mb(),
+        subject.memory(),
         Duration::from_nanos(took.value_at_quantile(0.5)).as_secs_f64() * 1_000.0
     ));
+}
+
+/// The memory of a process that has done nothing else, before, under and after fifty connections.
+async fn fifty(subjects: &Subjects, seconds: u32) {
+    let fresh = Fresh::start(&subjects.of("direct").address).await;
+    say(&format!("\na fresh proxy, before any connection: {}", fresh.subject.memory()));
+    let mut wrk = fresh.subject.wrk(seconds).stdout(Stdio::null()).spawn().expect("wrk");
+    let mut most = fresh.subject.memory();
+    while wrk.try_wait().expect("wrk").is_none() {
+        tokio::time::sleep(LOOK).await;
+        let now = fresh.subject.memory();
+        if now.resident_mb > most.resident_mb {
+            most = now;
+        }
+    }
+    say(&format!("under 50 connections, at most: {most}"));
+    let held = client::idle(&fresh.subject.address, 50).await;
+    say(&format!("with {} that are idle, afterwards: {}", held.len(), fresh.subject.memory()));
 }
 
 async fn run() {
@@ -183,6 +207,7 @@ async fn run() {
     compare_times(&subjects.all, rounds).await;
     compare_bodies(&subjects.all, rounds).await;
     exact::measure(&subjects).await;
+    fifty(&subjects, seconds).await;
     hold_idle(subjects.of("gameday tcp")).await;
 }
 

@@ -34,12 +34,75 @@ impl Subject {
         Duration::from_secs_f64((user + system) / TICKS_PER_SECOND)
     }
 
-    /// The memory of its process that is in use, in MB.
-    pub(crate) fn resident_mb(&self) -> f64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.process)).expect("it runs");
-        let pages: f64 = text.split_whitespace().nth(1).expect("pages").parse().expect("a number");
-        pages * 4_096.0 / 1e6
+    /// The memory of its process that is in use.
+    pub(crate) fn memory(&self) -> Memory {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.process)).expect("it runs");
+        let megabytes = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
+            line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1_024.0 / 1e6
+        };
+        Memory {
+            resident_mb: megabytes("VmRSS:"),
+            anonymous_mb: megabytes("RssAnon:"),
+            of_files_mb: megabytes("RssFile:"),
+        }
     }
+
+    /// wrk with fifty connections for a time.
+    pub(crate) fn wrk(&self, seconds: u32) -> Command {
+        let mut wrk = Command::new("wrk");
+        wrk.args(["-t1", "-c50", "--latency", &format!("-d{seconds}s"), &format!("http://{}/1k", self.address)]);
+        wrk
+    }
+}
+
+/// The memory of a process that is in use: what is its own, and what it maps of files, its program for the most part, which
+/// other processes share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) resident_mb: f64,
+    anonymous_mb: f64,
+    of_files_mb: f64,
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { resident_mb, anonymous_mb, of_files_mb } = self;
+        write!(formatter, "{resident_mb:.1} MB, of which {anonymous_mb:.1} anonymous and {of_files_mb:.1} of files")
+    }
+}
+
+/// A proxy in a process that has done nothing else.
+pub(crate) struct Fresh {
+    pub(crate) subject: Subject,
+    _process: ProxyProcess,
+    _workspace: Workspace,
+}
+
+impl Fresh {
+    pub(crate) async fn start(upstream: &str) -> Self {
+        let workspace = Workspace::empty();
+        let process = start_gameday(&workspace).await;
+        let address = add_proxy(&process.client(), "fresh", "http", upstream).await;
+        let subject = Subject { name: "fresh", address, process: process.pid() };
+        Self { subject, _process: process, _workspace: workspace }
+    }
+}
+
+async fn start_gameday(workspace: &Workspace) -> ProxyProcess {
+    let socket = workspace.path().join("private/proxy.sock");
+    let gameday = std::path::Path::new(env!("CARGO_BIN_EXE_gameday"));
+    let limit = Some(Duration::from_secs(3_600));
+    ProxyProcess::spawn(gameday, &socket, 1, limit, ListenScope::Loopback).await.expect("a proxy")
+}
+
+/// Makes a proxy, and tells where it listens.
+async fn add_proxy(admin: &AdminClient, name: &str, protocol: &str, upstream: &str) -> String {
+    let name: ProxyName = name.parse().expect("a name");
+    let spec = json!({"listen": "127.0.0.1:0", "upstream": upstream, "protocol": protocol});
+    let spec: ProxySpec = serde_json::from_value(spec).expect("a proxy");
+    admin.create_proxy(&name, &spec).await.expect("made");
+    admin.get_proxy(&name).await.expect("asked").expect("there").listen.to_string()
 }
 
 /// All of them, nginx first. They end with this value.
@@ -70,6 +133,9 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 /// The proxy with toxics on it that work on no connection.
 pub(crate) const SPARED: &str = "gameday, toxics at 0";
 
+/// The same, with 64 rules besides, none of which is about what is asked.
+pub(crate) const RULED: &str = "gameday, and 64 rules";
+
 impl Subjects {
     pub(crate) async fn start() -> Self {
         let workspace = Workspace::new();
@@ -84,22 +150,20 @@ impl Subjects {
         children.push(start(Command::new(own).args(["copy", &copy, &upstream])));
         all.push(Subject { name: "copy", address: copy, process: process_of(&children, 1) });
 
-        let socket = workspace.path().join("private/proxy.sock");
-        let gameday = std::path::Path::new(env!("CARGO_BIN_EXE_gameday"));
-        let limit = Some(Duration::from_secs(3_600));
-        let proxy = ProxyProcess::spawn(gameday, &socket, 1, limit, ListenScope::Loopback).await.expect("a proxy");
+        let proxy = start_gameday(&workspace).await;
         let admin = proxy.client();
-        for (name, protocol, shown) in
-            [("tcp", "tcp", "gameday tcp"), ("http", "http", "gameday http"), ("spared", "tcp", SPARED)]
-        {
-            let name: ProxyName = name.parse().expect("a name");
-            let spec = json!({"listen": "127.0.0.1:0", "upstream": upstream, "protocol": protocol});
-            let spec: ProxySpec = serde_json::from_value(spec).expect("a proxy");
-            admin.create_proxy(&name, &spec).await.expect("made");
-            let address = admin.get_proxy(&name).await.expect("asked").expect("there").listen.to_string();
+        for (name, protocol, shown) in [
+            ("tcp", "tcp", "gameday tcp"),
+            ("http", "http", "gameday http"),
+            ("spared", "tcp", SPARED),
+            ("ruled", "http", RULED),
+        ] {
+            let address = add_proxy(&admin, name, protocol, &upstream).await;
             all.push(Subject { name: shown, address, process: proxy.pid() });
         }
-        spare(&admin).await;
+        spare(&admin, "spared").await;
+        spare(&admin, "ruled").await;
+        add_rules(&admin).await;
         start_fault(&workspace, &upstream, &mut all, &mut children);
         for subject in &all {
             wait_for(subject.name, || std::net::TcpStream::connect(&subject.address).ok());
@@ -112,8 +176,25 @@ impl Subjects {
     }
 }
 
-async fn spare(admin: &AdminClient) {
-    let proxy: ProxyName = "spared".parse().expect("a name");
+/// 64 rules of different kinds, of which none is about what wrk asks.
+async fn add_rules(admin: &AdminClient) {
+    let proxy: ProxyName = "ruled".parse().expect("a name");
+    for number in 0..64 {
+        let (matches, action) = match number % 3 {
+            0 => (json!({"path": format!("/orders/{number}/*")}), json!({"http_error": {"status": 503}})),
+            1 => (json!({"header": {"X-Tenant": format!("tenant-{number}*")}}), json!({"latency": {"latency": "1s"}})),
+            _ => (
+                json!({"aws": {"service": "dynamodb", "operation": format!("Operation{number}*")}}),
+                json!({"aws_error": {"code": "ThrottlingException"}}),
+            ),
+        };
+        let rule = json!({"name": format!("rule-{number}"), "match": matches, "action": action});
+        admin.add_rule(&proxy, &serde_json::from_value(rule).expect("a rule")).await.expect("added");
+    }
+}
+
+async fn spare(admin: &AdminClient, proxy: &str) {
+    let proxy: ProxyName = proxy.parse().expect("a name");
     for (toxic_type, attributes) in [
         ("latency", json!({"latency": 1_000})),
         ("bandwidth", json!({"rate": 1})),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningInstructions, SigningSettings,
@@ -48,6 +49,17 @@ pub struct Resigner {
 impl Resigner {
     pub(super) fn new(credentials: Arc<CredentialCache>) -> Self {
         Self { credentials }
+    }
+
+    /// Signs with what the usual chain finds, or with a profile of the shared configuration. No call is made yet.
+    pub async fn of_caller(profile: Option<&str>) -> Self {
+        let loader = aws_config::defaults(BehaviorVersion::latest());
+        let loader = match profile {
+            Some(profile) => loader.profile_name(profile),
+            None => loader,
+        };
+        let configuration = loader.load().await;
+        Self::new(Arc::new(CredentialCache::new(configuration.credentials_provider())))
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Exit, Failure, out, preview, workspace};
-use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, lock_calls};
+use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
@@ -127,6 +127,13 @@ fn print(plan: &Plan) {
     if let Some(lock) = &environment.lock {
         out::line(format_args!("locked for other machines by the parameter {lock}"));
         out::line(format_args!("           calls: {}", lock_calls().collect::<Vec<_>>().join(", ")));
+    }
+    for (target, spec) in &plan.targets {
+        if let TargetPlan::RemoteProxy { at, .. } = spec {
+            let token = at.token.as_ref().map(|token| format!(", with the token of {}", token.variable()));
+            let (name, admin, token) = (&at.name, &at.admin, token.unwrap_or_default());
+            out::line(format_args!("{target} is the fault proxy {name} at {admin}{token}"));
+        }
     }
     if !plan.routes.is_empty() {
         out::line("\nbefore the first phase");

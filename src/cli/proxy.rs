@@ -3,15 +3,16 @@
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::proxy_list::ProxyFile;
 use super::{Exit, Failure, out};
-use crate::proxy::{AdminAddress, Audit, AuditEvent, Server, ServerOptions};
-use crate::unit::{DurationText, Secret};
+use crate::aws::Resigner;
+use crate::proxy::{AdminAddress, Audit, AuditEvent, Server, ServerOptions, TokenSource};
+use crate::unit::DurationText;
 
 /// The seed unless one is given: fixed, so that two runs of one experiment hit the same connections.
 const SEED_DEFAULT: u64 = 1;
@@ -48,40 +49,21 @@ pub(super) struct Arguments {
     /// How many connections of one proxy may be open, at most what the process has descriptors for.
     #[arg(long, value_name = "NUMBER")]
     connections_max: Option<NonZero<usize>>,
+    /// Allow proxies with `resign: true`: they sign requests anew that were signed for them, with the credentials of this
+    /// process. Whoever reaches such a proxy, or the admin API, may do what these credentials may do.
+    #[arg(long)]
+    resign: bool,
+    /// The profile whose credentials sign; default the usual chain.
+    #[arg(long, value_name = "NAME", requires = "resign")]
+    profile: Option<String>,
     /// Leave the session of the process that started this one, and outlive it.
     #[arg(long, hide = true)]
     detach: bool,
 }
 
-/// Where a token comes from: a variable, since arguments can be read by every user of the machine.
-#[derive(Debug, Clone)]
-struct TokenSource {
-    variable: String,
-}
-
-impl FromStr for TokenSource {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("env:") {
-            Some(variable) if !variable.is_empty() => Ok(Self { variable: variable.to_owned() }),
-            Some(_) | None => Err("write `env:` and the name of a variable, as in `env:PROXY_TOKEN`".to_owned()),
-        }
-    }
-}
-
-impl TokenSource {
-    fn read(&self) -> Result<Secret, Failure> {
-        match std::env::var(&self.variable) {
-            Ok(token) if !token.is_empty() => Ok(Secret::new(token)),
-            Ok(_) | Err(_) => {
-                Err(Failure::new(Exit::Failure, format_args!("there is no token in the variable `{}`", self.variable)))
-            }
-        }
-    }
-}
-
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let token = arguments.token.as_ref().map(TokenSource::read).transpose();
+    let token = token.map_err(|error| Failure::from_error(&error))?;
     if arguments.detach {
         rustix::process::setsid().map_err(|error| Failure::from_error(&error))?;
     }
@@ -91,8 +73,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         seed: arguments.seed,
         time_limit: arguments.time_limit.map(|limit| limit.0),
         listen_any: arguments.listen_any,
-        token: arguments.token.as_ref().map(TokenSource::read).transpose()?,
+        token,
         connections_max: arguments.connections_max.map(NonZero::get),
+        resigner: if arguments.resign {
+            Some(Arc::new(Resigner::of_caller(arguments.profile.as_deref()).await))
+        } else {
+            None
+        },
         // Nobody may be there to read what a detached process writes, and its controller keeps a log of its own.
         audit: if arguments.detach { Audit::default() } else { Audit::to(tell) },
     };

@@ -13,7 +13,8 @@ use crate::unit::error_chain;
 /// How often the file is looked at.
 const LOOK_WAIT: Duration = Duration::from_millis(500);
 
-/// A file of proxies: a list in YAML, or Toxiproxy's configuration in JSON, which is YAML, too.
+/// A file of proxies: a list in YAML, or Toxiproxy's configuration in JSON, which is YAML, too. Files that it names are looked
+/// for beside it.
 #[derive(Debug)]
 pub(super) struct ProxyFile {
     path: PathBuf,
@@ -84,6 +85,8 @@ fn read(path: &std::path::Path) -> Result<Vec<ProxyEntry>, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let entries = decode(&source, &mut problems);
     problems.sort_by_key(|problem| problem.span.start);
+    let folder = path.parent().unwrap_or_else(|| std::path::Path::new(""));
+    let entries = entries.map(|entries| entries.into_iter().map(|entry| entry.in_folder(folder)).collect());
     entries.filter(|_| problems.is_empty()).ok_or(problems)
 }
 

@@ -188,6 +188,7 @@ fn print_fault(fault: &RecoveredFault) {
         (_, Some(FaultEnd::Restored)) => "restored, and read back as before",
         (_, Some(FaultEnd::AsBefore)) => "was as before already",
         (_, Some(FaultEnd::NotReadBack)) => "undone, says its own command: nothing read it back",
+        (_, Some(FaultEnd::Expired)) => "is over by itself by now: its proxy could not be asked",
         (_, Some(FaultEnd::Gone)) => "gone with its target",
         (_, Some(FaultEnd::Accepted)) => "changed by somebody else, taken as it is",
         (FaultState::Drifted, None) => "changed by somebody else, left alone: `--accept-drift` takes it as it is",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId, ProxyName};
+use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId};
 
 /// A process of ours beside the run's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub enum FaultEnd {
     AsBefore,
     /// It was undone, says the command that undid it; there is nothing that could read it back.
     NotReadBack,
+    /// Its own time was over before the proxy that has it could be asked; nothing read that back.
+    Expired,
     /// The target is gone altogether.
     Gone,
     /// Somebody else had changed it, and a person takes it as it is.
@@ -172,37 +174,6 @@ pub struct LoadSecond {
     /// The same by step name, where a load has more than one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<String, LoadStepSecond>,
-}
-
-/// What passed through a proxy since the last such event, and what its faults did to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProxySecond {
-    /// The proxy.
-    pub proxy: ProxyName,
-    /// Connections that are open.
-    pub connections_open: u64,
-    /// Connections that were accepted.
-    pub connections: u64,
-    /// HTTP/1 requests that came in.
-    pub requests: u64,
-    /// Bytes that were delivered to the server.
-    pub bytes_upstream: u64,
-    /// Bytes that were delivered to the client.
-    pub bytes_downstream: u64,
-    /// What each fault did, by the name of its rule or toxic; one that did nothing is left out.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub faults: BTreeMap<String, ProxyFaultSecond>,
-}
-
-/// What one fault of a proxy did since the last such event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProxyFaultSecond {
-    /// How many requests, or pieces of a stream, it was done to.
-    pub applied: u64,
-    /// How long it held answers back, all together, in milliseconds; of rules alone.
-    pub added_delay_ms: u64,
 }
 
 /// What one step of a load's journeys did in one second.

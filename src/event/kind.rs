@@ -216,6 +216,9 @@ pub enum EventKind {
         identity: FaultIdentity,
         /// What proved it.
         evidence: String,
+        /// When it was seen first, in milliseconds since the run's start, where that is known better than by when it was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_ms: Option<u64>,
     },
     /// The undo began.
     FaultReverting {

@@ -12,14 +12,15 @@ mod lock;
 mod log;
 mod nature;
 mod progress;
+mod proxy;
 mod state;
 mod switch;
 
 pub(crate) use alarm::{AlarmRecord, AlarmRecords, AlarmStretch};
 pub use command::{Command, CommandAnswer};
 pub use detail::{
-    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind,
-    ProxyFaultSecond, ProxySecond, Recoverer, RunOutcome, StepOutcome, SwitchStep, Verdict,
+    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,
+    RunOutcome, StepOutcome, SwitchStep, Verdict,
 };
 pub use identity::FaultIdentity;
 pub use kind::EventKind;
@@ -29,6 +30,7 @@ pub use log::{
     was_cut,
 };
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
+pub use proxy::{DelaySummary, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond};
 pub use state::{RunStage, RunState};
 pub use switch::{SwitchProgress, SwitchState};
 

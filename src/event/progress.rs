@@ -50,7 +50,7 @@ pub struct FaultProgress {
     pub requested_ms: u64,
     /// When the change was confirmed.
     pub applied_ms: Option<u64>,
-    /// When its effect was proven.
+    /// When its effect was first seen.
     pub effective_ms: Option<u64>,
     /// What proved it.
     pub evidence: Option<String>,
@@ -184,7 +184,7 @@ impl FaultProgress {
             EventKind::FaultArmed { undo_sha256, .. } => self.armed(undo_sha256),
             EventKind::FaultApplied { .. } => self.applied(at),
             EventKind::FaultFailed { error, .. } => self.failed(error),
-            EventKind::FaultEffective { evidence, .. } => self.effective(at, evidence),
+            EventKind::FaultEffective { evidence, first_ms, .. } => self.effective(first_ms.unwrap_or(at), evidence),
             EventKind::FaultReverting { .. } => self.reverting(at),
             EventKind::FaultRestored { how, .. } => self.restored(at, *how),
             EventKind::FaultDrifted { fields, .. } => self.drifted(at, fields),

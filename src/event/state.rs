@@ -117,10 +117,11 @@ impl RunState {
         self.faults.iter().filter(|fault| fault.is_outstanding())
     }
 
-    /// How many changes were undone by a command that nothing reads back.
+    /// How many changes are over, and nothing could read that back.
     #[must_use]
     pub fn not_read_back(&self) -> usize {
-        self.faults.iter().filter(|fault| fault.end == Some(FaultEnd::NotReadBack)).count()
+        let is_unread = |end| matches!(end, FaultEnd::NotReadBack | FaultEnd::Expired);
+        self.faults.iter().filter(|fault| fault.end.is_some_and(is_unread)).count()
     }
 
     /// Whether something in AWS is left that is no fault: a dead man's switch of a fault that is over, or our lock.

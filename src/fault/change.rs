@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::about::{About, Calls, Objection};
 use super::account::{AccountError, AccountGuard};
-use super::command::{CommandError, CommandPlace};
+use super::command::{CommandError, CommandPlace, Permits};
 use super::switch::{Cover, NO_CALL, Switch};
 use super::target::{AwsResource, FaultTarget, TargetNeed};
 use crate::aws::{Aws, AwsError};
-use crate::proxy::{AdminClient, AdminError, Stats};
+use crate::proxy::{AdminClient, AdminError, AdminUrl, PartStats};
 use crate::unit::{ProxyName, TargetId};
 
 /// How long an injection may go on trying through throttling and conflicts. A try that is under way may wait longer for AWS to
@@ -30,8 +30,10 @@ pub struct FaultEnvironment {
     pub aws: Aws,
     /// Asks for the caller's account before every change and every undo; none where the environment is bound to none.
     pub account: Option<AccountGuard>,
-    /// The fault proxy's admin API; none where no target needs it.
+    /// The admin API of the run's own fault proxy; none where no target needs it.
     pub proxy: Option<AdminClient>,
+    /// Whether the fault proxies behind an admin API that is not on this machine may be driven, by a workspace's folder.
+    pub proxies: Permits,
     /// The targets by their names in the scenario.
     pub targets: BTreeMap<TargetId, FaultTarget>,
     /// What a shell must say before `aws` works in the same place.
@@ -75,6 +77,20 @@ pub enum FaultError {
     /// A command of the user's did not do what it is for.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// The environment does not let this fault proxy be driven.
+    #[error(
+        "the fault proxy at {0} is sent no token: `proxies` of the environment in `gameday.yaml`, in the workspace from which it \
+         was run, does not permit it"
+    )]
+    ForeignProxy(AdminUrl),
+    /// The target can not do what the fault asks for.
+    #[error("`{target}` can not do it: {why}")]
+    Unfit {
+        /// The proxy.
+        target: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// The environment has no such target, or one of another kind.
     #[error("target `{0}` is not one that this fault can work on")]
     Target(TargetId),
@@ -123,15 +139,30 @@ impl FaultError {
         Self::Unsafe { target: target.to_owned(), why }
     }
 
+    /// A proxy can not do what the fault asks for.
+    pub(super) fn unfit(proxy: &ProxyName, why: String) -> Self {
+        Self::Unfit { target: proxy.to_string(), why }
+    }
+
+    /// Whether nothing was heard of a fault proxy for as long as it was tried.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Proxy(error) if error.is_silence())
+    }
+
     /// Whether the same step may go through later.
     fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.retryable || error.is_stale(),
             Self::Account(error) => error.is_retryable(),
-            Self::Proxy(error) => !matches!(error, AdminError::Gone { .. }),
+            Self::Proxy(error) => error.is_retryable(),
             Self::Command(error) => error.is_retryable,
             Self::NotApplied { .. } => true,
-            Self::Target(_) | Self::Unsafe { .. } | Self::StillUpdating { .. } | Self::Ended { .. } => false,
+            Self::Target(_)
+            | Self::ForeignProxy(_)
+            | Self::Unfit { .. }
+            | Self::Unsafe { .. }
+            | Self::StillUpdating { .. }
+            | Self::Ended { .. } => false,
         }
     }
 }
@@ -145,10 +176,23 @@ pub enum Reverted {
     AsBefore,
     /// It was undone, says what undid it; there is nothing that could read it back.
     NotReadBack,
+    /// Its own time was over before anybody could be asked.
+    Expired,
     /// The target is gone.
     Gone,
     /// Somebody else changed it: one line for each field, without secrets.
     Drift(Vec<String>),
+}
+
+/// What became of putting off the end of a change that is over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// It stays until it is undone.
+    Needless,
+    /// It was put off.
+    Held,
+    /// It is not there any more: somebody else took it away, or its time was over.
+    Lost,
 }
 
 /// A change and its undo, one line each, without secrets.
@@ -210,9 +254,19 @@ pub(super) trait Revertible {
     /// tries: what is found as before then was restored by us, though an answer was lost.
     async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError>;
 
-    /// What of a fault proxy's counters proves that callers met the change; none where they do not, or not yet.
-    fn proof(&self, _stats: &Stats) -> Option<String> {
-        None
+    /// Puts off its end, where it is over by itself unless somebody does.
+    async fn try_renew(&self, _environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
+        Ok(Renewed::Needless)
+    }
+
+    /// Whether it is over by itself soon after nobody puts it off any more: sooner than its undo gives up.
+    fn expires(&self) -> bool {
+        false
+    }
+
+    /// Whether it put what a fault proxy tells of: a toxic, a rule or a TLS fault, on the proxy of that name.
+    fn has_put(&self, _proxy: &ProxyName, _part: &PartStats<'_>) -> bool {
+        false
     }
 
     /// The change in words, without secrets.
@@ -239,7 +293,9 @@ impl FaultEnvironment {
     pub(super) fn function(&self, target: &TargetId) -> Result<&str, FaultError> {
         match self.targets.get(target) {
             Some(FaultTarget::Function { name, .. }) => Ok(name),
-            Some(FaultTarget::Proxy(_) | FaultTarget::Resource(_)) | None => Err(FaultError::Target(target.clone())),
+            Some(FaultTarget::Proxy(_) | FaultTarget::RemoteProxy { .. } | FaultTarget::Resource(_)) | None => {
+                Err(FaultError::Target(target.clone()))
+            }
         }
     }
 
@@ -247,7 +303,9 @@ impl FaultEnvironment {
     pub(super) fn qualified(&self, target: &TargetId) -> Result<(&str, Option<&str>), FaultError> {
         match self.targets.get(target) {
             Some(FaultTarget::Function { name, alias }) => Ok((name, alias.as_deref())),
-            Some(FaultTarget::Proxy(_) | FaultTarget::Resource(_)) | None => Err(FaultError::Target(target.clone())),
+            Some(FaultTarget::Proxy(_) | FaultTarget::RemoteProxy { .. } | FaultTarget::Resource(_)) | None => {
+                Err(FaultError::Target(target.clone()))
+            }
         }
     }
 
@@ -261,16 +319,9 @@ impl FaultEnvironment {
     pub(super) fn resource(&self, target: &TargetId) -> Result<&AwsResource, FaultError> {
         match self.targets.get(target) {
             Some(FaultTarget::Resource(resource)) => Ok(resource),
-            Some(FaultTarget::Proxy(_) | FaultTarget::Function { .. }) | None => {
+            Some(FaultTarget::Proxy(_) | FaultTarget::RemoteProxy { .. } | FaultTarget::Function { .. }) | None => {
                 Err(FaultError::Target(target.clone()))
             }
-        }
-    }
-
-    pub(super) fn proxy(&self, target: &TargetId) -> Result<(&ProxyName, &AdminClient), FaultError> {
-        match (self.targets.get(target), &self.proxy) {
-            (Some(FaultTarget::Proxy(name)), Some(client)) => Ok((name, client)),
-            _ => Err(FaultError::Target(target.clone())),
         }
     }
 
@@ -282,6 +333,8 @@ impl FaultEnvironment {
             FaultError::Account(_)
             | FaultError::Target(_)
             | FaultError::Command(_)
+            | FaultError::ForeignProxy(_)
+            | FaultError::Unfit { .. }
             | FaultError::Unsafe { .. }
             | FaultError::NotApplied { .. }
             | FaultError::StillUpdating { .. }

@@ -52,17 +52,29 @@ pub struct CommandPlace {
     pub failpoints: Failpoints,
 }
 
-/// What says whether a program may be run in a folder.
+/// What says whether something of that name is permitted in a folder.
 type IsPermitted = dyn Fn(&Path, &str) -> bool + Send + Sync;
 
-/// Whether a program may be run in a workspace's folder: a scenario, or the folder of somebody's run, can not decide it.
+/// Whether a workspace's folder permits something by its name, a program or an admin API: a scenario, or the folder of somebody's
+/// run, can not decide it.
 #[derive(Clone)]
 pub struct Permits(Arc<IsPermitted>);
 
 impl Permits {
-    /// Those for which `is_permitted` is true; it gets the workspace's folder and the program.
+    /// Those for which `is_permitted` is true; it gets the workspace's folder and the name.
     pub fn new(is_permitted: impl Fn(&Path, &str) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(is_permitted))
+    }
+
+    pub(super) fn permits(&self, folder: &Path, name: &str) -> bool {
+        (self.0)(folder, name)
+    }
+}
+
+impl Default for Permits {
+    /// Nothing at all.
+    fn default() -> Self {
+        Self::new(|_, _| false)
     }
 }
 
@@ -74,7 +86,7 @@ impl Default for CommandPlace {
             directory: PathBuf::new(),
             told: BTreeMap::new(),
             access: BTreeMap::new(),
-            permits: Permits::new(|_, _| false),
+            permits: Permits::default(),
             failpoints: Failpoints::default(),
         }
     }
@@ -132,7 +144,7 @@ impl CommandPlace {
     /// Finds the program of a command, and whether it may be run.
     pub(super) fn find(&self, command: Command<'_>) -> Result<PathBuf, CommandError> {
         let program = command.program();
-        if !(self.permits.0)(command.directory, program) {
+        if !self.permits.permits(command.directory, program) {
             let what = "may not be run: `exec` of the environment in `gameday.yaml` does not permit it";
             return Err(command.error(what.to_owned(), Vec::new()));
         }

@@ -162,7 +162,9 @@ impl Fault for Exec {
         let target = environment.targets.get(&self.target).ok_or_else(|| FaultError::Target(self.target.clone()))?;
         let (on, resource, lives_there) = match target {
             FaultTarget::Function { name, .. } => (format!("function `{name}`"), name.clone(), true),
-            FaultTarget::Proxy(name) => (format!("proxy `{name}`"), name.to_string(), false),
+            FaultTarget::Proxy(name) | FaultTarget::RemoteProxy { name, .. } => {
+                (format!("proxy `{name}`"), name.to_string(), false)
+            }
             FaultTarget::Resource(resource) => match resource {
                 AwsResource::Other(name) => (resource.to_string(), name.clone(), false),
                 AwsResource::Role(name)

@@ -272,7 +272,7 @@ impl Fault for FisExperiment {
                 format!("function `{name}`")
             }
             Some(FaultTarget::Resource(resource)) => resource.to_string(),
-            Some(FaultTarget::Proxy(name)) => format!("proxy `{name}`"),
+            Some(FaultTarget::Proxy(name) | FaultTarget::RemoteProxy { name, .. }) => format!("proxy `{name}`"),
         };
         if fis.is_lever_engaged().await? {
             return Err(refuse("the safety lever of FIS is engaged, which lets no experiment run"));

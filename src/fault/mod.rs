@@ -43,11 +43,13 @@ mod proxy_limit_data;
 mod proxy_part;
 mod proxy_refuse;
 mod proxy_reset;
+mod proxy_site;
 mod proxy_slicer;
 mod proxy_slow_body;
 mod proxy_slow_close;
 mod proxy_standing;
 mod proxy_timeout;
+mod proxy_tls;
 mod proxy_truncate;
 mod rule;
 mod settings;
@@ -81,6 +83,7 @@ use self::lambda_function_url::FunctionUrl;
 use self::lambda_provisioned_concurrency::Warm;
 use self::proxy_change::ProxyChange;
 use self::proxy_standing::StandingChange;
+use self::proxy_tls::TlsChange;
 use self::rule::RuleChange;
 use self::settings::SettingsChange;
 use self::spec::fault_kinds;
@@ -92,7 +95,7 @@ use crate::unit::{DurationText, TargetId};
 
 pub use about::{About, Calls, Objection, Step};
 pub use account::{AccountError, AccountGuard};
-pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Reverted};
+pub use change::{ChangeText, FaultEnvironment, FaultError, Occasion, Renewed, Reverted};
 pub use command::{CommandError, CommandPlace, Permits};
 pub use configuration::obstacle;
 pub use dynamodb_throttle::DynamodbThrottle;
@@ -123,10 +126,12 @@ pub use proxy_latency::ProxyLatency;
 pub use proxy_limit_data::ProxyLimitData;
 pub use proxy_refuse::ProxyRefuse;
 pub use proxy_reset::ProxyReset;
+pub use proxy_site::{REMOTE_COVER, REMOTE_TTL};
 pub use proxy_slicer::ProxySlicer;
 pub use proxy_slow_body::ProxySlowBody;
 pub use proxy_slow_close::ProxySlowClose;
 pub use proxy_timeout::ProxyTimeout;
+pub use proxy_tls::ProxyTls;
 pub use proxy_truncate::ProxyTruncate;
 pub use spec::{Entry, Variables};
 pub use sqs_deny::{QueueAction, SqsDeny};
@@ -199,6 +204,8 @@ fault_kinds! {
     proxy_corrupt: ProxyCorrupt => RuleChange,
     /// The headers of a proxied dependency's answers are others.
     proxy_headers: ProxyHeaders => RuleChange,
+    /// A proxied dependency's certificate is bad, or its handshakes stall.
+    proxy_tls: ProxyTls => TlsChange,
     /// An experiment of AWS FIS: a template of yours, or a single action.
     fis_experiment: FisExperiment => ExperimentChange,
     /// Programs of yours that inject and undo what gameday itself does not know.

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use super::about::{About, Calls, Objection};
-use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
-use super::proxy_change::{self, ProxyChange};
-use super::rule::{self, rule_fault};
-use super::switch::Cover;
-use super::target::TargetNeed;
-use super::toxic::{self, Reach};
+use super::about::Objection;
+use super::change::{ChangeText, Fault};
+use super::proxy_change::{Aim as _, Either, as_either, either_fault};
+use super::toxic;
 use crate::proxy::http::{self, Action};
 use crate::proxy::{Direction, Distribution, Latency, Toxic};
-use crate::unit::{DurationText, Percent};
+use crate::unit::DurationText;
 
-rule_fault! {
+either_fault! {
     /// Delays the dependency's answers by `latency` ± `jitter`. With `match`, `percentage`, `when` or `max_affected` it works on
     /// single requests, for which the proxy must speak `http`.
     pub struct ProxyLatency {
@@ -27,45 +24,27 @@ rule_fault! {
         /// On whole connections, how the delays are spread; default `uniform`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub distribution: Option<Distribution>,
-        /// On whole connections, which way it works: `downstream`, from the dependency, is the default; `upstream` is towards it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub direction: Option<Direction>,
-        /// On whole connections, the share of them that it works on; default all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub toxicity: Option<Percent>,
     }
 }
 
 impl ProxyLatency {
-    fn is_on_requests(&self) -> bool {
-        !self.scope().is_everything()
-    }
-
-    fn reach(&self) -> Reach {
-        Reach { direction: self.direction, toxicity: self.toxicity }
-    }
-
     fn distribution(&self) -> Distribution {
         self.distribution.unwrap_or_default()
     }
 
-    fn action(&self) -> Action {
-        Action::Latency(http::Latency { latency: self.latency, jitter: self.jitter })
+    fn delay(&self) -> String {
+        let jitter = self.jitter.map(|jitter| format!(" ± {jitter}")).unwrap_or_default();
+        format!("{}{jitter}", self.latency)
     }
 }
 
-impl Fault for ProxyLatency {
-    type Change = ProxyChange;
-    const ABOUT: About = About {
-        effect: "answers of the dependency come late",
-        undo: proxy_change::UNDO,
-        blast_radius: proxy_change::BLAST_RADIUS,
-    };
-    const TARGET: TargetNeed = TargetNeed::Proxy;
-    const CALLS: Calls = proxy_change::CALLS;
+impl Either for ProxyLatency {
+    fn said_of_connections(&self) -> Vec<&'static str> {
+        self.distribution.map(|_| "distribution").into_iter().collect()
+    }
 
-    fn objections(&self) -> Vec<Objection> {
-        let mut objections = self.reach().objections();
+    fn own_objections(&self) -> Vec<Objection> {
+        let mut objections = Vec::new();
         if self.latency.is_zero() && self.jitter.is_none_or(|jitter| jitter.is_zero()) {
             objections.push(toxic::nothing("latency", "a delay of nothing is no fault"));
         }
@@ -82,59 +61,36 @@ impl Fault for ProxyLatency {
             let help = "give it a `jitter`, or leave `distribution` out";
             objections.push(toxic::out_of_range("distribution", "without a jitter nothing is spread", help));
         }
-        if self.is_on_requests() {
-            objections.extend(proxy_change::both(self.reach()));
-            if self.distribution.is_some() {
-                objections.push(proxy_change::of_connections("distribution"));
-            }
-        }
-        if objections.is_empty() && self.is_on_requests() {
-            return rule::objections(&self.scope(), self.action());
-        }
         objections
     }
 
-    async fn prepare(&self, environment: &FaultEnvironment) -> Result<ProxyChange, FaultError> {
-        if self.is_on_requests() {
-            let prepared = rule::prepare(environment, &self.target, &self.scope(), self.action()).await;
-            return prepared.map(|change| ProxyChange::Rule(Box::new(change)));
-        }
+    fn toxic(&self) -> Toxic {
         let jitter = self.jitter.map_or(Duration::ZERO, |jitter| jitter.0);
-        let toxic = Toxic::Latency(Latency { latency: self.latency.0, jitter, distribution: self.distribution() });
-        toxic::prepare(environment, &self.target, self.reach(), toxic).await.map(ProxyChange::Toxic)
+        Toxic::Latency(Latency { latency: self.latency.0, jitter, distribution: self.distribution() })
     }
 
-    fn text(&self) -> ChangeText {
-        let jitter = self.jitter.map(|jitter| format!(" ± {jitter}")).unwrap_or_default();
-        if self.is_on_requests() {
-            let requests = self.scope().text(&self.target);
-            let change = format!("delay the answers to {requests} by {}{jitter}", self.latency);
-            return ChangeText { change, undo: "take the rule away".to_owned() };
-        }
+    fn action(&self) -> Action {
+        Action::Latency(http::Latency { latency: self.latency, jitter: self.jitter })
+    }
+
+    fn toxic_words(&self) -> ChangeText {
+        let (target, delay) = (&self.target, self.delay());
         let spread = match self.distribution() {
             Distribution::Uniform => "",
             Distribution::Normal => ", normally spread",
             Distribution::Pareto => ", with a long tail",
         };
-        let change = match self.direction.unwrap_or_default() {
-            Direction::Downstream => {
-                format!("delay each answer of `{}` by {}{jitter}{spread}", self.target, self.latency)
-            }
-            Direction::Upstream => {
-                format!("delay each request to `{}` by {}{jitter}{spread}", self.target, self.latency)
-            }
-        };
-        self.reach().share_text(change)
+        self.reach().share_text(match self.direction.unwrap_or_default() {
+            Direction::Downstream => format!("delay each answer of `{target}` by {delay}{spread}"),
+            Direction::Upstream => format!("delay each request to `{target}` by {delay}{spread}"),
+        })
     }
 
-    fn settings(&self) -> Vec<String> {
-        match self.is_on_requests() {
-            true => vec![self.scope().setting("latency of its answers")],
-            false => self.reach().settings("latency of its answers"),
-        }
+    fn rule_words(&self, requests: &str) -> String {
+        format!("delay the answers to {requests} by {}", self.delay())
     }
+}
 
-    fn cover(&self) -> Cover {
-        toxic::COVER
-    }
+impl Fault for ProxyLatency {
+    as_either!("answers of the dependency come late", "latency of its answers");
 }

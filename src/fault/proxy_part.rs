@@ -1,8 +1,9 @@
 //! A part that a fault puts on a proxy, and that was not there before: a toxic or a rule.
 
-use super::change::{FaultEnvironment, FaultError, Reverted};
-use crate::proxy::{AdminClient, AdminError};
-use crate::unit::ProxyName;
+use super::change::{FaultEnvironment, FaultError, Renewed, Reverted};
+use super::proxy_site::{self, Driver, RemoteSite};
+use crate::proxy::AdminError;
+use crate::unit::{ProxyName, sha256_hex};
 
 /// A toxic or a rule of ours.
 pub(super) trait ProxyPart {
@@ -13,15 +14,29 @@ pub(super) trait ProxyPart {
 
     fn proxy(&self) -> &ProxyName;
 
+    fn remote(&self) -> Option<&RemoteSite>;
+
     fn name(&self) -> &str;
 
     fn spec(&self) -> &Self::Spec;
 
-    async fn find(&self, client: &AdminClient) -> Result<Option<Self::Spec>, AdminError>;
+    /// Whether it is over by itself unless it is put off.
+    fn expires(&self) -> bool;
 
-    async fn add(&self, client: &AdminClient) -> Result<(), AdminError>;
+    async fn find(&self, driver: &Driver) -> Result<Option<Self::Spec>, AdminError>;
 
-    async fn remove(&self, client: &AdminClient) -> Result<(), AdminError>;
+    async fn add(&self, driver: &Driver) -> Result<(), AdminError>;
+
+    /// Puts off its end; `false` if it is not there.
+    async fn put_off(&self, driver: &Driver) -> Result<bool, AdminError>;
+
+    async fn remove(&self, driver: &Driver) -> Result<(), AdminError>;
+}
+
+/// A name that no other change has, and of a length that a name may have.
+pub(super) fn own_name(environment: &FaultEnvironment) -> String {
+    let digest = sha256_hex(environment.occasion.token.as_bytes());
+    format!("gameday-{}", digest.get(..16).unwrap_or(&digest))
 }
 
 /// Something else was found than should be there.
@@ -42,28 +57,35 @@ pub(super) fn not_free(proxy: &ProxyName, found: &str) -> FaultError {
 ///
 /// # Errors
 /// It is there already, or nobody can say.
-pub(super) async fn check_free(part: &impl ProxyPart, client: &AdminClient) -> Result<(), FaultError> {
-    match part.find(client).await? {
+pub(super) async fn check_free(part: &impl ProxyPart, driver: &Driver) -> Result<(), FaultError> {
+    match part.find(driver).await? {
         Some(_) => Err(not_applied(part, "is there already, and it is not ours")),
         None => Ok(()),
     }
 }
 
-/// The client of the run's proxy.
-pub(super) fn client<'a>(environment: &'a FaultEnvironment, proxy: &ProxyName) -> Result<&'a AdminClient, FaultError> {
-    environment.proxy.as_ref().ok_or_else(|| not_free(proxy, "there is no fault proxy"))
+fn driver(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<Option<Driver>, FaultError> {
+    proxy_site::driver(environment, part.proxy(), part.remote())
 }
 
 /// Puts it in place, and reads it back.
 pub(super) async fn inject(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<(), FaultError> {
-    let client = client(environment, part.proxy())?;
-    if part.find(client).await?.is_none() {
-        part.add(client).await?;
+    let driver = driver(part, environment)?.ok_or_else(|| not_free(part.proxy(), "there is no fault proxy"))?;
+    if part.find(&driver).await?.is_none() {
+        part.add(&driver).await?;
     }
-    match part.find(client).await? {
+    match part.find(&driver).await? {
         Some(found) if found == *part.spec() => Ok(()),
         Some(_) => Err(not_applied(part, "has other settings")),
         None => Err(not_applied(part, "is not there")),
+    }
+}
+
+/// Puts off its end, where it has one.
+pub(super) async fn renew(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
+    match driver(part, environment)? {
+        Some(driver) if part.expires() => Ok(if part.put_off(&driver).await? { Renewed::Held } else { Renewed::Lost }),
+        Some(_) | None => Ok(Renewed::Needless),
     }
 }
 
@@ -73,21 +95,24 @@ pub(super) async fn revert(
     environment: &FaultEnvironment,
     restoring: &mut bool,
 ) -> Result<Reverted, FaultError> {
-    let Some(client) = environment.proxy.as_ref() else { return Ok(Reverted::Gone) };
-    match part.find(client).await? {
-        None => return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore }),
+    let Some(driver) = driver(part, environment)? else { return Ok(Reverted::Gone) };
+    match part.find(&driver).await? {
+        None => {
+            proxy_site::check_absence(&driver, part.remote()).await?;
+            return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore });
+        }
         Some(found) if found == *part.spec() => {}
         Some(_) => {
             return Ok(Reverted::Drift(vec![format!(
-                "{} on proxy `{}` has other settings than those that were injected",
+                "{} on {} has other settings than those that were injected",
                 called(part),
-                part.proxy()
+                proxy_site::words(part.proxy(), part.remote())
             )]));
         }
     }
     *restoring = true;
-    part.remove(client).await?;
-    match part.find(client).await? {
+    part.remove(&driver).await?;
+    match part.find(&driver).await? {
         None => Ok(Reverted::Restored),
         Some(_) => Err(not_applied(part, "is still there")),
     }

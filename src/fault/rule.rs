@@ -5,12 +5,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
-use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::change::{ChangeText, FaultEnvironment, FaultError, Renewed, Reverted, Revertible};
 use super::proxy_part::{self, ProxyPart};
+use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
 use super::switch::Switch;
 use crate::proxy::http::{Action, Match, RuleSpec, When};
-use crate::proxy::{AdminClient, AdminError, Protocol, Stats};
-use crate::unit::{Percent, ProxyName, RuleName, TargetId, sha256_hex};
+use crate::proxy::{AdminError, PartKind, PartStats, Protocol};
+use crate::unit::{Percent, ProxyName, RuleName, TargetId, elapsed_ms};
 
 /// The admin calls of every fault on single requests.
 pub(super) const CALLS: Calls = Calls {
@@ -39,7 +40,7 @@ impl Scope {
         *self == Self::default()
     }
 
-    fn rule(&self, name: RuleName, action: Action) -> RuleSpec {
+    fn rule(&self, name: RuleName, action: Action, ttl_ms: Option<u64>) -> RuleSpec {
         RuleSpec {
             name,
             matches: self.matches.clone(),
@@ -47,6 +48,7 @@ impl Scope {
             when: self.when,
             max_affected: self.max_affected,
             action,
+            ttl_ms,
         }
     }
 
@@ -68,7 +70,7 @@ impl Scope {
 /// All that is wrong with a fault, by its keys.
 pub(super) fn objections(scope: &Scope, action: Action) -> Vec<Objection> {
     let name = "checked".parse().expect("invariant: a word is a name");
-    let problems = scope.rule(name, action).problems();
+    let problems = scope.rule(name, action, None).problems();
     let objection = |problem: crate::proxy::http::Problem| Objection {
         help: None,
         ..Objection::value(problem.key, "out-of-range", problem.message, "")
@@ -83,17 +85,20 @@ pub(super) async fn prepare(
     scope: &Scope,
     action: Action,
 ) -> Result<RuleChange, FaultError> {
-    let (proxy, client) = environment.proxy(target)?;
-    // A name that no other change has, and of a length that a name may have.
-    let digest = sha256_hex(environment.occasion.token.as_bytes());
-    let name = format!("gameday-{}", digest.get(..16).unwrap_or(&digest));
-    let rule = scope.rule(name.parse().expect("invariant: hexadecimal digits are a name"), action);
-    let spec = client.get_proxy(proxy).await?;
-    if spec.is_some_and(|spec| spec.protocol != Protocol::Http) {
-        return Err(FaultError::not_safe(proxy.as_str(), "its protocol is not `http`, so that it knows no requests"));
+    let site = Site::look(environment, target).await?;
+    site.refuse_toxiproxy(
+        "knows no faults on single requests: run `gameday proxy` there, or leave out what says of requests",
+    )?;
+    let name = site.part_name(environment, proxy_part::own_name(environment));
+    let name = name.parse().expect("invariant: it is made of what names are made of");
+    let rule = scope.rule(name, action, site.ttl().map(elapsed_ms));
+    if site.spec().await?.protocol == Protocol::Tcp {
+        let why = "its protocol is `tcp`, so that it knows no requests".to_owned();
+        return Err(FaultError::unfit(&site.proxy, why));
     }
-    let change = RuleChange { proxy: proxy.clone(), rule };
-    proxy_part::check_free(&change, client).await?;
+    let Site { proxy, remote, driver } = site;
+    let change = RuleChange { proxy, remote, rule };
+    proxy_part::check_free(&change, &driver).await?;
     Ok(change)
 }
 
@@ -102,6 +107,9 @@ pub(super) async fn prepare(
 #[serde(deny_unknown_fields)]
 pub struct RuleChange {
     proxy: ProxyName,
+    /// Where it is driven; none is the run's own process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remote: Option<Box<RemoteSite>>,
     rule: RuleSpec,
 }
 
@@ -113,6 +121,10 @@ impl ProxyPart for RuleChange {
         &self.proxy
     }
 
+    fn remote(&self) -> Option<&RemoteSite> {
+        self.remote.as_deref()
+    }
+
     fn name(&self) -> &str {
         self.rule.name.as_str()
     }
@@ -121,16 +133,24 @@ impl ProxyPart for RuleChange {
         &self.rule
     }
 
-    async fn find(&self, client: &AdminClient) -> Result<Option<RuleSpec>, AdminError> {
-        Ok(client.get_rule(&self.proxy, &self.rule.name).await?.map(|(rule, _)| rule))
+    fn expires(&self) -> bool {
+        self.rule.ttl_ms.is_some()
     }
 
-    async fn add(&self, client: &AdminClient) -> Result<(), AdminError> {
-        client.add_rule(&self.proxy, &self.rule).await
+    async fn find(&self, driver: &Driver) -> Result<Option<RuleSpec>, AdminError> {
+        Ok(driver.client.get_rule(&driver.proxy, &self.rule.name).await?.map(|(rule, _)| rule))
     }
 
-    async fn remove(&self, client: &AdminClient) -> Result<(), AdminError> {
-        client.remove_rule(&self.proxy, &self.rule.name).await.map(drop)
+    async fn add(&self, driver: &Driver) -> Result<(), AdminError> {
+        driver.client.add_rule(&driver.proxy, &self.rule).await
+    }
+
+    async fn put_off(&self, driver: &Driver) -> Result<bool, AdminError> {
+        driver.client.put_rule_off(&driver.proxy, &self.rule.name, REMOTE_TTL).await
+    }
+
+    async fn remove(&self, driver: &Driver) -> Result<(), AdminError> {
+        driver.client.remove_rule(&driver.proxy, &self.rule.name).await.map(drop)
     }
 }
 
@@ -143,23 +163,33 @@ impl Revertible for RuleChange {
         proxy_part::revert(self, environment, restoring).await
     }
 
-    fn proof(&self, stats: &Stats) -> Option<String> {
-        let rule = stats.proxies.get(self.proxy.as_str())?.rules.get(self.rule.name.as_str())?;
-        let requests = if rule.applied == 1 { "request" } else { "requests" };
-        (rule.applied > 0).then(|| format!("proxy `{}` did it to {} {requests}", self.proxy, rule.applied))
+    async fn try_renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
+        proxy_part::renew(self, environment).await
+    }
+
+    fn expires(&self) -> bool {
+        ProxyPart::expires(self)
+    }
+
+    fn has_put(&self, proxy: &ProxyName, part: &PartStats<'_>) -> bool {
+        part.kind == PartKind::Rule && part.name == self.rule.name.as_str() && *proxy == self.proxy
     }
 
     fn text(&self) -> ChangeText {
         // The action's values may be long, or a secret of somebody's answer.
         ChangeText {
-            change: format!("rule `{}` on proxy `{}`: {}", self.rule.name, self.proxy, self.rule.action.name()),
+            change: format!(
+                "rule `{}` on {}: {}",
+                self.rule.name,
+                proxy_site::words(&self.proxy, self.remote.as_deref()),
+                self.rule.action.name()
+            ),
             undo: "take the rule away: there was none".to_owned(),
         }
     }
 
     fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        // The proxy drops its rules by itself when the run's lease lapses.
-        Vec::new()
+        proxy_site::by_hand(self.remote.as_deref(), "DELETE", &format!("/rules/{}", self.rule.name), None)
     }
 
     fn switch(&self) -> Switch {

@@ -124,16 +124,34 @@ macro_rules! fault_kinds {
                     match outcome {
                         Err(error) if environment.is_gone(&error) => return Ok(Reverted::Gone),
                         Err(error) if backoff.again(environment, &error).await => {}
+                        // It was tried for longer than a change that nobody puts off can last.
+                        Err(error) if error.is_silence() && self.expires() => return Ok(Reverted::Expired),
                         outcome => return outcome,
                     }
                 }
             }
 
-            /// What of a fault proxy's counters proves that callers met the change; none where they do not, or not yet.
-            #[must_use]
-            pub fn proof(&self, stats: &crate::proxy::Stats) -> Option<String> {
+            /// Puts off the end of a change that is over by itself unless somebody does.
+            ///
+            /// # Errors
+            /// It could not be done this once.
+            pub async fn renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
                 match self {
-                    $(Self::$kind(change) => change.proof(stats),)+
+                    $(Self::$kind(change) => change.try_renew(environment).await,)+
+                }
+            }
+
+            fn expires(&self) -> bool {
+                match self {
+                    $(Self::$kind(change) => self::change::Revertible::expires(change),)+
+                }
+            }
+
+            /// Whether it put what a fault proxy tells of, a toxic, a rule or a TLS fault, on the proxy of that name.
+            #[must_use]
+            pub fn has_put(&self, proxy: &crate::unit::ProxyName, part: &crate::proxy::PartStats<'_>) -> bool {
+                match self {
+                    $(Self::$kind(change) => change.has_put(proxy, part),)+
                 }
             }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::proxy::RemoteProxy;
 use crate::unit::ProxyName;
 
 /// What a change touches.
@@ -16,8 +17,15 @@ pub enum FaultTarget {
         /// The alias through which its traffic comes; none is `$LATEST`.
         alias: Option<String>,
     },
-    /// A proxied dependency by the proxy's name.
+    /// A dependency behind the run's own proxy, by the proxy's name.
     Proxy(ProxyName),
+    /// A dependency behind a proxy that somebody else runs.
+    RemoteProxy {
+        /// What the run calls it.
+        name: ProxyName,
+        /// Where it is driven.
+        at: RemoteProxy,
+    },
     /// Something else in the account.
     Resource(AwsResource),
 }

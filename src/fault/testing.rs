@@ -256,6 +256,7 @@ impl FakeFunctions {
             account: None,
             aws: Aws::made_up(Arc::clone(self) as Arc<dyn FunctionControl>),
             proxy: None,
+            proxies: crate::fault::Permits::default(),
             targets: self.plane().functions.keys().map(target).collect(),
             is_embedded: false,
             occasion: Occasion::default(),

@@ -5,10 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
-use super::change::{ChangeText, FaultEnvironment, FaultError, Reverted, Revertible};
+use super::change::{ChangeText, FaultEnvironment, FaultError, Renewed, Reverted, Revertible};
 use super::proxy_part::{self, ProxyPart};
+use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
 use super::switch::{Cover, Switch};
-use crate::proxy::{AdminClient, AdminError, Direction, Stats, Toxic, ToxicSpec, Toxicity};
+use crate::proxy::{AdminError, Direction, Distribution, PartKind, PartStats, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{Percent, ProxyName, TargetId};
 
 /// The admin calls of every fault by a toxic.
@@ -25,6 +26,9 @@ pub(super) const COVER: Cover = Cover::Expires("the proxy drops it 5 s after the
 #[serde(deny_unknown_fields)]
 pub struct ToxicChange {
     proxy: ProxyName,
+    /// Where it is driven; none is the run's own process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remote: Option<Box<RemoteSite>>,
     toxic: ToxicSpec,
 }
 
@@ -76,7 +80,8 @@ impl Reach {
     }
 
     fn share(self) -> Toxicity {
-        let ratio = self.toxicity.map_or(1.0, |share| share.ratio().min(1.0));
+        // To six places, so that a Toxiproxy, which keeps it in single precision, tells the same number.
+        let ratio = self.toxicity.map_or(1.0, |share| (share.ratio().min(1.0) * 1e6).round() / 1e6);
         Toxicity::try_from(ratio).expect("invariant: a percentage is not below zero")
     }
 }
@@ -98,20 +103,43 @@ pub(super) async fn prepare(
     reach: Reach,
     toxic: Toxic,
 ) -> Result<ToxicChange, FaultError> {
-    let (proxy, client) = environment.proxy(target)?;
+    let site = Site::look(environment, target).await?;
+    if let Some(what) = unknown_to_toxiproxy(toxic) {
+        site.refuse_toxiproxy(what)?;
+    }
     let stream = reach.direction.unwrap_or_default();
-    let toxic = ToxicSpec { name: toxic_name(toxic, stream), stream, toxicity: reach.share(), toxic, ttl: None };
-    let change = ToxicChange { proxy: proxy.clone(), toxic };
-    proxy_part::check_free(&change, client).await?;
+    let name = site.part_name(environment, own_name(toxic, stream));
+    let toxic = ToxicSpec {
+        name: name.parse().expect("invariant: it is made of what names are made of"),
+        stream,
+        toxicity: reach.share(),
+        toxic,
+        ttl: site.ttl(),
+        // On the run's own proxy one after another may have its name; nobody else's knows of tokens for certain.
+        token: site.remote.is_none().then(|| proxy_part::own_name(environment)),
+    };
+    let Site { proxy, remote, driver } = site;
+    let change = ToxicChange { proxy, remote, toxic };
+    proxy_part::check_free(&change, &driver).await?;
     Ok(change)
 }
 
-fn toxic_name(toxic: Toxic, stream: Direction) -> crate::unit::ToxicName {
-    let name = match stream {
+/// What a toxic is called on the run's own proxy, which has no other controller.
+fn own_name(toxic: Toxic, stream: Direction) -> String {
+    match stream {
         Direction::Downstream => format!("gameday-{}", toxic.type_name()),
         Direction::Upstream => format!("gameday-{}-upstream", toxic.type_name()),
-    };
-    name.parse().expect("invariant: a toxic's type is a name")
+    }
+}
+
+/// What of a toxic Toxiproxy does not know.
+fn unknown_to_toxiproxy(toxic: Toxic) -> Option<&'static str> {
+    let Toxic::Latency(latency) = toxic else { return None };
+    let is_whole = |wait: std::time::Duration| wait.subsec_nanos().is_multiple_of(1_000_000);
+    if latency.distribution != Distribution::Uniform {
+        return Some("knows no `distribution` but `uniform`");
+    }
+    (!is_whole(latency.latency) || !is_whole(latency.jitter)).then_some("knows no parts of a millisecond")
 }
 
 impl ProxyPart for ToxicChange {
@@ -122,6 +150,10 @@ impl ProxyPart for ToxicChange {
         &self.proxy
     }
 
+    fn remote(&self) -> Option<&RemoteSite> {
+        self.remote.as_deref()
+    }
+
     fn name(&self) -> &str {
         self.toxic.name.as_str()
     }
@@ -130,16 +162,24 @@ impl ProxyPart for ToxicChange {
         &self.toxic
     }
 
-    async fn find(&self, client: &AdminClient) -> Result<Option<ToxicSpec>, AdminError> {
-        client.get_toxic(&self.proxy, &self.toxic.name).await
+    fn expires(&self) -> bool {
+        self.toxic.ttl.is_some()
     }
 
-    async fn add(&self, client: &AdminClient) -> Result<(), AdminError> {
-        client.add_toxic(&self.proxy, &self.toxic).await
+    async fn find(&self, driver: &Driver) -> Result<Option<ToxicSpec>, AdminError> {
+        driver.client.get_toxic(&driver.proxy, &self.toxic.name).await
     }
 
-    async fn remove(&self, client: &AdminClient) -> Result<(), AdminError> {
-        client.remove_toxic(&self.proxy, &self.toxic.name).await.map(drop)
+    async fn add(&self, driver: &Driver) -> Result<(), AdminError> {
+        driver.client.add_toxic(&driver.proxy, &self.toxic).await
+    }
+
+    async fn put_off(&self, driver: &Driver) -> Result<bool, AdminError> {
+        driver.client.put_toxic_off(&driver.proxy, &self.toxic.name, REMOTE_TTL).await
+    }
+
+    async fn remove(&self, driver: &Driver) -> Result<(), AdminError> {
+        driver.client.remove_toxic(&driver.proxy, &self.toxic.name).await.map(drop)
     }
 }
 
@@ -152,22 +192,33 @@ impl Revertible for ToxicChange {
         proxy_part::revert(self, environment, restoring).await
     }
 
-    fn proof(&self, stats: &Stats) -> Option<String> {
-        let toxic = stats.proxies.get(self.proxy.as_str())?.toxics.get(self.toxic.name.as_str())?;
-        (toxic.hits > 0)
-            .then(|| format!("toxic `{}` on proxy `{}` hit {} times", self.toxic.name, self.proxy, toxic.hits))
+    async fn try_renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
+        proxy_part::renew(self, environment).await
+    }
+
+    fn expires(&self) -> bool {
+        ProxyPart::expires(self)
+    }
+
+    fn has_put(&self, proxy: &ProxyName, part: &PartStats<'_>) -> bool {
+        let is_named = part.kind == PartKind::Toxic && part.name == self.toxic.name.as_str() && *proxy == self.proxy;
+        is_named && part.token == self.toxic.token.as_deref()
     }
 
     fn text(&self) -> ChangeText {
         ChangeText {
-            change: format!("toxic `{}` on proxy `{}`: {}", self.toxic.name, self.proxy, show(self.toxic.toxic)),
+            change: format!(
+                "toxic `{}` on {}: {}",
+                self.toxic.name,
+                proxy_site::words(&self.proxy, self.remote.as_deref()),
+                show(self.toxic.toxic)
+            ),
             undo: "take the toxic away: there was none".to_owned(),
         }
     }
 
     fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        // The proxy drops its toxics by itself when the run's lease lapses.
-        Vec::new()
+        proxy_site::by_hand(self.remote.as_deref(), "DELETE", &format!("/toxics/{}", self.toxic.name), None)
     }
 
     fn switch(&self) -> Switch {

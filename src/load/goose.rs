@@ -66,7 +66,7 @@ impl Attack {
             .set_default(GooseDefault::TestPlan, test_plan(&plan.shape).as_str())?
             // Otherwise goose makes a client for each user before it starts the first.
             .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?;
-        Ok(Self { goose, client: client().map_err(AttackError::Client)?, prepared, seed: plan.seed })
+        Ok(Self { goose, client: client(&plan.authorities).map_err(AttackError::Client)?, prepared, seed: plan.seed })
     }
 
     /// Runs users along the shape. Returns when the shape has come down to no users and all have left; a shape that

@@ -62,6 +62,9 @@ pub struct LoadPlan {
     pub journeys: Vec<PlannedJourney>,
     /// How many users when.
     pub shape: Shape,
+    /// Authorities that are trusted beside the system's, as PEM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
 }
 
 /// A journey with its steps resolved.
@@ -123,6 +126,7 @@ impl LoadPlan {
             seed,
             journeys: spec.journeys.iter().map(|journey| plan_journey(spec, journey, &resolve)).collect(),
             shape: spec.shape(),
+            authorities: Vec::new(),
         };
         plan.check_model()?;
         let unresolved =

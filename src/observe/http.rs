@@ -34,12 +34,15 @@ pub struct HttpProbe {
 }
 
 impl HttpProbe {
-    /// Makes the probe of a signal; `url` has every placeholder filled in.
+    /// Makes the probe of a signal; `url` has every placeholder filled in. `authorities` (PEM) are trusted beside the system's.
     ///
     /// # Errors
     /// The URL is none, or there is no client to be had.
-    pub fn new(signal: &HttpSignal, url: &str) -> Result<Self, ProbeError> {
+    pub fn new(signal: &HttpSignal, url: &str, authorities: &[String]) -> Result<Self, ProbeError> {
+        let authorities = authorities.iter().map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()));
+        let authorities = authorities.collect::<Result<Vec<_>, _>>().map_err(ProbeError::Client)?;
         let client = reqwest::Client::builder()
+            .tls_certs_merge(authorities)
             .timeout(signal.timeout())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

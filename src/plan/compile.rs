@@ -1,6 +1,6 @@
 //! From a checked scenario to a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::alarms::AlarmPlan;
@@ -12,11 +12,12 @@ use super::types::{
     GuardrailRule, HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step,
     TargetPlan,
 };
-use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
+use crate::fault::{FaultSpec, LambdaEnvironment};
 use crate::playbook::Playbook;
-use crate::proxy::Protocol;
 use crate::scenario::expect::Expectation;
-use crate::scenario::{ActionKind, ActionSpec, Checked, PhaseSpec, Redaction, ReportFormat, Scenario, TargetKind};
+use crate::scenario::{
+    ActionKind, ActionSpec, Checked, PhaseSpec, ProxyKind, Redaction, ReportFormat, Scenario, TargetKind,
+};
 use crate::unit::{FaultId, PhaseId, PlaybookId, TargetId};
 use crate::workspace::{
     AccountBinding, Class, DeadmanSwitch, EndpointBinding, Environment, EnvironmentKind, Workspace,
@@ -57,7 +58,11 @@ pub fn compile(
         format: PLAN_FORMAT,
         scenario: facts(checked),
         environment: environment_facts(environment),
-        targets: scenario.targets.iter().filter_map(|(id, target)| Some((id.clone(), plan_target(target)?))).collect(),
+        targets: scenario
+            .targets
+            .iter()
+            .filter_map(|(id, target)| Some((id.clone(), plan_target(id, target)?)))
+            .collect(),
         routes,
         phases,
         steps,
@@ -116,12 +121,13 @@ pub(crate) fn environment_facts(environment: &Environment) -> EnvironmentFacts {
         is_production: environment.class == Class::Production,
         require_tags: environment.require_tags.clone(),
         exec: environment.exec.iter().map(ToString::to_string).collect(),
+        proxies: environment.proxies.clone(),
         rate: environment.rate.map(|rate| rate.to_string()),
     };
     EnvironmentFacts { name: environment.name.clone(), kind, deadman, lock, rules }
 }
 
-fn plan_target(target: &crate::scenario::TargetSpec) -> Option<TargetPlan> {
+fn plan_target(id: &TargetId, target: &crate::scenario::TargetSpec) -> Option<TargetPlan> {
     // A target of no or of two kinds does not get past `check`.
     Some(match target.kind().ok()? {
         TargetKind::Lambda(lambda) => TargetPlan::Lambda {
@@ -129,7 +135,10 @@ fn plan_target(target: &crate::scenario::TargetSpec) -> Option<TargetPlan> {
             alias: lambda.alias.clone(),
             url: lambda.url.clone(),
         },
-        TargetKind::Proxy(proxy) => TargetPlan::Proxy(proxy.spec()),
+        TargetKind::Proxy(proxy) => match proxy.kind(id)? {
+            ProxyKind::Own(spec) => TargetPlan::Proxy(spec),
+            ProxyKind::Remote(at) => TargetPlan::RemoteProxy { at, url: proxy.url.clone() },
+        },
         other => TargetPlan::Resource(other.resource()?),
     })
 }
@@ -156,25 +165,26 @@ fn redact(scenario: &Scenario, workspace: &Workspace) -> Vec<Redaction> {
     redact
 }
 
-/// Leads functions through the fault proxy: each an environment variable that is set before the first phase.
+/// Leads functions through the fault proxy, and lets them trust it: environment variables that are set before the first phase.
 fn routes(scenario: &Scenario, deadman: Option<&DeadmanSwitch>) -> Vec<ChangePlan> {
     let mut routes = Vec::new();
     for (target, spec) in &scenario.targets {
         let Some(proxy) = &spec.proxy else { continue };
-        let address = match proxy.spec().protocol {
-            Protocol::Http => format!("http://{}", proxy.listen),
-            Protocol::Tcp => proxy.listen.to_string(),
-        };
-        for (number, (function, variable)) in proxy.route.iter().enumerate() {
+        let functions: BTreeSet<&TargetId> = proxy.route.keys().chain(proxy.trust.keys()).collect();
+        for (number, function) in functions.into_iter().enumerate() {
+            // Without an address there is no route, which `check` has told.
+            let route = proxy.route.get(function).and_then(|variable| Some((variable.clone(), proxy.address()?)));
+            // Where the file is, only the run knows.
+            let trust = proxy.trust.get(function).map(|variable| (variable.clone(), format!("${{{target}.ca}}")));
             let spec = FaultSpec {
                 lambda_environment: Some(LambdaEnvironment {
                     target: function.clone(),
-                    set: Variables::from([(variable.clone(), address.clone())]),
-                    unset: std::collections::BTreeSet::new(),
+                    set: route.into_iter().chain(trust).collect(),
+                    unset: BTreeSet::new(),
                 }),
                 ..FaultSpec::default()
             };
-            routes.extend(change(route_name(target, number), &spec, None, deadman));
+            routes.extend(change(scenario, route_name(target, number), &spec, None, deadman));
         }
     }
     routes
@@ -190,6 +200,7 @@ fn route_name(target: &TargetId, number: usize) -> FaultId {
 }
 
 fn change(
+    scenario: &Scenario,
     fault: FaultId,
     spec: &FaultSpec,
     effect_if: Option<Expectation>,
@@ -209,14 +220,15 @@ fn change(
         effect_if,
         cover: None,
     };
-    cover(&mut change, &kind, deadman);
+    let proxy = scenario.targets.get(&change.target).and_then(|target| target.proxy.as_ref());
+    cover(&mut change, &kind, proxy.is_some_and(|proxy| proxy.admin.is_some()), deadman);
     Some(change)
 }
 
 fn changes(checked: &Checked, deadman: Option<&DeadmanSwitch>) -> BTreeMap<FaultId, ChangePlan> {
     let of = |(id, spec): (&FaultId, &FaultSpec)| {
         let effect_if = checked.expectations.effects.get(id).cloned();
-        Some((id.clone(), change(id.clone(), spec, effect_if, deadman)?))
+        Some((id.clone(), change(&checked.scenario, id.clone(), spec, effect_if, deadman)?))
     };
     checked.scenario.faults.iter().filter_map(of).collect()
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use crate::load::Model;
 use crate::observe::SignalSource;
+use crate::proxy::RemoteProxy;
 use crate::scenario::expect::{Condition, Expectation, Measure};
-use crate::scenario::{Checked, Mode};
-use crate::unit::SignalId;
-use crate::workspace::{Environment, EnvironmentKind};
+use crate::scenario::{Checked, Mode, ProxyKind, Scenario};
+use crate::unit::{SignalId, TargetId};
+use crate::workspace::Environment;
 
 /// Why a scenario is not run: what it asks for, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error, serde::Serialize)]
@@ -114,44 +115,22 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             }
         }
     }
-    if matches!(environment.kind(), EnvironmentKind::Account(_)) {
-        let proxies = checked.scenario.targets.iter().filter(|(_, target)| {
-            target.proxy.as_ref().is_some_and(|proxy| !proxy.route.is_empty() && proxy.listen.0.ip().is_loopback())
-        });
-        for (target, _) in proxies {
+    for (target, remote) in remote_proxies(&checked.scenario) {
+        if !environment.permits_proxy(&remote.admin) {
+            let admin = &remote.admin;
             found.insert(Refusal::new(
-                format!("target `{target}` would lead functions in AWS to a proxy on this machine"),
-                "leave its `route` out, and run the proxy where the functions can reach it",
-            ));
-        }
-        refuse_loopback_urls(checked, found);
-    }
-}
-
-/// A function in AWS that is led to a loopback address is led to itself.
-fn refuse_loopback_urls(checked: &Checked, found: &mut BTreeSet<Refusal>) {
-    for (fault, spec) in &checked.scenario.faults {
-        let urls = [
-            spec.lambda_endpoint.as_ref().map(|endpoint| &endpoint.url),
-            spec.lambda_proxy.as_ref().map(|proxy| &proxy.url),
-        ];
-        for url in urls.into_iter().flatten().filter(|url| is_loopback(url)) {
-            found.insert(Refusal::new(
-                format!("fault `{fault}` would lead functions in AWS to {url}, which is each function itself"),
-                "run `gameday proxy` where the functions can reach it, and name its address",
+                format!("target `{target}` is a proxy at {admin}, which environment `{name}` does not permit"),
+                format!("if it is yours, add `\"{admin}\"` to the list `proxies` of `{name}` in `gameday.yaml`"),
             ));
         }
     }
 }
 
-fn is_loopback(url: &str) -> bool {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        Some(_) | None => authority,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+fn remote_proxies(scenario: &Scenario) -> impl Iterator<Item = (&TargetId, RemoteProxy)> {
+    scenario.targets.iter().filter_map(|(name, target)| match target.proxy.as_ref()?.kind(name)? {
+        ProxyKind::Remote(remote) => Some((name, remote)),
+        ProxyKind::Own(_) => None,
+    })
 }
 
 /// What is checked and not carried out, although the run means the same without it: one line each, in the file's order.
@@ -177,23 +156,4 @@ pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
     note(scenario.notify.is_some(), "nobody is notified");
     note(scenario.schedule.is_some(), "the schedule is not kept: a run starts when it is started");
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_of_this_machine_is_known_in_each_of_its_forms() {
-        for url in
-            ["http://127.0.0.1:18474", "http://localhost", "https://LOCALHOST:1/", "http://[::1]:1", "http://127.9.9.9"]
-        {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in
-            ["http://10.0.1.7:18474", "https://proxy.example.com", "http://[fd00::1]:1", "http://localhost.example.com"]
-        {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
 }

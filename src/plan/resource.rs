@@ -10,6 +10,7 @@ impl Plan {
         match self.targets.get(target) {
             Some(TargetPlan::Lambda { function, .. }) => format!("function `{function}`"),
             Some(TargetPlan::Resource(resource)) => resource.to_string(),
+            Some(TargetPlan::RemoteProxy { at, .. }) => format!("proxy `{}` at {}", at.name, at.admin),
             Some(TargetPlan::Proxy(_)) | None => format!("proxy `{target}`"),
         }
     }

@@ -9,7 +9,7 @@ use super::alarms::AlarmPlan;
 use crate::fault::{AwsResource, FaultSpec};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
-use crate::proxy::ProxySpec;
+use crate::proxy::{AdminUrl, ProxySpec, RemoteProxy};
 use crate::scenario::expect::Expectation;
 use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat, Severity};
 use crate::unit::{
@@ -136,6 +136,9 @@ pub struct EnvironmentRules {
     /// The programs that `exec` faults may run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<String>,
+    /// The admin APIs of fault proxies that runs may drive, besides those on this machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<AdminUrl>,
     /// How many control calls a run sends at most: `5/s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<String>,
@@ -260,8 +263,16 @@ pub enum TargetPlan {
         /// Its URL, where the scenario names one.
         url: Option<String>,
     },
-    /// A dependency behind the fault proxy.
+    /// A dependency behind the run's own fault proxy.
     Proxy(ProxySpec),
+    /// A dependency behind a fault proxy that somebody else runs.
+    RemoteProxy {
+        /// Where it is driven.
+        at: RemoteProxy,
+        /// Where callers reach it, where the scenario says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+    },
     /// Something else in the account.
     Resource(AwsResource),
 }

@@ -17,6 +17,8 @@ pub enum AuditKind {
     ProxyCreated,
     /// A proxy was moved, enabled, disabled, or told to refuse.
     ProxyChanged,
+    /// A proxy can be reached again, at the end of the time for which it was not.
+    ProxyReopened,
     /// A proxy was taken away.
     ProxyDeleted,
     /// A toxic was put on a proxy.
@@ -31,7 +33,15 @@ pub enum AuditKind {
     RuleAdded,
     /// A rule was taken away.
     RuleRemoved,
-    /// Every toxic was dropped and every proxy enabled.
+    /// A rule was dropped at the end of its time to live.
+    RuleExpired,
+    /// Clients' handshakes meet a TLS fault from now on.
+    TlsFaultPut,
+    /// A TLS fault was taken away.
+    TlsFaultRemoved,
+    /// A TLS fault was dropped at the end of its time to live.
+    TlsFaultExpired,
+    /// Every toxic, rule and TLS fault was dropped and every proxy enabled.
     Reset,
     /// The same, because the controller's lease lapsed.
     LeaseLapsed,
@@ -52,7 +62,7 @@ pub struct AuditEvent {
     /// The toxic as it is now, or as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toxic: Option<ToxicSpec>,
-    /// The proxy as it is now: `name: listen -> upstream`, and what is out of the ordinary.
+    /// The proxy as it is now (`name: listen -> upstream`), the rule, or the TLS fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

@@ -50,7 +50,7 @@ impl Chain {
             if wanted.iter().any(|(toxic, _)| Some(toxic.id) == id) {
                 continue;
             }
-            let remains = self.stages.remove(index).stage.dissolve();
+            let remains = self.stages.remove(index).stage.dissolve(now);
             if remains.close {
                 return Err(Cut::Close);
             }

@@ -1,5 +1,6 @@
 //! One client with its connection to the server: two links, one for each direction, in one task.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -7,60 +8,113 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::counters::{OpenConnection, ProxyCounters};
-use super::http::{HttpStream, RuleSet};
+use super::http::{HttpStream, Resigning, RuleSet, Tunnel};
 use super::link::{self, Exchanges, LinkContext, LinkEnd};
 use super::splice::Side;
 use super::timer::Clockwork;
+use super::tls::ProxyTls;
 use super::toxic::ToxicSet;
-use super::{Direction, Protocol, UpstreamAddress, upstream};
+use super::upstream::{self, Upstream};
+use super::{Direction, Protocol, UpstreamAddress, connection_tls};
 
 /// What every connection of a proxy shares.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionContext {
     pub(crate) upstream: UpstreamAddress,
     pub(crate) protocol: Protocol,
+    /// There where a side speaks TLS.
+    pub(crate) tls: Option<Arc<ProxyTls>>,
     pub(crate) clockwork: Clockwork,
     pub(crate) toxics: watch::Receiver<ToxicSet>,
     pub(crate) rules: watch::Receiver<RuleSet>,
+    pub(crate) resigning: Option<Resigning>,
     pub(crate) counters: Arc<ProxyCounters>,
 }
 
 /// Serves one client until both sides are done, a toxic closes the connection, or a side fails.
 ///
-/// Where the server can not be reached or fails, the client sees a reset, as it would without the proxy.
-pub(crate) async fn serve(mut client: TcpStream, number: u64, context: ConnectionContext) {
+/// Where the server can not be reached or fails, the client sees a reset, as it would without the proxy; over HTTP only
+/// where no rule has an answer.
+pub(crate) async fn serve(client: TcpStream, number: u64, context: ConnectionContext) {
     let _open = OpenConnection::begin(&context.counters);
-    let Ok(mut server) = upstream::connect(&context.upstream).await else {
-        context.counters.upstream_connect_failures.add(1);
-        reset(&client);
-        return;
-    };
     // Without it a small answer may wait 40 ms for an acknowledgement. It can fail only on a dead socket.
     client.set_nodelay(true).ok();
-    let outcome = match context.protocol {
-        Protocol::Tcp => {
-            let (client_reader, client_writer) = client.split();
-            let (server_reader, server_writer) = server.split();
-            join(client_reader, client_writer, server_reader, server_writer, number, &context).await
+    match (&context.tls, context.protocol) {
+        (Some(tls), _) => connection_tls::serve(client, number, &context, tls).await,
+        (None, Protocol::Tcp) => serve_tcp(client, number, &context).await,
+        (None, Protocol::Http) => {
+            let connecting = context.clone();
+            let server = Upstream::new(async move { connect(&connecting, &connecting.upstream).await });
+            serve_http(client, server, Upstream::stream, number, &context).await;
         }
-        Protocol::Http => {
-            let mut stream = HttpStream::new(&mut server, context.rules.clone(), Arc::clone(&context.counters));
-            let (client_reader, client_writer) = client.split();
-            let (server_reader, server_writer) = tokio::io::split(&mut stream);
-            join(client_reader, client_writer, server_reader, server_writer, number, &context).await
-        }
-    };
-    match outcome {
-        Ok(()) | Err(LinkEnd::Closed) => {}
-        Err(LinkEnd::BrokenOff) => {
-            reset(&client);
-            reset(&server);
+        (None, Protocol::Connect) => {
+            let connecting = context.clone();
+            let server = Tunnel::new(context.upstream.clone(), move |place| {
+                let context = connecting.clone();
+                async move { connect(&context, &place).await }
+            });
+            serve_http(client, server, Tunnel::stream, number, &context).await;
         }
     }
 }
 
+async fn serve_tcp(mut client: TcpStream, number: u64, context: &ConnectionContext) {
+    let Ok(mut server) = connect(context, &context.upstream).await else {
+        reset(&client);
+        return;
+    };
+    let (client_reader, client_writer) = client.split();
+    let (server_reader, server_writer) = server.split();
+    let outcome = join(client_reader, client_writer, server_reader, server_writer, number, context).await;
+    if is_broken(&outcome) {
+        reset(&client);
+        reset(&server);
+    }
+}
+
+async fn serve_http<S>(
+    mut client: TcpStream,
+    server: S,
+    socket: impl FnOnce(&S) -> Option<&TcpStream>,
+    number: u64,
+    context: &ConnectionContext,
+) where
+    S: AsyncRead + AsyncWrite + Side + Unpin,
+{
+    let stream = http_stream(server, context);
+    let (client_reader, client_writer) = client.split();
+    let (server_reader, server_writer) = stream.split();
+    let outcome = join(client_reader, client_writer, server_reader, server_writer, number, context).await;
+    if is_broken(&outcome) {
+        reset(&client);
+        if let Some(socket) = socket(&stream.into_server()) {
+            reset(socket);
+        }
+    }
+}
+
+/// A server with the proxy's HTTP in front.
+pub(super) fn http_stream<S>(server: S, context: &ConnectionContext) -> HttpStream<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let counters = Arc::clone(&context.counters);
+    HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork, counters)
+}
+
+/// Connects to the server, and counts where that fails.
+pub(super) async fn connect(context: &ConnectionContext, upstream: &UpstreamAddress) -> io::Result<TcpStream> {
+    let connected = upstream::connect(upstream).await;
+    context.counters.upstream_connect_failures.add(u64::from(connected.is_err()));
+    connected
+}
+
+fn is_broken(outcome: &Result<(), LinkEnd>) -> bool {
+    matches!(outcome, Err(LinkEnd::BrokenOff))
+}
+
 /// Runs the two links between a client and a server.
-async fn join<CR, CW, SR, SW>(
+pub(super) async fn join<CR, CW, SR, SW>(
     client_reader: CR,
     client_writer: CW,
     server_reader: SR,
@@ -109,7 +163,7 @@ where
 }
 
 /// Makes the coming close a reset. It can fail only on a dead socket.
-fn reset(stream: &TcpStream) {
+pub(super) fn reset(stream: &TcpStream) {
     stream.set_zero_linger().ok();
 }
 
@@ -152,9 +206,11 @@ mod tests {
             let context = ConnectionContext {
                 upstream,
                 protocol,
+                tls: None,
                 clockwork: Clockwork::Wheel,
                 toxics: seen,
                 rules,
+                resigning: None,
                 counters: Arc::clone(&counters),
             };
             let links = tokio::spawn(async move {

@@ -52,8 +52,8 @@ pub(crate) struct Deadlines {
     pub(crate) lapse: Option<Instant>,
     /// When the process ends.
     pub(crate) end: Option<Instant>,
-    /// When the next toxic is dropped.
-    pub(crate) toxic: Option<Instant>,
+    /// When a toxic, a rule, or that a proxy is out of reach, is over by itself.
+    pub(crate) expiry: Option<Instant>,
 }
 
 /// What a deadline asks for.
@@ -61,8 +61,8 @@ pub(crate) struct Deadlines {
 pub(crate) enum Expired {
     /// The lease has lapsed.
     Lease,
-    /// A toxic's time to live is over.
-    Toxic,
+    /// The time to live of a toxic, or of something else, is over.
+    TimeToLive,
     /// The time limit of the process is over.
     TimeLimit,
     /// Nobody can set a deadline any more.
@@ -80,7 +80,7 @@ pub(crate) async fn expired(deadlines: &mut watch::Receiver<Deadlines>) -> Expir
             },
             () = reached(present.end) => return Expired::TimeLimit,
             () = reached(present.lapse) => return Expired::Lease,
-            () = reached(present.toxic) => return Expired::Toxic,
+            () = reached(present.expiry) => return Expired::TimeToLive,
         }
     }
 }

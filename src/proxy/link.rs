@@ -15,7 +15,7 @@ use tokio_util::bytes::{Bytes, BytesMut};
 
 use super::chain::Chain;
 use super::counters::Counter;
-use super::splice::{Pipe, Side, Step};
+use super::splice::{self, Pipe, Side, Step};
 use super::timer::{Clockwork, Timer};
 use super::toxic::{Content, Cut, Parcel, ToxicSet};
 use super::{Direction, Protocol};
@@ -31,9 +31,6 @@ const PASS_BYTES: usize = 16 * 1024;
 
 /// After so many reads of that much in a row, a link goes over to a pipe.
 const FULL_READS_MAX: u32 = 4;
-
-/// A pipe that takes in less than this at a time does not pay.
-const SPLICE_BYTES_MIN: usize = 16 * 1024;
 
 /// A pause longer than this between two chunks of a TCP stream begins a new burst.
 const BURST_PAUSE_MAX: Duration = Duration::from_millis(5);
@@ -112,7 +109,7 @@ struct Units {
 impl Units {
     fn of_chunk(&mut self, context: &LinkContext<'_>, now: Instant) -> u64 {
         match context.protocol {
-            Protocol::Http => context.exchanges.on_chunk(context.direction),
+            Protocol::Http | Protocol::Connect => context.exchanges.on_chunk(context.direction),
             Protocol::Tcp => {
                 if self.last.is_some_and(|last| now - last > BURST_PAUSE_MAX) {
                     self.burst += 1;
@@ -350,36 +347,32 @@ where
     fn open_pipe(&mut self) {
         // Either way the link is asked again only after as many full reads.
         self.full_reads = 0;
-        if self.reader.socket().is_some() && self.writer.socket().is_some() {
+        if splice::pays(&self.reader, &self.writer) {
             self.pipe = Pipe::open().ok();
         }
     }
 
     /// One step through the pipe, which is put back if there may be another.
     async fn splice(&mut self, mut pipe: Pipe) -> Result<Turn, LinkEnd> {
-        let (Some(from), Some(to)) = (self.reader.socket(), self.writer.socket()) else { return Ok(Turn::Next) };
         let step = tokio::select! {
             biased;
             changed = self.context.toxics.changed() => {
                 changed.map_err(|_| LinkEnd::Closed)?;
                 None
             }
-            step = pipe.step(from, to) => Some(step),
+            step = pipe.step(&mut self.reader, &mut self.writer) => Some(step),
         };
         match step {
             Some(Step::Taken(taken)) => {
                 self.context.received.add(u64::try_from(taken).unwrap_or(u64::MAX));
                 self.units.of_chunk(&self.context, Instant::now());
-                if taken >= SPLICE_BYTES_MIN {
-                    self.pipe = Some(pipe);
-                } else {
-                    self.leave(pipe)?;
-                }
+                self.pipe = Some(pipe);
             }
             Some(Step::Delivered(delivered)) => {
                 self.context.bytes.add(u64::try_from(delivered).unwrap_or(u64::MAX));
                 self.pipe = Some(pipe);
             }
+            Some(Step::Leave) => {}
             Some(Step::End) => self.take(Content::End),
             Some(Step::Abort) => self.take(Content::Abort),
             Some(Step::ReceiverGone) => return Ok(Turn::ReceiverGone),

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -23,12 +23,13 @@ const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
 pub(crate) struct Connections {
     limits: Limits,
     tasks: TaskTracker,
-    closing: CancellationToken,
+    /// Closes those that are open; what comes later has another one.
+    closing: Arc<Mutex<CancellationToken>>,
 }
 
 impl Connections {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+        Self { limits, tasks: TaskTracker::new(), closing: Arc::default() }
     }
 
     /// Serves a client; one too many is closed at once and counted as refused.
@@ -38,16 +39,25 @@ impl Connections {
             context.counters.connections_refused.add(1);
             return;
         };
-        let closing = self.closing.clone();
+        let closing = self.closing().clone();
         self.tasks.spawn(async move {
             closing.run_until_cancelled(connection::serve(client, number, context)).await;
             drop(place);
         });
     }
 
-    /// Closes every connection; when it returns, all of them are closed.
+    fn closing(&self) -> MutexGuard<'_, CancellationToken> {
+        self.closing.lock().expect("invariant: nobody panics who holds it")
+    }
+
+    /// Begins to close the connections that are open now; those that come later are served.
+    pub(crate) fn close_open(&self) {
+        std::mem::take(&mut *self.closing()).cancel();
+    }
+
+    /// Closes every connection; when it returns, all of them are closed. Nobody may come meanwhile.
     pub(crate) async fn close(&mut self) {
-        self.closing.cancel();
+        self.close_open();
         self.tasks.close();
         self.tasks.wait().await;
         *self = Self::new(self.limits.clone());

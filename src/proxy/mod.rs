@@ -2,7 +2,7 @@
 //!
 //! Owns the data plane and the admin API. Bytes go `listener → connection → two links`; a `link` reads from one
 //! side, sends what it read through a `chain` of `toxic`s, which are state machines without I/O, and writes to the
-//! other side, or leaves that to `splice` where there are no toxics. The `registry` holds the proxies of the process and is driven by the `admin` API, which speaks
+//! other side, or leaves that to `splice` where there are no toxics. Where a side speaks `tls`, it ends before the links. The `registry` holds the proxies of the process and is driven by the `admin` API, which speaks
 //! Toxiproxy's JSON. It fails open: when the controller's `lease` lapses, every toxic is dropped and traffic goes on.
 //!
 //! Must not know: runs, scenarios, faults, undo. They drive it through [`AdminClient`] and [`ProxyProcess`].
@@ -11,7 +11,11 @@ mod admin;
 mod audit;
 mod chain;
 mod connection;
+mod connection_tls;
 mod counters;
+mod delay;
+mod ending;
+mod expiry;
 pub mod http;
 mod lease;
 mod limit;
@@ -19,6 +23,7 @@ mod link;
 mod listener;
 mod process;
 mod registry;
+mod removed;
 mod running;
 mod server;
 mod spec;
@@ -29,15 +34,21 @@ mod tls;
 mod toxic;
 mod upstream;
 
-pub use admin::{AdminAddress, AdminClient, AdminError, AdminListenError, EntryProblem, ProxyEntry};
+pub use admin::{
+    AdminAddress, AdminClient, AdminError, AdminListenError, AdminPlace, AdminUrl, EntryProblem, NoToken, ProxyEntry,
+    ProxyProgram, RemoteProxy, TokenSource,
+};
 pub use audit::{Audit, AuditEvent, AuditKind};
-pub use counters::{LeaseStats, ProxyStats, Stats, ToxicStats};
+pub use counters::{
+    LeaseStats, PartKind, PartStats, ProxyStats, RemovedRule, RemovedToxic, Stats, TlsFaultStats, ToxicStats,
+};
+pub use delay::{Asked, DelayStats};
 pub use process::{ListenScope, ProxyError, ProxyProcess, SocketPathError, socket_path};
 pub use server::{ConfigurationError, ProxyList, Server, ServerError, ServerOptions};
 pub use spec::{Direction, ListenAddress, Protocol, ProxySpec, ProxyStanding, UpstreamAddress};
 pub use tls::{
     CertificateFiles, CertificateSource, ClientStream, ClientTls, Connector, HandshakeError, Leg, ProxyTls, Terminator,
-    TlsError, TlsFault, TlsSpec, UpstreamStream, UpstreamTls,
+    TlsError, TlsFault, TlsFaultSpec, TlsSpec, UpstreamStream, UpstreamTls,
 };
 pub use toxic::{
     Bandwidth, Distribution, Latency, LimitData, ResetPeer, Slicer, SlowClose, Timeout, Toxic, ToxicError, ToxicSpec,

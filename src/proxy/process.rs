@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-use super::{AdminClient, AdminError};
+use super::{AdminAddress, AdminClient, AdminError, AdminPlace};
 use crate::unit::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, format_duration, runtime_directory};
 
 /// How long the process may take until its admin API answers.
@@ -176,8 +176,8 @@ impl ProxyProcess {
         let last = self.client().version().await.err();
         // It may have ended this very moment.
         self.child.kill().await.ok();
-        let address = super::AdminAddress::Unix(self.socket.clone());
-        let source = last.unwrap_or(AdminError::Timeout { address, call: "GET /version".to_owned() });
+        let place = AdminPlace::Address(AdminAddress::Unix(self.socket.clone()));
+        let source = last.unwrap_or(AdminError::Timeout { place, call: "GET /version".to_owned() });
         ProxyError::Silent { source }
     }
 }

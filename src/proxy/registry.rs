@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::audit::AuditKind;
 use super::counters::Stats;
-use super::http::{ActiveRule, RuleSpec, RuleStats};
+use super::http::{RuleSpec, RuleStats};
 use super::lease::{Deadlines, Lease};
 use super::running::{ProxyChange, ProxyView};
 use super::state::{NewProxy, RegistryError, State, Terms, no_rule, no_toxic};
+use super::tls::TlsFaultSpec;
 use super::toxic::{ToxicPatch, ToxicSpec};
 
 /// How long what is under way may take to arrive when the proxies are closed.
@@ -36,12 +37,12 @@ impl Registry {
         self.state.lock().await
     }
 
-    /// Sees to it that the next toxic to be dropped is waited for.
+    /// Sees to it that what is over next by itself is waited for.
     fn plan_expiry(&self, state: &State) {
-        let toxic = state.next_expiry();
+        let expiry = state.next_expiry();
         self.deadlines.send_if_modified(|deadlines| {
-            let is_new = deadlines.toxic != toxic;
-            deadlines.toxic = toxic;
+            let is_new = deadlines.expiry != expiry;
+            deadlines.expiry = expiry;
             is_new
         });
     }
@@ -64,7 +65,10 @@ impl Registry {
     }
 
     pub(crate) async fn update(&self, name: &str, change: ProxyChange) -> Result<ProxyView, RegistryError> {
-        self.lock().await.update(&self.terms, name, change).await
+        let mut state = self.lock().await;
+        let view = state.update(&self.terms, name, change).await;
+        self.plan_expiry(&state);
+        view
     }
 
     pub(crate) async fn delete(&self, name: &str) -> Result<(), RegistryError> {
@@ -107,13 +111,13 @@ impl Registry {
 
     pub(crate) async fn toxics(&self, proxy: &str) -> Result<Vec<ToxicSpec>, RegistryError> {
         let state = self.lock().await;
-        let set = state.proxy(proxy)?.toxics.borrow();
+        let set = state.proxy(proxy)?.toxics();
         Ok(set.iter().map(|toxic| toxic.spec.clone()).collect())
     }
 
     pub(crate) async fn toxic(&self, proxy: &str, toxic: &str) -> Result<ToxicSpec, RegistryError> {
         let state = self.lock().await;
-        let set = state.proxy(proxy)?.toxics.borrow();
+        let set = state.proxy(proxy)?.toxics();
         set.get(toxic).map(|toxic| toxic.spec.clone()).ok_or_else(|| no_toxic(proxy, toxic))
     }
 
@@ -140,58 +144,78 @@ impl Registry {
         self.lock().await.remove_toxic(&self.terms, proxy, toxic, AuditKind::ToxicRemoved)
     }
 
-    /// Drops the toxics whose time to live is over.
-    pub(crate) async fn expire(&self) {
-        let state = self.lock().await;
-        let now = Instant::now();
-        for (name, proxy) in &state.proxies {
-            let set = proxy.toxics.borrow().clone();
-            for toxic in set.iter().filter(|toxic| toxic.expires.is_some_and(|expires| expires <= now)) {
-                let removed =
-                    state.remove_toxic(&self.terms, name.as_str(), toxic.spec.name.as_str(), AuditKind::ToxicExpired);
-                removed.expect("invariant: the lock is held since the toxic was seen");
-            }
-        }
+    /// Ends what is over by itself. An error means that a proxy could not listen again: it is still due.
+    pub(crate) async fn expire(&self) -> Result<(), RegistryError> {
+        let mut state = self.lock().await;
+        let outcome = state.expire(&self.terms).await;
         self.plan_expiry(&state);
+        outcome
+    }
+
+    /// The TLS fault of a proxy, and how many handshakes have met it.
+    pub(crate) async fn tls_fault(&self, proxy: &str) -> Result<(TlsFaultSpec, u64), RegistryError> {
+        let state = self.lock().await;
+        let active = state.proxy(proxy)?.tls_fault().map(|(spec, hits)| (*spec, hits));
+        active.ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))
+    }
+
+    pub(crate) async fn put_tls_fault(&self, proxy: &str, spec: TlsFaultSpec) -> Result<(), RegistryError> {
+        let mut state = self.lock().await;
+        state.put_tls_fault(&self.terms, proxy, spec)?;
+        self.plan_expiry(&state);
+        Ok(())
+    }
+
+    /// Puts off the end of a TLS fault.
+    pub(crate) async fn put_tls_fault_off(&self, proxy: &str, ttl: Duration) -> Result<TlsFaultSpec, RegistryError> {
+        let mut state = self.lock().await;
+        let spec = state.proxy_mut(proxy)?.put_tls_fault_off(ttl);
+        self.plan_expiry(&state);
+        spec.ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))
+    }
+
+    pub(crate) async fn remove_tls_fault(&self, proxy: &str) -> Result<(), RegistryError> {
+        self.lock().await.remove_tls_fault(&self.terms, proxy, AuditKind::TlsFaultRemoved)
+    }
+
+    /// The authority that clients of a proxy must trust, as PEM.
+    pub(crate) async fn authority(&self, proxy: &str) -> Result<String, RegistryError> {
+        let state = self.lock().await;
+        let authority = state.proxy(proxy)?.authority().map(str::to_owned);
+        authority.ok_or_else(|| RegistryError::NoAuthority(proxy.to_owned()))
     }
 
     pub(crate) async fn rules(&self, proxy: &str) -> Result<Vec<(RuleSpec, RuleStats)>, RegistryError> {
         let state = self.lock().await;
-        let set = state.proxy(proxy)?.rules.borrow();
-        Ok(set.iter().map(|rule| (rule.spec.clone(), rule.stats())).collect())
+        let set = state.proxy(proxy)?.rules();
+        Ok(set.iter().map(|rule| (rule.spec.clone(), rule.stats(Instant::now()))).collect())
     }
 
     pub(crate) async fn rule(&self, proxy: &str, rule: &str) -> Result<(RuleSpec, RuleStats), RegistryError> {
         let state = self.lock().await;
-        let set = state.proxy(proxy)?.rules.borrow();
-        set.get(rule).map(|rule| (rule.spec.clone(), rule.stats())).ok_or_else(|| no_rule(proxy, rule))
+        let set = state.proxy(proxy)?.rules();
+        set.get(rule).map(|rule| (rule.spec.clone(), rule.stats(Instant::now()))).ok_or_else(|| no_rule(proxy, rule))
     }
 
     pub(crate) async fn add_rule(&self, proxy: &str, spec: RuleSpec) -> Result<(), RegistryError> {
-        let state = self.lock().await;
-        state.refuse_after_lapse()?;
-        let (name, present) =
-            state.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
-        let set = present.rules.borrow().clone();
-        if set.get(spec.name.as_str()).is_some() {
-            return Err(RegistryError::RuleExists { proxy: proxy.to_owned(), rule: spec.name.to_string() });
-        }
-        let what = format!("{}: {}", spec.name, spec.action.name());
-        self.terms.audit.tell_with(AuditKind::RuleAdded, Some(proxy), None, Some(what));
-        present.rules.send_replace(set.with(ActiveRule::new(spec, name, self.terms.seed)));
+        let mut state = self.lock().await;
+        state.add_rule(&self.terms, proxy, spec)?;
+        self.plan_expiry(&state);
         Ok(())
     }
 
-    pub(crate) async fn remove_rule(&self, proxy: &str, rule: &str) -> Result<(), RegistryError> {
+    /// Puts off the end of a rule.
+    pub(crate) async fn put_rule_off(&self, proxy: &str, rule: &str, ttl: Duration) -> Result<RuleSpec, RegistryError> {
         let state = self.lock().await;
-        let rules = &state.proxy(proxy)?.rules;
-        let set = rules.borrow().clone();
-        if set.get(rule).is_none() {
-            return Err(no_rule(proxy, rule));
-        }
-        self.terms.audit.tell_with(AuditKind::RuleRemoved, Some(proxy), None, Some(rule.to_owned()));
-        rules.send_replace(set.without(rule));
-        Ok(())
+        let set = state.proxy(proxy)?.rules();
+        let present = set.get(rule).ok_or_else(|| no_rule(proxy, rule))?;
+        present.expiry.begin(Some(ttl));
+        self.plan_expiry(&state);
+        Ok(present.spec.clone())
+    }
+
+    pub(crate) async fn remove_rule(&self, proxy: &str, rule: &str) -> Result<(), RegistryError> {
+        self.lock().await.remove_rule(&self.terms, proxy, rule, AuditKind::RuleRemoved)
     }
 
     /// Takes or renews the lease, and moves the end of the process if a time limit is given.

@@ -1,27 +1,34 @@
-//! One proxy at work: what it was told, its listener, its connections, its toxics.
+//! One proxy at work: what it was told, its listener, its connections, its toxics, its TLS fault.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::connection::ConnectionContext;
-use super::counters::{ProxyCounters, ProxyStats};
-use super::http::RuleSet;
+use super::counters::{ProxyCounters, ProxyStats, TlsFaultStats};
+use super::expiry::Expiry;
+use super::http::{Resigning, RuleSet};
 use super::limit::Limits;
 use super::listener::{Connections, Listener};
+use super::removed::Removed;
 use super::state::RegistryError;
 use super::timer::Clockwork;
+use super::tls::{ProxyTls, Terminator, TlsFaultSpec, TlsSpec};
 use super::toxic::{ToxicSet, ToxicSpec};
 use super::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
-use crate::unit::ProxyName;
+use crate::unit::{ProxyName, Resign, elapsed_ms};
 
 /// What a proxy is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Standing {
     pub(crate) spec: ProxySpec,
+    /// TLS as `spec` asks for it.
+    pub(crate) tls: Option<Arc<ProxyTls>>,
     /// Whether it is there at all; without it, its connections are closed, too.
     pub(crate) enabled: bool,
     /// Whether new connections are refused while those that are open go on.
@@ -32,6 +39,16 @@ impl Standing {
     fn listens(&self) -> bool {
         self.enabled && !self.refuse
     }
+
+    /// Whether TLS is the very same, certificates and all.
+    fn has_tls_of(&self, other: &Self) -> bool {
+        self.tls.as_ref().map(Arc::as_ptr) == other.tls.as_ref().map(Arc::as_ptr)
+    }
+
+    /// Whether the certificates of another standing are not those of this one.
+    pub(crate) fn needs_other_tls(&self, other: &Self) -> bool {
+        self.spec.tls != other.spec.tls || (self.spec.tls.is_some() && self.spec.upstream != other.spec.upstream)
+    }
 }
 
 /// A change of a proxy; what is `None` stays.
@@ -40,24 +57,40 @@ pub(crate) struct ProxyChange {
     pub(crate) listen: Option<ListenAddress>,
     pub(crate) upstream: Option<UpstreamAddress>,
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) tls: Option<TlsSpec>,
+    pub(crate) resign: Option<bool>,
     pub(crate) enabled: Option<bool>,
     pub(crate) refuse: Option<bool>,
+    /// After which it can be reached again by itself, where the change takes it out of reach; alone it puts that off.
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl ProxyChange {
+    /// Whether nothing is changed but how long it stays out of reach.
+    pub(crate) fn is_renewal(&self) -> bool {
+        let Self { listen, upstream, protocol, tls, resign, enabled, refuse, ttl } = self;
+        let is_moved =
+            listen.is_some() || upstream.is_some() || protocol.is_some() || tls.is_some() || resign.is_some();
+        ttl.is_some() && !is_moved && enabled.is_none() && refuse.is_none()
+    }
+
     /// Whether it is a fault, which a controller whose lease has lapsed may not bring back.
     pub(crate) fn is_fault(&self) -> bool {
         self.enabled == Some(false) || self.refuse == Some(true)
     }
 
-    fn apply(self, standing: &Standing) -> Standing {
-        let Standing { spec, enabled, refuse } = standing.clone();
+    /// The standing that it asks for, with the TLS that was there.
+    pub(crate) fn apply(self, standing: &Standing) -> Standing {
+        let Standing { spec, tls, enabled, refuse } = standing.clone();
         Standing {
             spec: ProxySpec {
                 listen: self.listen.unwrap_or(spec.listen),
                 upstream: self.upstream.unwrap_or(spec.upstream),
                 protocol: self.protocol.unwrap_or(spec.protocol),
+                tls: self.tls.or(spec.tls).filter(|tls| !tls.is_none()),
+                resign: self.resign.unwrap_or(spec.resign),
             },
+            tls,
             enabled: self.enabled.unwrap_or(enabled),
             refuse: self.refuse.unwrap_or(refuse),
         }
@@ -71,6 +104,14 @@ pub(crate) struct ProxyView {
     pub(crate) listen: ListenAddress,
     pub(crate) upstream: UpstreamAddress,
     protocol: Protocol,
+    /// Ours, and said only where there is some: clients of Toxiproxy do not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_fault: Option<TlsFaultSpec>,
+    /// Ours, and said only where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    resign: bool,
     pub(crate) enabled: bool,
     /// Ours, and said only while it is so: clients of Toxiproxy do not know it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -92,22 +133,52 @@ pub(crate) struct Proxy {
     listener: Option<Listener>,
     connections: Connections,
     connection_numbers: Arc<AtomicU64>,
+    resigner: Option<Arc<dyn Resign>>,
     counters: Arc<ProxyCounters>,
-    pub(crate) toxics: watch::Sender<ToxicSet>,
-    pub(crate) rules: watch::Sender<RuleSet>,
+    toxics: watch::Sender<ToxicSet>,
+    rules: watch::Sender<RuleSet>,
+    tls_fault: Option<ActiveTlsFault>,
+    /// When it can be reached again by itself.
+    pub(crate) expiry: Expiry,
+    removed: Removed,
+}
+
+/// The fault that clients' handshakes meet now.
+#[derive(Debug, Clone)]
+struct ActiveTlsFault {
+    /// Tells it from another that was put in its place.
+    id: u64,
+    added: Instant,
+    spec: TlsFaultSpec,
+    /// When it is to be dropped.
+    expires: Option<Instant>,
+    /// How many handshakes had met a fault before this one.
+    hits_before: u64,
+}
+
+impl ActiveTlsFault {
+    fn new(id: u64, spec: TlsFaultSpec, terminator: &Terminator) -> Self {
+        let added = Instant::now();
+        let expires = spec.ttl_ms.map(|ttl_ms| added + Duration::from_millis(ttl_ms));
+        Self { id, added, spec, expires, hits_before: terminator.hits() }
+    }
 }
 
 impl Proxy {
     /// A proxy that does not listen yet: [`Proxy::put`] makes it do so.
-    pub(crate) fn new(spec: ProxySpec, limits: Limits) -> Self {
+    pub(crate) fn new(spec: ProxySpec, limits: Limits, resigner: Option<Arc<dyn Resign>>) -> Self {
         Self {
-            standing: Standing { spec, enabled: false, refuse: false },
+            standing: Standing { spec, tls: None, enabled: false, refuse: false },
             listener: None,
             connections: Connections::new(limits),
             connection_numbers: Arc::default(),
+            resigner,
             counters: Arc::default(),
             toxics: watch::Sender::new(ToxicSet::default()),
             rules: watch::Sender::new(RuleSet::default()),
+            tls_fault: None,
+            expiry: Expiry::default(),
+            removed: Removed::default(),
         }
     }
 
@@ -115,24 +186,58 @@ impl Proxy {
         &self.standing.spec
     }
 
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The toxics that are on it.
+    pub(crate) fn toxics(&self) -> ToxicSet {
+        self.toxics.borrow().clone()
+    }
+
+    /// The rules that are on it.
+    pub(crate) fn rules(&self) -> RuleSet {
+        self.rules.borrow().clone()
+    }
+
+    /// Goes on with other toxics.
+    pub(crate) fn put_toxics(&self, toxics: ToxicSet) {
+        let before = self.toxics.send_replace(toxics.clone());
+        self.removed.keep_toxics(&before, &toxics);
+    }
+
+    /// Goes on with other rules.
+    pub(crate) fn put_rules(&self, rules: RuleSet) {
+        let before = self.rules.send_replace(rules.clone());
+        self.removed.keep_rules(&before, &rules);
+    }
+
     pub(crate) fn counters(&self) -> &ProxyCounters {
         &self.counters
     }
 
-    /// Makes a change; one that can not be made changes nothing.
-    pub(crate) async fn change(&mut self, change: ProxyChange) -> Result<(), RegistryError> {
-        let before = self.standing.clone();
-        let wanted = change.apply(&before);
+    /// Takes note of how long it stays out of reach, after a change that was made.
+    pub(crate) fn begin_expiry(&self, is_fault: bool, ttl: Option<Duration>) {
+        if is_fault || self.standing.listens() {
+            self.expiry.begin(ttl);
+        }
+    }
+
+    /// Becomes what is wanted, or stays what it is. A TLS fault goes on until its time is over.
+    pub(crate) async fn change(&mut self, wanted: Standing) -> Result<(), RegistryError> {
+        let (standing, tls_fault) = (self.standing.clone(), self.tls_fault.clone());
         if let Err(error) = self.put(wanted).await {
-            self.put(before).await?;
+            self.put(standing).await?;
+            self.tls_fault = tls_fault;
             return Err(error);
         }
         Ok(())
     }
 
-    /// Becomes what is wanted.
+    /// Becomes what is wanted. TLS that is new must meet the present TLS fault already.
     pub(crate) async fn put(&mut self, wanted: Standing) -> Result<(), RegistryError> {
         let moves = wanted.spec != self.standing.spec;
+        let is_new_tls = !wanted.has_tls_of(&self.standing);
         if (moves || !wanted.listens())
             && let Some(listener) = self.listener.take()
         {
@@ -142,6 +247,9 @@ impl Proxy {
             self.connections.close().await;
         }
         self.standing = wanted;
+        if is_new_tls {
+            self.move_tls_fault();
+        }
         if self.standing.listens() && self.listener.is_none() {
             let listener = self.listen().await?;
             self.standing.spec.listen = ListenAddress(listener.address());
@@ -154,9 +262,11 @@ impl Proxy {
         let context = ConnectionContext {
             upstream: self.standing.spec.upstream.clone(),
             protocol: self.standing.spec.protocol,
+            tls: self.standing.tls.clone(),
             clockwork: Clockwork::Exact,
             toxics: self.toxics.subscribe(),
             rules: self.rules.subscribe(),
+            resigning: self.resigning(),
             counters: Arc::clone(&self.counters),
         };
         let address: SocketAddr = self.standing.spec.listen.0;
@@ -166,10 +276,23 @@ impl Proxy {
             .map_err(|source| RegistryError::Listen { address, source })
     }
 
+    fn resigning(&self) -> Option<Resigning> {
+        let spec = &self.standing.spec;
+        let by = self.resigner.clone().filter(|_| spec.resign)?;
+        Some(Resigning { by, host: spec.upstream.host_header().into() })
+    }
+
     /// Listens again as it was told, without a toxic or a rule.
     pub(crate) async fn reset(&mut self) -> Result<(), RegistryError> {
         self.drop_faults();
-        self.put(Standing { enabled: true, refuse: false, ..self.standing.clone() }).await
+        self.reopen().await
+    }
+
+    /// Can be reached again.
+    pub(crate) async fn reopen(&mut self) -> Result<(), RegistryError> {
+        self.put(Standing { enabled: true, refuse: false, ..self.standing.clone() }).await?;
+        self.expiry.begin(None);
+        Ok(())
     }
 
     /// Takes in nobody any more and lets go on what is held; connections go on.
@@ -180,9 +303,76 @@ impl Proxy {
         self.drop_faults();
     }
 
-    fn drop_faults(&self) {
-        self.toxics.send_replace(ToxicSet::default());
-        self.rules.send_modify(|rules| *rules = rules.cleared());
+    fn drop_faults(&mut self) {
+        self.put_toxics(ToxicSet::default());
+        self.put_rules(self.rules().cleared());
+        self.drop_tls_fault();
+    }
+
+    fn terminator(&self) -> Option<&Terminator> {
+        self.standing.tls.as_deref().and_then(ProxyTls::terminator)
+    }
+
+    /// The certificate of the authority that clients must trust; none where they come without TLS, or it came from files.
+    pub(crate) fn authority(&self) -> Option<&str> {
+        self.terminator().and_then(Terminator::ca_pem)
+    }
+
+    /// The fault that handshakes meet, and how many have met it.
+    pub(crate) fn tls_fault(&self) -> Option<(&TlsFaultSpec, u64)> {
+        let active = self.tls_fault.as_ref()?;
+        let hits = self.terminator()?.hits().saturating_sub(active.hits_before);
+        Some((&active.spec, hits))
+    }
+
+    /// When the fault is to be dropped.
+    pub(crate) fn tls_fault_expires(&self) -> Option<Instant> {
+        self.tls_fault.as_ref().and_then(|active| active.expires)
+    }
+
+    /// Puts a fault in the place of the one that is there; it is counted from now on.
+    pub(crate) fn put_tls_fault(&mut self, name: &str, spec: TlsFaultSpec, id: u64) -> Result<(), RegistryError> {
+        let before = self.tls_fault_stats(Instant::now());
+        let terminator = self.terminator().ok_or_else(|| RegistryError::NoClientTls(name.to_owned()))?;
+        let active = ActiveTlsFault::new(id, spec, terminator);
+        terminator.set_fault(Some(active.spec.fault)).map_err(RegistryError::tls(name))?;
+        if active.spec.close_open {
+            self.connections.close_open();
+        }
+        self.removed.keep_tls_fault(before);
+        self.tls_fault = Some(active);
+        Ok(())
+    }
+
+    /// Puts off the end of the fault that is there.
+    pub(crate) fn put_tls_fault_off(&mut self, ttl: Duration) -> Option<TlsFaultSpec> {
+        let active = self.tls_fault.as_mut()?;
+        active.expires = Some(Instant::now() + ttl);
+        Some(active.spec)
+    }
+
+    /// What the fault has done, told at `now`.
+    fn tls_fault_stats(&self, now: Instant) -> Option<TlsFaultStats> {
+        let (active, (spec, hits)) = (self.tls_fault.as_ref()?, self.tls_fault()?);
+        let since_added = |moment: Instant| elapsed_ms(moment.saturating_duration_since(active.added));
+        let first_hit_ms = self.terminator()?.first_hit_at().filter(|_| hits > 0).map(since_added);
+        Some(TlsFaultStats { fault: spec.fault, hits, id: active.id, age_ms: since_added(now), first_hit_ms })
+    }
+
+    /// The fault is counted anew by other TLS, or is gone with it.
+    fn move_tls_fault(&mut self) {
+        let hits = self.terminator().map(Terminator::hits);
+        let active = self.tls_fault.take();
+        self.tls_fault = active.zip(hits).map(|(active, hits_before)| ActiveTlsFault { hits_before, ..active });
+    }
+
+    /// Takes the fault away, which lets stalled handshakes go on.
+    pub(crate) fn drop_tls_fault(&mut self) -> Option<TlsFaultSpec> {
+        self.removed.keep_tls_fault(self.tls_fault_stats(Instant::now()));
+        if let Some(terminator) = self.terminator() {
+            terminator.set_fault(None).expect("invariant: any terminator may be without a fault");
+        }
+        self.tls_fault.take().map(|active| active.spec)
     }
 
     /// Stops listening and closes every connection.
@@ -194,12 +384,15 @@ impl Proxy {
     }
 
     pub(crate) fn view(&self, name: &ProxyName) -> ProxyView {
-        let Standing { spec, enabled, refuse } = &self.standing;
+        let Standing { spec, tls: _, enabled, refuse } = &self.standing;
         ProxyView {
             name: name.clone(),
             listen: spec.listen,
             upstream: spec.upstream.clone(),
             protocol: spec.protocol,
+            tls: spec.tls.clone(),
+            resign: spec.resign,
+            tls_fault: self.tls_fault().map(|(spec, _)| *spec),
             enabled: *enabled,
             refuse: *refuse,
             toxics: self.toxics.borrow().iter().map(|toxic| toxic.spec.clone()).collect(),
@@ -207,6 +400,7 @@ impl Proxy {
     }
 
     pub(crate) fn stats(&self) -> ProxyStats {
-        self.counters.stats(&self.toxics.borrow(), &self.rules.borrow())
+        let tls_fault = self.tls_fault_stats(Instant::now());
+        self.counters.stats(&self.toxics.borrow(), &self.rules.borrow(), tls_fault, &self.removed)
     }
 }

@@ -15,7 +15,7 @@ use super::lease::{Deadlines, Expired, expired};
 use super::limit::{CONNECTIONS_MAX_DEFAULT, Limits};
 use super::registry::Registry;
 use super::state::{NewProxy, RegistryError, Terms};
-use crate::unit::Secret;
+use crate::unit::{Clock, Resign, Secret};
 
 /// How long the requests that are under way may hold up the end of the process.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub connections_max: Option<usize>,
     /// Where changes are told.
     pub audit: Audit,
+    /// Who signs requests anew for the proxies that are to do so; nobody by default.
+    pub resigner: Option<Arc<dyn Resign>>,
 }
 
 /// Why the process can not serve.
@@ -94,6 +96,8 @@ impl Server {
             listen_any: options.listen_any,
             limits: Limits::of_system(options.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT)),
             audit: options.audit.clone(),
+            resigner: options.resigner.clone(),
+            clock: Clock::start(),
         };
         let registry = Arc::new(Registry::new(rules, sender));
         Ok(Self { listener, registry, token: options.token.clone(), deadlines })
@@ -173,7 +177,11 @@ async fn keep_deadlines(registry: &Registry, mut deadlines: watch::Receiver<Dead
                     tokio::time::sleep(REOPEN_RETRY_WAIT).await;
                 }
             }
-            Expired::Toxic => registry.expire().await,
+            Expired::TimeToLive => {
+                if registry.expire().await.is_err() {
+                    tokio::time::sleep(REOPEN_RETRY_WAIT).await;
+                }
+            }
             Expired::TimeLimit | Expired::Abandoned => return,
         }
     }

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::audit::{Audit, AuditKind};
+use super::http::{ActiveRule, RuleSpec};
 use super::lease::Lease;
 use super::limit::Limits;
 use super::running::{Proxy, ProxyChange, ProxyView, Standing};
+use super::tls::{ProxyTls, TlsError, TlsFaultSpec};
 use super::toxic::{ActiveToxic, ToxicError, ToxicPatch, ToxicSpec};
 use super::{ListenAddress, ProxySpec};
-use crate::unit::ProxyName;
+use crate::unit::{Clock, ProxyName, Resign};
 
 /// Connections on which no byte moves for so long have nothing under way.
 const DRAIN_SILENCE: Duration = Duration::from_millis(100);
@@ -41,10 +44,35 @@ pub(crate) enum RegistryError {
     },
     #[error("`{0}` can be reached by others: listen on a loopback address, or start the proxy with `--listen-any`")]
     Reachable(SocketAddr),
+    #[error("{0}")]
+    Unfit(&'static str),
+    #[error("the proxy's process may not sign requests anew: start it with `--resign`")]
+    NoResigner,
     #[error("the lease has lapsed: renew it before a fault is injected")]
     LeaseLapsed,
+    #[error("clients of proxy `{0}` come without TLS: it needs `tls: {{client: {{}}}}`")]
+    NoClientTls(String),
+    #[error("there is no TLS fault on proxy `{0}`")]
+    NoTlsFault(String),
+    #[error("proxy `{0}` has no authority of its own: its clients come without TLS, or its certificate from files")]
+    NoAuthority(String),
+    #[error("the TLS of proxy `{proxy}` cannot be as it was asked for")]
+    Tls {
+        proxy: String,
+        #[source]
+        source: TlsError,
+    },
+    #[error("proxy `{0}` is not out of reach for a time, which could be put off")]
+    Reopened(String),
     #[error("the toxic cannot be changed")]
     Toxic(#[from] ToxicError),
+}
+
+impl RegistryError {
+    /// Says of which proxy it is.
+    pub(super) fn tls(proxy: &str) -> impl FnOnce(TlsError) -> Self {
+        |source| Self::Tls { proxy: proxy.to_owned(), source }
+    }
 }
 
 /// A proxy that is to be made.
@@ -56,6 +84,7 @@ pub(crate) struct NewProxy {
     pub(crate) enabled: Option<bool>,
     pub(crate) refuse: bool,
     pub(crate) toxics: Vec<ToxicSpec>,
+    pub(crate) tls_fault: Option<TlsFaultSpec>,
 }
 
 impl NewProxy {
@@ -64,7 +93,11 @@ impl NewProxy {
         let ListenAddress(asked) = self.spec.listen;
         let ListenAddress(bound) = present.listen;
         let listens = asked == bound || (asked.port() == 0 && asked.ip() == bound.ip());
-        listens && self.spec.upstream == present.upstream && self.spec.protocol == present.protocol
+        listens
+            && self.spec.upstream == present.upstream
+            && self.spec.protocol == present.protocol
+            && self.spec.tls == present.tls
+            && self.spec.resign == present.resign
     }
 }
 
@@ -77,6 +110,10 @@ pub(crate) struct Terms {
     pub(crate) listen_any: bool,
     pub(crate) limits: Limits,
     pub(crate) audit: Audit,
+    /// Who signs requests anew; nobody unless the process was told to.
+    pub(crate) resigner: Option<Arc<dyn Resign>>,
+    /// From when until when certificates are good.
+    pub(crate) clock: Clock,
 }
 
 /// All that the lock guards.
@@ -84,12 +121,17 @@ pub(crate) struct Terms {
 pub(super) struct State {
     pub(super) proxies: BTreeMap<ProxyName, Proxy>,
     pub(super) lease: Lease,
-    toxics_made: u64,
+    /// Toxics, rules and TLS faults that were ever made.
+    parts_made: u64,
 }
 
 impl State {
     pub(super) fn proxy(&self, name: &str) -> Result<&Proxy, RegistryError> {
         self.proxies.get(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))
+    }
+
+    pub(super) fn proxy_mut(&mut self, name: &str) -> Result<&mut Proxy, RegistryError> {
+        self.proxies.get_mut(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))
     }
 
     pub(super) fn refuse_after_lapse(&self) -> Result<(), RegistryError> {
@@ -103,13 +145,28 @@ impl State {
         self.refuse_after_lapse()?;
         let (name, present) =
             self.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
-        let set = present.toxics.borrow().clone();
+        let set = present.toxics();
         if set.get(spec.name.as_str()).is_some() {
             return Err(RegistryError::ToxicExists { proxy: proxy.to_owned(), toxic: spec.name.to_string() });
         }
-        self.toxics_made += 1;
+        self.parts_made += 1;
         terms.audit.tell(AuditKind::ToxicAdded, Some(proxy), Some(&spec));
-        present.toxics.send_replace(set.with(ActiveToxic::new(self.toxics_made, spec, name, terms.seed)));
+        present.put_toxics(set.with(ActiveToxic::new(self.parts_made, spec, name, terms.seed)));
+        Ok(())
+    }
+
+    pub(super) fn add_rule(&mut self, terms: &Terms, proxy: &str, spec: RuleSpec) -> Result<(), RegistryError> {
+        self.refuse_after_lapse()?;
+        let (name, present) =
+            self.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
+        let set = present.rules();
+        if set.get(spec.name.as_str()).is_some() {
+            return Err(RegistryError::RuleExists { proxy: proxy.to_owned(), rule: spec.name.to_string() });
+        }
+        self.parts_made += 1;
+        let what = format!("{}: {}", spec.name, spec.action.name());
+        terms.audit.tell_with(AuditKind::RuleAdded, Some(proxy), None, Some(what));
+        present.put_rules(set.with(ActiveRule::new(self.parts_made, spec, name, terms.seed)));
         Ok(())
     }
 
@@ -117,19 +174,40 @@ impl State {
         if self.proxies.contains_key(&new.name) {
             return Err(RegistryError::ProxyExists(new.name));
         }
+        let tls = terms.tls(&new.name, &new.spec).await?;
+        self.make(terms, new, tls).await
+    }
+
+    /// Makes a proxy of a name that is free, with the TLS that it asks for.
+    async fn make(
+        &mut self,
+        terms: &Terms,
+        new: NewProxy,
+        tls: Option<Arc<ProxyTls>>,
+    ) -> Result<ProxyView, RegistryError> {
         terms.check_listen(new.spec.listen)?;
         let enabled = new.enabled.unwrap_or(true);
-        if !enabled || new.refuse || !new.toxics.is_empty() {
+        if !enabled || new.refuse || !new.toxics.is_empty() || new.tls_fault.is_some() {
             self.refuse_after_lapse()?;
         }
-        let mut proxy = Proxy::new(new.spec.clone(), terms.limits.clone());
-        proxy.put(Standing { spec: new.spec, enabled, refuse: new.refuse }).await?;
+        terms.check(&new.spec)?;
+        let mut proxy = Proxy::new(new.spec.clone(), terms.limits.clone(), terms.resigner.clone());
+        proxy.put(Standing { spec: new.spec.clone(), tls: tls.clone(), enabled: false, refuse: false }).await?;
+        if let Some(fault) = new.tls_fault {
+            self.parts_made += 1;
+            proxy.put_tls_fault(new.name.as_str(), fault, self.parts_made)?;
+        }
+        proxy.put(Standing { spec: new.spec, tls, enabled, refuse: new.refuse }).await?;
         terms.audit.tell_with(
             AuditKind::ProxyCreated,
             Some(new.name.as_str()),
             None,
             Some(proxy.view(&new.name).to_string()),
         );
+        if let Some(fault) = new.tls_fault {
+            let (name, fault) = (new.name.as_str(), fault.fault.to_string());
+            terms.audit.tell_with(AuditKind::TlsFaultPut, Some(name), None, Some(fault));
+        }
         self.proxies.insert(new.name.clone(), proxy);
         for toxic in new.toxics {
             if let Err(error) = self.add_toxic(terms, new.name.as_str(), toxic) {
@@ -156,8 +234,26 @@ impl State {
             return Err(RegistryError::NoProxy(name.to_owned()));
         };
         let key = key.clone();
-        let proxy = self.proxies.get_mut(name).ok_or_else(|| RegistryError::NoProxy(name.to_owned()))?;
-        proxy.change(change).await?;
+        let proxy = self.proxy_mut(name)?;
+        if change.is_renewal() {
+            if proxy.expiry.end().is_none() {
+                return Err(RegistryError::Reopened(name.to_owned()));
+            }
+            proxy.expiry.begin(change.ttl);
+            return Ok(proxy.view(&key));
+        }
+        let (is_fault, ttl) = (change.is_fault(), change.ttl);
+        let mut wanted = change.apply(proxy.standing());
+        terms.check(&wanted.spec)?;
+        if wanted.needs_other_tls(proxy.standing()) {
+            wanted.tls = terms.tls(&key, &wanted.spec).await?;
+            let fault = proxy.tls_fault().map(|(spec, _)| spec.fault);
+            if let Some(terminator) = wanted.tls.as_deref().and_then(ProxyTls::terminator) {
+                terminator.set_fault(fault).map_err(RegistryError::tls(name))?;
+            }
+        }
+        proxy.change(wanted).await?;
+        proxy.begin_expiry(is_fault, ttl);
         let view = proxy.view(&key);
         terms.audit.tell_with(AuditKind::ProxyChanged, Some(name), None, Some(view.to_string()));
         Ok(view)
@@ -178,12 +274,18 @@ impl State {
         patch: ToxicPatch,
     ) -> Result<ToxicSpec, RegistryError> {
         self.refuse_after_lapse()?;
-        let toxics = &self.proxy(proxy)?.toxics;
-        let set = toxics.borrow().clone();
+        let of = self.proxy(proxy)?;
+        let set = of.toxics();
         let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
         let is_renewed = patch.sets_ttl();
         let spec = patch.apply(&present.spec)?;
-        toxics.send_replace(set.with_changed(present.changed(spec.clone(), is_renewed)));
+        if spec == present.spec {
+            if is_renewed {
+                present.expiry.begin(spec.ttl);
+            }
+            return Ok(spec);
+        }
+        of.put_toxics(set.with_changed(present.changed(spec.clone(), is_renewed)));
         terms.audit.tell(AuditKind::ToxicChanged, Some(proxy), Some(&spec));
         Ok(spec)
     }
@@ -195,10 +297,10 @@ impl State {
         toxic: &str,
         event: AuditKind,
     ) -> Result<(), RegistryError> {
-        let toxics = &self.proxy(proxy)?.toxics;
-        let set = toxics.borrow().clone();
+        let of = self.proxy(proxy)?;
+        let set = of.toxics();
         let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
-        toxics.send_replace(set.without(toxic));
+        of.put_toxics(set.without(toxic));
         terms.audit.tell(event, Some(proxy), Some(&present.spec));
         Ok(())
     }
@@ -212,11 +314,23 @@ impl State {
                 self.update(terms, name.as_str(), change).await
             }
             Some(false) => {
-                self.delete(terms, name.as_str()).await?;
-                self.create(terms, new).await
+                let tls = terms.tls(&name, &new.spec).await?;
+                self.replace(terms, new, tls).await
             }
             None => self.create(terms, new).await,
         }
+    }
+
+    async fn replace(
+        &mut self,
+        terms: &Terms,
+        new: NewProxy,
+        tls: Option<Arc<ProxyTls>>,
+    ) -> Result<ProxyView, RegistryError> {
+        if self.proxies.contains_key(&new.name) {
+            self.delete(terms, new.name.as_str()).await?;
+        }
+        self.make(terms, new, tls).await
     }
 
     /// Goes over from one list of proxies to another; toxics and proxies that are in neither are left alone.
@@ -226,6 +340,15 @@ impl State {
         before: &[NewProxy],
         after: &[NewProxy],
     ) -> Result<Vec<ProxyView>, RegistryError> {
+        let is_there =
+            |state: &Self, new: &NewProxy| state.proxies.get(&new.name).is_some_and(|proxy| new.is(proxy.spec()));
+        // What can not be is found out before anything is changed.
+        let mut tls = BTreeMap::new();
+        for new in after.iter().filter(|new| !is_there(self, new)) {
+            terms.check_listen(new.spec.listen)?;
+            terms.check(&new.spec)?;
+            tls.insert(&new.name, terms.tls(&new.name, &new.spec).await?);
+        }
         for old in before {
             let stays = after.iter().any(|new| new.name == old.name);
             if !stays && self.proxies.contains_key(&old.name) {
@@ -236,13 +359,14 @@ impl State {
         for new in after {
             let old = before.iter().find(|old| old.name == new.name);
             let name = new.name.as_str();
-            if self.proxies.get(&new.name).is_some_and(|proxy| new.is(proxy.spec())) {
+            if is_there(self, new) {
                 let enabled = Some(new.enabled.unwrap_or(true));
                 let change = ProxyChange { enabled, refuse: Some(new.refuse), ..ProxyChange::default() };
                 self.update(terms, name, change).await?;
                 self.exchange_toxics(terms, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
+                self.exchange_tls_fault(terms, name, old.and_then(|old| old.tls_fault), new.tls_fault)?;
             } else {
-                self.put(terms, new.clone()).await?;
+                self.replace(terms, new.clone(), tls.remove(&new.name).flatten()).await?;
             }
             views.push(self.proxy(name)?.view(&new.name));
         }
@@ -258,7 +382,7 @@ impl State {
         after: &[ToxicSpec],
     ) -> Result<(), RegistryError> {
         let is_there = |state: &Self, name: &str| -> Result<bool, RegistryError> {
-            Ok(state.proxy(proxy)?.toxics.borrow().get(name).is_some())
+            Ok(state.proxy(proxy)?.toxics().get(name).is_some())
         };
         for old in before.iter().filter(|old| !after.contains(old)) {
             if is_there(self, old.name.as_str())? {
@@ -274,13 +398,70 @@ impl State {
         Ok(())
     }
 
-    /// When the first toxic is to be dropped.
-    pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let sets = self.proxies.values().map(|proxy| proxy.toxics.borrow().clone());
-        sets.flat_map(|set| set.iter().filter_map(|toxic| toxic.expires).collect::<Vec<_>>()).min()
+    pub(super) fn remove_rule(
+        &self,
+        terms: &Terms,
+        proxy: &str,
+        rule: &str,
+        event: AuditKind,
+    ) -> Result<(), RegistryError> {
+        let of = self.proxy(proxy)?;
+        let set = of.rules();
+        if set.get(rule).is_none() {
+            return Err(no_rule(proxy, rule));
+        }
+        terms.audit.tell_with(event, Some(proxy), None, Some(rule.to_owned()));
+        of.put_rules(set.without(rule));
+        Ok(())
     }
 
-    /// Drops every toxic and enables every proxy; the first one that can not listen is told, after all were tried.
+    /// Goes over from the TLS fault of one list to that of another; one that is in both is left alone.
+    fn exchange_tls_fault(
+        &mut self,
+        terms: &Terms,
+        proxy: &str,
+        before: Option<TlsFaultSpec>,
+        after: Option<TlsFaultSpec>,
+    ) -> Result<(), RegistryError> {
+        match after {
+            _ if before == after => {}
+            Some(fault) => self.put_tls_fault(terms, proxy, fault)?,
+            None if self.proxy(proxy)?.tls_fault().is_some() => {
+                self.remove_tls_fault(terms, proxy, AuditKind::TlsFaultRemoved)?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_tls_fault(
+        &mut self,
+        terms: &Terms,
+        proxy: &str,
+        spec: TlsFaultSpec,
+    ) -> Result<(), RegistryError> {
+        self.refuse_after_lapse()?;
+        let fault = spec.fault.to_string();
+        self.parts_made += 1;
+        let id = self.parts_made;
+        self.proxy_mut(proxy)?.put_tls_fault(proxy, spec, id)?;
+        terms.audit.tell_with(AuditKind::TlsFaultPut, Some(proxy), None, Some(fault));
+        Ok(())
+    }
+
+    pub(super) fn remove_tls_fault(
+        &mut self,
+        terms: &Terms,
+        proxy: &str,
+        event: AuditKind,
+    ) -> Result<(), RegistryError> {
+        let removed = self.proxy_mut(proxy)?.drop_tls_fault();
+        let removed = removed.ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))?;
+        terms.audit.tell_with(event, Some(proxy), None, Some(removed.fault.to_string()));
+        Ok(())
+    }
+
+    /// Drops every toxic, rule and TLS fault, and enables every proxy; the first one that can not listen is told, after all were tried.
     pub(super) async fn reset(&mut self) -> Result<(), RegistryError> {
         let mut outcome = Ok(());
         for proxy in self.proxies.values_mut() {
@@ -306,6 +487,22 @@ impl State {
 }
 
 impl Terms {
+    /// Reads and makes what a proxy needs for TLS, on a thread that may wait for files.
+    async fn tls(&self, proxy: &ProxyName, spec: &ProxySpec) -> Result<Option<Arc<ProxyTls>>, RegistryError> {
+        let Some(tls) = spec.tls.clone() else { return Ok(None) };
+        let (upstream, now) = (spec.upstream.clone(), self.clock.now());
+        let made = tokio::task::spawn_blocking(move || ProxyTls::new(&tls, &upstream, now)).await;
+        let made = made.expect("invariant: it neither panics nor is aborted");
+        Ok(Some(Arc::new(made.map_err(RegistryError::tls(proxy.as_str()))?)))
+    }
+
+    fn check(&self, spec: &ProxySpec) -> Result<(), RegistryError> {
+        if let Some(problem) = spec.problem() {
+            return Err(RegistryError::Unfit(problem));
+        }
+        if spec.resign && self.resigner.is_none() { Err(RegistryError::NoResigner) } else { Ok(()) }
+    }
+
     fn check_listen(&self, ListenAddress(address): ListenAddress) -> Result<(), RegistryError> {
         if address.ip().is_loopback() || self.listen_any { Ok(()) } else { Err(RegistryError::Reachable(address)) }
     }

@@ -4,11 +4,14 @@
 //! but it takes a file descriptor and knows nothing of paused time, so that it is opened by the first wait alone, and
 //! only on real sockets.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// Waits longer than this are tokio's first, down to it: they need no descriptor meanwhile.
 const EXACT_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -28,33 +31,51 @@ pub(crate) enum Clockwork {
 pub(crate) struct Timer {
     clockwork: Clockwork,
     exact: Option<ExactTimer>,
+    /// Tokio's own, for waits that are long or when there is no other.
+    coarse: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     pub(crate) fn new(clockwork: Clockwork) -> Self {
-        Self { clockwork, exact: None }
+        Self { clockwork, exact: None, coarse: None }
     }
 
     /// Returns at `deadline`, never before it. A wait that is dropped leaves nothing behind.
     pub(crate) async fn until(&mut self, deadline: Instant) {
+        poll_fn(|context| self.poll_until(context, deadline)).await;
+    }
+
+    /// Ready at `deadline`, never before it. Each call may name another moment.
+    pub(crate) fn poll_until(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         loop {
             let now = Instant::now();
             if deadline <= now {
-                return;
+                return Poll::Ready(());
             }
             let wait = deadline - now;
-            if wait > EXACT_WAIT_MAX {
-                tokio::time::sleep(wait - EXACT_WAIT_MAX / 2).await;
-                continue;
-            }
-            let waited = match self.exact() {
-                Some(exact) => exact.wait(deadline, wait).await.is_ok(),
-                None => false,
-            };
-            if !waited {
-                tokio::time::sleep_until(deadline).await;
+            let exact = if wait > EXACT_WAIT_MAX { None } else { self.exact() };
+            let waited = exact.map(|exact| exact.poll(context, deadline, wait));
+            match waited {
+                Some(Poll::Ready(Ok(()))) => {}
+                Some(Poll::Pending) => return Poll::Pending,
+                // A timer that is broken, or none.
+                Some(Poll::Ready(Err(_))) | None => {
+                    let until = if wait > EXACT_WAIT_MAX { deadline - EXACT_WAIT_MAX / 2 } else { deadline };
+                    ready!(self.poll_coarse(context, until));
+                }
             }
         }
+    }
+
+    /// Ready at `until`, or where it was at an earlier moment.
+    fn poll_coarse(&mut self, context: &mut Context<'_>, until: Instant) -> Poll<()> {
+        let sleep = self.coarse.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if sleep.deadline() != until {
+            sleep.as_mut().reset(until);
+        }
+        ready!(sleep.as_mut().poll(context));
+        self.coarse = None;
+        Poll::Ready(())
     }
 
     fn exact(&mut self) -> Option<&mut ExactTimer> {
@@ -87,22 +108,22 @@ impl ExactTimer {
         Ok(Self { descriptor: AsyncFd::new(descriptor)?, deadline: None })
     }
 
-    /// Waits for `deadline`, which is `wait` away.
-    async fn wait(&mut self, deadline: Instant, wait: Duration) -> std::io::Result<()> {
+    /// Ready at `deadline`, which is `wait` away.
+    fn poll(&mut self, context: &mut Context<'_>, deadline: Instant, wait: Duration) -> Poll<std::io::Result<()>> {
         if self.deadline != Some(deadline) {
             rustix::time::timerfd_settime(self.descriptor.get_ref(), TimerfdTimerFlags::empty(), &once(wait))?;
             self.deadline = Some(deadline);
         }
         loop {
-            let mut ready = self.descriptor.readable().await?;
-            let read = ready.try_io(|inner| {
+            let mut guard = ready!(self.descriptor.poll_read_ready(context))?;
+            let read = guard.try_io(|inner| {
                 let mut expirations = [0; 8];
                 rustix::io::read(inner.get_ref(), &mut expirations).map_err(std::io::Error::from)
             });
             // An error of the other kind means that it was set anew since it became readable.
             if let Ok(outcome) = read {
                 self.deadline = None;
-                return outcome.map(drop);
+                return Poll::Ready(outcome.map(drop));
             }
         }
     }

@@ -77,6 +77,12 @@ pub(crate) fn latency(millis: f64) -> String {
     }
 }
 
+/// A latency to the tenth of a millisecond, from a second on to the millisecond: `200.3 ms`, `2.503 s`.
+#[must_use]
+pub(crate) fn exact_latency(millis: f64) -> String {
+    if millis < 999.95 { format!("{} ms", trimmed(millis, 1)) } else { format!("{} s", trimmed(millis / 1_000.0, 3)) }
+}
+
 /// A share in percent: `81.2 %`, `99.95 %`. What is not all never reads as `100 %`, what is not nothing never as `0 %`.
 #[must_use]
 pub(crate) fn percent(ratio: f64) -> String {
@@ -174,6 +180,7 @@ mod tests {
         assert_eq!(latency(42.4), "42 ms");
         assert_eq!(latency(999.6), "1 s");
         assert_eq!(latency(2_614.0), "2.61 s");
+        assert_eq!([200.34, 0.25, 999.96, 2_503.4].map(exact_latency), ["200.3 ms", "0.2 ms", "1 s", "2.503 s"]);
         assert_eq!(count(7), "7");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(decimal(39.96), "40");

@@ -1,5 +1,7 @@
 //! A realistic run for tests: 94 seconds, two faults, a known gap, a refuted hypothesis, an overdue step, marks.
 
+mod proxy;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -181,6 +183,7 @@ pub(super) fn script() -> Script {
     }
     load_events(&mut script);
     fault_events(&mut script);
+    proxy::events(&mut script);
     alarm_events(&mut script);
     people_events(&mut script);
     script.at(84_400, EventKind::RunRecovering);
@@ -259,7 +262,7 @@ fn fault_events(script: &mut Script) {
     script.at(28_230, armed("001", slow));
     script.at(28_350, EventKind::FaultApplied { identity: identity("001", slow) });
     let evidence = "p99(checkout_latency) > 1s: observed 2.41 s".to_owned();
-    script.at(31_000, EventKind::FaultEffective { identity: identity("001", slow), evidence });
+    script.at(31_000, EventKind::FaultEffective { identity: identity("001", slow), evidence, first_ms: None });
     script.at(58_010, EventKind::FaultReverting { identity: identity("001", slow) });
     script.at(58_200, EventKind::FaultRestored { identity: identity("001", slow), how: FaultEnd::Restored });
     let throttle_change = "reserved concurrency of payments-fn: none → 2";
@@ -268,7 +271,7 @@ fn fault_events(script: &mut Script) {
     script.at(66_120, armed("002", throttle));
     script.at(66_420, EventKind::FaultApplied { identity: identity("002", throttle) });
     let evidence = "sum(throttles) > 0: observed 3".to_owned();
-    script.at(69_000, EventKind::FaultEffective { identity: identity("002", throttle), evidence });
+    script.at(69_000, EventKind::FaultEffective { identity: identity("002", throttle), evidence, first_ms: None });
     script.at(84_010, EventKind::FaultReverting { identity: identity("002", throttle) });
     script.at(84_330, EventKind::FaultRestored { identity: identity("002", throttle), how: FaultEnd::Restored });
 }

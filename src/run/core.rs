@@ -255,6 +255,7 @@ impl Core {
                 effects.push(Effect::Record(EventKind::FaultEffective {
                     identity: progress.identity.clone(),
                     evidence: format!("{effect_if}: {}", observed.join(", ")),
+                    first_ms: None,
                 }));
             }
         }

@@ -8,7 +8,7 @@ mod signals;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -33,13 +33,11 @@ use super::outcome::Outcome;
 use super::permit::Permit;
 use super::probe_task::{self, Sample};
 use super::remote_lock::RemoteLock;
+use super::remote_proxy::{self, Undos};
 use super::stage::{Stage, renew_lease};
 use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
-use crate::event::{
-    AbortCause, Command, CommandAnswer, EventKind, EventLog, FaultIdentity, LOG_FORMAT, LogError, RunOutcome,
-};
-use crate::fault::Undo;
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, LogError, RunOutcome};
 use crate::load::LoadPlan;
 use crate::plan::Plan;
 use crate::proxy::Stats;
@@ -180,9 +178,6 @@ async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// Undo data of faults that are or may be in.
-type Undos = Arc<Mutex<BTreeMap<FaultIdentity, Undo>>>;
-
 /// A run under way.
 struct Drive {
     plan: Arc<Plan>,
@@ -237,6 +232,10 @@ impl Drive {
             spawn(tokio::spawn(alarms.watch(clock, alarm_sender)));
         }
         let (proxy_sender, proxy_news) = mpsc::unbounded_channel();
+        let (undos, proxies) = (Undos::default(), Proxies::since(&stage.remote));
+        remote_proxy::watch(&stage.remote, &recorder, &stage.faults, &undos, &proxy_sender)
+            .into_iter()
+            .for_each(&mut spawn);
         if let Some(client) = stage.faults.proxy.clone() {
             // The lease is renewed by the clock: its calls are none of the steps that a crash test counts.
             let client = client.with_failpoints(Failpoints::default());
@@ -259,12 +258,12 @@ impl Drive {
             loads,
             load_stops: BTreeMap::new(),
             frame_files: BTreeMap::new(),
-            undos: Arc::default(),
+            undos,
             inputs,
             load_news: mpsc::unbounded_channel(),
             samples,
             proxy_news,
-            proxies: Proxies::default(),
+            proxies,
             alarm_news,
             is_watching_alarms,
             findings,
@@ -323,6 +322,7 @@ impl Drive {
     async fn finish(mut self) -> Outcome {
         // Whoever left with an injection on its way: it cannot be armed any more, behind the back of what is summed up here.
         self.recorder.log().seal();
+        self.hear_last_of_proxies().await;
         let (outcome, timeline) = {
             let recording = self.recorder.recording();
             (Outcome::of(recording.state()), Outcome::of_timeline(recording.state()))
@@ -416,7 +416,7 @@ impl Drive {
             self.inputs.0.send(Input::LoadOver { load: load.clone(), lost }).ok();
             return;
         };
-        match FrameFile::create(self.recorder.log().directory(), load) {
+        match FrameFile::of_load(self.recorder.log().directory(), load) {
             Ok(file) => {
                 self.frame_files.insert(load.clone(), file);
             }

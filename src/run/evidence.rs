@@ -1,12 +1,15 @@
-//! Evidence in a run's folder: `evidence/load-<load>.ndjson`, one frame a second with its histograms.
+//! Evidence in a run's folder: `evidence/load-<load>.ndjson` and `evidence/proxy-<proxy>.ndjson`, one frame a second with its
+//! histograms.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::event::{LoadSecond, LoadStepSecond};
+use serde::Serialize;
+
+use crate::event::{FaultIdentity, LoadSecond, LoadStepSecond};
 use crate::load::Frame;
-use crate::unit::{FileError, Histogram, LoadId};
+use crate::unit::{FileError, Histogram, LoadId, ProxyName};
 use crate::verdict::{SecondRecord, StepRecord};
 
 const DIRECTORY: &str = "evidence";
@@ -19,27 +22,52 @@ pub enum EvidenceError {
     File(#[from] FileError),
 }
 
-/// The frame file of one load.
+/// The frame file of one load, or of one proxy.
 #[derive(Debug)]
 pub(super) struct FrameFile {
     file: File,
     path: PathBuf,
 }
 
-fn frame_path(directory: &Path, load: &LoadId) -> PathBuf {
-    directory.join(DIRECTORY).join(format!("load-{load}.ndjson"))
+/// What was new of a proxy's delays at one look: the histograms behind an event.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct ProxyFrame {
+    /// When, in milliseconds since the run's start.
+    pub(super) at_ms: u64,
+    /// Its toxics and rules that added delays.
+    pub(super) faults: Vec<ProxyFaultFrame>,
+}
+
+/// The delays that one toxic or rule added.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct ProxyFaultFrame {
+    /// The name of the toxic or the rule.
+    pub(super) name: String,
+    /// The fault that put it there; none of one that somebody else did.
+    #[serde(rename = "id", skip_serializing_if = "Option::is_none")]
+    pub(super) identity: Option<FaultIdentity>,
+    /// How long each was, in microseconds.
+    pub(super) delays: Histogram,
 }
 
 impl FrameFile {
-    pub(super) fn create(directory: &Path, load: &LoadId) -> Result<Self, EvidenceError> {
-        let path = frame_path(directory, load);
+    pub(super) fn of_load(directory: &Path, load: &LoadId) -> Result<Self, EvidenceError> {
+        Self::create(directory, &format!("load-{load}.ndjson"))
+    }
+
+    pub(super) fn of_proxy(directory: &Path, proxy: &ProxyName) -> Result<Self, EvidenceError> {
+        Self::create(directory, &format!("proxy-{proxy}.ndjson"))
+    }
+
+    fn create(directory: &Path, name: &str) -> Result<Self, EvidenceError> {
+        let path = directory.join(DIRECTORY).join(name);
         let folder = directory.join(DIRECTORY);
         std::fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::on("create", &path))?;
         Ok(Self { file, path })
     }
 
-    pub(super) fn append(&mut self, frame: &Frame) -> Result<(), EvidenceError> {
+    pub(super) fn append(&mut self, frame: &impl Serialize) -> Result<(), EvidenceError> {
         let mut line = serde_json::to_vec(frame).expect("invariant: a frame serialises to JSON");
         line.push(b'\n');
         Ok(self.file.write_all(&line).map_err(FileError::on("append to", &self.path))?)

@@ -263,6 +263,7 @@ async fn revert_once(recorder: &Recorder, environment: &FaultEnvironment, identi
         Ok(Reverted::Restored) => restored(FaultEnd::Restored),
         Ok(Reverted::AsBefore) => restored(FaultEnd::AsBefore),
         Ok(Reverted::NotReadBack) => restored(FaultEnd::NotReadBack),
+        Ok(Reverted::Expired) => restored(FaultEnd::Expired),
         Ok(Reverted::Gone) => restored(FaultEnd::Gone),
         Ok(Reverted::Drift(fields)) => EventKind::FaultDrifted { identity, fields },
         Err(error) => stuck(recorder, environment, &identity, undo, crate::unit::error_chain(&error)),

@@ -21,6 +21,7 @@ mod probe_task;
 mod readiness;
 mod recover;
 mod remote_lock;
+mod remote_proxy;
 mod stage;
 mod switch;
 mod targets;

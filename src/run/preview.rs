@@ -37,12 +37,13 @@ pub async fn preview(
 ) -> Result<Vec<Preview>, Box<StageError>> {
     // Nothing is led through the fault proxy for a look.
     let mut plan = plan.clone();
-    plan.targets.retain(|_, target| !matches!(target, TargetPlan::Proxy(_)));
+    plan.targets.retain(|_, target| !matches!(target, TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. }));
     let interrupted = interruption();
     let failpoints = Failpoints::default();
     let options = StageOptions {
         gameday,
         workspace,
+        folder: None,
         session: "gameday-preview",
         short_name: &short_name(workspace),
         seed: 1,

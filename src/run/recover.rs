@@ -20,7 +20,7 @@ use crate::fault::{CommandPlace, FaultEnvironment, Occasion, Permits, Undo};
 use crate::plan::{EnvironmentKind, Plan, change_id};
 use crate::unit::process::own_program;
 use crate::unit::{Failpoints, TargetId, error_chain};
-use crate::workspace::Workspace;
+use crate::workspace::{Environment, Workspace};
 
 /// How long after the death of a run a call that it had sent may still take effect.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -307,6 +307,9 @@ async fn environment_of(
         aws,
         account,
         proxy: address_of(ProcessKind::Proxy).map(|socket| proxy_client(&socket).with_failpoints(failpoints.clone())),
+        proxies: permits(&plan.environment.name, |environment, admin| {
+            admin.parse().is_ok_and(|admin| environment.permits_proxy(&admin))
+        }),
         targets: targets(plan),
         shell,
         is_embedded: plan.environment.kind == EnvironmentKind::Sandbox,
@@ -315,19 +318,23 @@ async fn environment_of(
     })
 }
 
-/// Where commands are run that undo an `exec` fault. The folder of a run may come from anywhere, so what it says is run only
-/// where the workspace that it names permits it today.
-fn commands(environment: &str, access: BTreeMap<String, String>, failpoints: &Failpoints) -> CommandPlace {
+/// What may be done where an environment is named. The folder of a run may come from anywhere, so that what it says is run, and is
+/// sent a token, only where the workspace that it names permits it today.
+fn permits(environment: &str, is_permitted: fn(&Environment, &str) -> bool) -> Permits {
     let environment = environment.to_owned();
-    let is_permitted = move |folder: &Path, program: &str| {
+    Permits::new(move |folder: &Path, name: &str| {
         let workspace = Workspace::read(folder).ok();
         let environment = workspace.as_ref().and_then(|workspace| workspace.environment(&environment));
-        environment.is_some_and(|environment| environment.permits_program(program))
-    };
+        environment.is_some_and(|environment| is_permitted(environment, name))
+    })
+}
+
+/// Where commands are run that undo an `exec` fault.
+fn commands(environment: &str, access: BTreeMap<String, String>, failpoints: &Failpoints) -> CommandPlace {
     CommandPlace {
         gameday: own_program().unwrap_or_default(),
         access,
-        permits: Permits::new(is_permitted),
+        permits: permits(environment, Environment::permits_program),
         failpoints: failpoints.clone(),
         ..CommandPlace::default()
     }

@@ -9,14 +9,15 @@ use tokio::sync::mpsc;
 
 use super::place::{Place, PlaceError};
 use super::readiness::{CallerError, Looked, check_caller};
+use super::remote_proxy::{self, RemoteTarget};
 use super::targets::{check_resources, missing_tag};
 use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
-use crate::plan::{Plan, TargetPlan};
-use crate::proxy::{AdminClient, AdminError, ListenScope, ProxyError, ProxyProcess, SocketPathError, Stats};
+use crate::plan::{ChangePlan, Plan, TargetPlan};
+use crate::proxy::{AdminClient, AdminError, ListenScope, ProxyError, ProxyProcess, ProxySpec, SocketPathError, Stats};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
-use crate::unit::{Clock, Failpoints, ProxyName, RuntimeDirectoryError, TargetId};
+use crate::unit::{Clock, Failpoints, FileError, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
 
 /// How long the proxy keeps its toxics without a sign of life from the run.
@@ -27,6 +28,8 @@ pub(super) const LEASE_RENEWAL: Duration = Duration::from_secs(1);
 const PROXY_TIME_LIMIT: Duration = Duration::from_secs(2 * 3_600);
 /// How long a proxy lives whose run died before it ever gave a sign of life: no log may know of it.
 const PROXY_START_LIMIT: Duration = Duration::from_secs(60);
+/// Where in a run's folder the authorities are that callers of its proxies must trust.
+const AUTHORITIES_FILE: &str = "tls/ca.pem";
 /// How long the proxy may take to end after it was told to.
 const PROXY_END_WAIT: Duration = Duration::from_secs(5);
 
@@ -92,6 +95,9 @@ pub enum StageError {
         /// Why not.
         why: String,
     },
+    /// The authority of a target's proxy cannot be written down.
+    #[error("failed to write down what callers of the fault proxy must trust")]
+    Authority(#[from] FileError),
     /// A text names a URL that no target has.
     #[error("`${{{0}}}` stands for no URL: give its target a `url`, or the function a function URL")]
     NoUrl(String),
@@ -103,10 +109,14 @@ pub(super) struct Stage {
     pub(super) faults: FaultEnvironment,
     /// What `${target.url}` stands for.
     urls: BTreeMap<TargetId, String>,
+    /// What callers of proxies must trust who come with TLS; none where no proxy has an authority of its own.
+    trusted: Option<Trusted>,
     /// One line for each thing that was looked at.
     pub(super) checks: Vec<String>,
     /// One line for each thing that nobody can know.
     pub(super) unknown: Vec<String>,
+    /// The fault proxies that somebody else runs.
+    pub(super) remote: Vec<RemoteTarget>,
     sandbox: Option<Sandbox>,
     proxy: Option<ProxyProcess>,
 }
@@ -117,6 +127,8 @@ pub(super) struct StageOptions<'a> {
     pub(super) gameday: &'a Path,
     /// The workspace's folder.
     pub(super) workspace: &'a Path,
+    /// The run's folder; none for a look, which starts no proxy.
+    pub(super) folder: Option<&'a Path>,
     /// Who assumes a role, as CloudTrail shows it.
     pub(super) session: &'a str,
     /// Where the proxy's socket goes, by name.
@@ -164,6 +176,7 @@ impl Stage {
                 },
                 account,
                 proxy: None,
+                proxies: permitted_proxies(environment),
                 targets: targets(plan),
                 shell,
                 is_embedded: sandbox.is_some(),
@@ -171,8 +184,10 @@ impl Stage {
                 commands: commands(environment, access, options),
             },
             urls: BTreeMap::new(),
+            trusted: None,
             checks: Vec::new(),
             unknown: Vec::new(),
+            remote: Vec::new(),
             sandbox,
             proxy: None,
         };
@@ -196,7 +211,21 @@ impl Stage {
         self.check_caller(plan).await?;
         self.check_functions(plan, environment).await?;
         self.checks.extend(check_resources(&self.faults.aws, plan, &environment.require_tags).await?);
+        self.look_at_remote_proxies(plan).await?;
         self.start_proxies(plan, options, started).await
+    }
+
+    async fn look_at_remote_proxies(&mut self, plan: &Plan) -> Result<(), StageError> {
+        let found = remote_proxy::look(plan, &self.faults).await?;
+        self.checks.extend(found.checks);
+        self.unknown.extend(found.unknown);
+        self.remote = found.targets;
+        for (target, spec) in &plan.targets {
+            if let TargetPlan::RemoteProxy { url: Some(url), .. } = spec {
+                self.urls.insert(target.clone(), url.trim_end_matches('/').to_owned());
+            }
+        }
+        Ok(())
     }
 
     async fn check_caller(&mut self, plan: &Plan) -> Result<(), StageError> {
@@ -267,7 +296,7 @@ impl Stage {
             .iter()
             .filter_map(|(target, spec)| match spec {
                 TargetPlan::Proxy(spec) => Some((target, spec)),
-                TargetPlan::Lambda { .. } | TargetPlan::Resource(_) => None,
+                TargetPlan::RemoteProxy { .. } | TargetPlan::Lambda { .. } | TargetPlan::Resource(_) => None,
             })
             .collect();
         if proxies.is_empty() {
@@ -283,19 +312,46 @@ impl Stage {
         let client = process.client();
         self.proxy = Some(process);
         self.faults.proxy = Some(client.clone().with_failpoints(options.failpoints.clone()));
+        let mut trusted = Trusted::default();
         for (target, spec) in proxies {
             let fail = |source| StageError::ProxyTarget { target: target.clone(), source };
-            client.create_proxy(&proxy_name(target), spec).await.map_err(fail)?;
+            let tls = spec.tls.clone().map(|tls| tls.in_folder(options.workspace));
+            let spec = ProxySpec { tls, ..spec.clone() };
+            client.create_proxy(&proxy_name(target), &spec).await.map_err(fail)?;
             self.checks.push(format!("the fault proxy serves {target} on {}", spec.listen));
-            self.urls.insert(target.clone(), format!("http://{}", spec.listen));
+            self.urls.insert(target.clone(), spec.url());
+            trusted.add(target, client.authority(&proxy_name(target)).await.map_err(fail)?);
+        }
+        if let Some(folder) = options.folder.filter(|_| !trusted.authorities.is_empty()) {
+            trusted.write(folder)?;
+            let (targets, path) = (trusted.targets.join(", "), trusted.path.display());
+            self.checks.push(format!("callers of {targets} must trust the authorities in {path}"));
+            self.trusted = Some(trusted);
         }
         Ok(())
     }
 
-    /// What a dotted placeholder such as `checkout-fn.url` stands for.
+    /// What loads and probes of our own trust beside the system's authorities, as PEM.
+    pub(super) fn authorities(&self) -> Vec<String> {
+        let own = self.trusted.iter().flat_map(|trusted| &trusted.authorities);
+        own.chain(self.remote.iter().filter_map(|remote| remote.authority.as_ref())).cloned().collect()
+    }
+
+    /// Fills in what only the stage knows of the changes that lead functions through the proxy.
+    pub(super) fn fill_routes(&self, routes: &mut [ChangePlan]) -> Result<(), StageError> {
+        let variables = routes.iter_mut().filter_map(|route| route.spec.lambda_environment.as_mut());
+        for value in variables.flat_map(|variables| variables.set.values_mut()) {
+            *value = self.fill(value)?;
+        }
+        Ok(())
+    }
+
+    /// What a dotted placeholder such as `checkout-fn.url` or `card-provider.ca` stands for.
     pub(super) fn resolve(&self, name: &str) -> Option<String> {
-        let target = name.strip_suffix(".url")?;
-        self.urls.get(target).cloned()
+        if name.ends_with(".ca") {
+            return self.trusted.as_ref().map(|trusted| trusted.path.display().to_string());
+        }
+        self.urls.get(name.strip_suffix(".url")?).cloned()
     }
 
     /// A text with every `${target.url}` filled in.
@@ -326,6 +382,37 @@ impl Stage {
     }
 }
 
+/// The authorities of the run's proxies, in one file: a variable of a caller can name no more.
+#[derive(Debug, Default)]
+struct Trusted {
+    /// The file in the run's folder.
+    path: PathBuf,
+    /// Each as PEM.
+    authorities: Vec<String>,
+    /// Whose authorities they are.
+    targets: Vec<String>,
+}
+
+impl Trusted {
+    fn add(&mut self, target: &TargetId, authority: Option<String>) {
+        if let Some(authority) = authority {
+            self.authorities.push(authority);
+            self.targets.push(target.to_string());
+        }
+    }
+
+    /// Writes them down where callers may read them. Their keys are in the proxy process alone.
+    fn write(&mut self, folder: &Path) -> Result<(), FileError> {
+        let path = folder.join(AUTHORITIES_FILE);
+        let path = std::path::absolute(&path).map_err(FileError::on("find", &path))?;
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(FileError::on("create", parent))?;
+        std::fs::write(&path, self.authorities.concat()).map_err(FileError::on("write", &path))?;
+        self.path = path;
+        Ok(())
+    }
+}
+
 /// Where `exec` faults run their commands; `access` is how they reach the environment.
 fn commands(environment: &Environment, access: BTreeMap<String, String>, options: &StageOptions<'_>) -> CommandPlace {
     let of_environment = environment.clone();
@@ -337,6 +424,12 @@ fn commands(environment: &Environment, access: BTreeMap<String, String>, options
         permits: Permits::new(move |_, program| of_environment.permits_program(program)),
         failpoints: options.failpoints.clone(),
     }
+}
+
+/// Which remote fault proxies may be driven.
+fn permitted_proxies(environment: &Environment) -> Permits {
+    let permitted: Vec<String> = environment.proxies.iter().map(ToString::to_string).collect();
+    Permits::new(move |_, admin| permitted.iter().any(|permitted| permitted == admin))
 }
 
 /// A proxy has its target's name.
@@ -353,6 +446,7 @@ pub(super) fn targets(plan: &Plan) -> BTreeMap<TargetId, FaultTarget> {
             }
             TargetPlan::Resource(resource) => FaultTarget::Resource(resource.clone()),
             TargetPlan::Proxy(_) => FaultTarget::Proxy(proxy_name(target)),
+            TargetPlan::RemoteProxy { at, .. } => FaultTarget::RemoteProxy { name: proxy_name(target), at: at.clone() },
         };
         (target.clone(), fault_target)
     };

@@ -72,23 +72,25 @@ pub fn check(
 ) -> Result<Checked, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let Some(tree) = Tree::parse(source, &mut problems) else { return Err(problems) };
-    let environments = match environment {
-        Some(environment) => vec![Some(environment.to_owned())],
-        None => environments(&tree, workspace),
+    let all = match environment {
+        Some(environment) => {
+            vec![Values { environment: Some(environment.to_owned()), shared_by: vec![environment.to_owned()] }]
+        }
+        None => values(&tree, workspace),
     };
     let mut first = None;
     let mut found = Vec::new();
     let mut tree = Some(tree);
-    let last = environments.len() - 1;
-    for (index, environment) in environments.into_iter().enumerate() {
+    let last = all.len() - 1;
+    for (index, values) in all.into_iter().enumerate() {
         // Most files have no variables and are read once: the tree is copied only where it is needed again.
         let copy = if index == last { tree.take() } else { tree.clone() };
         let Some(copy) = copy else { break };
-        let (read, told) = check_environment(copy, workspace, environment.as_deref());
+        let (read, told) = check_values(copy, workspace, &values);
         if first.is_none() {
-            first = read.map(|(scenario, expectations)| (scenario, expectations, environment.clone()));
+            first = read.map(|(scenario, expectations)| (scenario, expectations, values.environment.clone()));
         }
-        found.push((environment, told));
+        found.push((values.environment, told));
     }
     problems.extend(merge(found));
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
@@ -129,36 +131,71 @@ pub(super) fn is_of_workspace(program: &str) -> bool {
     program.contains('/') && !program.starts_with('/')
 }
 
-/// The environments whose values may differ, of those that the scenario allows.
-fn environments(tree: &Tree, workspace: &Workspace) -> Vec<Option<String>> {
+/// The values with which a scenario is read.
+pub(super) struct Values {
+    /// The environment whose values they are; none where there is none.
+    pub(super) environment: Option<String>,
+    /// The environments for which the file is known to be meant with them: the one that was asked for, or those that it allows.
+    pub(super) shared_by: Vec<String>,
+}
+
+/// The values that may differ, of the environments that the scenario allows.
+fn values(tree: &Tree, workspace: &Workspace) -> Vec<Values> {
     let rules = tree.entry(tree.root(), "environments");
     let allow = rules.and_then(|rules| tree.entry(rules, "allow"));
     let allowed = allow.map(|allow| tree.children(allow)).unwrap_or_default();
-    let mut names: Vec<String> =
+    let allowed: Vec<String> =
         allowed.iter().filter_map(|id| tree.scalar(*id)).map(|(_, text)| text.to_owned()).collect();
+    let mut names = allowed.clone();
     if names.is_empty() {
         names = workspace.environments.keys().cloned().collect();
         // The default environment comes first: its values are shown where any would do.
         names.sort_by_key(|name| name != "sandbox");
     }
     let distinct = vars::distinct_environments(tree, names);
-    if distinct.is_empty() { vec![None] } else { distinct.into_iter().map(Some).collect() }
+    if distinct.is_empty() {
+        return vec![Values { environment: None, shared_by: Vec::new() }];
+    }
+    let of = |name: String| {
+        let shares = |other: &&String| vars::are_the_same(tree, &name, other);
+        let shared_by = match allowed.is_empty() {
+            true => vec![name.clone()],
+            false => allowed.iter().filter(shares).cloned().collect(),
+        };
+        Values { environment: Some(name), shared_by }
+    };
+    distinct.into_iter().map(of).collect()
 }
 
 type Read = (Scenario, Expectations);
 
-fn check_environment(
-    mut tree: Tree,
-    workspace: &Workspace,
-    environment: Option<&str>,
-) -> (Option<Read>, Vec<Diagnostic>) {
-    let (unfilled, mut problems): (Vec<_>, Vec<_>) = vars::substitute(&mut tree, environment).into_iter().unzip();
+fn check_values(mut tree: Tree, workspace: &Workspace, values: &Values) -> (Option<Read>, Vec<Diagnostic>) {
+    let (unfilled, mut problems): (Vec<_>, Vec<_>) =
+        vars::substitute(&mut tree, values.environment.as_deref()).into_iter().unzip();
     let (scenario, document, found) = decode(tree, &unfilled);
     problems.extend(found);
-    let Some(scenario) = scenario else { return (None, problems) };
-    let (expectations, found) = check_all(&scenario, &document, workspace, environment);
+    let Some(mut scenario) = scenario else { return (None, problems) };
+    fill_urls(&mut scenario);
+    let (expectations, found) = check_all(&scenario, &document, workspace, values);
     problems.extend(found);
     (Some((scenario, expectations)), problems)
+}
+
+/// Puts the URLs of targets that the file says into the faults that lead functions there.
+fn fill_urls(scenario: &mut Scenario) {
+    let Scenario { faults, targets, .. } = scenario;
+    let endpoints = |fault: &mut FaultSpec| {
+        let of_endpoint = fault.lambda_endpoint.as_mut().map(|fault| &mut fault.url);
+        let of_proxy = fault.lambda_proxy.as_mut().map(|fault| &mut fault.url);
+        for url in of_endpoint.into_iter().chain(of_proxy) {
+            for (name, target) in &*targets {
+                if let Some(known) = target.url() {
+                    *url = url.replace(&format!("${{{name}.url}}"), &known);
+                }
+            }
+        }
+    };
+    faults.values_mut().for_each(endpoints);
 }
 
 /// Reads the types. The lists that may be long are read entry by entry, the innermost first.

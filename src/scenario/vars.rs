@@ -51,14 +51,24 @@ pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
 /// The environments among `names` that can differ: those for which some variable has a value of its own, and one that
 /// stands for all others.
 pub(super) fn distinct_environments(tree: &Tree, names: Vec<String>) -> Vec<String> {
-    let Some(vars) = tree.entry(tree.root(), "vars") else { return names.into_iter().take(1).collect() };
-    let named: BTreeSet<&str> =
-        tree.children(vars).iter().flat_map(|var| tree.children(*var)).filter_map(|value| tree.key(*value)).collect();
+    let named = named(tree);
     let mut seen_default = false;
     names
         .into_iter()
         .filter(|name| named.contains(name.as_str()) || !std::mem::replace(&mut seen_default, true))
         .collect()
+}
+
+/// Whether no variable can tell two environments apart.
+pub(super) fn are_the_same(tree: &Tree, one: &str, other: &str) -> bool {
+    let named = named(tree);
+    one == other || (!named.contains(one) && !named.contains(other))
+}
+
+/// The environments for which some variable has a value of its own.
+fn named(tree: &Tree) -> BTreeSet<&str> {
+    let vars = tree.entry(tree.root(), "vars").map(|vars| tree.children(vars)).unwrap_or_default();
+    vars.iter().flat_map(|var| tree.children(*var)).filter_map(|value| tree.key(*value)).collect()
 }
 
 /// Puts the values of `environment` in the place of every variable. What could not be filled in is told with its value.

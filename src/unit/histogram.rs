@@ -42,10 +42,21 @@ impl Default for Histogram {
 }
 
 impl Histogram {
+    /// An empty one of the same bounds that takes memory as it is filled: 16 KiB for what lies close together, where one
+    /// by default takes 147 KiB from the start.
+    #[must_use]
+    pub fn growing() -> Self {
+        Self(hdrhistogram::Histogram::new(SIGNIFICANT_DIGITS).expect("invariant: the digits are valid"))
+    }
+
     /// Adds one latency; one over 120 s counts as 120 s.
     pub fn record(&mut self, latency: Duration) {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.0.saturating_record(micros.clamp(1, LATENCY_MICROS_MAX));
+        self.add(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), 1);
+    }
+
+    fn add(&mut self, micros: u64, count: u64) {
+        let micros = micros.clamp(1, LATENCY_MICROS_MAX);
+        self.0.record_n(micros, count).expect("invariant: what is clamped is within the bounds");
     }
 
     /// Its buckets that hold anything: a second of a long run is kept this way, in a few hundred bytes.
@@ -60,7 +71,7 @@ impl Histogram {
     /// Adds every value of `other`, bucket by bucket.
     pub fn merge_sparse(&mut self, other: &SparseHistogram) {
         for (micros, count) in &other.0 {
-            self.0.saturating_record_n(*micros, *count);
+            self.add(*micros, *count);
         }
     }
 
@@ -69,10 +80,26 @@ impl Histogram {
         self.0.add(&other.0).expect("invariant: all histograms have the same bounds");
     }
 
+    /// What came in since `before`, an earlier state of it; all that it holds where `before` is none.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut more = self.clone();
+        match more.0.subtract(&before.0) {
+            Ok(()) => more,
+            Err(_) => self.clone(),
+        }
+    }
+
     /// How many values it holds.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len()
+    }
+
+    /// How many of its values are at most `latency`, as exact as the values are.
+    #[must_use]
+    pub fn count_up_to(&self, latency: Duration) -> u64 {
+        self.0.count_between(0, u64::try_from(latency.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// The latency at or below which the share `quantile` (0 to 1) of the values lies; none when it is empty.
@@ -169,6 +196,44 @@ mod tests {
             parts[0].merge_sparse(&decoded.to_sparse());
             prop_assert!(parts[0] == whole);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn one_that_grows_holds_the_same_and_tells_what_is_new(
+            before in prop::collection::vec(1_u64..200_000_000, 0..100),
+            after in prop::collection::vec(1_u64..200_000_000, 1..100),
+        ) {
+            let mut histogram = Histogram::growing();
+            let mut whole = Histogram::default();
+            for micros in &before {
+                histogram.record(Duration::from_micros(*micros));
+                whole.record(Duration::from_micros(*micros));
+            }
+            let earlier = Histogram::decode(&histogram.encode()).expect("what was encoded decodes");
+            let mut new = Histogram::default();
+            for micros in &after {
+                histogram.record(Duration::from_micros(*micros));
+                whole.record(Duration::from_micros(*micros));
+                new.record(Duration::from_micros(*micros));
+            }
+            let now = Histogram::decode(&histogram.encode()).expect("what was encoded decodes");
+            prop_assert!(now == whole);
+            prop_assert_eq!(now.since(&earlier).to_sparse(), new.to_sparse());
+            prop_assert_eq!(earlier.since(&now).to_sparse(), earlier.to_sparse());
+            let most = u64::try_from(after.len() + before.len()).expect("a few");
+            prop_assert_eq!(histogram.count_up_to(Duration::from_secs(3_600)), most);
+        }
+    }
+
+    #[test]
+    fn values_up_to_a_latency_are_counted() {
+        let mut histogram = Histogram::growing();
+        for millis in [1, 10, 10, 250, 500_000] {
+            histogram.record(Duration::from_millis(millis));
+        }
+        let up_to = |millis| histogram.count_up_to(Duration::from_millis(millis));
+        assert_eq!((up_to(0), up_to(1), up_to(10), up_to(249), up_to(251), up_to(120_000)), (0, 1, 3, 3, 4, 5));
     }
 
     #[test]

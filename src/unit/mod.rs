@@ -28,7 +28,7 @@ pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub use date::Date;
-pub use digest::sha256_hex;
+pub use digest::{hex, sha256_hex};
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use error_chain::error_chain;
 pub use failpoint::Failpoints;

@@ -41,6 +41,9 @@ pub enum NotResigned {
     /// The signature covers the body, and the head does not say its digest.
     #[error("the digest of the request's body is needed to sign it")]
     BodyNeeded,
+    /// Its digest is needed, and so much is not kept for it.
+    #[error("the request's body is too long to be kept until its digest is known")]
+    BodyTooLong,
     /// The head is not one that was signed.
     #[error("the request can not be signed anew: {0}")]
     Malformed(String),

@@ -114,7 +114,8 @@ impl Story {
             .event(applied * 1_000, EventKind::FaultApplied { identity: identity.clone() });
         match effective {
             None => story,
-            Some(at) => story.event(at * 1_000, EventKind::FaultEffective { identity, evidence: "z".to_owned() }),
+            Some(at) => story
+                .event(at * 1_000, EventKind::FaultEffective { identity, evidence: "z".to_owned(), first_ms: None }),
         }
     }
 

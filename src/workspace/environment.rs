@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::role::{self, AssumedRole};
 use super::safety::{self, Deadman, DeadmanSwitch};
 use super::{ProgramPattern, Window};
+use crate::proxy::AdminUrl;
 use crate::sandbox::{AlarmSpec, FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::{PersonId, Rate};
 
@@ -65,6 +66,10 @@ pub struct EnvironmentSpec {
     /// A lone `"*"` permits any. Default none: a scenario alone must not decide what runs on this machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<ProgramPattern>,
+    /// The admin APIs of fault proxies that runs may drive, besides those on this machine: `http://10.0.1.7:8474`. Default none:
+    /// a scenario alone must not decide who is sent a token.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<AdminUrl>,
     /// How many control calls a run sends at most, from 1/s to 1000/s; what undoes goes past it. Default 5/s in an account,
     /// and as many as there are on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +169,8 @@ pub struct Environment {
     pub window: Option<Window>,
     /// The programs that `exec` faults may run.
     pub exec: Vec<ProgramPattern>,
+    /// The admin APIs of fault proxies that runs may drive, besides those on this machine.
+    pub proxies: Vec<AdminUrl>,
     /// How many control calls a run sends at most; none is no limit.
     pub rate: Option<Rate>,
     /// How faults are undone in AWS itself when nobody of ours is left; none where they are not.
@@ -177,6 +184,12 @@ impl Environment {
     #[must_use]
     pub fn permits_program(&self, program: &str) -> bool {
         self.exec.iter().any(|pattern| pattern.matches(program))
+    }
+
+    /// Whether runs may drive the fault proxies behind an admin API. Those on this machine are their user's own.
+    #[must_use]
+    pub fn permits_proxy(&self, admin: &AdminUrl) -> bool {
+        admin.is_loopback() || self.proxies.contains(admin)
     }
 
     /// Where its functions run.
@@ -241,6 +254,7 @@ impl EnvironmentSpec {
                 approvals: self.approvals.clone(),
                 window: self.window.clone(),
                 exec: self.exec.clone(),
+                proxies: self.proxies.clone(),
                 rate: self.rate.or_else(|| is_account.then(rate_default)),
                 deadman,
                 lock,

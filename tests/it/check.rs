@@ -115,6 +115,18 @@ fn an_environment_that_a_scenario_does_not_allow_is_told() {
 }
 
 #[test]
+fn what_functions_in_an_account_can_not_reach_is_told_of_an_account_alone() {
+    let folder = Path::new(FIXTURES).join("bad");
+    let told = |arguments: &[&str]| {
+        let output = gameday(&folder, &[arguments, &["loopback-in-account.yaml"]].concat());
+        (output.status.code(), text(&output.stderr).matches("error[loopback-in-account]").count())
+    };
+    assert_eq!(told(&["check", "--env", "sandbox"]), (Some(0), 0));
+    assert_eq!(told(&["check", "--env", "staging"]), (Some(2), 5));
+    assert_eq!(told(&["plan", "--env", "staging"]), (Some(2), 5));
+}
+
+#[test]
 fn a_file_of_ten_megabytes_is_refused_by_its_size() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("large.yaml"), vec![b'#'; 10 * 1024 * 1024]).unwrap();

@@ -10,7 +10,7 @@ use gameday::aws::{Aws, Connection, ParameterKind};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
     AwsResource, Calls, CommandPlace, Cover, FaultEnvironment, FaultError, FaultKind, FaultSpec, FaultTarget, Occasion,
-    Reverted, Switch, Undo,
+    Permits, Reverted, Switch, Undo,
 };
 use gameday::unit::{Clock, Secret, TargetId};
 use serde_json::{Value, json};
@@ -175,6 +175,7 @@ pub(crate) fn environment(aws: &Aws, on: &FaultTarget) -> FaultEnvironment {
         account: None,
         aws: aws.clone(),
         proxy: None,
+        proxies: Permits::default(),
         targets: [(target, on.clone())].into(),
         shell: String::new(),
         is_embedded: false,
@@ -229,7 +230,7 @@ pub(crate) async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
             let parameter = aws.ssm.parameter(name).await.expect("an answer").expect("a parameter");
             json!([parameter.value.reveal(), parameter.kind.as_str()])
         }
-        FaultTarget::Proxy(_) | FaultTarget::Resource(AwsResource::Other(_)) => {
+        FaultTarget::Proxy(_) | FaultTarget::RemoteProxy { .. } | FaultTarget::Resource(AwsResource::Other(_)) => {
             panic!("no fault of this test: {target:?}")
         }
     }

@@ -44,6 +44,7 @@ pub(crate) const EFFECTS: &[(&str, &str, &str)] = &[
     ("proxy_limit_data", "the answer breaks off at the byte", PROXIED),
     ("proxy_http_error", "callers get the status", RULES),
     ("proxy_aws_error", "boto3 raises the modelled exception", SDK_ERRORS),
+    ("proxy_tls", "callers refuse the certificate", CERTIFICATES),
     ("proxy_truncate", "the answer ends early", RULES),
     ("proxy_slow_body", "the answer comes in pieces", RULES),
     ("proxy_corrupt", "the body is another one", RULES),
@@ -52,6 +53,9 @@ pub(crate) const EFFECTS: &[(&str, &str, &str)] = &[
 
 /// The test that injects each into a proxy process and undoes it.
 const PROXIED: &str = "every_fault_of_the_proxy_is_seen_by_its_clients_and_is_gone_after_its_undo";
+
+/// The test with bad certificates.
+const CERTIFICATES: &str = "a_bad_certificate_is_seen_by_callers_and_is_gone_after_the_undo_of_its_fault";
 
 /// The tests of faults on single requests.
 const RULES: &str = "every_fault_on_single_requests_is_seen_by_callers_and_undone";

@@ -20,7 +20,7 @@ notes in `tests/it/faults_page.rs`. -->
 One contract holds for every fault, whoever plays AWS: a look changes nothing; the change is seen, and a second injection changes
 nothing more; the undo brings back what was before, also from the undo's file alone and also twice; what somebody else wrote is
 left alone and told; a call that the fault does not name is not made (`tests/it/contract.rs`; of experiments and of the proxy
-`tests/it/fis.rs`, `tests/it/proxy.rs` and `tests/it/proxy_rules.rs`, and of programs `tests/it/exec.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
+`tests/it/fis.rs`, `tests/it/proxy.rs`, `tests/it/proxy_rules.rs` and `tests/it/proxy_tls.rs`, and of programs `tests/it/exec.rs`). *Sandbox* is gameday's own, *MiniStack* 1.5.33 and *moto* 5.2.5 were written by
 others. *Effect* is what callers and queues of real processes see while the fault is in (`tests/it/effect.rs`); of the two
 denials it was seen on MiniStack, which evaluates policies. Nothing here was compared with AWS itself.
 
@@ -59,6 +59,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("proxy_limit_data", "nothing: the proxy and its sockets are real"),
     ("proxy_http_error", "nothing: the proxy and its sockets are real"),
     ("proxy_aws_error", "details of an error that its service alone knows: reasons, and times to wait"),
+    ("proxy_tls", "which authorities a client of yours trusts, and how long it keeps connections"),
     ("proxy_truncate", "nothing: the proxy and its sockets are real"),
     ("proxy_slow_body", "nothing: the proxy and its sockets are real"),
     ("proxy_corrupt", "nothing: the proxy and its sockets are real"),
@@ -82,6 +83,7 @@ const ELSEWHERE: &[(&str, [&str; 3])] = &[
     ("proxy_limit_data", ["the proxy itself", "–", "–"]),
     ("proxy_http_error", ["the proxy itself", "–", "–"]),
     ("proxy_aws_error", ["the proxy itself", "–", "–"]),
+    ("proxy_tls", ["the proxy itself", "–", "–"]),
     ("proxy_truncate", ["the proxy itself", "–", "–"]),
     ("proxy_slow_body", ["the proxy itself", "–", "–"]),
     ("proxy_corrupt", ["the proxy itself", "–", "–"]),

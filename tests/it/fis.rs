@@ -7,7 +7,8 @@ use aws_sdk_fis::types::{SafetyLeverStatusInput, UpdateSafetyLeverStateInput};
 use gameday::aws::{ActionsMode, Aws, Connection, ExperimentStatus, NewTemplate};
 use gameday::event::{Armed, EventLog, FaultIdentity};
 use gameday::fault::{
-    CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultTarget, FisExperiment, Occasion, Reverted, Undo,
+    CommandPlace, FaultEnvironment, FaultError, FaultKind, FaultTarget, FisExperiment, Occasion, Permits, Reverted,
+    Undo,
 };
 use gameday::sandbox::Sandbox;
 use gameday::unit::Clock;
@@ -29,6 +30,7 @@ async fn environment(endpoint: &str, token: &str, alias: Option<&str>) -> FaultE
         account: None,
         aws: Aws::connect(&Connection::Endpoint(endpoint.to_owned())).await,
         proxy: None,
+        proxies: Permits::default(),
         targets: BTreeMap::from([("checkout".parse().expect("a name"), target)]),
         shell: String::new(),
         is_embedded: false,

@@ -88,6 +88,57 @@ async fn a_toxic_is_dropped_at_the_end_of_its_time_to_live_unless_it_is_renewed(
 }
 
 #[tokio::test]
+async fn a_rule_and_a_proxy_out_of_reach_end_by_themselves_unless_they_are_put_off() {
+    let mut command = Command::new(gameday());
+    command.args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m"]);
+    let (mut process, mut told, admin) = start(command).await;
+    let api = Api { admin };
+    let body = json!({"name": "p", "upstream": http_server().await, "protocol": "http"});
+    let (_, made) = api.ask("POST", "/proxies", Some(body)).await;
+    let listen: SocketAddr = made["listen"].as_str().expect("an address").parse().expect("an address");
+    let rule = |name: &str, ttl_ms: u64| json!({"name": name, "action": {"truncate": {"bytes": 9}}, "ttl_ms": ttl_ms});
+    assert_eq!(api.ask("POST", "/proxies/p/rules", Some(rule("long", 60_000))).await.0, 201);
+    assert_eq!(api.ask("POST", "/proxies/p/rules", Some(rule("short", 200))).await.0, 201);
+    until("it is dropped", async || api.ask("GET", "/proxies/p/rules/short", None).await.0 == 404).await;
+    let (status, view) = api.ask("GET", "/proxies/p/rules/long", None).await;
+    assert_eq!((status, &view["rule"]["ttl_ms"]), (200, &json!(60_000)));
+    for _ in 0..3 {
+        assert_eq!(api.ask("PATCH", "/proxies/p/rules/long", Some(json!({"ttl_ms": 60_000}))).await.0, 200);
+    }
+    assert_eq!(api.ask("PATCH", "/proxies/p/rules/long", Some(json!({"ttl_ms": 100}))).await.0, 200);
+    until("it is dropped", async || api.ask("GET", "/proxies/p/rules/long", None).await.0 == 404).await;
+
+    for out in [json!({"enabled": false, "ttl_ms": 60_000}), json!({"refuse": true, "ttl_ms": 60_000})] {
+        assert_eq!(api.ask("PATCH", "/proxies/p", Some(out.clone())).await.0, 200, "{out}");
+        let refused = tokio::net::TcpStream::connect(listen).await.expect_err("it is out of reach");
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(api.ask("PATCH", "/proxies/p", Some(json!({"ttl_ms": 50}))).await.0, 200);
+        until("it can be reached again", async || tokio::net::TcpStream::connect(listen).await.is_ok()).await;
+        exchange(&mut connect(listen).await).await.expect("an exchange");
+    }
+    let (status, answer) = api.ask("PATCH", "/proxies/p", Some(json!({"ttl_ms": 1_000}))).await;
+    assert_eq!(status, 409, "what can be reached can not be kept out of reach by who comes late: {answer}");
+    let (status, answer) = api.ask("PATCH", "/proxies/p", Some(json!({"enabled": true, "ttl_ms": 1_000}))).await;
+    assert_eq!(status, 400, "{answer}");
+    // What stays so until somebody says otherwise is not made to end by itself.
+    assert_eq!(api.ask("PATCH", "/proxies/p", Some(json!({"enabled": false}))).await.0, 200);
+    assert_eq!(api.ask("PATCH", "/proxies/p", Some(json!({"ttl_ms": 1}))).await.0, 409);
+    assert_eq!(api.ask("POST", "/reset", None).await.0, 204);
+    assert_eq!(api.ask("POST", "/proxies/p/rules", Some(rule("never", 0))).await.0, 400);
+
+    let mut kinds = Vec::new();
+    while kinds.last().is_none_or(|kind| kind != "reset") {
+        let event: Value = serde_json::from_str(&line_with(&mut told, "\"event\"").await).expect("JSON");
+        kinds.push(event["event"].as_str().expect("a text").to_owned());
+    }
+    let out = ["proxy_changed", "proxy_reopened"];
+    let rules = ["proxy_created", "rule_added", "rule_added", "rule_expired", "rule_expired"];
+    let expected = [&rules[..], &out, &out, &["proxy_changed", "reset"]].concat();
+    assert_eq!(kinds, expected, "to put something off is no change");
+    end(&mut process, Signal::TERM).await;
+}
+
+#[tokio::test]
 async fn where_there_is_a_token_nobody_gets_anything_without_it() {
     let mut command = Command::new(gameday());
     command
@@ -130,11 +181,13 @@ async fn what_others_can_reach_needs_listen_any_and_the_admin_api_a_token_too() 
 }
 
 #[tokio::test]
-async fn metrics_tell_of_bytes_and_connections() {
+async fn metrics_tell_of_bytes_connections_and_added_delays() {
     let (mut process, admin) = start_on_tcp(&[]).await;
     let upstream = http_server().await;
     let (_, made) = Api { admin }.ask("POST", "/proxies", Some(json!({"name": "p", "upstream": upstream}))).await;
     let listen: SocketAddr = made["listen"].as_str().expect("an address").parse().expect("an address");
+    let toxic = json!({"name": "slow", "type": "latency", "attributes": {"latency": 11}});
+    assert_eq!(Api { admin }.ask("POST", "/proxies/p/toxics", Some(toxic)).await.0, 200);
     exchange(&mut connect(listen).await).await.expect("an exchange");
     let response = patiently("metrics", reqwest::get(format!("http://{admin}/metrics"))).await.expect("an answer");
     assert!(response.headers()["content-type"].to_str().expect("text").starts_with("text/plain; version=0.0.4"));
@@ -146,6 +199,11 @@ async fn metrics_tell_of_bytes_and_connections() {
         format!("toxiproxy_proxy_sent_bytes_total{{{labels},direction=\"upstream\"}} {request}"),
         format!("gameday_proxy_connections_total{{{labels}}} 1"),
         "# TYPE gameday_proxy_connections_open gauge".to_owned(),
+        "# TYPE gameday_proxy_added_delay_seconds histogram".to_owned(),
+        format!("gameday_proxy_toxic_hits_total{{{labels},toxic=\"slow\"}} 1"),
+        format!("gameday_proxy_added_delay_seconds_bucket{{{labels},toxic=\"slow\",le=\"0.01\"}} 0"),
+        format!("gameday_proxy_added_delay_seconds_bucket{{{labels},toxic=\"slow\",le=\"+Inf\"}} 1"),
+        format!("gameday_proxy_added_delay_seconds_count{{{labels},toxic=\"slow\"}} 1"),
     ] {
         assert!(text.lines().any(|given| given == line), "{line} is not in\n{text}");
     }
@@ -153,7 +211,7 @@ async fn metrics_tell_of_bytes_and_connections() {
 }
 
 /// A proxy process with its standard error, and where its admin API listens.
-async fn start(mut command: Command) -> (Child, Lines<BufReader<ChildStderr>>, SocketAddr) {
+pub(crate) async fn start(mut command: Command) -> (Child, Lines<BufReader<ChildStderr>>, SocketAddr) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("started");
     let stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
@@ -169,7 +227,7 @@ async fn start(mut command: Command) -> (Child, Lines<BufReader<ChildStderr>>, S
     (child, stderr, admin.await)
 }
 
-async fn line_with(lines: &mut Lines<BufReader<ChildStderr>>, part: &str) -> String {
+pub(crate) async fn line_with(lines: &mut Lines<BufReader<ChildStderr>>, part: &str) -> String {
     patiently(part, async {
         loop {
             let line = lines.next_line().await.expect("read").expect("a line");

@@ -325,3 +325,140 @@ async fn boto3_raises_what_the_services_model_and_tries_as_often_as_against_aws(
     assert!(output.status.success() && told.ends_with(" 0 mismatches\n"), "{told}{errors}");
     proxy.kill().await.expect("killed");
 }
+
+/// Asks a proxy that speaks CONNECT for a tunnel, and answers the first line of what it says.
+async fn ask_for_tunnel(stream: &mut TcpStream, place: &str) -> String {
+    let request = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(patiently("more of a head", stream.read_u8()).await.expect("more of a head"));
+    }
+    String::from_utf8(head).expect("text").lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_proxy_that_speaks_connect_leads_to_what_its_upstream_covers_and_rules_pick_by_place() {
+    let rig = Rig::start().await;
+    let place = server().await.to_string();
+    let port = place.rsplit_once(':').expect("a port").1;
+    let tunnels: ProxyName = "tunnels".parse().expect("a name");
+    let spec = json!({"listen": "127.0.0.1:0", "upstream": format!("*:{port}"), "protocol": "connect"});
+    let spec: ProxySpec = serde_json::from_value(spec).expect("a spec");
+    rig.client.create_proxy(&tunnels, &spec).await.expect("created");
+    let listen = rig.client.get_proxy(&tunnels).await.expect("asked").expect("there").listen.0;
+
+    let mut stream = connect(listen).await;
+    assert_eq!(ask_for_tunnel(&mut stream, &place).await, "HTTP/1.1 200 Connection Established");
+    for _ in 0..3 {
+        assert!(ask(&mut stream).await.expect("answered").ends_with(BODY), "the tunnel is open");
+    }
+    for (wanted, said) in [
+        ("127.0.0.1:1", "HTTP/1.1 403 Forbidden"),
+        ("*:1", "HTTP/1.1 400 Bad Request"),
+        ("no place", "HTTP/1.1 400 Bad Request"),
+        (format!("no-host.invalid:{port}").as_str(), "HTTP/1.1 502 Bad Gateway"),
+    ] {
+        assert_eq!(ask_for_tunnel(&mut connect(listen).await, wanted).await, said, "{wanted}");
+    }
+    let mut plain = connect(listen).await;
+    assert!(ask(&mut plain).await.expect("answered").starts_with("HTTP/1.1 405 Method Not Allowed"));
+
+    let rule = json!({"name": "busy", "match": {"method": "CONNECT", "host": "127.*"},
+                      "action": {"http_error": {"status": 503}}});
+    let rule: RuleSpec = serde_json::from_value(rule).expect("a rule");
+    rig.client.add_rule(&tunnels, &rule).await.expect("added");
+    assert_eq!(ask_for_tunnel(&mut connect(listen).await, &place).await, "HTTP/1.1 503 Service Unavailable");
+    assert!(ask(&mut stream).await.expect("answered").ends_with(BODY), "a tunnel that is open stays so");
+    for bad in [json!({"upstream": "*:1"}), json!({"upstream": "*:1", "protocol": "connect", "tls": {"upstream": {}}})]
+    {
+        let mut bad = bad;
+        bad["listen"] = json!("127.0.0.1:0");
+        let spec: ProxySpec = serde_json::from_value(bad).expect("a spec");
+        let error = rig.client.create_proxy(&"bad".parse().expect("a name"), &spec).await.expect_err("refused");
+        assert!(error.to_string().contains("400"), "{error}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_answers_for_a_dependency_that_is_down() {
+    let rig = Rig::start().await;
+    let down: ProxyName = "down".parse().expect("a name");
+    // The port was free a moment ago, and nobody listens there.
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let spec = json!({"listen": "127.0.0.1:0", "upstream": nobody, "protocol": "http"});
+    rig.client.create_proxy(&down, &serde_json::from_value(spec).expect("a spec")).await.expect("created");
+    let listen = rig.client.get_proxy(&down).await.expect("asked").expect("there").listen.0;
+    let reset = ask(&mut connect(listen).await).await.expect_err("a reset");
+    assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+
+    let rule = json!({"name": "busy", "action": {"http_error": {"status": 503, "body": "busy"}}});
+    let rule: RuleSpec = serde_json::from_value(rule).expect("a rule");
+    rig.client.add_rule(&down, &rule).await.expect("added");
+    let mut stream = connect(listen).await;
+    for _ in 0..3 {
+        assert!(ask(&mut stream).await.expect("answered").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_signed_request_reaches_the_upstream_signed_for_its_host_with_the_credentials_of_the_process() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("private/p.sock");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let upstream = listener.local_addr().expect("an address");
+    let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_gameday"))
+        .args(["proxy", "--detach", "--resign", "--time-limit", "2m", "--admin"])
+        .arg(format!("unix:{}", socket.display()))
+        .env("AWS_ACCESS_KEY_ID", "AKIAOFTHEPROXY")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env_remove("AWS_PROFILE")
+        .kill_on_drop(true)
+        .spawn()
+        .expect("started");
+    let client = AdminClient::unix(&socket);
+    patiently("the proxy answers", async {
+        while client.version().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let name: ProxyName = "p".parse().expect("a name");
+    let spec = json!({"listen": "127.0.0.1:0", "upstream": upstream, "protocol": "http", "resign": true});
+    client.create_proxy(&name, &serde_json::from_value(spec).expect("a spec")).await.expect("created");
+    let listen = client.get_proxy(&name).await.expect("asked").expect("there").listen;
+
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: {listen}\r\nAuthorization: AWS4-HMAC-SHA256 \
+         Credential=AKIAOFTHECALLER/20260310/eu-west-1/sqs/aws4_request, SignedHeaders=content-type;host;x-amz-date, \
+         Signature=00\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Date: 20260310T000000Z\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    let mut stream = connect(listen.0).await;
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let (mut asked, _) = patiently("a connection", listener.accept()).await.expect("a connection");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n{}") {
+        assert_ne!(patiently("a request", asked.read_buf(&mut heard)).await.expect("read"), 0);
+    }
+    let heard = String::from_utf8(heard).expect("text");
+    assert!(heard.contains(&format!("Host: {upstream}\r\n")), "{heard}");
+    assert!(heard.contains("Credential=AKIAOFTHEPROXY/"), "{heard}");
+    assert!(heard.contains("/eu-west-1/sqs/aws4_request"), "{heard}");
+    assert!(!heard.contains("AKIAOFTHECALLER") && !heard.contains("20260310T000000Z"), "{heard}");
+    let stats = client.stats().await.expect("stats");
+    assert_eq!(stats.proxies["p"].requests_resigned, 1);
+    client.shutdown().await.expect("asked");
+    assert!(patiently("the process ends", process.wait()).await.expect("a status").success());
+
+    let rig = Rig::start().await;
+    let spec = json!({"listen": "127.0.0.1:0", "upstream": upstream, "resign": true});
+    let error = rig
+        .client
+        .create_proxy(&"q".parse().expect("a name"), &serde_json::from_value(spec).expect("a spec"))
+        .await
+        .expect_err("it may not sign");
+    assert!(error.to_string().contains("--resign"), "{error}");
+    rig.stop().await;
+}

@@ -34,9 +34,12 @@ pub(crate) struct Exchange {
 /// The client that all users share: their cookies are their own, connections are reused by whoever comes next.
 ///
 /// It follows no redirects, so that an expected status is exact; asks for no compression; takes no proxy from the
-/// environment, since a load that went through one would measure it; and repeats no request.
-pub(crate) fn client() -> Result<Client, reqwest::Error> {
+/// environment, since a load that went through one would measure it; and repeats no request. `authorities` (PEM) are trusted
+/// beside the system's.
+pub(crate) fn client(authorities: &[String]) -> Result<Client, reqwest::Error> {
+    let authorities = authorities.iter().map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()));
     Client::builder()
+        .tls_certs_merge(authorities.collect::<Result<Vec<_>, _>>()?)
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())

@@ -110,7 +110,9 @@ fn looks(target: &TargetPlan) -> Option<(&'static [&'static str], &'static str)>
         TargetPlan::Resource(AwsResource::Table(_)) => (&["dynamodb:DescribeTable"], "dynamodb:ListTagsOfResource"),
         TargetPlan::Resource(AwsResource::Rule { .. }) => (&["events:DescribeRule"], "events:ListTagsForResource"),
         TargetPlan::Resource(AwsResource::Parameter(_)) => (&["ssm:GetParameter"], "ssm:ListTagsForResource"),
-        TargetPlan::Resource(AwsResource::Other(_)) | TargetPlan::Proxy(_) => return None,
+        TargetPlan::Resource(AwsResource::Other(_)) | TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => {
+            return None;
+        }
     })
 }
 

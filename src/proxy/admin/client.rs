@@ -1,9 +1,9 @@
 //! The controller's side of the admin API. Every call is a connection of its own and ends in a bounded time.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{AdminAddress, LeaseRequest};
-use crate::proxy::{ProxySpec, ProxyStanding, Stats, ToxicSpec};
+use super::{AdminAddress, AdminUrl, LeaseRequest, NoToken};
+use crate::proxy::tls::{Connector, HandshakeError, TlsError, UpstreamTls};
+use crate::proxy::{Protocol, ProxySpec, ProxyStanding, Stats, ToxicSpec};
 use crate::unit::{Failpoints, ProxyName, Secret, ToxicName, elapsed_ms, format_duration};
 
 /// How long a call may take, connecting included.
@@ -25,10 +26,29 @@ const CALL_WAIT: Duration = Duration::from_secs(5);
 /// The longest answer that is taken.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Where a client finds an admin API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminPlace {
+    /// On this machine, of a process that is known.
+    Address(AdminAddress),
+    /// Somewhere, of a process that somebody else runs.
+    Url(AdminUrl),
+}
+
+impl fmt::Display for AdminPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(formatter),
+            Self::Url(url) => url.fmt(formatter),
+        }
+    }
+}
+
 /// Why a call of the admin API failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Nobody listens there: the process has ended, and its toxics with it.
+    /// Nobody listens there: the process has ended, and its toxics with it. Never said of a URL, between which and the process
+    /// there may be more.
     #[error("no proxy process listens on `{address}`")]
     Gone {
         /// Where it was sought.
@@ -38,30 +58,45 @@ pub enum AdminError {
         source: io::Error,
     },
     /// It could not be reached, though it may be there.
-    #[error("cannot connect to the admin API on `{address}`")]
+    #[error("cannot connect to the admin API on `{place}`")]
     Connect {
         /// Where it was sought.
-        address: AdminAddress,
+        place: AdminPlace,
         /// What the system said.
         #[source]
         source: io::Error,
     },
+    /// It could be reached, and did not prove its name.
+    #[error("the TLS handshake with the admin API on `{place}` failed")]
+    Handshake {
+        /// Where it was sought.
+        place: AdminPlace,
+        /// Why.
+        #[source]
+        source: HandshakeError,
+    },
+    /// There is nothing by which an admin API could prove its name.
+    #[error("certificates cannot be checked")]
+    Authorities(#[from] TlsError),
+    /// The token is not where it should be.
+    #[error("calls of the fault proxy bear a token")]
+    NoToken(#[from] NoToken),
     /// The token can not be sent in a header.
     #[error("the token has characters that no header can carry")]
     Token,
     /// No answer came in time. Whether the call took effect is not known.
-    #[error("no answer to `{call}` from `{address}` within {}", format_duration(CALL_WAIT))]
+    #[error("no answer to `{call}` from `{place}` within {}", format_duration(CALL_WAIT))]
     Timeout {
         /// Who was asked.
-        address: AdminAddress,
+        place: AdminPlace,
         /// Method and path.
         call: String,
     },
     /// The connection broke. Whether the call took effect is not known.
-    #[error("the call `{call}` to `{address}` broke off")]
+    #[error("the call `{call}` to `{place}` broke off")]
     Broken {
         /// Who was asked.
-        address: AdminAddress,
+        place: AdminPlace,
         /// Method and path.
         call: String,
         /// What went wrong.
@@ -98,10 +133,40 @@ pub enum AdminError {
     },
 }
 
+impl AdminError {
+    /// Whether the same call may go through later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            // A lease that lapsed may be renewed.
+            Self::Refused { status, .. } => *status == 409 || *status == 429 || *status >= 500,
+            Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::Unreadable { .. }
+            | Self::Handshake { source: HandshakeError::Late(_), .. } => true,
+            Self::Gone { .. }
+            | Self::Handshake { .. }
+            | Self::Authorities(_)
+            | Self::NoToken(_)
+            | Self::Token
+            | Self::Answer { .. } => false,
+        }
+    }
+
+    /// Whether nothing was heard of the process, so that nobody knows what it is at.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. })
+    }
+}
+
 /// A client of one admin API.
 #[derive(Debug, Clone)]
 pub struct AdminClient {
-    address: AdminAddress,
+    place: AdminPlace,
+    /// Encrypts the calls; none sends them plain.
+    connector: Option<Connector>,
     token: Option<Secret>,
     failpoints: Failpoints,
 }
@@ -110,7 +175,20 @@ impl AdminClient {
     /// A client of the admin API at an address. Nothing is connected yet.
     #[must_use]
     pub fn new(address: AdminAddress) -> Self {
-        Self { address, token: None, failpoints: Failpoints::default() }
+        Self::at(AdminPlace::Address(address), None)
+    }
+
+    /// A client of the admin API at a URL. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// Of an `https` URL: the system's certificate authorities can not be read.
+    pub fn url(url: &AdminUrl) -> Result<Self, AdminError> {
+        let connector = url.is_https().then(|| Connector::new(&UpstreamTls::default())).transpose()?;
+        Ok(Self::at(AdminPlace::Url(url.clone()), connector))
+    }
+
+    fn at(place: AdminPlace, connector: Option<Connector>) -> Self {
+        Self { place, connector, token: None, failpoints: Failpoints::default() }
     }
 
     /// The same client, with a point at which a crash test can end the process before and after each call.
@@ -151,9 +229,8 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Refused`] with 409 if there is one of that name, 500 if it can not listen; see [`AdminError`].
     pub async fn create_proxy(&self, name: &ProxyName, spec: &ProxySpec) -> Result<(), AdminError> {
-        let body = json!({
-            "name": name, "listen": spec.listen, "upstream": spec.upstream, "protocol": spec.protocol,
-        });
+        let mut body = json!(spec);
+        body["name"] = json!(name);
         self.send(Method::POST, "/proxies", Some(body)).await.map(drop)
     }
 
@@ -172,9 +249,13 @@ impl AdminClient {
     pub async fn get_proxy(&self, name: &ProxyName) -> Result<Option<ProxySpec>, AdminError> {
         let path = format!("/proxies/{name}");
         let Some(view) = present(self.call::<Value>(Method::GET, &path, None).await)? else { return Ok(None) };
-        let spec = json!({
-            "listen": view.get("listen"), "upstream": view.get("upstream"), "protocol": view.get("protocol"),
-        });
+        // Toxiproxy has no protocols: all is bytes to it.
+        let mut spec = json!({"protocol": Protocol::Tcp});
+        for key in ["listen", "upstream", "protocol", "tls", "resign"] {
+            if let Some(value) = view.get(key) {
+                spec[key] = value.clone();
+            }
+        }
         serde_json::from_value(spec)
             .map(Some)
             .map_err(|source| AdminError::Answer { call: format!("GET {path}"), source })
@@ -231,7 +312,7 @@ impl AdminClient {
         present(self.send(Method::DELETE, &path, None).await.map(drop)).map(|done| done.is_some())
     }
 
-    /// Takes or renews the lease: unless it is renewed within `ttl`, the proxies drop every toxic. With a `time_limit` the
+    /// Takes or renews the lease: unless it is renewed within `ttl`, the proxies drop every fault. With a `time_limit` the
     /// process ends by itself that long from now. The longest of both is 7 days.
     ///
     /// # Errors
@@ -274,7 +355,7 @@ impl AdminClient {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, "localhost")
+            .header(header::HOST, self.host())
             .header(header::CONNECTION, "close")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
@@ -287,7 +368,7 @@ impl AdminClient {
         let exchanged = tokio::time::timeout(CALL_WAIT, self.exchange(request, &call)).await;
         self.failpoints.reach();
         let (status, answer) =
-            exchanged.map_err(|_| AdminError::Timeout { address: self.address.clone(), call: call.clone() })??;
+            exchanged.map_err(|_| AdminError::Timeout { place: self.place.clone(), call: call.clone() })??;
         if status.is_success() {
             return Ok(answer);
         }
@@ -297,24 +378,40 @@ impl AdminClient {
         Err(AdminError::Refused { call, status: status.as_u16(), reason })
     }
 
+    fn host(&self) -> String {
+        match &self.place {
+            AdminPlace::Address(_) => "localhost".to_owned(),
+            AdminPlace::Url(url) => url.authority(),
+        }
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>, call: &str) -> Result<(StatusCode, Bytes), AdminError> {
-        match &self.address {
-            AdminAddress::Unix(path) => {
+        match &self.place {
+            AdminPlace::Address(AdminAddress::Unix(path)) => {
                 let stream = UnixStream::connect(path).await.map_err(|source| self.connect_error(source))?;
                 self.exchange_over(stream, request, call).await
             }
-            AdminAddress::Tcp(address) => {
+            AdminPlace::Address(AdminAddress::Tcp(address)) => {
                 let stream = TcpStream::connect(address).await.map_err(|source| self.connect_error(source))?;
+                self.exchange_over(stream, request, call).await
+            }
+            AdminPlace::Url(url) => {
+                let stream = TcpStream::connect((url.host(), url.port())).await;
+                let stream = stream.map_err(|source| self.connect_error(source))?;
+                let Some(connector) = &self.connector else { return self.exchange_over(stream, request, call).await };
+                let fail = |source| AdminError::Handshake { place: self.place.clone(), source };
+                let stream = connector.connect(stream, url.host()).await.map_err(fail)?;
                 self.exchange_over(stream, request, call).await
             }
         }
     }
 
     fn connect_error(&self, source: io::Error) -> AdminError {
-        let address = self.address.clone();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AdminError::Gone { address, source },
-            _ => AdminError::Connect { address, source },
+        match (&self.place, source.kind()) {
+            (AdminPlace::Address(address), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                AdminError::Gone { address: address.clone(), source }
+            }
+            (place, _) => AdminError::Connect { place: place.clone(), source },
         }
     }
 
@@ -327,7 +424,7 @@ impl AdminClient {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let broken = |source| AdminError::Broken { address: self.address.clone(), call: call.to_owned(), source };
+        let broken = |source| AdminError::Broken { place: self.place.clone(), call: call.to_owned(), source };
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let answer = async move {

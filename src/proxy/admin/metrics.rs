@@ -1,30 +1,50 @@
 //! `GET /metrics`: the counters in Prometheus' text format. Byte counts have Toxiproxy's names; the rest is ours.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use crate::proxy::counters::{ProxyStats, Stats};
+use crate::proxy::counters::{ProxyStats, Stats, TlsFaultStats};
+use crate::proxy::http::RuleStats;
 use crate::proxy::running::ProxyView;
 
 /// The format's media type.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A metric of a proxy: name, kind, help, and its samples with the labels that tell them apart.
+/// A metric of a proxy: name, kind, help, and its samples.
 struct Metric {
     name: &'static str,
     kind: &'static str,
     help: &'static str,
-    samples: fn(&ProxyStats) -> Vec<(String, u64)>,
+    samples: fn(&ProxyStats) -> Vec<Sample>,
 }
 
-fn one(value: u64) -> Vec<(String, u64)> {
-    vec![(String::new(), value)]
+/// A value with the labels that tell it from the others of its metric.
+struct Sample {
+    /// What follows the metric's name: a histogram has three kinds of them.
+    suffix: &'static str,
+    labels: String,
+    value: String,
 }
 
-fn by_direction(upstream: u64, downstream: u64) -> Vec<(String, u64)> {
-    vec![(",direction=\"upstream\"".to_owned(), upstream), (",direction=\"downstream\"".to_owned(), downstream)]
+impl Sample {
+    fn new(labels: impl Into<String>, value: u64) -> Self {
+        Self { suffix: "", labels: labels.into(), value: value.to_string() }
+    }
 }
 
-const METRICS: [Metric; 7] = [
+fn one(value: u64) -> Vec<Sample> {
+    vec![Sample::new("", value)]
+}
+
+fn by_direction(upstream: u64, downstream: u64) -> Vec<Sample> {
+    vec![Sample::new(",direction=\"upstream\"", upstream), Sample::new(",direction=\"downstream\"", downstream)]
+}
+
+fn by_rule(stats: &ProxyStats, value: fn(&RuleStats) -> u64) -> Vec<Sample> {
+    stats.rules.iter().map(|(name, rule)| Sample::new(format!(",rule=\"{name}\""), value(rule))).collect()
+}
+
+const METRICS: [Metric; 13] = [
     Metric {
         name: "toxiproxy_proxy_received_bytes_total",
         kind: "counter",
@@ -62,12 +82,97 @@ const METRICS: [Metric; 7] = [
         samples: |stats| one(stats.upstream_connect_failures),
     },
     Metric {
+        name: "gameday_proxy_tls_handshake_failures_total",
+        kind: "counter",
+        help: "Handshakes that came to nothing, by a fault or not.",
+        samples: |stats| {
+            let side = |side: &str, count| Sample::new(format!(",side=\"{side}\""), count);
+            vec![side("client", stats.tls_client_failures), side("upstream", stats.tls_upstream_failures)]
+        },
+    },
+    Metric {
+        name: "gameday_proxy_tls_fault_hits_total",
+        kind: "counter",
+        help: "Handshakes that met the TLS fault that is present.",
+        samples: |stats| {
+            let sample = |tls: &TlsFaultStats| Sample::new(format!(",fault=\"{}\"", tls.fault), tls.hits);
+            stats.tls_fault.iter().map(sample).collect()
+        },
+    },
+    Metric {
+        name: "gameday_proxy_requests_total",
+        kind: "counter",
+        help: "HTTP/1 requests whose heads came in.",
+        samples: |stats| one(stats.requests),
+    },
+    Metric {
         name: "gameday_proxy_toxic_hits_total",
         kind: "counter",
         help: "What each toxic that is present has done.",
-        samples: |stats| stats.toxics.iter().map(|(name, toxic)| (format!(",toxic=\"{name}\""), toxic.hits)).collect(),
+        samples: |stats| {
+            stats.toxics.iter().map(|(name, toxic)| Sample::new(format!(",toxic=\"{name}\""), toxic.hits)).collect()
+        },
+    },
+    Metric {
+        name: "gameday_proxy_rule_matched_total",
+        kind: "counter",
+        help: "Requests that each rule that is present is about.",
+        samples: |stats| by_rule(stats, |rule| rule.matched),
+    },
+    Metric {
+        name: "gameday_proxy_rule_applied_total",
+        kind: "counter",
+        help: "Requests to which the action of each rule that is present was done.",
+        samples: |stats| by_rule(stats, |rule| rule.applied),
+    },
+    Metric {
+        name: "gameday_proxy_added_delay_seconds",
+        kind: "histogram",
+        help: "The delays that each toxic or rule that is present has added, as measured.",
+        samples: delays,
     },
 ];
+
+/// The bounds of the buckets of added delays, as they are written, in seconds and in milliseconds.
+const DELAY_BOUNDS: [(&str, u64); 15] = [
+    ("0.001", 1),
+    ("0.005", 5),
+    ("0.01", 10),
+    ("0.025", 25),
+    ("0.05", 50),
+    ("0.1", 100),
+    ("0.25", 250),
+    ("0.5", 500),
+    ("1", 1_000),
+    ("2.5", 2_500),
+    ("5", 5_000),
+    ("10", 10_000),
+    ("30", 30_000),
+    ("60", 60_000),
+    ("120", 120_000),
+];
+
+fn delays(stats: &ProxyStats) -> Vec<Sample> {
+    let toxics = stats.toxics.iter().map(|(name, toxic)| ("toxic", name, &toxic.added_delay));
+    let rules = stats.rules.iter().map(|(name, rule)| ("rule", name, &rule.added_delay));
+    let mut samples = Vec::new();
+    for (kind, name, added) in toxics.chain(rules) {
+        let Some(added) = added else { continue };
+        let labels = format!(",{kind}=\"{name}\"");
+        let mut bucket = |bound: &str, count: u64| {
+            let labels = format!("{labels},le=\"{bound}\"");
+            samples.push(Sample { suffix: "_bucket", labels, value: count.to_string() });
+        };
+        for (text, millis) in DELAY_BOUNDS {
+            bucket(text, added.count_up_to(Duration::from_millis(millis)));
+        }
+        bucket("+Inf", added.count);
+        let sum = Duration::from_micros(added.sum_us).as_secs_f64().to_string();
+        samples.push(Sample { suffix: "_sum", labels: labels.clone(), value: sum });
+        samples.push(Sample { suffix: "_count", labels, value: added.count.to_string() });
+    }
+    samples
+}
 
 /// The counters of every proxy. Names and addresses hold nothing that a label would have to escape.
 pub(super) fn render(stats: &Stats, views: &[ProxyView]) -> String {
@@ -77,10 +182,10 @@ pub(super) fn render(stats: &Stats, views: &[ProxyView]) -> String {
             .expect("invariant: writing to a string does not fail");
         for view in views {
             let Some(proxy) = stats.proxies.get(view.name.as_str()) else { continue };
-            for (labels, value) in samples(proxy) {
+            for Sample { suffix, labels, value } in samples(proxy) {
                 writeln!(
                     text,
-                    "{name}{{proxy=\"{}\",listener=\"{}\",upstream=\"{}\"{labels}}} {value}",
+                    "{name}{suffix}{{proxy=\"{}\",listener=\"{}\",upstream=\"{}\"{labels}}} {value}",
                     view.name, view.listen, view.upstream
                 )
                 .expect("invariant: writing to a string does not fail");

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics;
 use super::rules;
+use super::tls;
 use super::wire::{self, LeaseRequest, WireError};
 use crate::proxy::counters::Stats;
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
@@ -47,6 +48,7 @@ impl Admin {
                 get(show_toxic).post(change_toxic).patch(change_toxic).delete(remove_toxic),
             )
             .merge(rules::routes())
+            .merge(tls::routes())
             .route("/populate", post(populate))
             .route("/reset", post(reset))
             .route("/metrics", get(show_metrics))
@@ -107,14 +109,22 @@ impl From<BytesRejection> for ApiError {
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
-            RegistryError::NoProxy(_) | RegistryError::NoToxic { .. } | RegistryError::NoRule { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            RegistryError::NoProxy(_)
+            | RegistryError::NoToxic { .. }
+            | RegistryError::NoRule { .. }
+            | RegistryError::NoTlsFault(_)
+            | RegistryError::NoAuthority(_) => StatusCode::NOT_FOUND,
             RegistryError::ProxyExists(_)
             | RegistryError::ToxicExists { .. }
             | RegistryError::RuleExists { .. }
+            | RegistryError::Reopened(_)
             | RegistryError::LeaseLapsed => StatusCode::CONFLICT,
-            RegistryError::Toxic(_) | RegistryError::Reachable(_) => StatusCode::BAD_REQUEST,
+            RegistryError::Toxic(_)
+            | RegistryError::Tls { .. }
+            | RegistryError::NoClientTls(_)
+            | RegistryError::Reachable(_)
+            | RegistryError::Unfit(_)
+            | RegistryError::NoResigner => StatusCode::BAD_REQUEST,
             // As Toxiproxy does: the request is good, this machine can not do it.
             RegistryError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -202,9 +212,9 @@ async fn remove_toxic(State(admin): State<Admin>, Path((proxy, toxic)): Path<(St
 
 async fn lease(State(admin): State<Admin>, body: Body) -> Answer<Json<Stats>> {
     let request: LeaseRequest = wire::parse(&body?)?;
-    let wait = |field, millis| checked_wait(millis).ok_or(WireError::Wait { field, most: LEASE_MS_MAX });
-    let ttl = wait("ttl_ms", request.ttl_ms)?;
-    let time_limit = request.time_limit_ms.map(|millis| wait("time_limit_ms", millis)).transpose()?;
+    let ttl = wire::parse_ttl(request.ttl_ms)?;
+    let limit = |millis| checked_wait(millis).ok_or(WireError::Wait { field: "time_limit_ms", most: LEASE_MS_MAX });
+    let time_limit = request.time_limit_ms.map(limit).transpose()?;
     admin.registry.renew(ttl, time_limit).await;
     Ok(Json(admin.registry.stats().await))
 }

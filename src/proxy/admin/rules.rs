@@ -7,7 +7,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::routes::{Admin, Answer, ApiError, Body};
-use super::wire;
+use super::wire::{self, TtlPatch};
 use crate::proxy::http::{RuleSpec, RuleStats};
 
 /// A rule with what it has done: the answer to `GET`.
@@ -26,7 +26,7 @@ impl From<(RuleSpec, RuleStats)> for RuleView {
 pub(super) fn routes() -> Router<Admin> {
     Router::new()
         .route("/proxies/{proxy}/rules", get(list).post(add))
-        .route("/proxies/{proxy}/rules/{rule}", get(show).delete(remove))
+        .route("/proxies/{proxy}/rules/{rule}", get(show).patch(put_off).delete(remove))
 }
 
 async fn list(State(admin): State<Admin>, Path(proxy): Path<String>) -> Answer<Json<Vec<RuleView>>> {
@@ -50,6 +50,15 @@ async fn add(
 
 async fn show(State(admin): State<Admin>, Path((proxy, rule)): Path<(String, String)>) -> Answer<Json<RuleView>> {
     Ok(Json(admin.registry.rule(&proxy, &rule).await?.into()))
+}
+
+async fn put_off(
+    State(admin): State<Admin>,
+    Path((proxy, rule)): Path<(String, String)>,
+    body: Body,
+) -> Answer<Json<RuleSpec>> {
+    let TtlPatch { ttl_ms } = wire::parse(&body?)?;
+    Ok(Json(admin.registry.put_rule_off(&proxy, &rule, wire::parse_ttl(ttl_ms)?).await?))
 }
 
 async fn remove(State(admin): State<Admin>, Path((proxy, rule)): Path<(String, String)>) -> Answer<StatusCode> {

@@ -1,13 +1,19 @@
 //! The JSON that the admin API takes, and the file of proxies, which says the same.
 
+use std::path::Path;
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
 use crate::proxy::running::ProxyChange;
 use crate::proxy::state::NewProxy;
 use crate::proxy::toxic::{ToxicError, ToxicJson, ToxicSpec};
-use crate::proxy::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
+use crate::proxy::{
+    CertificateSource, ListenAddress, Protocol, ProxySpec, TlsError, TlsFaultSpec, TlsSpec, UpstreamAddress,
+};
 use crate::unit::{IdError, ProxyName, UnitError, error_chain};
 
 /// Why a request's JSON can not be taken.
@@ -23,8 +29,14 @@ pub(crate) enum WireError {
     Address(#[from] UnitError),
     #[error("the toxic is not valid")]
     Toxic(#[from] ToxicError),
+    #[error("the TLS fault is not valid")]
+    TlsFault(#[from] TlsError),
+    #[error("a TLS fault needs clients with TLS: `tls: {{client: {{}}}}`")]
+    NoClientTls,
     #[error("a proxy can not change its name")]
     Renamed,
+    #[error("`ttl_ms` needs `enabled: false` or `refuse: true` beside it, or stands alone to put off what has one")]
+    TtlOfNothing,
     #[error("`{field}` must be from 1 to {most} milliseconds")]
     Wait { field: &'static str, most: u64 },
 }
@@ -45,12 +57,21 @@ struct ChangeJson {
     refuse: Option<bool>,
     #[serde(default)]
     protocol: Option<Protocol>,
+    #[serde(default)]
+    tls: Option<TlsSpec>,
+    #[serde(default)]
+    resign: Option<bool>,
+    #[serde(default)]
+    ttl_ms: Option<u64>,
     /// As Toxiproxy does, a change of a proxy takes no note of them.
     #[serde(default, rename = "toxics")]
     _toxics: IgnoredAny,
+    #[serde(default, rename = "tls_fault")]
+    _tls_fault: IgnoredAny,
 }
 
-/// A proxy of the file of proxies, or of `POST /proxies`: Toxiproxy's fields, and `protocol`, `refuse` and `toxics`.
+/// A proxy of the file of proxies, or of `POST /proxies`: Toxiproxy's fields, and `protocol`, `refuse`,
+/// `tls`, `resign`, `toxics` and `tls_fault`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyEntry {
@@ -72,9 +93,18 @@ pub struct ProxyEntry {
     /// What passes through; default `tcp`, since a client that knows only Toxiproxy may send anything.
     #[serde(default)]
     protocol: Option<Protocol>,
+    /// TLS on either side, which ends at the proxy; default none, so that TLS passes as it comes.
+    #[serde(default)]
+    tls: Option<TlsSpec>,
+    /// Whether requests with an AWS signature are signed anew for the upstream; default false. The process needs `--resign`.
+    #[serde(default)]
+    resign: Option<bool>,
     /// The toxics that it has from the start, so that no connection slips through before.
     #[serde(default)]
     toxics: Option<Vec<ToxicJson>>,
+    /// What is wrong with handshakes of clients from the start; only with `tls: {client: {}}`.
+    #[serde(default)]
+    tls_fault: Option<TlsFaultSpec>,
 }
 
 /// What is wrong with an entry.
@@ -95,6 +125,13 @@ impl ProxyEntry {
         self.name.as_deref()
     }
 
+    /// The same with every path that is relative beginning at `folder`.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.tls = self.tls.map(|tls| tls.in_folder(folder));
+        self
+    }
+
     /// All that is wrong with it.
     #[must_use]
     pub fn problems(&self) -> Vec<EntryProblem> {
@@ -104,6 +141,7 @@ impl ProxyEntry {
         problems.extend(self.checked_listen().err().map(|error| problem(Some("listen"), &error)));
         let upstream = self.checked_upstream().err();
         problems.extend(upstream.map(|error| problem(self.upstream.is_some().then_some("upstream"), &error)));
+        problems.extend(self.checked_tls_fault().err().map(|error| problem(Some("tls_fault"), &error)));
         for (index, toxic) in self.toxics.iter().flatten().enumerate() {
             if let Err(error) = ToxicSpec::try_from(toxic.clone()) {
                 problems.push(EntryProblem { toxic: Some(index), ..problem(Some("toxics"), &error) });
@@ -118,6 +156,17 @@ impl ProxyEntry {
 
     fn checked_listen(&self) -> Result<ListenAddress, WireError> {
         Ok(given(self.listen.as_deref()).unwrap_or(":0").parse()?)
+    }
+
+    fn checked_tls_fault(&self) -> Result<Option<TlsFaultSpec>, WireError> {
+        let Some(fault) = self.tls_fault.map(checked_tls_fault).transpose()? else { return Ok(None) };
+        let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref()).ok_or(WireError::NoClientTls)?;
+        match &client.certificate {
+            CertificateSource::Files(_) if fault.fault.needs_authority() => {
+                Err(TlsError::CertificateGiven(fault.fault).into())
+            }
+            CertificateSource::Files(_) | CertificateSource::SelfMade => Ok(Some(fault)),
+        }
     }
 
     fn checked_upstream(&self) -> Result<UpstreamAddress, WireError> {
@@ -139,7 +188,10 @@ impl TryFrom<ProxyEntry> for NewProxy {
                 listen: entry.checked_listen()?,
                 upstream: entry.checked_upstream()?,
                 protocol: entry.protocol.unwrap_or(Protocol::Tcp),
+                tls: entry.tls.clone().filter(|tls| !tls.is_none()),
+                resign: entry.resign.unwrap_or_default(),
             },
+            tls_fault: entry.checked_tls_fault()?,
             enabled: entry.enabled,
             refuse: entry.refuse.unwrap_or_default(),
             toxics: entry
@@ -172,7 +224,37 @@ pub(super) fn parse_change(name: &str, body: &[u8]) -> Result<ProxyChange, WireE
     }
     let listen = given(json.listen.as_deref()).map(str::parse::<ListenAddress>).transpose()?;
     let upstream = given(json.upstream.as_deref()).map(str::parse::<UpstreamAddress>).transpose()?;
-    Ok(ProxyChange { listen, upstream, protocol: json.protocol, enabled: json.enabled, refuse: json.refuse })
+    let ttl = json.ttl_ms.map(parse_ttl).transpose()?;
+    let ChangeJson { protocol, tls, resign, enabled, refuse, .. } = json;
+    let change = ProxyChange { listen, upstream, protocol, tls, resign, enabled, refuse, ttl };
+    if ttl.is_some() && !change.is_fault() && !change.is_renewal() {
+        return Err(WireError::TtlOfNothing);
+    }
+    Ok(change)
+}
+
+/// A time to live of a request.
+pub(super) fn parse_ttl(millis: u64) -> Result<Duration, WireError> {
+    checked_wait(millis).ok_or(WireError::Wait { field: "ttl_ms", most: LEASE_MS_MAX })
+}
+
+/// The body of a `PATCH` that puts off the end of a rule or of a TLS fault.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TtlPatch {
+    /// For how long from now it stays; 1 ms to 7 days.
+    pub(super) ttl_ms: u64,
+}
+
+pub(super) fn parse_tls_fault(body: &[u8]) -> Result<TlsFaultSpec, WireError> {
+    checked_tls_fault(parse(body)?)
+}
+
+fn checked_tls_fault(fault: TlsFaultSpec) -> Result<TlsFaultSpec, WireError> {
+    match fault.ttl_ms {
+        Some(ttl_ms) if checked_wait(ttl_ms).is_none() => Err(WireError::Wait { field: "ttl_ms", most: LEASE_MS_MAX }),
+        Some(_) | None => Ok(fault),
+    }
 }
 
 pub(super) fn parse_toxic(body: &[u8]) -> Result<ToxicSpec, WireError> {

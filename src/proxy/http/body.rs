@@ -82,6 +82,28 @@ impl Body {
         }
     }
 
+    /// How many bytes belong to it for certain, whatever they are.
+    pub(crate) fn unread(&self) -> u64 {
+        match self {
+            Self::Length(left) | Self::Chunked(Chunks { at: Place::Data { left }, .. }) => *left,
+            Self::Chunked(_) => 0,
+            Self::UntilClose => u64::MAX,
+        }
+    }
+
+    /// Takes note that so many of those bytes were taken by somebody else.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        match self {
+            Self::Length(left) => *left = left.saturating_sub(bytes),
+            Self::Chunked(chunks) => {
+                if let Place::Data { left } = chunks.at {
+                    chunks.at = after_data(left.saturating_sub(bytes));
+                }
+            }
+            Self::UntilClose => {}
+        }
+    }
+
     /// Takes what of `bytes` belongs to the body and answers how much that is; `payload` is given what it carries, without
     /// the marks of chunks.
     pub(crate) fn take(&mut self, bytes: &[u8], mut payload: impl FnMut(&[u8])) -> Result<usize, BadChunk> {
@@ -111,8 +133,7 @@ impl Chunks {
                     let data = at_most(rest, left);
                     payload(data);
                     rest = rest.get(data.len()..).unwrap_or_default();
-                    let left = left - length(data);
-                    self.at = if left == 0 { Place::DataReturn } else { Place::Data { left } };
+                    self.at = after_data(left - length(data));
                 }
                 place => {
                     self.at = self.step(place, *first)?;
@@ -170,6 +191,10 @@ impl Chunks {
             ) => Err(BadChunk),
         }
     }
+}
+
+fn after_data(left: u64) -> Place {
+    if left == 0 { Place::DataReturn } else { Place::Data { left } }
 }
 
 fn at_most(bytes: &[u8], most: u64) -> &[u8] {

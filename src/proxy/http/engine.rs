@@ -11,8 +11,11 @@ use super::body::Body;
 use super::exchange::{Exchange, Plan, Source};
 use super::head::{HEADERS_MAX, HeadEnd, HeadError, RequestHead};
 use super::message::{Answer, rewrite};
+use super::progress::{Progress, Step};
 use super::response::Responses;
 use super::rule::{RuleSet, Subject};
+use super::signing::{Signing, SigningWish, is_signed};
+use crate::unit::NotResigned;
 
 /// How many bytes are kept in each of the four places where they may have to wait.
 pub(super) const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -35,13 +38,15 @@ pub(crate) enum Ending {
 
 /// What the client's next byte is.
 #[derive(Debug)]
-enum Reading {
+pub(super) enum Reading {
     /// The first of the connection: it tells whether this is HTTP/1 at all.
     First,
     /// One of a request's head, or of the empty lines before it.
     Head,
     /// One of a request's body, which is passed on or not.
     Body { body: Body, passes: bool },
+    /// One of a body that is kept with its head until that is signed.
+    Signing(Box<Signing>),
     /// It may be of another protocol: what the server answers decides.
     Undecided,
     /// Nothing is read any more.
@@ -51,7 +56,7 @@ enum Reading {
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Engine {
-    reading: Reading,
+    pub(super) reading: Reading,
     head_end: HeadEnd,
     /// When the present head must be complete.
     head_due: Option<Instant>,
@@ -62,16 +67,24 @@ pub(super) struct Engine {
     pub(super) responses: Responses,
     pub(super) server_input: BytesMut,
     pub(super) server_ended: bool,
+    /// It could not be reached at all.
+    pub(super) is_server_missing: bool,
     pub(super) to_client: BytesMut,
     /// Bytes pass in both directions as they come: another protocol.
     pub(super) is_opaque: bool,
     pub(super) end: Option<Ending>,
     /// Requests whose heads were taken.
     pub(super) requests: u64,
+    /// Whether signed requests are to be signed anew.
+    signs: bool,
+    /// What is to be signed next.
+    pub(super) signing_wish: Option<SigningWish>,
+    /// Why signed requests were passed on as they were.
+    pub(super) not_signed: Vec<NotResigned>,
 }
 
 impl Engine {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(signs: bool) -> Self {
         Self {
             reading: Reading::First,
             head_end: HeadEnd::default(),
@@ -83,10 +96,14 @@ impl Engine {
             responses: Responses::default(),
             server_input: BytesMut::new(),
             server_ended: false,
+            is_server_missing: false,
             to_client: BytesMut::new(),
             is_opaque: false,
             end: None,
             requests: 0,
+            signs,
+            signing_wish: None,
+            not_signed: Vec::new(),
         }
     }
 
@@ -100,9 +117,62 @@ impl Engine {
         !self.server_ended && self.server_input.len() < BUFFER_BYTES_MAX
     }
 
-    /// Takes bytes of the client; no more than there is room for.
-    pub(super) fn take_client(&mut self, bytes: &[u8]) {
-        self.client_input.extend_from_slice(bytes);
+    /// Takes bytes of the client, no more than there is room for. So many of the first are for the server as they are, ahead
+    /// of `to_server`: the caller sends them. The others are kept here.
+    pub(super) fn take_client(&mut self, bytes: &[u8], rules: &RuleSet, now: Instant) -> usize {
+        if !self.client_input.is_empty() {
+            self.client_input.extend_from_slice(bytes);
+            return 0;
+        }
+        let progress = self.read_requests(bytes, rules, now);
+        self.client_input.extend_from_slice(progress.rest(bytes));
+        progress.verbatim
+    }
+
+    /// Whether the client says nothing more.
+    pub(super) fn has_client_ended(&self) -> bool {
+        self.client_ended
+    }
+
+    /// The server says nothing more.
+    pub(super) fn end_server(&mut self) {
+        self.server_ended = true;
+    }
+
+    /// The server can not be reached. Only rules can answer now; without any, the client sees a reset, as without the proxy.
+    pub(super) fn miss_server(&mut self, rules: &RuleSet) {
+        self.server_ended = true;
+        self.is_server_missing = true;
+        if rules.is_empty() {
+            self.end = Some(Ending::Reset);
+        }
+    }
+
+    /// How many bytes that the client says next are for the server as they are, without a look at them.
+    pub(super) fn unread_from_client(&self) -> u64 {
+        if !self.client_input.is_empty() || !self.to_server.is_empty() || self.is_closed() {
+            return 0;
+        }
+        match &self.reading {
+            _ if self.is_opaque => u64::MAX,
+            Reading::Body { body, passes: true } => body.unread(),
+            Reading::Body { .. }
+            | Reading::Signing(_)
+            | Reading::First
+            | Reading::Head
+            | Reading::Undecided
+            | Reading::Nothing => 0,
+        }
+    }
+
+    /// Takes note that so many of those bytes have passed.
+    pub(super) fn skip_client(&mut self, bytes: u64) {
+        if let Reading::Body { body, .. } = &mut self.reading {
+            body.skip(bytes);
+            if body.is_done() {
+                self.request_sent();
+            }
+        }
     }
 
     /// The client says nothing more.
@@ -112,7 +182,7 @@ impl Engine {
 
     /// Whether all that the client said was passed on or dropped.
     pub(super) fn is_client_done(&self) -> bool {
-        self.client_input.is_empty() && self.to_server.is_empty()
+        self.client_input.is_empty() && self.to_server.is_empty() && !self.is_signing()
     }
 
     /// Whether the client may say nothing any more.
@@ -128,8 +198,10 @@ impl Engine {
     /// Does all that can be done at `now`.
     pub(super) fn advance(&mut self, rules: &RuleSet, now: Instant) {
         loop {
-            self.read_requests(rules, now);
-            let decided = self.write_responses(now);
+            if !self.client_input.is_empty() {
+                self.read_kept(rules, now);
+            }
+            let decided = self.write_kept(now);
             if !decided {
                 return;
             }
@@ -146,104 +218,107 @@ impl Engine {
         self.exchanges.front().is_some_and(|exchange| !exchange.plan.is_empty())
     }
 
-    fn read_requests(&mut self, rules: &RuleSet, now: Instant) {
-        while !self.is_closed() && self.to_server.len() < BUFFER_BYTES_MAX && self.read_on(rules, now) {}
-        if self.client_input.is_empty() {
-            // An idle connection keeps no memory.
-            self.client_input = BytesMut::new();
-        }
+    /// Reads on in what was kept.
+    fn read_kept(&mut self, rules: &RuleSet, now: Instant) {
+        let mut input = std::mem::take(&mut self.client_input);
+        let progress = self.read_requests(&input, rules, now);
+        progress.settle(&mut input, &mut self.to_server);
+        self.client_input = input;
     }
 
-    /// Takes one step with what the client said; false where it must say more first.
-    fn read_on(&mut self, rules: &RuleSet, now: Instant) -> bool {
+    /// Reads the requests in `input` as far as they can be read now.
+    fn read_requests(&mut self, input: &[u8], rules: &RuleSet, now: Instant) -> Progress {
+        let mut progress = Progress::default();
+        while !self.is_closed() && self.to_server.len() < BUFFER_BYTES_MAX {
+            let step = self.read_on(progress.rest(input), rules, now);
+            if !progress.take(step, input, &mut self.to_server) {
+                break;
+            }
+        }
+        if self.is_closed() {
+            progress.taken = input.len();
+        }
+        progress
+    }
+
+    /// Takes one step with what the client said.
+    fn read_on(&mut self, input: &[u8], rules: &RuleSet, now: Instant) -> Step {
         if self.is_opaque {
-            let all = self.client_input.split();
-            pass(&mut self.to_server, all);
-            return false;
+            return Step::Passes(input.len());
         }
         match &mut self.reading {
-            Reading::First => self.read_first(),
-            Reading::Head => self.read_head(rules, now),
+            Reading::First => self.read_first(input),
+            Reading::Head => self.read_head(input, rules, now),
             Reading::Body { body, passes } => {
-                let Ok(taken) = body.take(&self.client_input, |_| {}) else {
+                let Ok(taken) = body.take(input, |_| {}) else {
                     self.refuse(HeadError::Chunk.status(), false);
-                    return true;
+                    return Step::Moved;
                 };
-                let piece = self.client_input.split_to(taken);
-                if *passes {
-                    pass(&mut self.to_server, piece);
-                }
-                let is_done = body.is_done();
-                if is_done {
+                let step = if *passes { Step::Passes(taken) } else { Step::Drops(taken) };
+                if body.is_done() {
                     self.request_sent();
                 }
-                is_done
+                step
             }
-            Reading::Undecided => false,
-            Reading::Nothing => {
-                self.client_input.clear();
-                false
-            }
+            Reading::Signing(_) => self.read_signing(input),
+            Reading::Undecided | Reading::Nothing => Step::Waits,
         }
     }
 
     /// TLS begins with 22, HTTP/2 with a method that HTTP/1 does not have, HTTP/1 with a letter.
-    fn read_first(&mut self) -> bool {
+    fn read_first(&mut self, input: &[u8]) -> Step {
         const HTTP2: &[u8] = b"PRI ";
-        let seen = self.client_input.get(..HTTP2.len()).unwrap_or(&self.client_input);
-        let Some(first) = seen.first() else { return false };
+        let seen = input.get(..HTTP2.len()).unwrap_or(input);
+        let Some(first) = seen.first() else { return Step::Waits };
         if !first.is_ascii_alphabetic() || seen == HTTP2 {
             self.is_opaque = true;
         } else if HTTP2.starts_with(seen) && !self.client_ended {
-            return false;
+            return Step::Waits;
         } else {
             self.reading = Reading::Head;
         }
-        true
+        Step::Moved
     }
 
-    fn read_head(&mut self, rules: &RuleSet, now: Instant) -> bool {
+    fn read_head(&mut self, input: &[u8], rules: &RuleSet, now: Instant) -> Step {
         if self.exchanges.len() >= EXCHANGES_MAX {
-            return false;
+            return Step::Waits;
         }
-        while self.client_input.starts_with(b"\r\n") {
+        if input.starts_with(b"\r\n") {
             // Empty lines before a request are allowed (RFC 9112, 2.2).
-            let line = self.client_input.split_to(2);
-            pass(&mut self.to_server, line);
+            self.head_end = HeadEnd::default();
+            return Step::Passes(2);
         }
-        match self.take_head(rules, now) {
-            Ok(true) => {
+        match self.take_head(input, rules, now) {
+            Ok(Step::Waits) => self.wait_for_head(input, now),
+            Ok(step) => {
                 self.head_due = None;
-                true
+                step
             }
-            Ok(false) => self.wait_for_head(now),
             Err(error) => {
                 self.refuse(error.status(), false);
-                true
+                Step::Moved
             }
         }
     }
 
     /// Bounds how long an incomplete head is waited for.
-    fn wait_for_head(&mut self, now: Instant) -> bool {
-        if self.client_ended {
-            self.client_input.clear();
-        }
-        if self.client_input.is_empty() {
+    fn wait_for_head(&mut self, input: &[u8], now: Instant) -> Step {
+        if input.is_empty() || self.client_ended {
             self.head_due = None;
-            return false;
+            return Step::Drops(input.len());
         }
         if now < *self.head_due.get_or_insert(now + HEAD_WAIT) {
-            return false;
+            return Step::Waits;
         }
         self.refuse(408, true);
-        true
+        Step::Moved
     }
 
     /// Takes a request's head if it is complete, and lets rules look at it.
-    fn take_head(&mut self, rules: &RuleSet, now: Instant) -> Result<bool, HeadError> {
-        let Some(length) = self.head_end.find(&self.client_input)? else { return Ok(false) };
-        let (bytes, after) = self.client_input.split_at(length);
+    fn take_head(&mut self, input: &[u8], rules: &RuleSet, now: Instant) -> Result<Step, HeadError> {
+        let Some(length) = self.head_end.find(input)? else { return Ok(Step::Waits) };
+        let (bytes, after) = input.split_at(length);
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let head = RequestHead::parse(bytes, &mut slots)?;
         let body = head.body()?;
@@ -261,7 +336,7 @@ impl Engine {
         let mut rewritten = None;
         if !rules.is_empty() {
             if !exchange.expects_continue && rules.reads_bodies() && is_form_incomplete(&head, &body, after) {
-                return Ok(false);
+                return Ok(Step::Waits);
             }
             let subject = Subject::new(&head, after);
             exchange.plan = Plan::of(rules, &subject);
@@ -272,23 +347,29 @@ impl Engine {
             }
         }
         let passes = matches!(exchange.source, Source::Upstream);
-        let original = self.client_input.split_to(length);
-        if passes {
-            pass(&mut self.to_server, rewritten.unwrap_or(original));
-        }
+        let signs = passes && self.signs && is_signed(&head);
+        let expects_continue = exchange.expects_continue;
+        let is_sent = body.is_done();
         self.requests += 1;
         self.exchanges.push_back(exchange);
-        self.reading = Reading::Body { body, passes };
         self.responses.is_undecided = is_undecided && passes;
-        if let Reading::Body { body, .. } = &self.reading
-            && body.is_done()
-        {
+        if signs {
+            let head = rewritten.as_deref().unwrap_or(bytes);
+            self.begin_signing(Signing::new(head, body, expects_continue));
+            return Ok(Step::Drops(length));
+        }
+        self.reading = Reading::Body { body, passes };
+        if is_sent {
             self.request_sent();
         }
-        Ok(true)
+        Ok(match rewritten {
+            _ if !passes => Step::Drops(length),
+            Some(rewritten) => Step::Becomes(length, rewritten),
+            None => Step::Passes(length),
+        })
     }
 
-    fn request_sent(&mut self) {
+    pub(super) fn request_sent(&mut self) {
         if let Some(exchange) = self.exchanges.back_mut() {
             exchange.is_sent = true;
         }
@@ -310,7 +391,11 @@ impl Engine {
 
     /// Whether whoever reads has something to do.
     pub(super) fn wants_reader(&self) -> bool {
-        !self.to_client.is_empty() || self.end.is_some() || self.is_holding() || self.due().is_some()
+        !self.to_client.is_empty()
+            || self.end.is_some()
+            || self.is_holding()
+            || self.due().is_some()
+            || self.signing_wish.is_some()
     }
 
     /// Whether the client has said nothing yet.
@@ -319,9 +404,9 @@ impl Engine {
     }
 
     /// Answers what the client said by a refusal, after the answers that are still to come, and reads nothing any more.
-    fn refuse(&mut self, status: u16, resets: bool) {
+    pub(super) fn refuse(&mut self, status: u16, resets: bool) {
         let answer = Answer::new(status, Vec::new());
-        if let Reading::Body { .. } = self.reading
+        if let Reading::Body { .. } | Reading::Signing(_) = self.reading
             && let Some(exchange) = self.exchanges.back_mut()
         {
             // The request that broke off is the one that is refused; the server does not see its end.
@@ -342,7 +427,6 @@ impl Engine {
         }
         self.head_due = None;
         self.reading = Reading::Nothing;
-        self.client_input.clear();
     }
 }
 
@@ -356,14 +440,5 @@ fn is_form_incomplete(head: &RequestHead<'_>, body: &Body, seen: &[u8]) -> bool 
             seen.len() < wanted
         }
         Body::Length(_) | Body::Chunked(_) | Body::UntilClose => false,
-    }
-}
-
-/// Appends bytes without copying them where nothing waits.
-pub(super) fn pass(to: &mut BytesMut, bytes: BytesMut) {
-    if to.is_empty() {
-        *to = bytes;
-    } else {
-        to.extend_from_slice(&bytes);
     }
 }

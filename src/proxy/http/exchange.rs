@@ -22,8 +22,15 @@ pub(super) struct Exchange {
     pub(super) is_sent: bool,
     pub(super) source: Source,
     pub(super) plan: Plan,
-    /// When a late answer begins; none until it is there.
-    pub(super) release: Option<Instant>,
+    /// When a late answer came and when it begins; none until it is there.
+    pub(super) release: Option<Hold>,
+}
+
+/// For how long an answer is held back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hold {
+    pub(super) came: Instant,
+    pub(super) until: Instant,
 }
 
 /// Where an answer comes from.
@@ -54,6 +61,8 @@ struct Step {
     rule: Arc<ActiveRule>,
     generator: ChaCha8Rng,
     is_counted: bool,
+    /// The delay that was drawn, until it is over.
+    delay: Option<Duration>,
 }
 
 impl Step {
@@ -103,7 +112,7 @@ impl Plan {
                 continue;
             }
             if let Some(generator) = rule.pick(subject) {
-                steps.push(Step { rule: Arc::clone(rule), generator, is_counted: false });
+                steps.push(Step { rule: Arc::clone(rule), generator, is_counted: false, delay: None });
             }
         }
         Self { steps }
@@ -176,11 +185,22 @@ impl Plan {
             if let Action::Latency(action) = &step.rule.spec.action {
                 let delay = action.draw(&mut step.generator);
                 step.count(now);
-                step.rule.count_delay(delay);
+                step.delay = Some(delay);
                 total = Some(total.unwrap_or(Duration::ZERO) + delay);
             }
         }
         total
+    }
+
+    /// Counts for how long the answer was held back. Where several rules did so, each has its share.
+    pub(super) fn count_delay(&mut self, waited: Duration) {
+        let drawn: Duration = self.steps.iter().filter_map(|step| step.delay).sum();
+        for step in &mut self.steps {
+            if let Some(delay) = step.delay.take() {
+                let share = if drawn.is_zero() { 0.0 } else { delay.as_secs_f64() / drawn.as_secs_f64() };
+                step.rule.count_delay(waited.mul_f64(share));
+            }
+        }
     }
 
     /// Whether a rule still holds the answer back.
@@ -265,6 +285,13 @@ impl Plan {
     pub(super) fn touches_body(&mut self, now: Instant) -> bool {
         let step = self.live().find(|step| step.changes_body());
         step.map(|step| step.count(now)).is_some()
+    }
+
+    /// Counts for how long a piece of the body was held back while it was there.
+    pub(super) fn count_body_delay(&mut self, waited: Duration) {
+        if let Some(step) = self.live().find(|step| step.changes_body()) {
+            step.rule.count_delay(waited);
+        }
     }
 
     /// The changed body, if a rule changes it.

@@ -13,15 +13,19 @@ mod engine;
 mod exchange;
 mod head;
 mod message;
+mod progress;
 mod response;
 mod rule;
+mod signing;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 pub use action::{
     Action, AwsError, Corrupt, Headers, HttpError, Latency, Reset, ResetAfter, SlowBody, Stage, Timeout, Truncate,
 };
 pub(crate) use rule::{ActiveRule, RuleSet};
 pub use rule::{AwsMatch, Match, Pattern, Problem, RuleSpec, RuleStats, When};
-pub(crate) use stream::HttpStream;
+pub(crate) use stream::{HttpStream, Resigning};
+pub(crate) use tunnel::Tunnel;

@@ -7,10 +7,11 @@ use tokio_util::bytes::BytesMut;
 
 use super::action::{CORRUPT_BYTES_MAX, ResetAfter};
 use super::body::Body;
-use super::engine::{BUFFER_BYTES_MAX, Ending, Engine, pass};
-use super::exchange::{BodyFault, Cut, Exchange, Source};
+use super::engine::{BUFFER_BYTES_MAX, Ending, Engine};
+use super::exchange::{BodyFault, Cut, Exchange, Hold, Source};
 use super::head::{HEADERS_MAX, HeadEnd, ResponseHead};
 use super::message::{Answer, is_framing, rewrite};
+use super::progress::{Progress, Step};
 
 /// Where in the server's answers the next byte is.
 #[derive(Debug, Default)]
@@ -44,12 +45,13 @@ enum Mode {
         left: u64,
         how: Cut,
     },
-    /// `left` of the present piece; the next one begins at `next`.
+    /// `left` of the present piece; the next one begins at `next`, and is there since `came`.
     Slow {
         bytes: u64,
         interval: Duration,
         left: u64,
         next: Option<Instant>,
+        came: Option<Instant>,
     },
     Stall {
         until: Option<Instant>,
@@ -64,40 +66,68 @@ enum Mode {
     Replace(Answer),
 }
 
-/// What a step came to.
-enum Step {
-    /// Something moved: try the next one.
-    Moved,
-    /// Nothing more can be done now.
-    Waits,
-}
-
 impl Engine {
-    /// Writes what can be written; true where the client's half may go on now.
-    pub(super) fn write_responses(&mut self, now: Instant) -> bool {
+    /// Takes bytes of the server. So many of the first are for the client as they are, ahead of `to_client`: the caller
+    /// sends them. The others are kept here.
+    pub(super) fn take_server(&mut self, bytes: &[u8], now: Instant) -> usize {
+        if !self.server_input.is_empty() {
+            self.server_input.extend_from_slice(bytes);
+            return 0;
+        }
+        let progress = self.write_responses(bytes, now);
+        self.server_input.extend_from_slice(progress.rest(bytes));
+        progress.verbatim
+    }
+
+    /// How many bytes that the server says next are for the client as they are, without a look at them.
+    pub(super) fn unread_from_server(&self) -> u64 {
+        if !self.server_input.is_empty() || !self.to_client.is_empty() || self.server_ended || self.end.is_some() {
+            return 0;
+        }
+        match &self.responses.state {
+            _ if self.is_opaque => u64::MAX,
+            State::Body { body, mode: Mode::Pass } => body.unread(),
+            State::Body { .. } | State::Head | State::Answered => 0,
+        }
+    }
+
+    /// Takes note that so many of those bytes have passed.
+    pub(super) fn skip_server(&mut self, bytes: u64) {
+        if let State::Body { body, .. } = &mut self.responses.state {
+            body.skip(bytes);
+        }
+    }
+
+    /// Writes what can be written of what was kept; true where the client's half may go on now.
+    pub(super) fn write_kept(&mut self, now: Instant) -> bool {
         let before = (self.exchanges.len(), self.is_opaque);
-        self.responses.due = None;
-        while self.end.is_none() && self.to_client.len() < BUFFER_BYTES_MAX {
-            match self.write_on(now) {
-                Step::Moved => {}
-                Step::Waits => break,
-            }
-        }
-        if self.server_input.is_empty() {
-            self.server_input = BytesMut::new();
-        }
+        let mut input = std::mem::take(&mut self.server_input);
+        let progress = self.write_responses(&input, now);
+        progress.settle(&mut input, &mut self.to_client);
+        self.server_input = input;
         self.end.is_none() && before != (self.exchanges.len(), self.is_opaque)
     }
 
-    fn write_on(&mut self, now: Instant) -> Step {
+    /// Writes the answers in `input`, and those of the proxy's own, as far as they can be written now.
+    fn write_responses(&mut self, input: &[u8], now: Instant) -> Progress {
+        self.responses.due = None;
+        let mut progress = Progress::default();
+        while self.end.is_none() && self.to_client.len() < BUFFER_BYTES_MAX {
+            let step = self.write_on(progress.rest(input), now);
+            if !progress.take(step, input, &mut self.to_client) {
+                break;
+            }
+        }
+        progress
+    }
+
+    fn write_on(&mut self, input: &[u8], now: Instant) -> Step {
         if self.is_opaque {
-            let all = self.server_input.split();
-            pass(&mut self.to_client, all);
-            return self.end_with_server();
+            return if input.is_empty() { self.end_with_server() } else { Step::Passes(input.len()) };
         }
         match &self.responses.state {
-            State::Head => self.write_head(now),
-            State::Body { .. } => self.write_body(now),
+            State::Head => self.write_head(input, now),
+            State::Body { .. } => self.write_body(input, now),
             State::Answered => match self.exchanges.front() {
                 Some(exchange) if exchange.is_sent => self.finish(),
                 Some(_) | None => self.end_with_server(),
@@ -105,10 +135,15 @@ impl Engine {
         }
     }
 
+    /// Whether every answer that has begun has come to its own end.
+    pub(super) fn is_between_answers(&self) -> bool {
+        !self.is_opaque && self.exchanges.is_empty() && matches!(self.responses.state, State::Head)
+    }
+
     /// Waits for the server, or ends with it.
     fn end_with_server(&mut self) -> Step {
         if self.server_ended {
-            self.end = Some(Ending::Close);
+            self.end = Some(if self.is_server_missing { Ending::Reset } else { Ending::Close });
         }
         Step::Waits
     }
@@ -118,14 +153,14 @@ impl Engine {
         Step::Waits
     }
 
-    fn write_head(&mut self, now: Instant) -> Step {
-        let Some(exchange) = self.exchanges.front_mut() else { return self.write_unasked() };
+    fn write_head(&mut self, input: &[u8], now: Instant) -> Step {
+        let Some(exchange) = self.exchanges.front_mut() else { return self.write_unasked(input) };
         if exchange.is_sent && exchange.plan.resets(ResetAfter::Request, now) {
             self.end = Some(Ending::Reset);
             return Step::Waits;
         }
         match &exchange.source {
-            Source::Upstream => self.write_upstream_head(now),
+            Source::Upstream => self.write_upstream_head(input, now),
             Source::Rule(_) | Source::Refusal { .. } => self.write_own(now),
             Source::Nowhere { until } => {
                 let until = *until;
@@ -139,22 +174,23 @@ impl Engine {
     }
 
     /// What a server says though nobody asks: a protocol in which it speaks first, or that it is about to close.
-    fn write_unasked(&mut self) -> Step {
+    fn write_unasked(&mut self, input: &[u8]) -> Step {
         if self.reads_nothing() {
             self.end = Some(Ending::Close);
             return Step::Waits;
         }
-        if self.server_input.is_empty() {
+        if self.is_server_missing && !self.has_client_ended() {
+            return Step::Waits;
+        }
+        if input.is_empty() {
             return self.end_with_server();
         }
         if self.is_untouched() {
             self.is_opaque = true;
             return Step::Moved;
         }
-        let all = self.server_input.split();
-        pass(&mut self.to_client, all);
         self.end = Some(Ending::Close);
-        Step::Waits
+        Step::Passes(input.len())
     }
 
     fn write_own(&mut self, now: Instant) -> Step {
@@ -182,7 +218,7 @@ impl Engine {
         self.finish()
     }
 
-    fn write_upstream_head(&mut self, now: Instant) -> Step {
+    fn write_upstream_head(&mut self, input: &[u8], now: Instant) -> Step {
         let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
         if exchange.is_sent
             && let Some(until) = exchange.plan.loses_answer(now)
@@ -190,26 +226,20 @@ impl Engine {
             exchange.source = Source::Nowhere { until };
             return Step::Moved;
         }
-        let found = self.responses.head_end.find(&self.server_input);
-        let length = match found {
+        let length = match self.responses.head_end.find(input) {
             Ok(Some(length)) => length,
-            Ok(None) if self.server_ended => {
-                let rest = self.server_input.split();
-                pass(&mut self.to_client, rest);
-                return self.end_with_server();
-            }
+            Ok(None) if self.server_ended && input.is_empty() => return self.end_with_server(),
+            Ok(None) if self.server_ended => return Step::Passes(input.len()),
             Ok(None) => return Step::Waits,
             Err(_) => return self.refuse_answer(),
         };
-        let bytes = self.server_input.get(..length).unwrap_or_default();
+        let bytes = input.get(..length).unwrap_or_default();
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let Ok(head) = ResponseHead::parse(bytes, &mut slots) else { return self.refuse_answer() };
         let Ok(body) = head.body(exchange.is_head) else { return self.refuse_answer() };
         let switches = head.status == 101 || (exchange.is_connect && (200..300).contains(&head.status));
         if head.is_interim() {
-            let interim = self.server_input.split_to(length);
-            pass(&mut self.to_client, interim);
-            return Step::Moved;
+            return Step::Passes(length);
         }
         if let Some(due) = held_until(exchange, now) {
             return self.wait_until(Some(due));
@@ -217,43 +247,41 @@ impl Engine {
         let edits = exchange.plan.edits_headers(now);
         let plan = &exchange.plan;
         let edited = edits.then(|| rewrite(bytes, head.headers, |name| plan.drops_header(name), plan.added_headers()));
-        let original = self.server_input.split_to(length);
-        let head = edited.unwrap_or(original);
         if switches {
             self.is_opaque = true;
-            pass(&mut self.to_client, head);
-            return Step::Moved;
+            return passed(bytes, edited);
         }
-        self.begin_body(head, body, now)
+        self.begin_body(bytes, edited, body, now)
     }
 
-    /// Decides what becomes of an answer whose head is here.
-    fn begin_body(&mut self, head: BytesMut, body: Body, now: Instant) -> Step {
+    /// Decides what becomes of an answer whose head is here, as it came and as it was edited.
+    fn begin_body(&mut self, head: &[u8], edited: Option<BytesMut>, body: Body, now: Instant) -> Step {
         let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
         let fault = if exchange.is_head { None } else { exchange.plan.body_fault(now) };
         let mode = match (exchange.plan.replaced(), fault) {
             (Some(answer), _) => {
                 self.responses.state = State::Body { body, mode: Mode::Replace(answer) };
-                return Step::Moved;
+                return Step::Drops(head.len());
             }
             (None, Some(BodyFault::Corrupt)) => {
+                let length = head.len();
+                let head = edited.unwrap_or_else(|| BytesMut::from(head));
                 let mode = Mode::Keep { head, raw: BytesMut::new(), payload: Vec::new() };
                 self.responses.state = State::Body { body, mode };
-                return Step::Moved;
+                return Step::Drops(length);
             }
             (None, None) => Mode::Pass,
             (None, Some(BodyFault::Cut { left, how })) => Mode::Cut { left, how },
-            (None, Some(BodyFault::Slow { bytes, interval })) => Mode::Slow { bytes, interval, left: 0, next: None },
+            (None, Some(BodyFault::Slow { bytes, interval })) => {
+                Mode::Slow { bytes, interval, left: 0, next: None, came: None }
+            }
             (None, Some(BodyFault::Stall { until })) => Mode::Stall { until },
         };
-        let resets = exchange.plan.resets(ResetAfter::Headers, now);
-        pass(&mut self.to_client, head);
-        self.responses.state = State::Body { body, mode };
-        if resets {
+        if exchange.plan.resets(ResetAfter::Headers, now) {
             self.end = Some(Ending::Reset);
-            return Step::Waits;
         }
-        Step::Moved
+        self.responses.state = State::Body { body, mode };
+        passed(head, edited)
     }
 
     /// The server's answer can not be understood in one way only.
@@ -264,10 +292,10 @@ impl Engine {
         Step::Waits
     }
 
-    fn write_body(&mut self, now: Instant) -> Step {
+    fn write_body(&mut self, input: &[u8], now: Instant) -> Step {
         let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
         let State::Body { body, mode } = &mut self.responses.state else { return Step::Waits };
-        if body.is_done() || (self.server_ended && self.server_input.is_empty() && matches!(body, Body::UntilClose)) {
+        if body.is_done() || (self.server_ended && input.is_empty() && matches!(body, Body::UntilClose)) {
             return self.end_body(now);
         }
         let limit = match mode {
@@ -285,18 +313,24 @@ impl Engine {
                 return Step::Moved;
             }
             Mode::Cut { left, .. } => *left,
-            Mode::Slow { bytes, interval, left, next } => {
+            Mode::Slow { bytes, interval, left, next, came } => {
                 if !exchange.plan.changes_body() {
                     *mode = Mode::Pass;
                     return Step::Moved;
                 }
                 if *left == 0 {
                     let begins = *next.get_or_insert(now + *interval);
+                    if !input.is_empty() {
+                        came.get_or_insert(now);
+                    }
                     if now < begins {
                         self.responses.due = Some(begins);
                         return Step::Waits;
                     }
                     exchange.plan.touches_body(now);
+                    if let Some(came) = came.take() {
+                        exchange.plan.count_body_delay(now.saturating_duration_since(came));
+                    }
                     *left = *bytes;
                     *next = None;
                 }
@@ -310,17 +344,17 @@ impl Engine {
                 return self.wait_until(until);
             }
         };
-        self.move_body(limit)
+        self.move_body(input, limit)
     }
 
     /// Moves what is there of a body, at most so many bytes.
-    fn move_body(&mut self, limit: u64) -> Step {
+    fn move_body(&mut self, input: &[u8], limit: u64) -> Step {
         let State::Body { body, mode } = &mut self.responses.state else { return Step::Waits };
-        let most = usize::try_from(limit).unwrap_or(usize::MAX).min(self.server_input.len());
+        let most = usize::try_from(limit).unwrap_or(usize::MAX).min(input.len());
         if most == 0 {
             return self.end_with_server();
         }
-        let piece = self.server_input.get(..most).unwrap_or_default();
+        let piece = input.get(..most).unwrap_or_default();
         let taken = match mode {
             Mode::Keep { payload, .. } => body.take(piece, |data| payload.extend_from_slice(data)),
             Mode::Pass | Mode::Cut { .. } | Mode::Slow { .. } | Mode::Stall { .. } | Mode::Replace(_) => {
@@ -331,26 +365,24 @@ impl Engine {
             self.end = Some(Ending::Reset);
             return Step::Waits;
         };
-        let moved = u64::try_from(taken).unwrap_or(u64::MAX);
-        let piece = self.server_input.split_to(taken);
         match mode {
-            Mode::Pass | Mode::Stall { .. } => pass(&mut self.to_client, piece),
+            Mode::Pass | Mode::Stall { .. } => Step::Passes(taken),
             Mode::Cut { left, .. } | Mode::Slow { left, .. } => {
-                *left -= moved;
-                pass(&mut self.to_client, piece);
+                *left -= u64::try_from(taken).unwrap_or(u64::MAX);
+                Step::Passes(taken)
             }
             Mode::Keep { head, raw, payload } => {
-                raw.unsplit(piece);
-                if payload.len() > CORRUPT_BYTES_MAX || raw.len() > 2 * CORRUPT_BYTES_MAX {
-                    let (head, raw) = (head.split(), raw.split());
-                    pass(&mut self.to_client, head);
-                    pass(&mut self.to_client, raw);
-                    *mode = Mode::Pass;
+                raw.extend_from_slice(piece.get(..taken).unwrap_or_default());
+                if payload.len() <= CORRUPT_BYTES_MAX && raw.len() <= 2 * CORRUPT_BYTES_MAX {
+                    return Step::Drops(taken);
                 }
+                let mut kept = head.split();
+                kept.unsplit(raw.split());
+                *mode = Mode::Pass;
+                Step::Becomes(taken, kept)
             }
-            Mode::Replace(_) => {}
+            Mode::Replace(_) => Step::Drops(taken),
         }
-        Step::Moved
     }
 
     fn end_body(&mut self, now: Instant) -> Step {
@@ -360,7 +392,7 @@ impl Engine {
             State::Body { mode: Mode::Keep { head, raw, payload }, .. } => {
                 let changed = exchange.plan.corrupted(&payload, now);
                 let head = if changed.is_some() { with_length(&head, changed.as_deref()) } else { head };
-                pass(&mut self.to_client, head);
+                self.to_client.extend_from_slice(&head);
                 match changed {
                     Some(body) => self.to_client.extend_from_slice(&body),
                     None => self.to_client.extend_from_slice(&raw),
@@ -390,19 +422,31 @@ impl Engine {
     }
 }
 
+/// A head that passes as it came, or as it was edited.
+fn passed(head: &[u8], edited: Option<BytesMut>) -> Step {
+    match edited {
+        Some(edited) => Step::Becomes(head.len(), edited),
+        None => Step::Passes(head.len()),
+    }
+}
+
 /// Until when an answer that is here is held back.
 fn held_until(exchange: &mut Exchange, now: Instant) -> Option<Instant> {
     if exchange.plan.is_empty() {
         return None;
     }
-    let release = match exchange.release {
-        Some(release) => release,
+    let hold = match exchange.release {
+        Some(hold) => hold,
         None => {
             let delay = exchange.plan.delay(now).unwrap_or(Duration::ZERO);
-            *exchange.release.insert(now + delay)
+            *exchange.release.insert(Hold { came: now, until: now + delay })
         }
     };
-    (now < release && exchange.plan.is_delaying()).then_some(release)
+    if now < hold.until && exchange.plan.is_delaying() {
+        return Some(hold.until);
+    }
+    exchange.plan.count_delay(now.saturating_duration_since(hold.came));
+    None
 }
 
 /// The head of an answer that has another body.

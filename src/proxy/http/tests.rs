@@ -1,18 +1,25 @@
 //! The engine and the stream around it, without sockets.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::engine::{Ending, Engine, HEAD_WAIT};
-use super::rule::{ActiveRule, RuleSet, RuleSpec};
-use super::stream::HttpStream;
+use super::rule::{ActiveRule, RuleSet, RuleSpec, RuleStats};
+use super::stream::{HttpStream, Resigning};
 use crate::proxy::counters::ProxyCounters;
+use crate::proxy::removed::Removed;
+use crate::proxy::timer::Clockwork;
+use crate::proxy::toxic::ToxicSet;
+use crate::proxy::upstream::Upstream;
+use crate::unit::{NotResigned, Resign, sha256_hex};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -30,7 +37,7 @@ fn rule(action: Value) -> RuleSpec {
 }
 
 fn active(spec: RuleSpec) -> ActiveRule {
-    ActiveRule::new(spec, &"p".parse().expect("a name"), 1)
+    ActiveRule::new(0, spec, &"p".parse().expect("a name"), 1)
 }
 
 /// What a connection gave its two sides, and how it ended.
@@ -41,9 +48,16 @@ struct Passed {
     end: Option<Ending>,
 }
 
+impl Passed {
+    fn take_from(&mut self, engine: &mut Engine) {
+        self.to_server.extend_from_slice(&engine.to_server.split());
+        self.to_client.extend_from_slice(&engine.to_client.split());
+    }
+}
+
 /// Plays a client's and a server's bytes in pieces; the server speaks when it has seen all of the client's.
 fn play(rules: &RuleSet, client: &[u8], server: &[u8], cuts: &[usize]) -> Passed {
-    let mut engine = Engine::new();
+    let mut engine = Engine::new(false);
     let now = Instant::now();
     let mut passed = Passed { to_server: Vec::new(), to_client: Vec::new(), end: None };
     let mut cuts = cuts.iter().cycle();
@@ -53,13 +67,15 @@ fn play(rules: &RuleSet, client: &[u8], server: &[u8], cuts: &[usize]) -> Passed
             let cut = (*cuts.next().expect("some cuts")).min(rest.len());
             let (piece, after) = rest.split_at(cut);
             if is_client {
-                engine.take_client(piece);
+                let verbatim = engine.take_client(piece, rules, now);
+                passed.to_server.extend_from_slice(&piece[..verbatim]);
             } else {
-                engine.server_input.extend_from_slice(piece);
+                let verbatim = engine.take_server(piece, now);
+                passed.to_client.extend_from_slice(&piece[..verbatim]);
             }
+            passed.take_from(engine);
             engine.advance(rules, now);
-            passed.to_server.extend_from_slice(&engine.to_server.split());
-            passed.to_client.extend_from_slice(&engine.to_client.split());
+            passed.take_from(engine);
             rest = after;
         }
     };
@@ -68,8 +84,7 @@ fn play(rules: &RuleSet, client: &[u8], server: &[u8], cuts: &[usize]) -> Passed
     engine.server_ended = true;
     for _ in 0..3 {
         engine.advance(rules, now);
-        passed.to_server.extend_from_slice(&engine.to_server.split());
-        passed.to_client.extend_from_slice(&engine.to_client.split());
+        passed.take_from(&mut engine);
     }
     passed.end = engine.end;
     passed
@@ -232,14 +247,33 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let (client, mut client_side) = tokio::io::duplex(1 << 20);
         let (server_side, server) = tokio::io::duplex(1 << 20);
+        Self::between(server_side, server, None)
+    }
+
+    fn resigning(by: impl Resign + 'static) -> Self {
+        let (server_side, server) = tokio::io::duplex(1 << 20);
+        Self::between(server_side, server, Some(Resigning { by: Arc::new(by), host: "real".into() }))
+    }
+
+    /// A server that can not be reached.
+    fn without_server() -> Self {
+        let missing = Upstream::<DuplexStream>::new(async { Err(io::ErrorKind::ConnectionRefused.into()) });
+        Self::between(missing, tokio::io::duplex(1).0, None)
+    }
+
+    fn between<S>(server_side: S, server: DuplexStream, resigning: Option<Resigning>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (client, mut client_side) = tokio::io::duplex(1 << 20);
         let (rules, seen) = watch::channel(RuleSet::default());
         let counters = Arc::<ProxyCounters>::default();
-        let mut stream = HttpStream::new(server_side, seen, Arc::clone(&counters));
+        let stream = HttpStream::new(server_side, seen, resigning, Clockwork::Wheel, Arc::clone(&counters));
         tokio::spawn(async move {
+            let (reader, writer) = stream.split();
             // An error is the stream's reset: both ends are dropped then.
-            tokio::io::copy_bidirectional(&mut client_side, &mut stream).await.ok();
+            tokio::io::copy_bidirectional(&mut client_side, &mut tokio::io::join(reader, writer)).await.ok();
         });
         Self { client, server, rules, counters }
     }
@@ -258,8 +292,12 @@ impl Rig {
         self.rules.send_modify(|set| *set = set.without("r"));
     }
 
+    fn stats(&self) -> RuleStats {
+        self.rules.borrow().get("r").expect("the rule is there").stats(Instant::now())
+    }
+
     fn applied(&self) -> u64 {
-        self.rules.borrow().get("r").expect("the rule is there").stats().applied
+        self.stats().applied
     }
 
     async fn ask(&mut self) {
@@ -309,8 +347,12 @@ async fn latency_holds_each_answer_and_lets_go_when_the_rule_is_removed() {
         assert!(took >= 100 * MILLISECOND && took <= 102 * MILLISECOND, "{took:?}");
     }
     assert_eq!((rig.applied(), rig.counters.requests.get()), (3, 3));
+    let delays = rig.stats().added_delay.expect("three delays");
+    assert_eq!((delays.count, delays.asked.map(|asked| (asked.delay_us, asked.jitter_us))), (3, Some((100_000, 0))));
+    assert!((100_000..=102_000).contains(&delays.p50_us), "{delays:?}");
     rig.remove();
     rig.add(rule(json!({"latency": {"latency": "1h"}})));
+    let removed = Arc::clone(rig.rules.borrow().get("r").expect("it was added"));
     rig.ask().await;
     rig.asked().await;
     rig.say(OK).await;
@@ -321,6 +363,20 @@ async fn latency_holds_each_answer_and_lets_go_when_the_rule_is_removed() {
     rig.remove();
     rig.hears(OK).await;
     assert!(began.elapsed() <= 2 * MILLISECOND);
+    let delays = removed.stats(Instant::now()).added_delay.expect("one delay");
+    assert!(delays.count == 1 && delays.max_us < 1_000_000, "it was let go long before its hour: {delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_latencies_share_what_was_added() {
+    let mut rig = Rig::with(json!({"latency": {"latency": "300ms"}}));
+    rig.add(rule_of(json!({"name": "s", "action": {"latency": {"latency": "100ms"}}})));
+    rig.exchange().await;
+    let other = rig.rules.borrow().get("s").map(|rule| rule.stats(Instant::now())).expect("it was added");
+    for (stats, millis) in [(rig.stats(), 300), (other, 100)] {
+        let delays = stats.added_delay.expect("a delay");
+        assert!((millis..=millis + 2).contains(&(delays.max_us / 1_000)), "{millis} ms: {delays:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,6 +440,25 @@ async fn a_slow_body_comes_in_pieces_with_pauses() {
     let took = began.elapsed();
     assert!(took >= 3_000 * MILLISECOND && took <= 3_006 * MILLISECOND, "{took:?}");
     assert_eq!(rig.applied(), 1);
+    let delays = rig.stats().added_delay.expect("three pieces were held");
+    assert_eq!(delays.count, 3);
+    assert!((3_000_000..=3_006_000).contains(&delays.sum_us), "{delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_slower_than_its_pace_is_not_delayed() {
+    let mut rig = Rig::with(json!({"slow_body": {"bytes": 4, "interval": "1ms"}}));
+    rig.ask().await;
+    rig.asked().await;
+    let (first, last) = OK.split_at(OK.len() - 2);
+    let (head, first) = first.split_at(first.len() - 8);
+    for part in [head, first, last] {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        rig.say(part).await;
+        rig.hears(part).await;
+    }
+    let delays = rig.stats().added_delay.expect("one piece came before its time");
+    assert!(delays.count == 1 && delays.max_us <= 2_000, "{delays:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -482,4 +557,108 @@ fn the_operation_of_a_query_call_is_read_from_its_body() {
         assert!(String::from_utf8_lossy(&passed.to_client).contains("<Code>Throttling</Code>"), "{passed:?}");
         assert_eq!(play(&rules("Subscribe"), &client, OK, &cuts).to_server, client);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_answer_for_a_server_that_can_not_be_reached_and_what_they_leave_is_reset() {
+    let mut rig = Rig::without_server();
+    rig.ask().await;
+    // The reset ends the copying, which drops its end.
+    assert_eq!(rig.hears_to_the_end().await, "");
+
+    let mut rig = Rig::without_server();
+    rig.add(rule_of(json!({"name": "r", "match": {"path": "/a"}, "action": {"http_error": {"status": 500}}})));
+    for _ in 0..2 {
+        rig.ask().await;
+        rig.hears(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").await;
+    }
+    rig.client.write_all(b"GET /b HTTP/1.1\r\n\r\n").await.expect("written");
+    assert_eq!(rig.hears_to_the_end().await, "");
+
+    let mut rig = Rig::without_server();
+    rig.add(rule(json!({"timeout": {"stage": "response", "timeout": "5s"}})));
+    let began = Instant::now();
+    rig.ask().await;
+    assert_eq!(rig.hears_to_the_end().await, "");
+    assert!(began.elapsed() >= 5_000 * MILLISECOND, "it is silent as long as a server that is there would be");
+}
+
+/// Signs by writing the host and the digest that it was given.
+#[derive(Debug)]
+struct Scribe;
+
+#[async_trait]
+impl Resign for Scribe {
+    async fn resign(&self, head: &[u8], host: &str, body_sha256: Option<&str>) -> Result<Vec<u8>, NotResigned> {
+        let head = std::str::from_utf8(head).expect("text");
+        if head.contains("Digest: needed") && body_sha256.is_none() {
+            return Err(NotResigned::BodyNeeded);
+        }
+        if head.contains("Presigned") {
+            return Err(NotResigned::Presigned);
+        }
+        let head = head.trim_end().replace("Host: h", &format!("Host: {host}"));
+        Ok(format!("{head}\r\nDigest-Was: {}\r\n\r\n", body_sha256.unwrap_or("none")).into_bytes())
+    }
+}
+
+fn signed(first_line: &str, headers: &str) -> String {
+    format!("{first_line}\r\nHost: h\r\nAuthorization: AWS4-HMAC-SHA256 x\r\n{headers}\r\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_request_is_signed_anew_and_others_pass_as_they_are() {
+    let mut rig = Rig::resigning(Scribe);
+    rig.exchange().await;
+    let body = "some body";
+    let length = format!("Content-Length: {}\r\n", body.len());
+    for (headers, digest) in
+        [(length.clone(), "none".to_owned()), (format!("Digest: needed\r\n{length}"), sha256_hex(body.as_bytes()))]
+    {
+        let head = signed("POST / HTTP/1.1", &headers);
+        for byte in format!("{head}{body}").bytes() {
+            rig.client.write_all(&[byte]).await.expect("written");
+        }
+        let asked = rig.asked().await;
+        assert!(asked.contains("Host: real\r\n") && asked.contains(&format!("Digest-Was: {digest}\r\n")), "{asked}");
+        let mut sent = vec![0; body.len()];
+        rig.server.read_exact(&mut sent).await.expect("the body");
+        assert_eq!(sent, body.as_bytes());
+        rig.say(OK).await;
+        rig.hears(OK).await;
+    }
+    assert_eq!(rig.counters.requests_resigned.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_can_not_be_signed_anew_goes_on_as_it_is_and_the_reason_is_counted() {
+    let mut rig = Rig::resigning(Scribe);
+    let presigned = "GET /?X-Amz-Signature=0 HTTP/1.1\r\nHost: h\r\nX: Presigned\r\n\r\n".to_owned();
+    // Its client says nothing more until it is told to go on.
+    let waiting = signed("PUT / HTTP/1.1", "Digest: needed\r\nExpect: 100-continue\r\nContent-Length: 1\r\n");
+    for (head, body) in [(presigned, ""), (waiting, "x")] {
+        rig.client.write_all(head.as_bytes()).await.expect("written");
+        assert_eq!(rig.asked().await, head);
+        rig.client.write_all(body.as_bytes()).await.expect("written");
+        rig.server.read_exact(&mut vec![0; body.len()]).await.expect("the body");
+        rig.say(OK).await;
+        rig.hears(OK).await;
+    }
+    let stats = rig.counters.stats(&ToxicSet::default(), &RuleSet::default(), None, &Removed::default());
+    let expected = [NotResigned::BodyNeeded, NotResigned::Presigned].map(|reason| (reason.to_string(), 1));
+    assert_eq!(stats.not_resigned, expected.into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelined_requests_keep_their_order_while_one_is_signed() {
+    let mut rig = Rig::resigning(Scribe);
+    let head = signed("POST / HTTP/1.1", "Digest: needed\r\nTransfer-Encoding: chunked\r\n");
+    let chunks = "3\r\nabc\r\n0\r\n\r\n";
+    let both = [head.as_bytes(), chunks.as_bytes(), GET].concat();
+    rig.client.write_all(&both).await.expect("written");
+    assert!(rig.asked().await.contains(&format!("Digest-Was: {}\r\n", sha256_hex(b"abc"))));
+    let mut sent = vec![0; chunks.len()];
+    rig.server.read_exact(&mut sent).await.expect("the body");
+    assert_eq!(sent, chunks.as_bytes());
+    assert_eq!(rig.asked().await.as_bytes(), GET);
 }

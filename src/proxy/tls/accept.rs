@@ -1,12 +1,13 @@
 //! Answering the handshakes of clients, well or badly.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -30,6 +31,8 @@ const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub struct Terminator {
     fault: watch::Sender<Option<TlsFault>>,
     hits: Counter,
+    /// When the present fault was met first.
+    first_hit: Mutex<Option<Instant>>,
     good: Arc<ServerConfig>,
     self_signed: Arc<ServerConfig>,
     made: Option<Made>,
@@ -47,8 +50,7 @@ impl Terminator {
     /// as the upstream's host) and for loopback. Those that are made are good from 60 days before `now` to 365 days after.
     ///
     /// # Errors
-    /// A file can not be read, key and certificate do not fit, a name is none, or the fault is not one for certificates that
-    /// are given in files.
+    /// A file can not be read, key and certificate do not fit, or a name is none.
     pub fn new(spec: &ClientTls, more_names: &[String], now: DateTime<Utc>) -> Result<Self, TlsError> {
         let local = LOCAL_NAMES.iter().map(|name| (*name).to_owned());
         let mut names: Vec<String> = spec.names.iter().chain(more_names).cloned().chain(local).collect();
@@ -66,15 +68,14 @@ impl Terminator {
                 (authority.good(&names)?, Some(made))
             }
         };
-        let terminator = Self {
+        Ok(Self {
             fault: watch::Sender::new(None),
             hits: Counter::default(),
+            first_hit: Mutex::default(),
             good: configuration(good)?,
             self_signed: configuration(Identity::self_signed(&names, now)?)?,
             made,
-        };
-        terminator.set_fault(spec.fault)?;
-        Ok(terminator)
+        })
     }
 
     /// The certificate of the proxy's own authority, for clients to trust; none where the certificate came from files.
@@ -95,13 +96,23 @@ impl Terminator {
     /// `expired` and `wrong_name` must be signed by the authority that clients trust: they are no faults for a certificate
     /// that came from files. The fault stays what it was.
     pub fn set_fault(&self, fault: Option<TlsFault>) -> Result<(), TlsError> {
-        if let Some(fault @ (TlsFault::Expired | TlsFault::WrongName)) = fault
+        if let Some(fault) = fault.filter(|fault| fault.needs_authority())
             && self.made.is_none()
         {
             return Err(TlsError::CertificateGiven(fault));
         }
+        *self.first_hit() = None;
         self.fault.send_replace(fault);
         Ok(())
+    }
+
+    fn first_hit(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.first_hit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a handshake met the present fault first.
+    pub(crate) fn first_hit_at(&self) -> Option<Instant> {
+        *self.first_hit()
     }
 
     /// How many handshakes met a fault.
@@ -135,7 +146,10 @@ impl Terminator {
     {
         let mut fault = self.fault();
         let is_hit = fault.is_some();
-        self.hits.add(u64::from(is_hit));
+        if is_hit {
+            self.hits.add(1);
+            self.first_hit().get_or_insert_with(Instant::now);
+        }
         if fault == Some(TlsFault::StalledHandshake) {
             let mut faults = self.fault.subscribe();
             fault = tokio::select! {
@@ -192,8 +206,9 @@ mod tests {
     const PIPE_BYTES: usize = 64 * 1024;
 
     fn made(fault: Option<TlsFault>) -> Terminator {
-        let spec = ClientTls { fault, ..ClientTls::default() };
-        Terminator::new(&spec, &[HOST.to_owned()], Clock::start().now()).unwrap()
+        let terminator = Terminator::new(&ClientTls::default(), &[HOST.to_owned()], Clock::start().now()).unwrap();
+        terminator.set_fault(fault).unwrap();
+        terminator
     }
 
     /// A client that trusts the authority and no other.
@@ -398,21 +413,19 @@ mod tests {
         let certificate = rcgen::CertificateParams::new(vec![HOST.to_owned()]).unwrap().self_signed(&key).unwrap();
         fs::write(&files.cert, certificate.pem()).unwrap();
         fs::write(&files.key, key.serialize_pem()).unwrap();
-        let spec =
-            |fault| ClientTls { certificate: CertificateSource::Files(files.clone()), fault, ..ClientTls::default() };
+        let spec = ClientTls { certificate: CertificateSource::Files(files.clone()), ..ClientTls::default() };
         let now = Clock::start().now();
-        let terminator = Terminator::new(&spec(None), &[], now).unwrap();
+        let terminator = Terminator::new(&spec, &[], now).unwrap();
         assert_eq!(terminator.ca_pem(), None);
         let client = client_that_trusts(certificate.der().clone(), &[]);
         assert_open(&terminator, &client, HOST).await;
         for fault in [TlsFault::Expired, TlsFault::WrongName] {
             assert!(matches!(terminator.set_fault(Some(fault)), Err(TlsError::CertificateGiven(_))));
-            assert!(matches!(Terminator::new(&spec(Some(fault)), &[], now), Err(TlsError::CertificateGiven(_))));
         }
         for fault in [TlsFault::SelfSigned, TlsFault::StalledHandshake] {
             terminator.set_fault(Some(fault)).unwrap();
         }
         fs::write(&files.key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        assert!(matches!(Terminator::new(&spec(None), &[], now), Err(TlsError::Configuration(_))));
+        assert!(matches!(Terminator::new(&spec, &[], now), Err(TlsError::Configuration(_))));
     }
 }

@@ -138,7 +138,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-    use crate::proxy::{ClientTls, TlsFault, UpstreamTls};
+    use crate::proxy::{ClientTls, UpstreamTls};
     use crate::unit::Clock;
 
     const UPSTREAM: &str = "cards.example.test:443";
@@ -207,17 +207,5 @@ mod tests {
         for (with_client_tls, with_upstream_tls) in [(false, false), (false, true), (true, false), (true, true)] {
             assert_relays(with_client_tls, with_upstream_tls).await;
         }
-    }
-
-    #[tokio::test]
-    async fn a_fault_of_the_spec_works_from_the_start() {
-        let fault = Some(TlsFault::Expired);
-        let faulty = proxy(Some(ClientTls { fault, ..ClientTls::default() }), None);
-        let folder = TempDir::new().unwrap();
-        let client = proxy(None, Some(trusting(&folder, &faulty)));
-        let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        let (near, far) = tokio::join!(client.connect(near), faulty.accept(far));
-        assert!(near.is_err() && far.is_err());
-        assert_eq!(faulty.terminator().map(Terminator::fault), Some(fault));
     }
 }

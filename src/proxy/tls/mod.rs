@@ -23,7 +23,7 @@ pub use client_stream::ClientStream;
 pub use connect::{Connector, UpstreamStream};
 pub use error::{HandshakeError, TlsError};
 pub use leg::{Leg, ProxyTls};
-pub use spec::{CertificateFiles, CertificateSource, ClientTls, TlsFault, TlsSpec, UpstreamTls};
+pub use spec::{CertificateFiles, CertificateSource, ClientTls, TlsFault, TlsFaultSpec, TlsSpec, UpstreamTls};
 
 /// The one protocol that is offered on either side. A client that offers others alone is refused, as RFC 7301, 3.2 asks.
 const PROTOCOL: &[u8] = b"http/1.1";

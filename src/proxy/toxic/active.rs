@@ -1,15 +1,18 @@
 //! A toxic that is on a proxy: its settings with what it has done, and the chances that it draws.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::{Direction, ToxicSpec};
-use crate::proxy::counters::Counter;
-use crate::unit::ProxyName;
+use super::{Direction, Toxic, ToxicSpec};
+use crate::proxy::counters::{Counter, ToxicStats};
+use crate::proxy::delay::{Asked, Delays};
+use crate::proxy::expiry::Expiry;
+use crate::unit::{ProxyName, elapsed_ms};
 
 /// What a toxic has done.
 #[derive(Debug, Default)]
@@ -18,9 +21,19 @@ pub(crate) struct ToxicCounters {
     pub(crate) hits: Counter,
     /// Connections that it has worked on.
     pub(crate) connections: Counter,
+    first_hit: OnceLock<Instant>,
+    pub(crate) delays: Delays,
 }
 
-/// A toxic that is on a proxy. It is replaced as a whole by a change, which keeps `id`, `key` and `counters`.
+impl ToxicCounters {
+    /// Counts that it did something at `now`.
+    pub(crate) fn hit(&self, now: Instant) {
+        self.hits.add(1);
+        self.first_hit.get_or_init(|| now);
+    }
+}
+
+/// A toxic that is on a proxy. It is replaced as a whole by a change, which keeps `id`, `key`, `counters` and `added`.
 #[derive(Debug)]
 pub(crate) struct ActiveToxic {
     /// Tells a toxic from another of the same name that was put in its place.
@@ -30,7 +43,8 @@ pub(crate) struct ActiveToxic {
     pub(crate) spec: ToxicSpec,
     pub(crate) counters: Arc<ToxicCounters>,
     /// When it is to be dropped.
-    pub(crate) expires: Option<Instant>,
+    pub(crate) expiry: Expiry,
+    added: Instant,
     key: [u8; 32],
 }
 
@@ -44,8 +58,8 @@ impl ActiveToxic {
             .chain_update(spec.name.as_str())
             .finalize()
             .into();
-        let expires = expiry(&spec);
-        Self { id, version: 0, spec, counters: Arc::default(), expires, key }
+        let expiry = Expiry::after(spec.ttl);
+        Self { id, version: 0, spec, counters: Arc::default(), expiry, added: Instant::now(), key }
     }
 
     /// The same toxic with changed settings; `is_renewed` begins its time to live anew.
@@ -53,10 +67,25 @@ impl ActiveToxic {
         Self {
             id: self.id,
             version: self.version + 1,
-            expires: if is_renewed { expiry(&spec) } else { self.expires },
+            expiry: if is_renewed { Expiry::after(spec.ttl) } else { Expiry::at_end(self.expiry.end()) },
             spec,
             counters: Arc::clone(&self.counters),
+            added: self.added,
             key: self.key,
+        }
+    }
+
+    /// What it has done, told at `now`.
+    pub(crate) fn stats(&self, now: Instant) -> ToxicStats {
+        let since_added = |moment: Instant| elapsed_ms(moment.saturating_duration_since(self.added));
+        ToxicStats {
+            id: self.id,
+            token: self.spec.token.clone(),
+            age_ms: since_added(now),
+            hits: self.counters.hits.get(),
+            connections: self.counters.connections.get(),
+            first_hit_ms: self.counters.first_hit.get().copied().map(since_added),
+            added_delay: self.counters.delays.stats(asked(self.spec.toxic)),
         }
     }
 
@@ -70,8 +99,13 @@ impl ActiveToxic {
     }
 }
 
-fn expiry(spec: &ToxicSpec) -> Option<Instant> {
-    spec.ttl.map(|ttl| Instant::now() + ttl)
+/// The one delay that a toxic is told to add, where it is one.
+fn asked(toxic: Toxic) -> Option<Asked> {
+    match toxic {
+        Toxic::Latency(latency) => Some(Asked::new(latency.latency, latency.jitter)),
+        Toxic::SlowClose(close) => Some(Asked::new(close.delay, Duration::ZERO)),
+        Toxic::Bandwidth(_) | Toxic::Slicer(_) | Toxic::Timeout(_) | Toxic::ResetPeer(_) | Toxic::LimitData(_) => None,
+    }
 }
 
 /// The toxics of a proxy in the order in which they were added; a change makes a new set.
@@ -109,15 +143,16 @@ impl ToxicSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::{Timeout, Toxic, Toxicity};
+    use crate::proxy::{Timeout, Toxicity};
 
     fn toxic(name: &str, toxicity: f64, seed: u64) -> ActiveToxic {
         let spec = ToxicSpec {
             name: name.parse().expect("a name"),
             stream: Direction::Downstream,
             toxicity: Toxicity::try_from(toxicity).expect("a ratio"),
-            toxic: Toxic::Timeout(Timeout { timeout: std::time::Duration::ZERO }),
+            toxic: Toxic::Timeout(Timeout { timeout: Duration::ZERO }),
             ttl: None,
+            token: None,
         };
         ActiveToxic::new(0, spec, &"p".parse().expect("a name"), seed)
     }

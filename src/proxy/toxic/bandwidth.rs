@@ -46,7 +46,8 @@ const HELD_STEPS_MAX: usize = 10;
 pub(crate) struct PacedLine {
     settings: Bandwidth,
     counters: Arc<ToxicCounters>,
-    held: VecDeque<Parcel>,
+    /// Each with the moment at which it came.
+    held: VecDeque<(Instant, Parcel)>,
     held_bytes: usize,
     /// When the line is done with what has left it.
     free_at: Instant,
@@ -62,10 +63,10 @@ impl PacedLine {
             self.free_at = self.free_at.max(now);
         }
         if parcel.bytes() > 0 {
-            self.counters.hits.add(1);
+            self.counters.hit(now);
         }
         self.held_bytes += parcel.bytes();
-        self.held.push_back(parcel);
+        self.held.push_back((now, parcel));
     }
 
     pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
@@ -73,20 +74,28 @@ impl PacedLine {
         self.free_at = due;
         let step = self.settings.step();
         match self.held.front_mut()? {
-            Parcel { content: Content::Data(data), unit } if data.len() > step => {
+            (_, Parcel { content: Content::Data(data), unit }) if data.len() > step => {
                 self.held_bytes -= step;
                 Some(Parcel { content: Content::Data(data.split_to(step)), unit: *unit })
             }
-            Parcel { .. } => {
-                let parcel = self.held.pop_front()?;
-                self.held_bytes -= parcel.bytes();
-                Some(parcel)
+            (_, Parcel { .. }) => {
+                let held = self.held.pop_front()?;
+                self.held_bytes -= held.1.bytes();
+                Some(self.let_go(held, now))
             }
         }
     }
 
+    /// A chunk has waited until its last byte goes on; what waits in front of a full line is not seen.
+    fn let_go(&self, (came, parcel): (Instant, Parcel), now: Instant) -> Parcel {
+        if parcel.bytes() > 0 {
+            self.counters.delays.add(now.saturating_duration_since(came));
+        }
+        parcel
+    }
+
     pub(super) fn due(&self) -> Option<Instant> {
-        match self.held.front()?.bytes() {
+        match self.held.front()?.1.bytes() {
             0 => Some(self.free_at),
             bytes => self.settings.takes(bytes.min(self.settings.step())).map(|wait| self.free_at + wait),
         }
@@ -106,8 +115,9 @@ impl PacedLine {
         self.free_at = self.free_at.max(now);
     }
 
-    pub(super) fn dissolve(self) -> VecDeque<Parcel> {
-        self.held
+    pub(super) fn dissolve(mut self, now: Instant) -> VecDeque<Parcel> {
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().map(|held| self.let_go(held, now)).collect()
     }
 }
 
@@ -163,7 +173,9 @@ mod tests {
         line.push(data(vec![7; HELD_BYTES_MIN]), start);
         assert_eq!((line.due(), line.pop(start + Duration::from_secs(3_600))), (None, None));
         assert!(line.is_full());
-        assert_eq!(drain(line.dissolve()), vec![7; HELD_BYTES_MIN]);
+        let counters = Arc::clone(&line.counters);
+        assert_eq!(drain(line.dissolve(start + MILLISECOND)), vec![7; HELD_BYTES_MIN]);
+        assert_eq!(counters.delays.stats(None).map(|delays| (delays.count, delays.max_us)), Some((1, 1_000)));
     }
 
     #[test]
@@ -176,5 +188,7 @@ mod tests {
         let end = start + 5 * MILLISECOND;
         assert_eq!(line.pop(end).map(|parcel| parcel.bytes()), Some(5));
         assert_eq!(line.pop(end).map(|parcel| parcel.content), Some(Content::End));
+        let delays = line.counters.delays.stats(None).expect("one chunk");
+        assert_eq!((delays.count, delays.max_us), (1, 5_000));
     }
 }

@@ -67,8 +67,22 @@ pub(crate) struct DelayLine {
     counters: Arc<ToxicCounters>,
     generator: ChaCha8Rng,
     drawn: Option<Drawn>,
-    held: VecDeque<(Instant, Parcel)>,
+    held: VecDeque<Held>,
     held_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    came: Instant,
+    due: Instant,
+    parcel: Parcel,
+}
+
+impl Held {
+    /// Whether it is data that comes late.
+    fn is_hit(&self) -> bool {
+        matches!(self.parcel.content, Content::Data(_)) && self.due > self.came
+    }
 }
 
 /// The delay of one unit of traffic.
@@ -85,23 +99,31 @@ impl DelayLine {
 
     pub(super) fn push(&mut self, parcel: Parcel, now: Instant) {
         let delay = self.delay_of(parcel.unit);
-        if matches!(parcel.content, Content::Data(_)) && !delay.is_zero() {
-            self.counters.hits.add(1);
-        }
         // A short delay must not let a parcel overtake one that drew a long delay.
-        let due = self.held.back().map_or(now + delay, |(before, _)| (now + delay).max(*before));
+        let due = self.held.back().map_or(now + delay, |before| (now + delay).max(before.due));
         self.held_bytes += parcel.bytes();
-        self.held.push_back((due, parcel));
+        let held = Held { came: now, due, parcel };
+        if held.is_hit() {
+            self.counters.hit(now);
+        }
+        self.held.push_back(held);
     }
 
     pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
-        let (_, parcel) = self.held.pop_front_if(|(due, _)| *due <= now)?;
-        self.held_bytes -= parcel.bytes();
-        Some(parcel)
+        let held = self.held.pop_front_if(|held| held.due <= now)?;
+        self.held_bytes -= held.parcel.bytes();
+        Some(self.let_go(held, now))
+    }
+
+    fn let_go(&self, held: Held, now: Instant) -> Parcel {
+        if held.is_hit() {
+            self.counters.delays.add(now.saturating_duration_since(held.came));
+        }
+        held.parcel
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.held.front().map(|(due, _)| *due)
+        self.held.front().map(|held| held.due)
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -113,8 +135,9 @@ impl DelayLine {
         self.drawn = None;
     }
 
-    pub(super) fn dissolve(self) -> VecDeque<Parcel> {
-        self.held.into_iter().map(|(_, parcel)| parcel).collect()
+    pub(super) fn dissolve(mut self, now: Instant) -> VecDeque<Parcel> {
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().map(|held| self.let_go(held, now)).collect()
     }
 
     fn delay_of(&mut self, unit: u64) -> Duration {
@@ -167,6 +190,23 @@ mod tests {
         }
         assert_eq!((line.due(), line.held_bytes()), (None, 0));
         assert_eq!(line.counters.hits.get(), 50);
+    }
+
+    #[test]
+    fn what_was_added_is_measured_and_not_what_was_asked() {
+        let start = Instant::now();
+        let mut line = line(100, 0);
+        for part in ["a", "b", "c"] {
+            line.push(parcel(0, part), start);
+        }
+        line.push(Parcel { content: Content::End, unit: 0 }, start);
+        // A timer that is late adds to the delay, and a removal lets go before its time.
+        assert!(line.pop(start + 103 * MILLISECOND).is_some());
+        let counters = Arc::clone(&line.counters);
+        assert_eq!(counters.delays.stats(None).map(|delays| (delays.count, delays.max_us)), Some((1, 103_000)));
+        assert_eq!(line.dissolve(start + 20 * MILLISECOND).len(), 3);
+        let delays = counters.delays.stats(None).expect("three delays");
+        assert_eq!((delays.count, delays.sum_us), (3, 143_000), "and the end is none");
     }
 
     #[test]

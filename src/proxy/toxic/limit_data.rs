@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{Content, Parcel, ToxicCounters};
 
@@ -35,7 +36,7 @@ impl Meter {
         Self { settings, counters, passed: 0, is_over: false, held: VecDeque::new() }
     }
 
-    pub(super) fn push(&mut self, mut parcel: Parcel) {
+    pub(super) fn push(&mut self, mut parcel: Parcel, now: Instant) {
         if self.is_over {
             return;
         }
@@ -52,7 +53,7 @@ impl Meter {
             self.held.push_back(parcel);
         }
         if self.is_over {
-            self.counters.hits.add(1);
+            self.counters.hit(now);
             self.held.push_back(Parcel { content: Content::Close, unit });
         }
     }
@@ -87,10 +88,10 @@ mod tests {
     #[test]
     fn the_limit_passes_to_the_byte_then_comes_the_close() {
         let mut meter = Meter::new(LimitData { bytes: 5 }, Arc::default());
-        meter.push(data(b"abc".to_vec()));
+        meter.push(data(b"abc".to_vec()), Instant::now());
         assert_eq!(contents(&mut meter), [data(b"abc".to_vec()).content]);
-        meter.push(data(b"defg".to_vec()));
-        meter.push(data(b"lost".to_vec()));
+        meter.push(data(b"defg".to_vec()), Instant::now());
+        meter.push(data(b"lost".to_vec()), Instant::now());
         assert_eq!(contents(&mut meter), [data(b"de".to_vec()).content, Content::Close]);
         assert_eq!(meter.counters.hits.get(), 1);
         assert!(meter.dissolve().1);
@@ -99,13 +100,13 @@ mod tests {
     #[test]
     fn a_raised_limit_goes_on_counting_and_none_closes_at_the_first_data() {
         let mut meter = Meter::new(LimitData { bytes: 5 }, Arc::default());
-        meter.push(data(b"abc".to_vec()));
+        meter.push(data(b"abc".to_vec()), Instant::now());
         meter.adopt(LimitData { bytes: 4 });
-        meter.push(data(b"de".to_vec()));
+        meter.push(data(b"de".to_vec()), Instant::now());
         assert_eq!(contents(&mut meter).last(), Some(&Content::Close));
 
         let mut meter = Meter::new(LimitData { bytes: 0 }, Arc::default());
-        meter.push(data(b"x".to_vec()));
+        meter.push(data(b"x".to_vec()), Instant::now());
         assert_eq!(contents(&mut meter), [Content::Close]);
     }
 }

@@ -137,7 +137,13 @@ pub struct ToxicSpec {
     /// How long after it was added it is dropped by itself, in whole milliseconds, at most 7 days; `ttl_ms` in the JSON, in
     /// which Toxiproxy has no such thing. Default never.
     pub ttl: Option<Duration>,
+    /// By what the one who added it knows it: 1 to 128 printable ASCII characters, which the stats
+    /// tell; Toxiproxy has no such thing. Default none.
+    pub token: Option<String>,
 }
+
+/// How long a toxic's token may be.
+const TOKEN_CHARACTERS_MAX: usize = 128;
 
 #[cfg(test)]
 mod testing {

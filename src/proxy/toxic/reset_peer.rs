@@ -68,7 +68,7 @@ impl Fuse {
     pub(super) fn push(&mut self, parcel: Parcel, now: Instant) {
         if self.lit.is_none() {
             self.lit = Some(now);
-            self.counters.hits.add(1);
+            self.counters.hit(now);
         }
         self.held_bytes += parcel.bytes();
         self.held.push_back(parcel);

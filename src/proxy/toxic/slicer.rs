@@ -69,7 +69,8 @@ pub(crate) struct Knife {
     settings: Slicer,
     counters: Arc<ToxicCounters>,
     generator: ChaCha8Rng,
-    held: VecDeque<Parcel>,
+    /// Each with the moment at which it came.
+    held: VecDeque<(Instant, Parcel)>,
     held_bytes: usize,
     /// When the next piece may leave.
     free_at: Instant,
@@ -85,15 +86,16 @@ impl Knife {
             self.free_at = self.free_at.max(now);
         }
         self.held_bytes += parcel.bytes();
-        self.held.push_back(parcel);
+        self.held.push_back((now, parcel));
     }
 
     pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
         self.due().filter(|due| *due <= now)?;
         let Slicer { average_size, size_variation, delay } = self.settings;
-        let Parcel { content: Content::Data(data), unit } = self.held.front_mut()? else {
-            return self.held.pop_front();
+        let (came, Parcel { content: Content::Data(data), unit }) = self.held.front_mut()? else {
+            return self.held.pop_front().map(|(_, parcel)| parcel);
         };
+        let waited = now.saturating_duration_since(*came);
         let size = self.generator.random_range(average_size - size_variation..=average_size + size_variation);
         let piece = data.split_to(size.clamp(1, data.len()));
         let piece = Parcel { content: Content::Data(piece), unit: *unit };
@@ -102,7 +104,8 @@ impl Knife {
         }
         self.held_bytes -= piece.bytes();
         self.free_at += delay;
-        self.counters.hits.add(1);
+        self.counters.hit(now);
+        self.counters.delays.add(waited);
         Some(piece)
     }
 
@@ -124,7 +127,7 @@ impl Knife {
     }
 
     pub(super) fn dissolve(self) -> VecDeque<Parcel> {
-        self.held
+        self.held.into_iter().map(|(_, parcel)| parcel).collect()
     }
 }
 

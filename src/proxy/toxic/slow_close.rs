@@ -48,7 +48,14 @@ impl From<SlowClose> for Attributes {
 pub(crate) struct LateEnd {
     settings: SlowClose,
     counters: Arc<ToxicCounters>,
-    held: VecDeque<(Instant, Parcel)>,
+    held: VecDeque<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    came: Instant,
+    due: Instant,
+    parcel: Parcel,
 }
 
 impl LateEnd {
@@ -60,30 +67,39 @@ impl LateEnd {
         let due = if parcel.bytes() > 0 {
             now
         } else {
-            self.counters.hits.add(1);
+            self.counters.hit(now);
             now + self.settings.delay
         };
-        self.held.push_back((due, parcel));
+        self.held.push_back(Held { came: now, due, parcel });
     }
 
     pub(super) fn pop(&mut self, now: Instant) -> Option<Parcel> {
-        self.held.pop_front_if(|(due, _)| *due <= now).map(|(_, parcel)| parcel)
+        let held = self.held.pop_front_if(|held| held.due <= now)?;
+        Some(self.let_go(held, now))
+    }
+
+    fn let_go(&self, held: Held, now: Instant) -> Parcel {
+        if held.parcel.bytes() == 0 {
+            self.counters.delays.add(now.saturating_duration_since(held.came));
+        }
+        held.parcel
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.held.front().map(|(due, _)| *due)
+        self.held.front().map(|held| held.due)
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.held.iter().map(|(_, parcel)| parcel.bytes()).sum()
+        self.held.iter().map(|held| held.parcel.bytes()).sum()
     }
 
     pub(super) fn adopt(&mut self, settings: SlowClose) {
         self.settings = settings;
     }
 
-    pub(super) fn dissolve(self) -> VecDeque<Parcel> {
-        self.held.into_iter().map(|(_, parcel)| parcel).collect()
+    pub(super) fn dissolve(mut self, now: Instant) -> VecDeque<Parcel> {
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().map(|held| self.let_go(held, now)).collect()
     }
 }
 
@@ -105,5 +121,6 @@ mod tests {
         assert_eq!((close.pop(start + second / 2), close.due()), (None, Some(start + second)));
         assert_eq!(close.pop(start + second).map(|parcel| parcel.content), Some(Content::End));
         assert_eq!(close.counters.hits.get(), 1, "only the end counts");
+        assert_eq!(close.counters.delays.stats(None).map(|delays| (delays.count, delays.max_us)), Some((1, 1_000_000)));
     }
 }

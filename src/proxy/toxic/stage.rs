@@ -51,7 +51,7 @@ impl Stage {
             Self::ResetPeer(fuse) => fuse.push(parcel, now),
             Self::SlowClose(end) => end.push(parcel, now),
             Self::Slicer(knife) => knife.push(parcel, now),
-            Self::LimitData(meter) => meter.push(parcel),
+            Self::LimitData(meter) => meter.push(parcel, now),
         }
     }
 
@@ -159,15 +159,15 @@ impl Stage {
         }
     }
 
-    /// Ends the stage, since its toxic was removed.
-    pub(crate) fn dissolve(self) -> Remains {
+    /// Ends the stage at `now`, since its toxic was removed.
+    pub(crate) fn dissolve(self, now: Instant) -> Remains {
         let whole = |parcels| Remains { parcels, close: false };
         match self {
-            Self::Latency(line) => whole(line.dissolve()),
-            Self::Bandwidth(line) => whole(line.dissolve()),
+            Self::Latency(line) => whole(line.dissolve(now)),
+            Self::Bandwidth(line) => whole(line.dissolve(now)),
             Self::Timeout(_) => Remains { parcels: VecDeque::new(), close: true },
             Self::ResetPeer(fuse) => whole(fuse.dissolve()),
-            Self::SlowClose(end) => whole(end.dissolve()),
+            Self::SlowClose(end) => whole(end.dissolve(now)),
             Self::Slicer(knife) => whole(knife.dissolve()),
             Self::LimitData(meter) => {
                 let (parcels, close) = meter.dissolve();

@@ -54,7 +54,7 @@ pub(crate) struct BlackHole {
 
 impl BlackHole {
     pub(super) fn new(settings: Timeout, counters: &ToxicCounters, now: Instant) -> Self {
-        counters.hits.add(1);
+        counters.hit(now);
         Self { timeout: settings.timeout, began: now, swallowed_end: false }
     }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, TOXIC_TYPES, TOXIC_WAIT_MS_MAX, Timeout,
-    Toxic, ToxicSpec, Toxicity, latency, reset_peer, slicer, slow_close, timeout,
+    Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, TOKEN_CHARACTERS_MAX, TOXIC_TYPES,
+    TOXIC_WAIT_MS_MAX, Timeout, Toxic, ToxicSpec, Toxicity, latency, reset_peer, slicer, slow_close, timeout,
 };
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
 use crate::unit::{IdError, elapsed_ms, nearest};
@@ -49,6 +49,9 @@ pub enum ToxicError {
     /// No time to live.
     #[error("`ttl_ms` of {0} is not from 1 to {max} milliseconds", max = LEASE_MS_MAX)]
     Ttl(u64),
+    /// Not a token.
+    #[error("`token` `{}` is not 1 to {TOKEN_CHARACTERS_MAX} printable ASCII characters", .0.escape_debug())]
+    Token(String),
     /// Pieces of no bytes.
     #[error("`average_size` of a slicer is at least 1 byte")]
     NoSize,
@@ -87,6 +90,8 @@ pub(crate) struct ToxicJson {
     attributes: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ttl_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 impl TryFrom<ToxicJson> for ToxicSpec {
@@ -106,6 +111,7 @@ impl TryFrom<ToxicJson> for ToxicSpec {
             toxicity: json.toxicity.map_or(Ok(Toxicity::ALL), Toxicity::try_from)?,
             toxic,
             ttl: checked_ttl(json.ttl_ms)?,
+            token: json.token.map(checked_token).transpose()?,
         })
     }
 }
@@ -119,12 +125,19 @@ impl From<ToxicSpec> for ToxicJson {
             toxicity: Some(spec.toxicity.ratio()),
             attributes: attributes_of(spec.toxic),
             ttl_ms: spec.ttl.map(elapsed_ms),
+            token: spec.token,
         }
     }
 }
 
 fn checked_ttl(ttl_ms: Option<u64>) -> Result<Option<Duration>, ToxicError> {
     ttl_ms.map(|millis| checked_wait(millis).ok_or(ToxicError::Ttl(millis))).transpose()
+}
+
+fn checked_token(token: String) -> Result<String, ToxicError> {
+    let is_printable = token.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let is_token = is_printable && (1..=TOKEN_CHARACTERS_MAX).contains(&token.len());
+    if is_token { Ok(token) } else { Err(ToxicError::Token(token)) }
 }
 
 fn parse_toxic(toxic_type: &str, attributes: Map<String, Value>) -> Result<Toxic, ToxicError> {
@@ -189,6 +202,8 @@ pub(crate) struct ToxicPatch {
     attributes: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ttl_ms: Option<u64>,
+    #[serde(default)]
+    token: Option<String>,
 }
 
 impl ToxicPatch {
@@ -203,6 +218,7 @@ impl ToxicPatch {
             ("name", self.name, spec.name.to_string()),
             ("type", self.r#type, spec.toxic.type_name().to_owned()),
             ("stream", self.stream, spec.stream.to_string()),
+            ("token", self.token, spec.token.clone().unwrap_or_default()),
         ];
         for (field, asked, present) in fixed {
             if asked.is_some_and(|asked| asked != present) {
@@ -217,6 +233,7 @@ impl ToxicPatch {
             toxicity: self.toxicity.map_or(Ok(spec.toxicity), Toxicity::try_from)?,
             toxic: parse_toxic(spec.toxic.type_name(), attributes)?,
             ttl: checked_ttl(self.ttl_ms)?.or(spec.ttl),
+            token: spec.token.clone(),
         })
     }
 }
@@ -253,7 +270,7 @@ mod tests {
             ("limit_data", json!({"bytes": 4_096})),
         ] {
             let json = json!({"name": "t", "type": toxic_type, "stream": "upstream", "toxicity": 0.5,
-                              "attributes": attributes});
+                              "attributes": attributes, "token": "run 7"});
             let spec: ToxicSpec = serde_json::from_value(json.clone()).expect("a toxic");
             assert_eq!(serde_json::to_value(&spec).expect("JSON"), json);
         }
@@ -274,6 +291,8 @@ mod tests {
             (json!({"type": "latency", "colour": 1}), "colour"),
             (json!({"type": "slicer"}), "`average_size` of a slicer"),
             (json!({"type": "latency", "ttl_ms": 0}), "`ttl_ms` of 0"),
+            (json!({"type": "latency", "token": ""}), "`token` `` is not 1 to 128"),
+            (json!({"type": "latency", "token": "a\nb"}), "`token` `a\\nb`"),
         ] {
             let error = serde_json::from_value::<ToxicSpec>(json.clone()).expect_err("not valid").to_string();
             assert!(error.contains(expected), "{json}: {error}");
@@ -296,6 +315,7 @@ mod tests {
         assert_eq!(attributes_of(changed.toxic), *json!({"latency": 5, "jitter": 10}).as_object().expect("an object"));
         assert_eq!(changed.toxicity, spec.toxicity);
         assert!(matches!(patch(json!({"stream": "upstream"})), Err(ToxicError::Fixed("stream"))));
+        assert!(matches!(patch(json!({"token": "mine"})), Err(ToxicError::Fixed("token"))));
         assert!(matches!(patch(json!({"toxicity": -1})), Err(ToxicError::Toxicity(_))));
     }
 }

@@ -1,6 +1,6 @@
 //! Each fault with its times.
 
-use super::{Run, response};
+use super::{Run, proxy, response};
 use crate::event::{FaultEnd, FaultState};
 use crate::report::model::Fault;
 
@@ -18,6 +18,7 @@ pub(super) fn faults(run: &Run<'_>) -> Vec<Fault> {
             applied_ms: progress.applied_ms,
             effective_ms: progress.effective_ms,
             proof: progress.evidence.clone(),
+            proxy: proxy::evidence(run, &progress.identity),
             reverting_ms: progress.reverting_ms,
             ended_ms: progress.ended_ms,
             end: progress.end.map(|end| fault_end(end).to_owned()),
@@ -47,6 +48,7 @@ pub(super) fn fault_end(end: FaultEnd) -> &'static str {
         FaultEnd::Restored => "restored",
         FaultEnd::AsBefore => "as_before",
         FaultEnd::NotReadBack => "not_read_back",
+        FaultEnd::Expired => "expired",
         FaultEnd::Gone => "gone",
         FaultEnd::Accepted => "accepted as somebody else changed it",
     }

@@ -126,6 +126,11 @@ fn observed(term: &Term) -> String {
     }
 }
 
+/// Whether the fault proxy counts how often it does such a fault: a connection that nobody takes is counted by nobody.
+fn is_counted_by_the_proxy(kind: &str) -> bool {
+    kind.starts_with("proxy_") && !matches!(kind, "proxy_down" | "proxy_refuse")
+}
+
 fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
     let about = Some(fault.fault.as_str());
     let name = &fault.fault;
@@ -139,6 +144,9 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
                 format!("`{name}` was in place, but its effect was never proven: what was seen says nothing about it."),
                 "Check that traffic reaches the target, and that `effect_if` asks for the right thing.",
             )
+        } else if is_counted_by_the_proxy(&fault.kind) {
+            let text = format!("`{name}` was in place, but the fault proxy never did it to a caller.");
+            ("unproven", text, "Check that traffic goes through the proxy, and that the fault's `match` is about it.")
         } else {
             let text = format!("`{name}` has no `effect_if`: nothing shows that it did anything.");
             ("unproven", text, "Give it an `effect_if`.")

@@ -7,6 +7,7 @@ mod header;
 mod hypothesis;
 mod load;
 mod people;
+mod proxy;
 mod response;
 mod safety;
 mod summary;

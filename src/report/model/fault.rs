@@ -29,16 +29,49 @@ pub struct Fault {
     pub effective_ms: Option<u64>,
     /// What proved it.
     pub proof: Option<String>,
+    /// What the fault proxy tells of it; none of a fault that no proxy does, or has not done.
+    #[serde(default)]
+    pub proxy: Option<ProxyEvidence>,
     /// When the undo began.
     pub reverting_ms: Option<u64>,
     /// When the undo ended.
     pub ended_ms: Option<u64>,
-    /// `restored`, `as_before`, `not_read_back` or `gone`.
+    /// `restored`, `as_before`, `not_read_back`, `expired` or `gone`.
     pub end: Option<String>,
     /// The injection's or the undo's error.
     pub error: Option<String>,
     /// Detection and response.
     pub response: Response,
+}
+
+/// How often a fault proxy has done a fault, and the delays that it added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProxyEvidence {
+    /// How many requests, pieces of a stream or connections it was done to.
+    pub applied_count: u64,
+    /// The delays that it added, as measured; none where it added none.
+    pub delay: Option<AddedDelay>,
+    /// In words.
+    pub text: String,
+}
+
+/// The delays that a fault has added, beside the one that it was told to add.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AddedDelay {
+    /// What it was told to add, in milliseconds, where that is one delay.
+    pub asked_ms: Option<f64>,
+    /// How far a delay may lie from it, in milliseconds; none where it has no jitter.
+    pub jitter_ms: Option<f64>,
+    /// How many delays there were.
+    pub count: u64,
+    /// Their 50th percentile, in milliseconds.
+    pub p50_ms: f64,
+    /// Their 99th percentile, in milliseconds.
+    pub p99_ms: f64,
+    /// The longest, in milliseconds.
+    pub max_ms: f64,
+    /// Of them those above 120 s, which the percentiles take for 120 s.
+    pub over_count: u64,
 }
 
 /// Detection of and response to one fault.

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use alarm::{Alarm, AlarmStretch};
-pub use fault::{Fault, Response};
+pub use fault::{AddedDelay, Fault, ProxyEvidence, Response};
 pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
 pub use load::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};

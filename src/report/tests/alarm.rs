@@ -16,7 +16,7 @@ fn alarm_script(events: &[(u64, EventKind)]) -> Report {
     script.at(28_200, sample::intended("001", "slow", "lambda_timeout", "pay", "x", "y"));
     script.at(28_230, sample::armed("001", "slow"));
     script.at(28_350, EventKind::FaultApplied { identity: identity() });
-    script.at(31_000, EventKind::FaultEffective { identity: identity(), evidence: "z".to_owned() });
+    script.at(31_000, EventKind::FaultEffective { identity: identity(), evidence: "z".to_owned(), first_ms: None });
     script.at(58_010, EventKind::FaultReverting { identity: identity() });
     script.at(58_200, EventKind::FaultRestored { identity: identity(), how: FaultEnd::Restored });
     script.at(93_900, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 });

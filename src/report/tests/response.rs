@@ -45,7 +45,7 @@ fn nobody_is_late_where_nobody_was_there() {
     script.at(100, sample::intended("001", "lag", "lambda_timeout", "fn", "3 s → 1 s", "3 s"));
     script.at(110, sample::armed("001", "lag"));
     script.at(120, EventKind::FaultApplied { identity: lag.clone() });
-    script.at(900, EventKind::FaultEffective { identity: lag.clone(), evidence: "x".to_owned() });
+    script.at(900, EventKind::FaultEffective { identity: lag.clone(), evidence: "x".to_owned(), first_ms: None });
     script.at(2_000, EventKind::FaultRestored { identity: lag, how: FaultEnd::AsBefore });
     script.at(3_000, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 });
     let report = report_of(&script, &sample::facts());

@@ -171,7 +171,7 @@ pub(super) fn refuse_dirty(options: &RunOptions, plan: &Plan) -> Result<(), RunE
 
 /// Sets the stage, and resolves what the plan names.
 pub(super) async fn prepare(
-    plan: Plan,
+    mut plan: Plan,
     environment: &Environment,
     options: &RunOptions,
     folder: &RunFolder,
@@ -182,6 +182,7 @@ pub(super) async fn prepare(
     let stage_options = StageOptions {
         gameday: &options.gameday,
         workspace: &options.workspace,
+        folder: Some(&folder.path),
         session: &format!("gameday-{}", folder.id),
         short_name: &short_name(&folder.path),
         seed: options.seed,
@@ -199,6 +200,7 @@ pub(super) async fn prepare(
         Err(error) => Err(error.into()),
     };
     let ready = alarms.and_then(|alarms| {
+        stage.fill_routes(&mut plan.routes).map_err(Box::new)?;
         let (loads, probes) = ready(&plan, &stage, options.seed, recorder)?;
         Ok((loads, probes, alarms))
     });
@@ -288,14 +290,15 @@ fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<R
     let mut loads = BTreeMap::new();
     for (load, spec) in &plan.loads {
         let load_plan = LoadPlan::build(load, spec, origin, seed, |name| stage.resolve(name))?;
-        loads.insert(load.clone(), load_plan);
+        let authorities = stage.authorities();
+        loads.insert(load.clone(), LoadPlan { authorities, ..load_plan });
     }
     let mut probes = Vec::new();
     for (signal, spec) in &plan.signals {
         if let Ok(SignalSource::Http(http)) = spec.source() {
             let url = stage.fill(&http.get).map_err(Box::new)?;
             let fail = |source| RunError::Probe { signal: signal.to_string(), source };
-            probes.push((signal.clone(), HttpProbe::new(http, &url).map_err(fail)?));
+            probes.push((signal.clone(), HttpProbe::new(http, &url, &stage.authorities()).map_err(fail)?));
         }
     }
     recorder.record(EventKind::ReadinessPassed { checks: stage.checks.clone() })?;

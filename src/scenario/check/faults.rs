@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
-use crate::fault::{FaultKind, FaultSpec, Step, TargetNeed, variable_problem};
+use crate::fault::{FaultKind, FaultSpec, ProxyTls, Step, TargetNeed, variable_problem};
+use crate::proxy::CertificateSource;
 use crate::scenario::expect::cannot_gate;
 use crate::scenario::load::is_of_workspace;
-use crate::scenario::schema::{LambdaTarget, Mode, TargetKind};
+use crate::scenario::schema::{LambdaTarget, Mode, ProxyTarget, TargetKind};
 use crate::unit::{FaultId, TargetId};
 
 /// The bits of a file's mode of which a program has one.
@@ -79,7 +80,12 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
             Some(_) => {}
         }
     }
+    check_url(checker, place, kind);
     for objection in kind.objections() {
+        // A placeholder that stands for nothing yet is told by itself.
+        if objection.path == [Step::Key("url".to_owned())] && url_of(kind).is_some_and(|url| url.contains("${")) {
+            continue;
+        }
         let at = objection.path.iter().fold(place, |place, step| match step {
             Step::Key(key) => place.key(key),
             Step::Item(index) => place.item(*index),
@@ -98,6 +104,26 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
     }
 }
 
+/// Where a fault leads a function.
+fn url_of(kind: &FaultKind) -> Option<&str> {
+    match kind {
+        FaultKind::LambdaEndpoint(fault) => Some(&fault.url),
+        FaultKind::LambdaProxy(fault) => Some(&fault.url),
+        _ => None,
+    }
+}
+
+/// A URL may be a target's, where the file says what that is: the calls of a function are changed before anything is asked.
+fn check_url(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
+    let (Some(filled), Some(text)) = (url_of(kind), place.key("url").text()) else { return };
+    let problems = checker.problems.len();
+    checker.target_urls(place.key("url"), text);
+    if filled.contains("${") && checker.problems.len() == problems {
+        let problem = place.key("url").error("unknown-url", format!("nobody knows before the run what `{filled}` is"));
+        checker.tell(problem.with_help("write the URL, or name a target that has a `url`"));
+    }
+}
+
 /// Whether the target is of a kind that the fault works on, and whether its traffic would feel the fault.
 fn check_target(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, target: TargetKind<'_>) {
     let (need, name) = (kind.need(), kind.target());
@@ -111,6 +137,12 @@ fn check_target(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, t
         };
         checker.tell(problem.with_help(help));
         return;
+    }
+    // What somebody else's proxy does, a run finds out before it injects anything.
+    if let (FaultKind::ProxyTls(fault), TargetKind::Proxy(proxy)) = (kind, target)
+        && proxy.admin.is_none()
+    {
+        check_tls(checker, place, fault, proxy);
     }
     let TargetKind::Lambda(LambdaTarget { alias, function, .. }) = target else { return };
     match (need, alias) {
@@ -129,6 +161,24 @@ fn check_target(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, t
             checker.tell(problem.with_help("add `alias: NAME` to the target: the alias through which traffic comes"));
         }
         _ => {}
+    }
+}
+
+/// Whether the proxy ends the TLS of callers, and can show them a certificate with this fault.
+fn check_tls(checker: &mut Checker<'_>, place: Place<'_>, fault: &ProxyTls, proxy: &ProxyTarget) {
+    match proxy.client_tls() {
+        None => {
+            let message = format!("callers of `{}` come without TLS, or it passes the proxy unseen", fault.target);
+            let problem = place.key("target").error("wrong-target", message);
+            checker.tell(problem.with_help("add `tls: {client: {}}` to the target"));
+        }
+        Some(CertificateSource::Files(_)) if fault.fault.needs_authority() => {
+            let message =
+                format!("`{}` can not be shown: the certificate of `{}` is from files", fault.fault, fault.target);
+            let problem = place.key("fault").error("wrong-target", message);
+            checker.tell(problem.with_help("take `certificate` out, so that the proxy makes it, or use `self_signed`"));
+        }
+        Some(CertificateSource::Files(_) | CertificateSource::SelfMade) => {}
     }
 }
 

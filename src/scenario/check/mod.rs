@@ -8,6 +8,8 @@ mod hypotheses;
 mod loads;
 mod overlap;
 mod people;
+mod proxies;
+mod reach;
 mod schedule;
 mod signals;
 mod targets;
@@ -20,23 +22,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::expect::{self, Expectation, Names, ParseError, Quantity};
-use super::load::Expectations;
+use super::load::{Expectations, Values};
 use super::schema::Scenario;
 use super::vars::{Part, parts};
 use crate::document::{Diagnostic, Document, PROBLEMS_MAX, Place};
 use crate::unit::nearest;
 use crate::workspace::Workspace;
 
-/// Checks everything that can be known without the environment.
+/// Checks everything that can be known without asking the environment; `values` says whose values the scenario has.
 pub(super) fn check_all(
     scenario: &Scenario,
     document: &Document,
     workspace: &Workspace,
-    environment: Option<&str>,
+    values: &Values,
 ) -> (Expectations, Vec<Diagnostic>) {
     let declared = Declared::of(document.root());
     let mut checker = Checker::new(scenario, document, workspace, &declared);
-    header::check(&mut checker, environment);
+    header::check(&mut checker, values.environment.as_deref());
     people::check(&mut checker);
     targets::check(&mut checker);
     signals::check(&mut checker);
@@ -45,6 +47,7 @@ pub(super) fn check_all(
     faults::check(&mut checker);
     timeline::check(&mut checker);
     schedule::check(&mut checker);
+    reach::check(&mut checker, &values.shared_by);
     unused::check(&mut checker);
     (checker.expectations, checker.problems)
 }

@@ -8,7 +8,7 @@ use super::Checker;
 use super::timeline::Timed;
 use crate::document::{PROBLEMS_MAX, Place};
 use crate::fault::FaultKind;
-use crate::scenario::schema::{ActionKind, TargetKind};
+use crate::scenario::schema::{ActionKind, ProxyKind, TargetKind};
 
 /// Why they can not be.
 const WHY: &str =
@@ -70,6 +70,10 @@ fn changed(checker: &Checker<'_>, kind: &FaultKind) -> String {
     let target = kind.target();
     match checker.scenario.targets.get(target).and_then(|spec| spec.kind().ok()) {
         Some(TargetKind::Lambda(lambda)) => format!("function `{}`", lambda.function),
+        Some(TargetKind::Proxy(proxy)) => match proxy.kind(target) {
+            Some(ProxyKind::Remote(remote)) => format!("proxy `{}` at {}", remote.name, remote.admin),
+            Some(ProxyKind::Own(_)) | None => format!("proxy `{target}`"),
+        },
         Some(other) => {
             other.resource().map_or_else(|| format!("{} `{target}`", other.thing()), |thing| thing.to_string())
         }

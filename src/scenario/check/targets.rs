@@ -1,12 +1,11 @@
-//! Targets: functions are named without an account, and proxies stay on this machine.
+//! Targets: one kind each, and what is in the account is named without the account.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::faults::{LATEST_ONLY, check_variable};
-use super::{Checker, exactly_one};
+use super::{Checker, exactly_one, proxies};
 use crate::document::Place;
-use crate::scenario::schema::{LambdaTarget, ProxyTarget, TargetKind, TargetSpec};
+use crate::scenario::schema::{LambdaTarget, TargetKind, TargetSpec};
 use crate::unit::TargetId;
 
 /// The longest name of a function. AWS: CreateFunction, `FunctionName`.
@@ -32,21 +31,21 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             }
             Ok(TargetKind::Proxy(proxy)) => {
                 let place = place.key("proxy");
-                check_proxy(checker, place, proxy);
-                for (target, variable) in &proxy.route {
-                    let entry = place.key("route").key(target.as_str());
+                proxies::check(checker, place, proxy);
+                let routes_of = proxy.route.iter().map(|entry| ("route", entry));
+                let trusts_of = proxy.trust.iter().map(|entry| ("trust", entry));
+                for (key, (target, variable)) in routes_of.chain(trusts_of) {
+                    let entry = place.key(key).key(target.as_str());
                     if let Some(first) = routes.insert((target, variable), entry) {
-                        let message = format!("two proxies set `{variable}` of `{target}`");
+                        let message = format!("`{variable}` of `{target}` is set twice");
                         let problem = entry.error("overlapping-routes", message);
-                        let problem = problem.with_help("a variable holds one address: name the variable of this one");
+                        let problem = problem.with_help("a variable holds one address, or the one file with the authorities of all proxies: name another here");
                         checker.tell(problem.with_related(entry.source(), first.span(), "the other one is here"));
                     }
                 }
-                if proxy.listen.0.port() == 0 {
-                    continue;
-                }
-                if let Some(first) = listeners.insert(proxy.listen.0, place.key("listen")) {
-                    let message = format!("two proxies listen at `{}`", proxy.listen);
+                let Some(listen) = proxy.listen.filter(|listen| listen.0.port() != 0) else { continue };
+                if let Some(first) = listeners.insert(listen.0, place.key("listen")) {
+                    let message = format!("two proxies listen at `{listen}`");
                     let problem = place.key("listen").error("address-in-use", message);
                     checker.tell(problem.with_related(place.source(), first.span(), "the other one is here"));
                 }
@@ -113,47 +112,5 @@ fn check_resource(checker: &mut Checker<'_>, place: Place<'_>, kind: TargetKind<
             TargetKind::Role(_) => "use letters, digits, `-`, `_`, `.`, `+`, `=`, `,` and `@`",
             _ => "use letters, digits, `-`, `_` and `.`",
         }));
-    }
-}
-
-fn check_proxy(checker: &mut Checker<'_>, place: Place<'_>, proxy: &ProxyTarget) {
-    if !proxy.listen.0.ip().is_loopback() {
-        let message = format!("`{}` can be reached from other machines", proxy.listen);
-        let problem = place.key("listen").error("not-loopback", message);
-        checker.tell(problem.with_help("let the proxy listen on `127.0.0.1:PORT`"));
-    }
-    if proxy.listen.0.port() == 0 && proxy.route.is_empty() {
-        let problem = place.key("listen").error("invalid-value", "nobody knows the port 0: the system chooses one");
-        checker.tell(problem.with_help("write a port, or lead callers to the proxy by `route`"));
-    }
-    if proxy.upstream.as_str() == proxy.listen.to_string() {
-        let problem = place.key("upstream").error("proxy-loop", "the proxy would be its own upstream");
-        checker.tell(problem.with_help("write where the dependency itself listens"));
-    }
-    for (target, variable) in &proxy.route {
-        let entry = place.key("route").key(target.as_str());
-        let known = &checker.declared.targets;
-        if known.contains(target.as_str()) {
-            let spec = checker.scenario.targets.get(target);
-            match spec.and_then(|spec| spec.kind().ok()) {
-                Some(TargetKind::Lambda(LambdaTarget { alias: Some(alias), .. })) => {
-                    let message = format!(
-                        "`{target}` takes its traffic through the alias `{alias}`, which a route does not reach"
-                    );
-                    checker.tell(entry.name_error("alias-fault", message).with_note(LATEST_ONLY).with_help(
-                        "use a target without `alias`, or let the published version point at `listen` already",
-                    ));
-                }
-                Some(TargetKind::Lambda(_)) | None => {}
-                Some(other) => {
-                    let message = format!("`{target}` is a {}, and has no environment variables", other.thing());
-                    checker.tell(entry.name_error("wrong-target", message).with_help("name a `lambda` target"));
-                }
-            }
-        } else {
-            let problem = super::unknown_name(entry, "target", target.as_str(), known.iter().copied());
-            checker.tell(crate::document::Diagnostic { span: entry.name_span(), ..problem });
-        }
-        checker.problems.extend(check_variable(entry, variable));
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use belief::{Alarms, Guardrail, Hypothesis, OnMissing, Severity};
 pub use outcome::{Debrief, Freeze, Review, Schedule};
 pub use people::{Hint, Inject, Person};
-pub use target::{LambdaTarget, ProxyTarget, TargetKind, TargetSpec};
+pub use target::{LambdaTarget, ProxyKind, ProxyTarget, TargetKind, TargetSpec};
 pub use timeline::{ActionKind, ActionSpec, ChecklistStep, PhaseSpec, Settle};
 
 pub use crate::workspace::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};

@@ -1,4 +1,4 @@
-//! What faults work on: functions, and dependencies behind the fault proxy.
+//! What faults work on: functions, and dependencies behind a fault proxy.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::AwsResource;
-use crate::proxy::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
-use crate::unit::TargetId;
+use crate::proxy::{
+    AdminUrl, CertificateSource, ListenAddress, Protocol, ProxySpec, RemoteProxy, TlsSpec, TokenSource, UpstreamAddress,
+};
+use crate::unit::{ProxyName, TargetId};
 
 /// Declares the kinds of target once: the one-key-a-kind fields that a file is read into, and the one kind.
 macro_rules! target_kinds {
@@ -70,7 +72,7 @@ macro_rules! target_kinds {
 target_kinds! {
     /// A Lambda function.
     lambda: Lambda(LambdaTarget) = "function",
-    /// A dependency, reached through the fault proxy.
+    /// A dependency, reached through a fault proxy.
     proxy: Proxy(ProxyTarget) = "proxy",
     /// An IAM role, such as a function's.
     role: Role(NamedTarget) = "role",
@@ -135,27 +137,120 @@ pub struct LambdaTarget {
     pub url: Option<String>,
 }
 
-/// A dependency behind the fault proxy, and how callers are led through it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A dependency behind a fault proxy, and how callers are led through it. With `listen` and `upstream` the run starts the proxy
+/// itself, on this machine; with `admin` it is one that runs already, beside the workload, which the run neither starts nor ends.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct ProxyTarget {
-    /// Where the proxy listens: `127.0.0.1:18474`.
-    pub listen: ListenAddress,
-    /// Where the dependency is: `host:port`.
-    pub upstream: UpstreamAddress,
-    /// What is spoken; default `http`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Where a proxy of the run's own listens: `127.0.0.1:18474`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<ListenAddress>,
+    /// Where the dependency is that is behind a proxy of the run's own: `host:port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamAddress>,
+    /// What is spoken through a proxy of the run's own; default `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
+    /// TLS on either side, which ends at a proxy of the run's own; default none, so that TLS passes as it comes. Files are those
+    /// of the workspace's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
+    /// Whether programs on this machine go through a proxy of the run's own, besides its loads and probes; default no. In an AWS
+    /// account a proxy that nobody can reach is refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub local_callers: bool,
+    /// The admin API of a proxy that runs already, a `gameday proxy` or a Toxiproxy. One that is not on this machine must be
+    /// among the environment's `proxies` in `gameday.yaml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminUrl>,
+    /// What the proxy is called there; default the target's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<ProxyName>,
+    /// The variable with the token that its admin API asks for; default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenSource>,
+    /// Where callers reach a proxy that runs already: what `${target.url}` stands for, and what `route` sets;
+    /// `http://10.0.1.7:18474`, or `10.0.1.7:5432` where no HTTP is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Environment variables to point at the proxy while the run lasts, by `lambda` target; each is undone like a
-    /// fault. Without it, callers must use `listen` already.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// fault. Without it, callers must use the proxy already.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub route: BTreeMap<TargetId, String>,
+    /// Environment variables to name the file of authorities (PEM) that callers must trust, such as `SSL_CERT_FILE` or
+    /// `NODE_EXTRA_CA_CERTS`, while the run lasts, by `lambda` target; each is undone like a fault. Without it, callers must
+    /// be told of `tls/ca.pem` in the run's folder, or trust the certificate that is given in files.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trust: BTreeMap<TargetId, String>,
+}
+
+/// Whose proxy it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProxyKind {
+    /// The run's own.
+    Own(ProxySpec),
+    /// Somebody else's.
+    Remote(RemoteProxy),
 }
 
 impl ProxyTarget {
-    /// What the fault proxy is asked to do.
+    /// Where the certificate comes from that callers see; none where they come without TLS.
     #[must_use]
-    pub fn spec(&self) -> ProxySpec {
-        ProxySpec { listen: self.listen, upstream: self.upstream.clone(), protocol: self.protocol.unwrap_or_default() }
+    pub fn client_tls(&self) -> Option<&CertificateSource> {
+        Some(&self.tls.as_ref()?.client.as_ref()?.certificate)
+    }
+
+    /// Whose proxy it is; none where its keys do not say so, which `check` tells.
+    #[must_use]
+    pub fn kind(&self, target: &TargetId) -> Option<ProxyKind> {
+        match (&self.admin, self.listen, &self.upstream) {
+            (Some(admin), None, None) => Some(ProxyKind::Remote(RemoteProxy {
+                admin: admin.clone(),
+                token: self.token.clone(),
+                name: self.name.clone().unwrap_or_else(|| ProxyName::from(target)),
+            })),
+            (None, Some(_), Some(_)) => self.own().map(ProxyKind::Own),
+            _ => None,
+        }
+    }
+
+    /// What a proxy of the run's own is asked to do.
+    #[must_use]
+    pub fn own(&self) -> Option<ProxySpec> {
+        Some(ProxySpec {
+            listen: self.listen?,
+            upstream: self.upstream.clone()?,
+            protocol: self.protocol.unwrap_or_default(),
+            tls: self.tls.clone(),
+            resign: false,
+        })
+    }
+
+    /// Where callers reach it, as far as that is known before a run.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let Some(own) = self.own() else { return self.url.clone() };
+        match own.protocol {
+            _ if own.listen.0.port() == 0 => None,
+            Protocol::Http | Protocol::Connect => Some(own.url()),
+            Protocol::Tcp => Some(own.listen.to_string()),
+        }
+    }
+}
+
+impl TargetSpec {
+    /// What `${target.url}` stands for, where the file says it.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        match self.kind().ok()? {
+            TargetKind::Lambda(lambda) => lambda.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            TargetKind::Proxy(proxy) => proxy.address(),
+            TargetKind::Role(_)
+            | TargetKind::Queue(_)
+            | TargetKind::Table(_)
+            | TargetKind::Rule(_)
+            | TargetKind::Parameter(_)
+            | TargetKind::Other(_) => None,
+        }
     }
 }

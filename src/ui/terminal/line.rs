@@ -78,7 +78,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::AlarmsReread => return alarms_line(kind),
         EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
         EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
-        EventKind::FaultEffective { identity, evidence } => {
+        EventKind::FaultEffective { identity, evidence, .. } => {
             (fault(), format!("{} is real: {evidence}", identity.fault))
         }
         EventKind::FaultRestored { identity, how } => (good(), format!("{} {}", identity.fault, end_text(*how))),
@@ -256,6 +256,7 @@ fn end_text(how: FaultEnd) -> &'static str {
         FaultEnd::Restored => "undone, and read back as before",
         FaultEnd::AsBefore => "was as before already",
         FaultEnd::NotReadBack => "undone, says its own command: nothing read it back",
+        FaultEnd::Expired => "is over by itself by now: its proxy could not be asked",
         FaultEnd::Gone => "is gone with its target",
         FaultEnd::Accepted => "was changed by somebody else, and is taken as it is",
     }

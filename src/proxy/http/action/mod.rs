@@ -10,6 +10,8 @@ mod slow_body;
 mod timeout;
 mod truncate;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use aws_error::AwsError;
@@ -24,6 +26,7 @@ pub use timeout::{Stage, Timeout};
 pub use truncate::Truncate;
 
 use super::rule::Problem;
+use crate::proxy::delay::Asked;
 use crate::unit::DurationText;
 
 /// The longest time that an action may be told to wait: one day, in seconds.
@@ -67,6 +70,24 @@ impl Action {
             Self::Headers(_) => "headers",
             Self::Reset(_) => "reset",
             Self::Timeout(_) => "timeout",
+        }
+    }
+
+    /// The one delay that it is told to add, where it is one.
+    pub(crate) fn asked_delay(&self) -> Option<Asked> {
+        match self {
+            Self::Latency(action) => {
+                let jitter = action.jitter.map_or(Duration::ZERO, |jitter| jitter.0);
+                Some(Asked::new(action.latency.0, jitter))
+            }
+            Self::SlowBody(action) => Some(Asked::new(action.interval.0, Duration::ZERO)),
+            Self::HttpError(_)
+            | Self::AwsError(_)
+            | Self::Truncate(_)
+            | Self::Corrupt(_)
+            | Self::Headers(_)
+            | Self::Reset(_)
+            | Self::Timeout(_) => None,
         }
     }
 

@@ -11,11 +11,19 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::{RuleSpec, Subject};
+use crate::proxy::delay::{DelayStats, Delays};
+use crate::proxy::expiry::Expiry;
 use crate::unit::{ProxyName, elapsed_ms};
 
 /// What one rule has done since it was added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleStats {
+    /// Tells it from every other toxic and rule of the process.
+    #[serde(default)]
+    pub id: u64,
+    /// How long ago it was added, in milliseconds.
+    #[serde(default)]
+    pub age_ms: u64,
     /// Requests that it is about.
     pub matched: u64,
     /// Requests to which its action was done.
@@ -25,6 +33,10 @@ pub struct RuleStats {
     /// How long it has held answers back, all together.
     #[serde(default)]
     pub added_delay_ms: u64,
+    /// The delays that it has added; none of an action that adds no delay, or has not yet. `latency`: one an answer;
+    /// `slow_body`: one a piece, for how long it was held while it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_delay: Option<DelayStats>,
 }
 
 /// What a rule counts.
@@ -35,21 +47,25 @@ struct RuleCounters {
     picked: AtomicU64,
     applied: AtomicU64,
     first_applied: OnceLock<Instant>,
-    added_delay_micros: AtomicU64,
+    delays: Delays,
 }
 
 /// A rule that is on a proxy.
 #[derive(Debug)]
 pub(crate) struct ActiveRule {
+    /// Tells it from another of the same name that was put in its place.
+    pub(crate) id: u64,
     pub(crate) spec: RuleSpec,
     key: [u8; 32],
     added: Instant,
     counters: RuleCounters,
     is_removed: AtomicBool,
+    /// When it is to be dropped.
+    pub(crate) expiry: Expiry,
 }
 
 impl ActiveRule {
-    pub(crate) fn new(spec: RuleSpec, proxy: &ProxyName, seed: u64) -> Self {
+    pub(crate) fn new(id: u64, spec: RuleSpec, proxy: &ProxyName, seed: u64) -> Self {
         let key = Sha256::new()
             .chain_update(seed.to_le_bytes())
             // Names hold no zero byte, so it parts them beyond doubt, and rules from toxics.
@@ -58,8 +74,15 @@ impl ActiveRule {
             .chain_update(spec.name.as_str())
             .finalize()
             .into();
-        let counters = RuleCounters::default();
-        Self { spec, key, added: Instant::now(), counters, is_removed: AtomicBool::new(false) }
+        Self {
+            id,
+            key,
+            added: Instant::now(),
+            counters: RuleCounters::default(),
+            is_removed: AtomicBool::new(false),
+            expiry: Expiry::after(spec.ttl()),
+            spec,
+        }
     }
 
     /// The generator of a request's chances if the request is one that it is about and that it picks. The same seed picks
@@ -93,10 +116,9 @@ impl ActiveRule {
         self.counters.first_applied.get_or_init(|| now);
     }
 
-    /// Counts for how long it holds an answer back.
+    /// Counts for how long it has held an answer, or a piece of one, back.
     pub(crate) fn count_delay(&self, delay: Duration) {
-        let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
-        self.counters.added_delay_micros.fetch_add(micros, Ordering::Relaxed);
+        self.counters.delays.add(delay);
     }
 
     /// Whether it was taken away: what it still holds is let go.
@@ -104,13 +126,17 @@ impl ActiveRule {
         self.is_removed.load(Ordering::Acquire)
     }
 
-    pub(crate) fn stats(&self) -> RuleStats {
-        let first = self.counters.first_applied.get();
+    /// What it has done, told at `now`.
+    pub(crate) fn stats(&self, now: Instant) -> RuleStats {
+        let since_added = |moment: Instant| elapsed_ms(moment.saturating_duration_since(self.added));
         RuleStats {
+            id: self.id,
+            age_ms: since_added(now),
             matched: self.counters.matched.load(Ordering::Relaxed),
             applied: self.counters.applied.load(Ordering::Relaxed),
-            first_applied_ms: first.map(|first| elapsed_ms(first.saturating_duration_since(self.added))),
-            added_delay_ms: self.counters.added_delay_micros.load(Ordering::Relaxed) / 1_000,
+            first_applied_ms: self.counters.first_applied.get().copied().map(since_added),
+            added_delay_ms: elapsed_ms(self.counters.delays.sum()),
+            added_delay: self.counters.delays.stats(self.spec.action.asked_delay()),
         }
     }
 }
@@ -171,7 +197,7 @@ mod tests {
         fields.extend(choice.as_object().expect("an object").clone());
         let spec: RuleSpec = serde_json::from_value(spec).expect("a rule");
         assert_eq!(spec.problems(), []);
-        ActiveRule::new(spec, &"p".parse().expect("a name"), seed)
+        ActiveRule::new(0, spec, &"p".parse().expect("a name"), seed)
     }
 
     /// The numbers, from 1, of the requests that are picked out of so many.
@@ -213,7 +239,7 @@ mod tests {
         assert!(rule.pick(&Subject::new(&head("/a"), b"")).is_some());
         assert!(rule.pick(&Subject::new(&head("/a"), b"")).is_none());
         rule.count_applied(Instant::now());
-        let stats = rule.stats();
+        let stats = rule.stats(Instant::now());
         assert_eq!((stats.matched, stats.applied, stats.first_applied_ms.is_some()), (2, 1, true));
     }
 

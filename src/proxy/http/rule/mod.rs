@@ -7,6 +7,7 @@ mod matching;
 mod pattern;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use pattern::Pattern;
 
 use super::action::Action;
 use super::aws;
+use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
 use crate::unit::{Percent, RuleName};
 
 /// Something that is wrong with a rule, with the key that it is about.
@@ -56,15 +58,26 @@ pub struct RuleSpec {
     pub max_affected: Option<u64>,
     /// What is done to them.
     pub action: Action,
+    /// How long after it was added, or put off, it is dropped by itself: 1 ms to 7 days. Default never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
 }
 
 impl RuleSpec {
+    /// How long after it was added it is dropped by itself.
+    pub(crate) fn ttl(&self) -> Option<Duration> {
+        self.ttl_ms.map(Duration::from_millis)
+    }
+
     /// All that is wrong with it.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.matches.problems();
         problems.extend(choice_problems(self.percentage, self.when, self.max_affected));
         problems.extend(self.action.problems());
+        if self.ttl_ms.is_some_and(|millis| checked_wait(millis).is_none()) {
+            problems.push(Problem::new("ttl_ms", format!("a time to live is from 1 to {LEASE_MS_MAX} milliseconds")));
+        }
         problems
     }
 }

@@ -1,0 +1,155 @@
+//! Where the admin API of a proxy is that somebody else runs.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::unit::{UnitError, text_type};
+
+/// The longest host name, in bytes (RFC 1035, 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
+const REMEDY: &str = "write a scheme, a host and a port, as in `http://10.0.1.7:8474` or `https://proxy.example.com`";
+
+/// The URL of an admin API: `http://10.0.1.7:8474`, `https://proxy.example.com`. It has neither a path nor a user: a secret in it
+/// would be written down with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AdminUrl {
+    is_https: bool,
+    /// A name, or an address without brackets.
+    host: String,
+    port: u16,
+}
+
+impl AdminUrl {
+    /// Whether calls are encrypted.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.is_https
+    }
+
+    /// The host: a name, or an address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port; where the URL names none, the scheme's own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+
+    /// Host and port as a `Host` header has them.
+    pub(super) fn authority(&self) -> String {
+        let is_bracketed = self.host.contains(':');
+        let host = if is_bracketed { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == default_port(self.is_https) { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+fn default_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
+}
+
+impl FromStr for AdminUrl {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        // What stands before an `@` may be a secret, and is not repeated.
+        let fail = || UnitError::new("that is not the `http` or `https` URL of an admin API", REMEDY);
+        let (is_https, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => return Err(fail()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, port)) => {
+                address.parse::<std::net::Ipv6Addr>().map_err(|_| fail())?;
+                (address, port)
+            }
+            None => {
+                let (host, port) = rest.find(':').map_or((rest, ""), |at| rest.split_at(at));
+                let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+                if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.chars().all(is_allowed) {
+                    return Err(fail());
+                }
+                (host, port)
+            }
+        };
+        let port = match port.strip_prefix(':') {
+            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(fail)?,
+            None if port.is_empty() => default_port(is_https),
+            None => return Err(fail()),
+        };
+        Ok(Self { is_https, host: host.to_ascii_lowercase(), port })
+    }
+}
+
+impl fmt::Display for AdminUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_https { "https" } else { "http" };
+        write!(formatter, "{scheme}://{}", self.authority())
+    }
+}
+
+text_type!(
+    AdminUrl,
+    "AdminUrl",
+    "the URL of a fault proxy's admin API",
+    r"^https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?$",
+    "http://10.0.1.7:8474"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_a_scheme_a_host_and_a_port() {
+        for (text, shown, is_loopback) in [
+            ("http://10.0.1.7:8474", "http://10.0.1.7:8474", false),
+            ("https://Proxy.example.com/", "https://proxy.example.com", false),
+            ("https://proxy.example.com:443", "https://proxy.example.com", false),
+            ("http://proxy.example.com:443", "http://proxy.example.com:443", false),
+            ("http://localhost:8474", "http://localhost:8474", true),
+            ("http://127.0.0.1:8474", "http://127.0.0.1:8474", true),
+            ("http://[::1]:8474", "http://[::1]:8474", true),
+            ("http://localhost.example.com:1", "http://localhost.example.com:1", false),
+        ] {
+            let url: AdminUrl = text.parse().unwrap();
+            assert_eq!((url.to_string().as_str(), url.is_loopback()), (shown, is_loopback), "{text}");
+            assert_eq!(shown.parse(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn what_is_more_or_less_than_that_is_refused_and_not_repeated() {
+        for text in [
+            "10.0.1.7:8474",
+            "ftp://10.0.1.7:1",
+            "unix:/run/x.sock",
+            "http://",
+            "http://:1",
+            "http://a:0",
+            "http://a:x",
+            "http://a:70000",
+            "http://a/b",
+            "http://a?b",
+            "http://[::1",
+            "http://[x]:1",
+            "http://user:s3cret@a:1",
+            "http://a b",
+        ] {
+            let error = text.parse::<AdminUrl>().expect_err(text).to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}
