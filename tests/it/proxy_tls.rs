@@ -171,7 +171,9 @@ async fn each_fault_of_tls_is_the_error_that_it_is_named_for_and_connections_tha
         assert_open(&mut open).await;
     }
     until("every failure is counted", async || rig.stats().await["tls_client_failures"] == json!(6)).await;
-    assert_eq!(rig.stats().await["tls_fault"], json!({"fault": "self_signed", "hits": 2}));
+    let stats = rig.stats().await;
+    let shown = &stats["tls_fault"];
+    assert_eq!((&shown["fault"], &shown["hits"]), (&json!("self_signed"), &json!(2)), "{shown}");
     assert_eq!(rig.stats().await["connections_open"], json!(1), "who was refused is gone");
 
     rig.put(TlsFault::StalledHandshake, None).await;
