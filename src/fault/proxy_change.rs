@@ -236,8 +236,8 @@ impl Revertible for ProxyChange {
 
     fn expires(&self) -> bool {
         match self {
-            Self::Toxic(change) => Revertible::expires(change),
-            Self::Rule(change) => Revertible::expires(&**change),
+            Self::Toxic(change) => change.expires(),
+            Self::Rule(change) => change.expires(),
         }
     }
 

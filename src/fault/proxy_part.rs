@@ -1,16 +1,21 @@
-//! A part that a fault puts on a proxy, and that was not there before: a toxic or a rule.
+//! A part that a fault puts on a proxy, and that was not there before: a toxic, a rule or a TLS fault.
 
-use super::change::{FaultEnvironment, FaultError, Renewed, Reverted};
+use std::path::Path;
+
+use super::change::{ChangeText, FaultEnvironment, FaultError, Renewed, Reverted, Revertible};
 use super::proxy_site::{self, Driver, RemoteSite};
-use crate::proxy::AdminError;
+use super::switch::Switch;
+use crate::proxy::{AdminError, PartKind, PartStats};
 use crate::unit::{ProxyName, sha256_hex};
 
-/// A toxic or a rule of ours.
+/// A toxic, a rule or a TLS fault of ours.
 pub(super) trait ProxyPart {
     /// What it is as the proxy has it.
     type Spec: PartialEq;
     /// What it is called in errors: `toxic`.
     const WHAT: &str;
+    /// What it is where the proxy tells what its parts have done.
+    const KIND: PartKind;
 
     fn proxy(&self) -> &ProxyName;
 
@@ -20,8 +25,21 @@ pub(super) trait ProxyPart {
 
     fn spec(&self) -> &Self::Spec;
 
+    /// What tells it from another of its name, where there is such a thing.
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it does, without secrets; none where its name says it all.
+    fn effect(&self) -> Option<String> {
+        None
+    }
+
+    /// Its path below its proxy's in the admin API: `/toxics/slow`.
+    fn route(&self) -> String;
+
     /// Whether it is over by itself unless it is put off.
-    fn expires(&self) -> bool;
+    fn is_put_off(&self) -> bool;
 
     async fn find(&self, driver: &Driver) -> Result<Option<Self::Spec>, AdminError>;
 
@@ -31,6 +49,45 @@ pub(super) trait ProxyPart {
     async fn put_off(&self, driver: &Driver) -> Result<bool, AdminError>;
 
     async fn remove(&self, driver: &Driver) -> Result<(), AdminError>;
+}
+
+impl<P: ProxyPart> Revertible for P {
+    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
+        inject(self, environment).await
+    }
+
+    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
+        revert(self, environment, restoring).await
+    }
+
+    async fn try_renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
+        renew(self, environment).await
+    }
+
+    fn expires(&self) -> bool {
+        self.is_put_off()
+    }
+
+    fn has_put(&self, proxy: &ProxyName, part: &PartStats<'_>) -> bool {
+        part.kind == P::KIND && part.name == self.name() && part.token == self.token() && proxy == self.proxy()
+    }
+
+    fn text(&self) -> ChangeText {
+        let effect = self.effect().map(|effect| format!(": {effect}")).unwrap_or_default();
+        let site = proxy_site::words(self.proxy(), self.remote());
+        ChangeText {
+            change: format!("{} on {site}{effect}", called(self)),
+            undo: format!("take the {} away: there was none", P::WHAT),
+        }
+    }
+
+    fn by_hand(&self, _undo: &Path) -> Vec<String> {
+        proxy_site::by_hand(self.remote(), "DELETE", &self.route(), None)
+    }
+
+    fn switch(&self) -> Switch {
+        Switch::Needless
+    }
 }
 
 /// A name that no other change has, and of a length that a name may have.
@@ -69,7 +126,7 @@ fn driver(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<Optio
 }
 
 /// Puts it in place, and reads it back.
-pub(super) async fn inject(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<(), FaultError> {
+async fn inject(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<(), FaultError> {
     let driver = driver(part, environment)?.ok_or_else(|| not_free(part.proxy(), "there is no fault proxy"))?;
     if part.find(&driver).await?.is_none() {
         part.add(&driver).await?;
@@ -82,15 +139,17 @@ pub(super) async fn inject(part: &impl ProxyPart, environment: &FaultEnvironment
 }
 
 /// Puts off its end, where it has one.
-pub(super) async fn renew(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
+async fn renew(part: &impl ProxyPart, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
     match driver(part, environment)? {
-        Some(driver) if part.expires() => Ok(if part.put_off(&driver).await? { Renewed::Held } else { Renewed::Lost }),
+        Some(driver) if part.is_put_off() => {
+            Ok(if part.put_off(&driver).await? { Renewed::Held } else { Renewed::Lost })
+        }
         Some(_) | None => Ok(Renewed::Needless),
     }
 }
 
 /// Takes it away where it is as it was injected, and reads that back.
-pub(super) async fn revert(
+async fn revert(
     part: &impl ProxyPart,
     environment: &FaultEnvironment,
     restoring: &mut bool,

@@ -1,18 +1,16 @@
 //! `proxy_tls`: the TLS of a proxied dependency is bad, as certificates and handshakes go bad in the field.
 
-use std::path::Path;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::about::{About, Calls};
-use super::change::{ChangeText, Fault, FaultEnvironment, FaultError, Renewed, Reverted, Revertible};
+use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::proxy_part::{self, ProxyPart};
-use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
-use super::switch::{Cover, Switch};
+use super::proxy_site::{Driver, REMOTE_TTL, RemoteSite, Site};
+use super::switch::Cover;
 use super::target::TargetNeed;
 use super::toxic;
-use crate::proxy::{AdminError, CertificateSource, PartKind, PartStats, TlsFault, TlsFaultSpec};
+use crate::proxy::{AdminError, CertificateSource, PartKind, TlsFault, TlsFaultSpec};
 use crate::unit::{ProxyName, TargetId, elapsed_ms};
 
 /// Shows callers a certificate that they must refuse, or leaves their handshakes without an answer.
@@ -95,6 +93,7 @@ pub struct TlsChange {
 impl ProxyPart for TlsChange {
     type Spec = TlsFaultSpec;
     const WHAT: &str = "TLS fault";
+    const KIND: PartKind = PartKind::TlsFault;
 
     fn proxy(&self) -> &ProxyName {
         &self.proxy
@@ -112,7 +111,11 @@ impl ProxyPart for TlsChange {
         &self.fault
     }
 
-    fn expires(&self) -> bool {
+    fn route(&self) -> String {
+        "/tls/fault".to_owned()
+    }
+
+    fn is_put_off(&self) -> bool {
         self.fault.ttl_ms.is_some()
     }
 
@@ -130,47 +133,6 @@ impl ProxyPart for TlsChange {
 
     async fn remove(&self, driver: &Driver) -> Result<(), AdminError> {
         driver.client.remove_tls_fault(&driver.proxy).await.map(drop)
-    }
-}
-
-impl Revertible for TlsChange {
-    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        proxy_part::inject(self, environment).await
-    }
-
-    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        proxy_part::revert(self, environment, restoring).await
-    }
-
-    async fn try_renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
-        proxy_part::renew(self, environment).await
-    }
-
-    fn expires(&self) -> bool {
-        ProxyPart::expires(self)
-    }
-
-    fn has_put(&self, proxy: &ProxyName, part: &PartStats<'_>) -> bool {
-        part.kind == PartKind::TlsFault && part.name == self.name() && *proxy == self.proxy
-    }
-
-    fn text(&self) -> ChangeText {
-        ChangeText {
-            change: format!(
-                "TLS fault `{}` on {}",
-                self.fault.fault,
-                proxy_site::words(&self.proxy, self.remote.as_deref())
-            ),
-            undo: "take the TLS fault away: there was none".to_owned(),
-        }
-    }
-
-    fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        proxy_site::by_hand(self.remote.as_deref(), "DELETE", "/tls/fault", None)
-    }
-
-    fn switch(&self) -> Switch {
-        Switch::Needless
     }
 }
 

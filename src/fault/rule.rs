@@ -1,16 +1,13 @@
 //! A rule on a fault proxy as a change: what the proxy faults on single requests share.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
-use super::change::{ChangeText, FaultEnvironment, FaultError, Renewed, Reverted, Revertible};
+use super::change::{FaultEnvironment, FaultError};
 use super::proxy_part::{self, ProxyPart};
-use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
-use super::switch::Switch;
+use super::proxy_site::{Driver, REMOTE_TTL, RemoteSite, Site};
 use crate::proxy::http::{Action, Match, RuleSpec, When};
-use crate::proxy::{AdminError, PartKind, PartStats, Protocol};
+use crate::proxy::{AdminError, PartKind, Protocol};
 use crate::unit::{Percent, ProxyName, RuleName, TargetId, elapsed_ms};
 
 /// The admin calls of every fault on single requests.
@@ -116,6 +113,7 @@ pub struct RuleChange {
 impl ProxyPart for RuleChange {
     type Spec = RuleSpec;
     const WHAT: &str = "rule";
+    const KIND: PartKind = PartKind::Rule;
 
     fn proxy(&self) -> &ProxyName {
         &self.proxy
@@ -133,7 +131,16 @@ impl ProxyPart for RuleChange {
         &self.rule
     }
 
-    fn expires(&self) -> bool {
+    fn effect(&self) -> Option<String> {
+        // The action's values may be long, or a secret of somebody's answer.
+        Some(self.rule.action.name().to_owned())
+    }
+
+    fn route(&self) -> String {
+        format!("/rules/{}", self.rule.name)
+    }
+
+    fn is_put_off(&self) -> bool {
         self.rule.ttl_ms.is_some()
     }
 
@@ -151,49 +158,6 @@ impl ProxyPart for RuleChange {
 
     async fn remove(&self, driver: &Driver) -> Result<(), AdminError> {
         driver.client.remove_rule(&driver.proxy, &self.rule.name).await.map(drop)
-    }
-}
-
-impl Revertible for RuleChange {
-    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        proxy_part::inject(self, environment).await
-    }
-
-    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        proxy_part::revert(self, environment, restoring).await
-    }
-
-    async fn try_renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
-        proxy_part::renew(self, environment).await
-    }
-
-    fn expires(&self) -> bool {
-        ProxyPart::expires(self)
-    }
-
-    fn has_put(&self, proxy: &ProxyName, part: &PartStats<'_>) -> bool {
-        part.kind == PartKind::Rule && part.name == self.rule.name.as_str() && *proxy == self.proxy
-    }
-
-    fn text(&self) -> ChangeText {
-        // The action's values may be long, or a secret of somebody's answer.
-        ChangeText {
-            change: format!(
-                "rule `{}` on {}: {}",
-                self.rule.name,
-                proxy_site::words(&self.proxy, self.remote.as_deref()),
-                self.rule.action.name()
-            ),
-            undo: "take the rule away: there was none".to_owned(),
-        }
-    }
-
-    fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        proxy_site::by_hand(self.remote.as_deref(), "DELETE", &format!("/rules/{}", self.rule.name), None)
-    }
-
-    fn switch(&self) -> Switch {
-        Switch::Needless
     }
 }
 

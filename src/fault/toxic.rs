@@ -1,15 +1,13 @@
 //! A toxic on a fault proxy as a change: what the proxy faults share.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
-use super::change::{ChangeText, FaultEnvironment, FaultError, Renewed, Reverted, Revertible};
+use super::change::{ChangeText, FaultEnvironment, FaultError};
 use super::proxy_part::{self, ProxyPart};
-use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
-use super::switch::{Cover, Switch};
-use crate::proxy::{AdminError, Direction, Distribution, PartKind, PartStats, Toxic, ToxicSpec, Toxicity};
+use super::proxy_site::{Driver, REMOTE_TTL, RemoteSite, Site};
+use super::switch::Cover;
+use crate::proxy::{AdminError, Direction, Distribution, PartKind, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{Percent, ProxyName, TargetId};
 
 /// The admin calls of every fault by a toxic.
@@ -145,6 +143,7 @@ fn unknown_to_toxiproxy(toxic: Toxic) -> Option<&'static str> {
 impl ProxyPart for ToxicChange {
     type Spec = ToxicSpec;
     const WHAT: &str = "toxic";
+    const KIND: PartKind = PartKind::Toxic;
 
     fn proxy(&self) -> &ProxyName {
         &self.proxy
@@ -162,7 +161,19 @@ impl ProxyPart for ToxicChange {
         &self.toxic
     }
 
-    fn expires(&self) -> bool {
+    fn token(&self) -> Option<&str> {
+        self.toxic.token.as_deref()
+    }
+
+    fn effect(&self) -> Option<String> {
+        Some(show(self.toxic.toxic))
+    }
+
+    fn route(&self) -> String {
+        format!("/toxics/{}", self.toxic.name)
+    }
+
+    fn is_put_off(&self) -> bool {
         self.toxic.ttl.is_some()
     }
 
@@ -180,49 +191,6 @@ impl ProxyPart for ToxicChange {
 
     async fn remove(&self, driver: &Driver) -> Result<(), AdminError> {
         driver.client.remove_toxic(&driver.proxy, &self.toxic.name).await.map(drop)
-    }
-}
-
-impl Revertible for ToxicChange {
-    async fn try_inject(&self, environment: &FaultEnvironment) -> Result<(), FaultError> {
-        proxy_part::inject(self, environment).await
-    }
-
-    async fn try_revert(&self, environment: &FaultEnvironment, restoring: &mut bool) -> Result<Reverted, FaultError> {
-        proxy_part::revert(self, environment, restoring).await
-    }
-
-    async fn try_renew(&self, environment: &FaultEnvironment) -> Result<Renewed, FaultError> {
-        proxy_part::renew(self, environment).await
-    }
-
-    fn expires(&self) -> bool {
-        ProxyPart::expires(self)
-    }
-
-    fn has_put(&self, proxy: &ProxyName, part: &PartStats<'_>) -> bool {
-        let is_named = part.kind == PartKind::Toxic && part.name == self.toxic.name.as_str() && *proxy == self.proxy;
-        is_named && part.token == self.toxic.token.as_deref()
-    }
-
-    fn text(&self) -> ChangeText {
-        ChangeText {
-            change: format!(
-                "toxic `{}` on {}: {}",
-                self.toxic.name,
-                proxy_site::words(&self.proxy, self.remote.as_deref()),
-                show(self.toxic.toxic)
-            ),
-            undo: "take the toxic away: there was none".to_owned(),
-        }
-    }
-
-    fn by_hand(&self, _undo: &Path) -> Vec<String> {
-        proxy_site::by_hand(self.remote.as_deref(), "DELETE", &format!("/toxics/{}", self.toxic.name), None)
-    }
-
-    fn switch(&self) -> Switch {
-        Switch::Needless
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Owns the data plane and the admin API. Bytes go `listener → connection → two links`; a `link` reads from one
 //! side, sends what it read through a `chain` of `toxic`s, which are state machines without I/O, and writes to the
-//! other side, or leaves that to `splice` where there are no toxics. Where a side speaks `tls`, it ends before the links. The `registry` holds the proxies of the process and is driven by the `admin` API, which speaks
-//! Toxiproxy's JSON. It fails open: when the controller's `lease` lapses, every toxic is dropped and traffic goes on.
+//! other side, or leaves that to `splice` where there are no toxics. Where a side speaks `tls`, it ends before the links.
+//! The `registry` holds the proxies of the process (`state`) with what is put on them (`parts`), and is driven by the
+//! `admin` API, which speaks Toxiproxy's JSON. It fails open: when the controller's `lease` lapses, every fault is dropped
+//! and traffic goes on.
 //!
 //! Must not know: runs, scenarios, faults, undo. They drive it through [`AdminClient`] and [`ProxyProcess`].
 
@@ -21,6 +23,7 @@ mod lease;
 mod limit;
 mod link;
 mod listener;
+mod parts;
 mod process;
 mod registry;
 mod removed;

@@ -12,8 +12,9 @@ use super::audit::AuditKind;
 use super::counters::Stats;
 use super::http::{RuleSpec, RuleStats};
 use super::lease::{Deadlines, Lease};
+use super::parts::{no_rule, no_toxic};
 use super::running::{ProxyChange, ProxyView};
-use super::state::{NewProxy, RegistryError, State, Terms, no_rule, no_toxic};
+use super::state::{NewProxy, RegistryError, State, Terms};
 use super::tls::TlsFaultSpec;
 use super::toxic::{ToxicPatch, ToxicSpec};
 

@@ -1,4 +1,4 @@
-//! What the lock of all proxies guards, and each change of it.
+//! What the lock of all proxies guards, and each change of the proxies themselves.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,12 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::audit::{Audit, AuditKind};
-use super::http::{ActiveRule, RuleSpec};
 use super::lease::Lease;
 use super::limit::Limits;
 use super::running::{Proxy, ProxyChange, ProxyView, Standing};
 use super::tls::{ProxyTls, TlsError, TlsFaultSpec};
-use super::toxic::{ActiveToxic, ToxicError, ToxicPatch, ToxicSpec};
+use super::toxic::{ToxicError, ToxicSpec};
 use super::{ListenAddress, ProxySpec};
 use crate::unit::{Clock, ProxyName, Resign};
 
@@ -122,7 +121,7 @@ pub(super) struct State {
     pub(super) proxies: BTreeMap<ProxyName, Proxy>,
     pub(super) lease: Lease,
     /// Toxics, rules and TLS faults that were ever made.
-    parts_made: u64,
+    pub(super) parts_made: u64,
 }
 
 impl State {
@@ -139,35 +138,6 @@ impl State {
             Lease::NeverTaken | Lease::HeldUntil(_) => Ok(()),
             Lease::Lapsed => Err(RegistryError::LeaseLapsed),
         }
-    }
-
-    pub(super) fn add_toxic(&mut self, terms: &Terms, proxy: &str, spec: ToxicSpec) -> Result<(), RegistryError> {
-        self.refuse_after_lapse()?;
-        let (name, present) =
-            self.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
-        let set = present.toxics();
-        if set.get(spec.name.as_str()).is_some() {
-            return Err(RegistryError::ToxicExists { proxy: proxy.to_owned(), toxic: spec.name.to_string() });
-        }
-        self.parts_made += 1;
-        terms.audit.tell(AuditKind::ToxicAdded, Some(proxy), Some(&spec));
-        present.put_toxics(set.with(ActiveToxic::new(self.parts_made, spec, name, terms.seed)));
-        Ok(())
-    }
-
-    pub(super) fn add_rule(&mut self, terms: &Terms, proxy: &str, spec: RuleSpec) -> Result<(), RegistryError> {
-        self.refuse_after_lapse()?;
-        let (name, present) =
-            self.proxies.get_key_value(proxy).ok_or_else(|| RegistryError::NoProxy(proxy.to_owned()))?;
-        let set = present.rules();
-        if set.get(spec.name.as_str()).is_some() {
-            return Err(RegistryError::RuleExists { proxy: proxy.to_owned(), rule: spec.name.to_string() });
-        }
-        self.parts_made += 1;
-        let what = format!("{}: {}", spec.name, spec.action.name());
-        terms.audit.tell_with(AuditKind::RuleAdded, Some(proxy), None, Some(what));
-        present.put_rules(set.with(ActiveRule::new(self.parts_made, spec, name, terms.seed)));
-        Ok(())
     }
 
     pub(super) async fn create(&mut self, terms: &Terms, new: NewProxy) -> Result<ProxyView, RegistryError> {
@@ -266,45 +236,6 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn change_toxic(
-        &self,
-        terms: &Terms,
-        proxy: &str,
-        toxic: &str,
-        patch: ToxicPatch,
-    ) -> Result<ToxicSpec, RegistryError> {
-        self.refuse_after_lapse()?;
-        let of = self.proxy(proxy)?;
-        let set = of.toxics();
-        let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
-        let is_renewed = patch.sets_ttl();
-        let spec = patch.apply(&present.spec)?;
-        if spec == present.spec {
-            if is_renewed {
-                present.expiry.begin(spec.ttl);
-            }
-            return Ok(spec);
-        }
-        of.put_toxics(set.with_changed(present.changed(spec.clone(), is_renewed)));
-        terms.audit.tell(AuditKind::ToxicChanged, Some(proxy), Some(&spec));
-        Ok(spec)
-    }
-
-    pub(super) fn remove_toxic(
-        &self,
-        terms: &Terms,
-        proxy: &str,
-        toxic: &str,
-        event: AuditKind,
-    ) -> Result<(), RegistryError> {
-        let of = self.proxy(proxy)?;
-        let set = of.toxics();
-        let present = set.get(toxic).ok_or_else(|| no_toxic(proxy, toxic))?;
-        of.put_toxics(set.without(toxic));
-        terms.audit.tell(event, Some(proxy), Some(&present.spec));
-        Ok(())
-    }
-
     /// Makes a proxy, or makes the one of the name what is asked for; its toxics stay if its addresses do.
     pub(super) async fn put(&mut self, terms: &Terms, new: NewProxy) -> Result<ProxyView, RegistryError> {
         let name = new.name.clone();
@@ -373,94 +304,6 @@ impl State {
         Ok(views)
     }
 
-    /// Takes away the toxics of one list, and puts those of another in place; one that is in both goes on undisturbed.
-    fn exchange_toxics(
-        &mut self,
-        terms: &Terms,
-        proxy: &str,
-        before: &[ToxicSpec],
-        after: &[ToxicSpec],
-    ) -> Result<(), RegistryError> {
-        let is_there = |state: &Self, name: &str| -> Result<bool, RegistryError> {
-            Ok(state.proxy(proxy)?.toxics().get(name).is_some())
-        };
-        for old in before.iter().filter(|old| !after.contains(old)) {
-            if is_there(self, old.name.as_str())? {
-                self.remove_toxic(terms, proxy, old.name.as_str(), AuditKind::ToxicRemoved)?;
-            }
-        }
-        for new in after.iter().filter(|new| !before.contains(new)) {
-            if is_there(self, new.name.as_str())? {
-                self.remove_toxic(terms, proxy, new.name.as_str(), AuditKind::ToxicRemoved)?;
-            }
-            self.add_toxic(terms, proxy, new.clone())?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn remove_rule(
-        &self,
-        terms: &Terms,
-        proxy: &str,
-        rule: &str,
-        event: AuditKind,
-    ) -> Result<(), RegistryError> {
-        let of = self.proxy(proxy)?;
-        let set = of.rules();
-        if set.get(rule).is_none() {
-            return Err(no_rule(proxy, rule));
-        }
-        terms.audit.tell_with(event, Some(proxy), None, Some(rule.to_owned()));
-        of.put_rules(set.without(rule));
-        Ok(())
-    }
-
-    /// Goes over from the TLS fault of one list to that of another; one that is in both is left alone.
-    fn exchange_tls_fault(
-        &mut self,
-        terms: &Terms,
-        proxy: &str,
-        before: Option<TlsFaultSpec>,
-        after: Option<TlsFaultSpec>,
-    ) -> Result<(), RegistryError> {
-        match after {
-            _ if before == after => {}
-            Some(fault) => self.put_tls_fault(terms, proxy, fault)?,
-            None if self.proxy(proxy)?.tls_fault().is_some() => {
-                self.remove_tls_fault(terms, proxy, AuditKind::TlsFaultRemoved)?;
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    pub(super) fn put_tls_fault(
-        &mut self,
-        terms: &Terms,
-        proxy: &str,
-        spec: TlsFaultSpec,
-    ) -> Result<(), RegistryError> {
-        self.refuse_after_lapse()?;
-        let fault = spec.fault.to_string();
-        self.parts_made += 1;
-        let id = self.parts_made;
-        self.proxy_mut(proxy)?.put_tls_fault(proxy, spec, id)?;
-        terms.audit.tell_with(AuditKind::TlsFaultPut, Some(proxy), None, Some(fault));
-        Ok(())
-    }
-
-    pub(super) fn remove_tls_fault(
-        &mut self,
-        terms: &Terms,
-        proxy: &str,
-        event: AuditKind,
-    ) -> Result<(), RegistryError> {
-        let removed = self.proxy_mut(proxy)?.drop_tls_fault();
-        let removed = removed.ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))?;
-        terms.audit.tell_with(event, Some(proxy), None, Some(removed.fault.to_string()));
-        Ok(())
-    }
-
     /// Drops every toxic, rule and TLS fault, and enables every proxy; the first one that can not listen is told, after all were tried.
     pub(super) async fn reset(&mut self) -> Result<(), RegistryError> {
         let mut outcome = Ok(());
@@ -506,12 +349,4 @@ impl Terms {
     fn check_listen(&self, ListenAddress(address): ListenAddress) -> Result<(), RegistryError> {
         if address.ip().is_loopback() || self.listen_any { Ok(()) } else { Err(RegistryError::Reachable(address)) }
     }
-}
-
-pub(super) fn no_toxic(proxy: &str, toxic: &str) -> RegistryError {
-    RegistryError::NoToxic { proxy: proxy.to_owned(), toxic: toxic.to_owned() }
-}
-
-pub(super) fn no_rule(proxy: &str, rule: &str) -> RegistryError {
-    RegistryError::NoRule { proxy: proxy.to_owned(), rule: rule.to_owned() }
 }

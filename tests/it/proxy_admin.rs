@@ -88,7 +88,7 @@ async fn a_toxic_is_dropped_at_the_end_of_its_time_to_live_unless_it_is_renewed(
 }
 
 #[tokio::test]
-async fn a_rule_and_a_proxy_out_of_reach_end_by_themselves_unless_they_are_put_off() {
+async fn rules_tls_faults_and_that_a_proxy_is_out_of_reach_end_by_themselves_unless_they_are_put_off() {
     let mut command = Command::new(gameday());
     command.args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m"]);
     let (mut process, mut told, admin) = start(command).await;
@@ -107,6 +107,15 @@ async fn a_rule_and_a_proxy_out_of_reach_end_by_themselves_unless_they_are_put_o
     }
     assert_eq!(api.ask("PATCH", "/proxies/p/rules/long", Some(json!({"ttl_ms": 100}))).await.0, 200);
     until("it is dropped", async || api.ask("GET", "/proxies/p/rules/long", None).await.0 == 404).await;
+
+    let sealed = json!({"name": "sealed", "upstream": "127.0.0.1:1", "tls": {"client": {}}});
+    assert_eq!(api.ask("POST", "/proxies", Some(sealed)).await.0, 201);
+    let tls_fault = "/proxies/sealed/tls/fault";
+    assert_eq!(api.ask("PATCH", tls_fault, Some(json!({"ttl_ms": 1_000}))).await.0, 404, "there is none yet");
+    assert_eq!(api.ask("PUT", tls_fault, Some(json!({"fault": "expired", "ttl_ms": 60_000}))).await.0, 200);
+    assert_eq!(api.ask("PATCH", tls_fault, Some(json!({"ttl_ms": 0}))).await.0, 400);
+    assert_eq!(api.ask("PATCH", tls_fault, Some(json!({"ttl_ms": 100}))).await.0, 200);
+    until("it is dropped", async || api.ask("GET", tls_fault, None).await.0 == 404).await;
 
     for out in [json!({"enabled": false, "ttl_ms": 60_000}), json!({"refuse": true, "ttl_ms": 60_000})] {
         assert_eq!(api.ask("PATCH", "/proxies/p", Some(out.clone())).await.0, 200, "{out}");
@@ -133,7 +142,8 @@ async fn a_rule_and_a_proxy_out_of_reach_end_by_themselves_unless_they_are_put_o
     }
     let out = ["proxy_changed", "proxy_reopened"];
     let rules = ["proxy_created", "rule_added", "rule_added", "rule_expired", "rule_expired"];
-    let expected = [&rules[..], &out, &out, &["proxy_changed", "reset"]].concat();
+    let tls_faults = ["proxy_created", "tls_fault_put", "tls_fault_expired"];
+    let expected = [&rules[..], &tls_faults, &out, &out, &["proxy_changed", "reset"]].concat();
     assert_eq!(kinds, expected, "to put something off is no change");
     end(&mut process, Signal::TERM).await;
 }

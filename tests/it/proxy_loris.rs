@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::proxy::{Api, REQUEST, RESPONSE, connect, end, exchange, patiently, start_on_tcp, until};
@@ -27,24 +28,15 @@ const BYTES_MIN: u64 = 300;
 const TRICKLE: Duration = Duration::from_millis(5);
 
 /// A client that goes on with one head byte by byte, and counts the bytes. Told to hurry, it ends the head and is answered.
-async fn loris(listen: SocketAddr, bytes: Arc<AtomicU64>, hurry: Arc<tokio::sync::Notify>) -> TcpStream {
+async fn loris(listen: SocketAddr, bytes: Arc<AtomicU64>, hurry: watch::Receiver<bool>) -> TcpStream {
     let mut stream = connect(listen).await;
     let (line, rest) = REQUEST.split_at(REQUEST.len() - 2);
-    let trickle = async {
-        for byte in line.iter().chain(b"X-Slow: ") {
-            stream.write_all(&[*byte]).await.expect("its connection is held");
-            bytes.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(TRICKLE).await;
-        }
-        loop {
-            stream.write_all(b"z").await.expect("its connection is held");
-            bytes.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(TRICKLE).await;
-        }
-    };
-    tokio::select! {
-        never = trickle => never,
-        () = hurry.notified() => {}
+    let mut head = line.iter().chain(b"X-Slow: ");
+    // What can not be left out of a head comes byte by byte, also in a hurry.
+    while let Some(byte) = head.next().or_else(|| (!*hurry.borrow()).then_some(&b'z')) {
+        stream.write_all(&[*byte]).await.expect("its connection is held");
+        bytes.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(TRICKLE).await;
     }
     stream.write_all(b"\r\n").await.expect("its connection is held");
     stream.write_all(rest).await.expect("its connection is held");
@@ -107,9 +99,9 @@ async fn clients_that_trickle_their_heads_starve_nobody_and_count_against_the_li
     // Rules look at heads: they must not wait for those of others.
     let rule = json!({"name": "idle", "match": {"path": "/never"}, "action": {"http_error": {"status": 500}}});
     assert_eq!(api.ask("POST", "/proxies/p/rules", Some(rule)).await.0, 201);
-    let (bytes, hurry) = (Arc::new(AtomicU64::new(0)), Arc::new(tokio::sync::Notify::new()));
+    let (bytes, hurry) = (Arc::new(AtomicU64::new(0)), watch::Sender::new(false));
     let lorises: Vec<_> =
-        (0..LORISES).map(|_| tokio::spawn(loris(listen, Arc::clone(&bytes), Arc::clone(&hurry)))).collect();
+        (0..LORISES).map(|_| tokio::spawn(loris(listen, Arc::clone(&bytes), hurry.subscribe()))).collect();
     let is_slow = |loris: &JoinHandle<TcpStream>| !loris.is_finished();
     until("every slow client is in the middle of its head", async || {
         let stats = stats(&api).await;
@@ -136,7 +128,7 @@ async fn clients_that_trickle_their_heads_starve_nobody_and_count_against_the_li
     .await;
 
     assert!(lorises.iter().all(is_slow), "each still holds its connection");
-    hurry.notify_waiters();
+    hurry.send_replace(true);
     for loris in lorises {
         let mut stream = patiently("it ends its head", loris).await.expect("its connection is held");
         let mut answer = [0; RESPONSE.len()];

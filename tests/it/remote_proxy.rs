@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use gameday::aws::{Aws, Connection};
 use gameday::event::{EventKind, FaultEnd, FaultState, RunState};
 use gameday::fault::{FaultTarget, Reverted, Undo};
-use gameday::proxy::{AdminClient, ClientTls, ProxyStanding, Terminator, ToxicSpec};
+use gameday::proxy::{AdminClient, ClientTls, Connector, ProxyStanding, Terminator, TlsFault, ToxicSpec, UpstreamTls};
 use gameday::unit::{Clock, ProxyName, Secret};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -50,11 +50,12 @@ fn upstream() -> SocketAddr {
     address
 }
 
-/// A `gameday proxy` that a test started apart from any run, with the proxies `cards` and `mail`. Dropping it kills it.
+/// A `gameday proxy` that a test started apart from any run, with the proxies `cards`, `mail`, and `sealed`, to which clients
+/// come by TLS. Dropping it kills it.
 struct Remote {
     process: Child,
     admin: SocketAddr,
-    /// Where `cards` and `mail` listen.
+    /// Where each of them listens.
     listens: BTreeMap<String, SocketAddr>,
     runtime: tokio::runtime::Runtime,
 }
@@ -62,8 +63,10 @@ struct Remote {
 impl Remote {
     fn start(workspace: &Workspace) -> Self {
         let upstream = upstream();
-        let entry = |name: &str| format!("- {{name: {name}, upstream: \"{upstream}\", protocol: http}}\n");
-        workspace.write("proxies.yaml", &(entry("cards") + &entry("mail")));
+        let entry =
+            |name: &str, tls: &str| format!("- {{name: {name}, upstream: \"{upstream}\", protocol: http{tls}}}\n");
+        let entries = [entry("cards", ""), entry("mail", ""), entry("sealed", ", tls: {client: {}}")];
+        workspace.write("proxies.yaml", &entries.concat());
         let mut command = gameday();
         command
             .args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "5m", "--config", "proxies.yaml", "--token"])
@@ -329,6 +332,47 @@ fn the_watchdog_of_a_killed_run_has_the_token_too() {
     wait_for("the watchdog to undo everything", || (workspace.state().outstanding().count() == 0).then_some(()));
     assert_eq!(ends(&workspace.state()), [Some(FaultEnd::Restored); 3]);
     assert_eq!((remote.parts(), remote.standing("mail")), (Vec::new(), ProxyStanding::Listening));
+}
+
+#[test]
+fn the_tls_of_somebody_elses_proxy_goes_bad_and_is_good_again() {
+    let workspace = workspace();
+    let remote = Remote::start(&workspace);
+    let sealed_target = format!("  sealed: {}\n", remote.target("sealed"));
+    let faults = "  bad: {proxy_tls: {target: sealed, fault: expired}}\n";
+    let timeline =
+        "  - {phase: broken, for: 10m, until: mark(seen), do: [{at: 0s, load: users}, {at: 0s, fault: bad}]}\n";
+    workspace.write("scenarios/remote.yaml", &scenario(&remote.target("cards"), &sealed_target, faults, timeline));
+    let run = start(&workspace, &["--no-watchdog"], Some(TOKEN));
+    wait_until_in(&workspace, 1);
+    let sealed: ProxyName = "sealed".parse().expect("a name");
+    let tls_fault = || remote.ask(async |client| client.get_tls_fault(&sealed).await).expect("asked");
+    let (fault, hits) = tls_fault().expect("it is in");
+    assert_eq!((fault.fault, hits), (TlsFault::Expired, 0), "nobody has come yet");
+    assert!(fault.ttl_ms.is_some_and(|ttl_ms| ttl_ms > 0), "it ends by itself when nobody of ours is left");
+
+    // Whoever checks the certificate is proof of the effect.
+    remote.ask(async |client| {
+        let authority = client.authority(&sealed).await.expect("asked").expect("it has one");
+        workspace.write("ca.pem", &authority);
+        let authorities = Some(workspace.path().join("ca.pem"));
+        let connector = Connector::new(&UpstreamTls { authorities }).expect("an authority");
+        let stream = tokio::net::TcpStream::connect(remote.listens["sealed"]).await.expect("connected");
+        connector.connect(stream, "localhost").await.expect_err("it has expired");
+    });
+    workspace.wait_for_event("the effect to be told", |kind| matches!(kind, EventKind::FaultEffective { .. }));
+    run.signal(Signal::KILL);
+    run.wait();
+
+    let without = recover(&workspace, &[], None);
+    assert_eq!(without.code(), 8, "{without:#?}");
+    let by_hand = format!("http://{}/proxies/sealed/tls/fault", remote.admin);
+    assert!(without.stdout.contains(&by_hand), "{}", without.stdout);
+    assert!(tls_fault().is_some(), "nothing was taken away");
+    let recovered = recover(&workspace, &[], Some(TOKEN));
+    assert_eq!(recovered.code(), 0, "{recovered:#?}");
+    assert_eq!((ends(&workspace.state()), tls_fault()), (vec![Some(FaultEnd::Restored)], None));
+    assert_no_secret(&workspace, &[&without, &recovered]);
 }
 
 #[test]
