@@ -220,6 +220,14 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_ms: Option<u64>,
     },
+    /// It is not in any more, before its time and without an undo: whoever has that proxy took it away, or started it anew.
+    FaultLost {
+        /// Which.
+        #[serde(rename = "id")]
+        identity: FaultIdentity,
+        /// What is gone.
+        why: String,
+    },
     /// The undo began.
     FaultReverting {
         /// Which.

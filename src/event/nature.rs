@@ -35,6 +35,7 @@ impl EventKind {
             // An undo does not wait for a disk: without the record, recovery undoes what is undone already, which does no harm. That
             // there may be a schedule is on disk already, and to delete one that is gone does no harm either.
             Self::FaultEffective { identity, .. }
+            | Self::FaultLost { identity, .. }
             | Self::FaultReverting { identity }
             | Self::SwitchSet { identity }
             | Self::SwitchPushed { identity, .. }

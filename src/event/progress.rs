@@ -54,6 +54,8 @@ pub struct FaultProgress {
     pub effective_ms: Option<u64>,
     /// What proved it.
     pub evidence: Option<String>,
+    /// When it was found not to be in any more, before its undo.
+    pub lost_ms: Option<u64>,
     /// When the undo began.
     pub reverting_ms: Option<u64>,
     /// When the undo ended, well or not.
@@ -169,6 +171,7 @@ impl FaultProgress {
             applied_ms: None,
             effective_ms: None,
             evidence: None,
+            lost_ms: None,
             reverting_ms: None,
             ended_ms: None,
             end: None,
@@ -185,6 +188,7 @@ impl FaultProgress {
             EventKind::FaultApplied { .. } => self.applied(at),
             EventKind::FaultFailed { error, .. } => self.failed(error),
             EventKind::FaultEffective { evidence, first_ms, .. } => self.effective(first_ms.unwrap_or(at), evidence),
+            EventKind::FaultLost { .. } => self.lost_ms = self.lost_ms.or(Some(at)),
             EventKind::FaultReverting { .. } => self.reverting(at),
             EventKind::FaultRestored { how, .. } => self.restored(at, *how),
             EventKind::FaultDrifted { fields, .. } => self.drifted(at, fields),

@@ -190,6 +190,7 @@ impl RunState {
             | EventKind::FaultApplied { identity }
             | EventKind::FaultFailed { identity, .. }
             | EventKind::FaultEffective { identity, .. }
+            | EventKind::FaultLost { identity, .. }
             | EventKind::FaultReverting { identity }
             | EventKind::FaultRestored { identity, .. }
             | EventKind::FaultDrifted { identity, .. }

@@ -214,6 +214,8 @@ pub(super) trait Fault {
     const TARGET: TargetNeed;
     /// The API calls of the change and of its undo, as IAM names them.
     const CALLS: Calls;
+    /// Whether a fault proxy counts how often it does it to a caller, which is proof of its effect.
+    const IS_COUNTED: bool = false;
 
     /// What kind of target it works on, with these parameters.
     fn need(&self) -> TargetNeed {
@@ -229,6 +231,14 @@ pub(super) trait Fault {
     fn programs(&self) -> Vec<(&'static str, &str)> {
         Vec::new()
     }
+
+    /// Where it leads its function, which a file may write as a target's address: `${target.url}`.
+    fn url(&self) -> Option<&str> {
+        None
+    }
+
+    /// Leads its function somewhere else; without effect for a fault that leads it nowhere.
+    fn set_url(&mut self, _url: String) {}
 
     /// Reads the target. Changes nothing.
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<Self::Change, FaultError>;

@@ -73,6 +73,14 @@ impl Fault for LambdaEndpoint {
         objections
     }
 
+    fn url(&self) -> Option<&str> {
+        Some(&self.url)
+    }
+
+    fn set_url(&mut self, url: String) {
+        self.url = url;
+    }
+
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let set = [(variable(&self.name()), Some(self.url.clone().into()))];
         Configuration::prepare(environment, &self.target, set.into()).await

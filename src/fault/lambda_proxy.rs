@@ -39,6 +39,14 @@ impl Fault for LambdaProxy {
         url_objection(&self.url).into_iter().collect()
     }
 
+    fn url(&self) -> Option<&str> {
+        Some(&self.url)
+    }
+
+    fn set_url(&mut self, url: String) {
+        self.url = url;
+    }
+
     async fn prepare(&self, environment: &FaultEnvironment) -> Result<SettingsChange<Configuration>, FaultError> {
         let set = [(variable(VARIABLE), Some(self.url.clone().into()))];
         Configuration::prepare(environment, &self.target, set.into()).await

@@ -173,6 +173,7 @@ macro_rules! as_either {
             blast_radius: super::proxy_change::BLAST_RADIUS,
         };
         const TARGET: super::target::TargetNeed = super::target::TargetNeed::Proxy;
+        const IS_COUNTED: bool = true;
         const CALLS: super::about::Calls = super::proxy_change::CALLS;
 
         fn objections(&self) -> Vec<super::about::Objection> {

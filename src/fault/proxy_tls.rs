@@ -37,6 +37,7 @@ impl Fault for ProxyTls {
         blast_radius: "new connections through the proxy; those that are open go on, unless `close_open` closes them",
     };
     const TARGET: TargetNeed = TargetNeed::Proxy;
+    const IS_COUNTED: bool = true;
     const CALLS: Calls = Calls {
         inject: &["proxy:DeleteTlsFault", "proxy:GetProxy", "proxy:GetTlsFault", "proxy:PutTlsFault"],
         undo: &["proxy:DeleteTlsFault", "proxy:GetTlsFault"],

@@ -206,6 +206,7 @@ macro_rules! as_rule {
         const ABOUT: super::about::About =
             super::about::About { effect: $effect, undo: super::rule::UNDO, blast_radius: super::rule::BLAST_RADIUS };
         const TARGET: super::target::TargetNeed = super::target::TargetNeed::Proxy;
+        const IS_COUNTED: bool = true;
         const CALLS: super::about::Calls = super::rule::CALLS;
 
         fn objections(&self) -> Vec<super::about::Objection> {

@@ -72,6 +72,19 @@ macro_rules! fault_kinds {
                     _ => Err(given),
                 }
             }
+
+            /// Leads the function of a fault that leads it somewhere to `url`.
+            pub fn set_url(&mut self, url: &str) {
+                $(if let Some(fault) = &mut self.$key {
+                    fault.set_url(url.to_owned());
+                })+
+            }
+
+            /// Whether a fault proxy counts how often it does it to a caller, which is proof of its effect.
+            #[must_use]
+            pub fn is_counted(&self) -> bool {
+                [$((self.$key.is_some(), <$kind as self::change::Fault>::IS_COUNTED)),+].contains(&(true, true))
+            }
         }
 
         /// A change that was or will be made, as data: enough for a fresh process to undo it. It is written down before
@@ -231,6 +244,14 @@ macro_rules! fault_kinds {
             pub fn need(&self) -> TargetNeed {
                 match self {
                     $(Self::$kind(fault) => fault.need(),)+
+                }
+            }
+
+            /// Where it leads its function.
+            #[must_use]
+            pub fn url(&self) -> Option<&str> {
+                match self {
+                    $(Self::$kind(fault) => fault.url(),)+
                 }
             }
 

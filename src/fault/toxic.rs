@@ -1,5 +1,7 @@
 //! A toxic on a fault proxy as a change: what the proxy faults share.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::about::{Calls, Objection};
@@ -130,14 +132,25 @@ fn own_name(toxic: Toxic, stream: Direction) -> String {
     }
 }
 
+const MICROSECOND: Duration = Duration::from_micros(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const MILLISECONDS_ONLY: &str = "knows no parts of a millisecond";
+
 /// What of a toxic Toxiproxy does not know.
 fn unknown_to_toxiproxy(toxic: Toxic) -> Option<&'static str> {
-    let Toxic::Latency(latency) = toxic else { return None };
-    let is_whole = |wait: std::time::Duration| wait.subsec_nanos().is_multiple_of(1_000_000);
-    if latency.distribution != Distribution::Uniform {
+    if matches!(toxic, Toxic::Latency(latency) if latency.distribution != Distribution::Uniform) {
         return Some("knows no `distribution` but `uniform`");
     }
-    (!is_whole(latency.latency) || !is_whole(latency.jitter)).then_some("knows no parts of a millisecond")
+    let (waits, unit, what) = match toxic {
+        Toxic::Latency(latency) => (vec![latency.latency, latency.jitter], MILLISECOND, MILLISECONDS_ONLY),
+        Toxic::SlowClose(close) => (vec![close.delay], MILLISECOND, MILLISECONDS_ONLY),
+        Toxic::Timeout(timeout) => (vec![timeout.timeout], MILLISECOND, MILLISECONDS_ONLY),
+        Toxic::ResetPeer(reset) => (vec![reset.timeout], MILLISECOND, MILLISECONDS_ONLY),
+        Toxic::Slicer(slicer) => (vec![slicer.delay], MICROSECOND, "knows no parts of a microsecond"),
+        Toxic::Bandwidth(_) | Toxic::LimitData(_) => return None,
+    };
+    let is_whole = |wait: Duration| wait.subsec_nanos().is_multiple_of(unit.subsec_nanos());
+    (!waits.into_iter().all(is_whole)).then_some(what)
 }
 
 impl ProxyPart for ToxicChange {
@@ -246,6 +259,7 @@ macro_rules! as_toxic {
         const ABOUT: super::about::About =
             super::about::About { effect: $effect, undo: super::toxic::UNDO, blast_radius: super::toxic::BLAST_RADIUS };
         const TARGET: super::target::TargetNeed = super::target::TargetNeed::Proxy;
+        const IS_COUNTED: bool = true;
         const CALLS: super::about::Calls = super::toxic::CALLS;
 
         fn objections(&self) -> Vec<super::about::Objection> {

@@ -128,7 +128,7 @@ where
     SR: AsyncRead + Side + Unpin,
     SW: AsyncWrite + Side + Unpin,
 {
-    let exchanges = Exchanges::default();
+    let exchanges = Exchanges::new(&context.counters.connections_asking);
     let (client_ended, client_ended_seen) = watch::channel(false);
     let (server_ended, server_ended_seen) = watch::channel(false);
     let towards_server = LinkContext {

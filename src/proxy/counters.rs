@@ -24,7 +24,7 @@ impl Counter {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    fn subtract(&self, count: u64) {
+    pub(crate) fn subtract(&self, count: u64) {
         self.0.fetch_sub(count, Ordering::Relaxed);
     }
 
@@ -37,6 +37,8 @@ impl Counter {
 #[derive(Debug, Default)]
 pub(crate) struct ProxyCounters {
     pub(crate) connections_open: Counter,
+    /// Connections whose client spoke last, and waits for an answer.
+    pub(crate) connections_asking: Counter,
     pub(crate) connections_total: Counter,
     pub(crate) connections_refused: Counter,
     pub(crate) received_upstream: Counter,

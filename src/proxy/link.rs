@@ -54,13 +54,35 @@ impl From<Cut> for LinkEnd {
 }
 
 /// What the two links of a connection tell each other.
-#[derive(Debug, Default)]
-pub(crate) struct Exchanges {
+#[derive(Debug)]
+pub(crate) struct Exchanges<'a> {
     number: AtomicU64,
     server_spoke: AtomicBool,
+    is_asking: AtomicBool,
+    /// Connections whose client spoke last, and waits.
+    asking: &'a Counter,
 }
 
-impl Exchanges {
+impl<'a> Exchanges<'a> {
+    pub(crate) fn new(asking: &'a Counter) -> Self {
+        Self {
+            number: AtomicU64::default(),
+            server_spoke: AtomicBool::default(),
+            is_asking: AtomicBool::default(),
+            asking,
+        }
+    }
+
+    /// Takes note of who spoke last.
+    fn spoke(&self, direction: Direction) {
+        let is_asking = direction == Direction::Upstream;
+        match (self.is_asking.swap(is_asking, Ordering::Relaxed), is_asking) {
+            (false, true) => self.asking.add(1),
+            (true, false) => self.asking.subtract(1),
+            (true, true) | (false, false) => {}
+        }
+    }
+
     /// The number of the exchange that a chunk belongs to: a new one begins when the client speaks after the server.
     ///
     /// On HTTP/1 that is a request on a connection that has carried a response. Pipelined requests count as one.
@@ -79,6 +101,12 @@ impl Exchanges {
     }
 }
 
+impl Drop for Exchanges<'_> {
+    fn drop(&mut self) {
+        self.spoke(Direction::Downstream);
+    }
+}
+
 /// Everything that a link needs but its two sides.
 #[derive(Debug)]
 pub(crate) struct LinkContext<'a> {
@@ -88,7 +116,7 @@ pub(crate) struct LinkContext<'a> {
     /// The connection's number, which decides its chances.
     pub(crate) connection: u64,
     pub(crate) toxics: watch::Receiver<ToxicSet>,
-    pub(crate) exchanges: &'a Exchanges,
+    pub(crate) exchanges: &'a Exchanges<'a>,
     /// Counts what came from the sender.
     pub(crate) received: &'a Counter,
     /// Counts what was delivered.
@@ -108,6 +136,7 @@ struct Units {
 
 impl Units {
     fn of_chunk(&mut self, context: &LinkContext<'_>, now: Instant) -> u64 {
+        context.exchanges.spoke(context.direction);
         match context.protocol {
             Protocol::Http | Protocol::Connect => context.exchanges.on_chunk(context.direction),
             Protocol::Tcp => {

@@ -79,12 +79,10 @@ impl Registry {
     /// Makes proxies, replacing those of the same name that differ. The first failure ends it; what was made stays.
     pub(crate) async fn populate(&self, proxies: Vec<NewProxy>) -> Result<Vec<ProxyView>, RegistryError> {
         let mut state = self.lock().await;
-        let mut views = Vec::with_capacity(proxies.len());
-        for new in proxies {
-            views.push(state.put(&self.terms, new).await?);
-        }
+        let views = state.put_all(&self.terms, proxies).await;
+        // What was made before a failure ends in its time, too.
         self.plan_expiry(&state);
-        Ok(views)
+        views
     }
 
     /// Goes over from one list of proxies to another. Where that fails, the first list is put back.
@@ -94,9 +92,11 @@ impl Registry {
         after: &[NewProxy],
     ) -> Result<Vec<ProxyView>, RegistryError> {
         let mut state = self.lock().await;
-        let outcome = state.reload(&self.terms, before, after).await;
-        if outcome.is_err() {
-            state.reload(&self.terms, after, before).await?;
+        let mut outcome = state.reload(&self.terms, before, after).await;
+        if outcome.is_err()
+            && let Err(error) = state.reload(&self.terms, after, before).await
+        {
+            outcome = Err(error);
         }
         self.plan_expiry(&state);
         outcome

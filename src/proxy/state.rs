@@ -17,7 +17,7 @@ use super::toxic::{ToxicError, ToxicSpec};
 use super::{ListenAddress, ProxySpec};
 use crate::unit::{Clock, ProxyName, Resign};
 
-/// Connections on which no byte moves for so long have nothing under way.
+/// Connections on which no byte moves for so long have nothing under way, unless a client waits for an answer.
 const DRAIN_SILENCE: Duration = Duration::from_millis(100);
 
 /// Why something could not be done to a proxy.
@@ -252,6 +252,19 @@ impl State {
         }
     }
 
+    /// Puts one after another, until one can not be.
+    pub(super) async fn put_all(
+        &mut self,
+        terms: &Terms,
+        proxies: Vec<NewProxy>,
+    ) -> Result<Vec<ProxyView>, RegistryError> {
+        let mut views = Vec::with_capacity(proxies.len());
+        for new in proxies {
+            views.push(self.put(terms, new).await?);
+        }
+        Ok(views)
+    }
+
     async fn replace(
         &mut self,
         terms: &Terms,
@@ -313,15 +326,16 @@ impl State {
         outcome
     }
 
-    /// Waits until no byte moves any more, or nobody is left.
+    /// Waits until no byte moves any more and no client waits for an answer, or nobody is left.
     pub(super) async fn fall_silent(&self) {
         let moved = || self.proxies.values().map(|proxy| proxy.counters().bytes_moved()).sum::<u64>();
         let is_open = || self.proxies.values().any(|proxy| proxy.counters().connections_open.get() > 0);
+        let is_asking = || self.proxies.values().any(|proxy| proxy.counters().connections_asking.get() > 0);
         let mut before = moved();
         while is_open() {
             tokio::time::sleep(DRAIN_SILENCE).await;
             let now = moved();
-            if now == before {
+            if now == before && !is_asking() {
                 return;
             }
             before = now;

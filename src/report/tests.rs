@@ -3,6 +3,7 @@
 mod alarm;
 mod ending;
 mod hostile;
+mod proxy;
 mod response;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ mod ending;
 mod load;
 mod people;
 mod phase;
+mod proof;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use change::{Changes, Move, NewChange};
@@ -50,6 +51,8 @@ pub(super) enum Input {
     Injected { identity: FaultIdentity, ok: bool },
     /// Alarms were read by a poll that began at `asked_ms`; what it said is in the recording.
     AlarmsRead { asked_ms: u64 },
+    /// The proxies of these targets told what they have done so far; what is new of it is in the recording.
+    ProxiesTold(Vec<TargetId>),
     /// An undo was tried; how it went is in the ledger.
     Undone(FaultIdentity),
     /// Something ends the run.
@@ -115,12 +118,19 @@ pub(super) struct Core {
     closing: Option<(PhaseEnd, u64)>,
     /// When the newest poll of alarms that came back began.
     alarms_read_ms: Option<u64>,
+    /// The targets whose proxies tell what they do to callers.
+    telling: BTreeSet<TargetId>,
+    /// When each of them was heard of last.
+    proxies_told_ms: BTreeMap<TargetId, u64>,
+    /// When nothing was sent any more.
+    loads_over_ms: Option<u64>,
     /// When load was told to stop for good: what is judged ends here.
     loads_stopped_ms: Option<u64>,
 }
 
 impl Core {
-    pub(super) fn new(plan: Arc<Plan>, attendance: Attendance) -> Self {
+    /// A run that has not begun. `telling` are the targets whose proxies tell what they do to callers.
+    pub(super) fn new(plan: Arc<Plan>, attendance: Attendance, telling: BTreeSet<TargetId>) -> Self {
         Self {
             plan,
             attendance,
@@ -134,6 +144,9 @@ impl Core {
             awaited: None,
             closing: None,
             alarms_read_ms: None,
+            telling,
+            proxies_told_ms: BTreeMap::new(),
+            loads_over_ms: None,
             loads_stopped_ms: None,
         }
     }
@@ -149,7 +162,7 @@ impl Core {
         // First what the clock alone brought about: a step that is done too late was overdue before.
         mark_overdue(&judge, &mut effects);
         self.changes.end_expired(now_ms);
-        let is_told = matches!(input, Input::Command(_) | Input::AlarmsRead { .. });
+        let is_told = matches!(input, Input::Command(_) | Input::AlarmsRead { .. } | Input::ProxiesTold(_));
         match input {
             Input::Begin => self.begin(),
             Input::Tick => {}
@@ -161,6 +174,7 @@ impl Core {
                 self.abort(AbortCause::FaultFailed { fault: identity.fault }, now_ms, &mut effects);
             }
             Input::AlarmsRead { asked_ms } => self.alarms_read(asked_ms, &judge, &mut effects),
+            Input::ProxiesTold(targets) => self.proxies_told(targets, now_ms),
             Input::Undone(identity) => self.changes.undone(&identity),
             Input::Abort(cause) => {
                 // What ends the run may be the very thing that proves the fault, in the same second.
@@ -241,24 +255,6 @@ impl Core {
                 why: "its end came while something else was under way where it works".to_owned(),
             }),
         }));
-    }
-
-    /// Looks whether faults that are in have proven their effect.
-    fn prove_effects(&self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-        for progress in judge.recording.state().faults.iter().filter(|fault| self.changes.is_in(&fault.identity)) {
-            let (Some(since_ms), None) = (progress.applied_ms, progress.effective_ms) else { continue };
-            let change = self.plan.changes.get(&progress.identity.fault);
-            let Some(effect_if) = change.and_then(|change| change.effect_if.as_ref()) else { continue };
-            let (held, results) = judge.holds_since(effect_if, since_ms);
-            if held == Some(true) {
-                let observed: Vec<String> = results.into_iter().filter_map(|result| result.observed).collect();
-                effects.push(Effect::Record(EventKind::FaultEffective {
-                    identity: progress.identity.clone(),
-                    evidence: format!("{effect_if}: {}", observed.join(", ")),
-                    first_ms: None,
-                }));
-            }
-        }
     }
 }
 

@@ -245,7 +245,7 @@ impl Drive {
             spawn(tokio::spawn(lock.keep(recorder.clone(), abort_when_lost(inputs.0.clone()))));
         }
         Self {
-            core: Core::new(Arc::clone(&plan), options.attendance),
+            core: Core::new(Arc::clone(&plan), options.attendance, proxies::telling(&plan, &stage)),
             switches: Switches::new(&plan, recorder.clone()),
             plan,
             recorder,

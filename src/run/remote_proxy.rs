@@ -162,17 +162,16 @@ async fn ask_once(at: &RemoteProxy, names: &BTreeMap<String, String>) -> Option<
     Some(Stats { proxies, ..stats })
 }
 
-/// Asks the proxies once more what they did, side by side; one that does not answer is left out.
-pub(super) async fn last_looks(targets: &[RemoteTarget]) -> Vec<Stats> {
-    let mut looks = JoinSet::new();
-    for (at, names) in processes(targets) {
-        looks.spawn(async move { ask_once(&at, &names).await });
-    }
-    let mut told = Vec::new();
-    while let Some(look) = looks.join_next().await {
-        told.extend(look.ok().flatten());
-    }
-    told
+/// Asks the proxies once more what they did, side by side, each for so long at most.
+pub(super) fn last_looks(targets: &[RemoteTarget], wait: Duration) -> JoinSet<Option<Stats>> {
+    let looks = processes(targets).into_iter();
+    looks.map(|(at, names)| async move { tokio::time::timeout(wait, ask_once(&at, &names)).await.ok()? }).collect()
+}
+
+/// The targets whose proxies tell what they do to callers.
+pub(super) fn telling(targets: &[RemoteTarget]) -> impl Iterator<Item = &TargetId> {
+    let tells = |target: &&RemoteTarget| matches!(target.program, ProxyProgram::Gameday { .. });
+    targets.iter().filter(tells).map(|target| &target.target)
 }
 
 /// The processes that tell what they do, each with the names of its proxies by what the run calls them.
@@ -208,27 +207,28 @@ async fn renew(recorder: Recorder, faults: FaultEnvironment, undos: Undos) {
             if !in_place(&recorder).contains(&identity) {
                 continue;
             }
-            let text = match outcome {
+            let told = match outcome {
                 Ok(Renewed::Needless) => continue,
                 Ok(Renewed::Held) => {
                     late.remove(&identity);
                     continue;
                 }
                 Ok(Renewed::Lost) if lost.insert(identity.clone()) => {
-                    format!(
-                        "`{}` is not in any more: somebody took it away, or its proxy was started anew ({change})",
-                        identity.fault
-                    )
+                    let why = format!("somebody took it away, or its proxy was started anew ({change})");
+                    EventKind::FaultLost { identity, why }
                 }
-                Err(error) if late.insert(identity.clone()) => format!(
-                    "`{}` could not be put off, and its proxy drops it within {} unless that passes: {}",
-                    identity.fault,
-                    format_duration(REMOTE_TTL),
-                    error_chain(&error)
-                ),
+                Err(error) if late.insert(identity.clone()) => {
+                    let text = format!(
+                        "`{}` could not be put off, and its proxy drops it within {} unless that passes: {}",
+                        identity.fault,
+                        format_duration(REMOTE_TTL),
+                        error_chain(&error)
+                    );
+                    EventKind::Noted { text, by: Some("gameday".to_owned()) }
+                }
                 Ok(Renewed::Lost) | Err(_) => continue,
             };
-            recorder.record_anyway(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+            recorder.record_anyway(told);
         }
     }
 }

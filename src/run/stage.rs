@@ -303,11 +303,8 @@ impl Stage {
             return Ok(());
         }
         let socket = crate::proxy::socket_path(options.short_name)?;
-        // What others can reach is written out in the scenario.
-        let is_private = proxies.iter().all(|(_, spec)| spec.listen.0.ip().is_loopback());
-        let scope = if is_private { ListenScope::Loopback } else { ListenScope::Any };
         let limit = Some(PROXY_START_LIMIT);
-        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, limit, scope).await?;
+        let process = ProxyProcess::spawn(options.gameday, &socket, options.seed, limit, ListenScope::Loopback).await?;
         started(ProcessKind::Proxy, process.pid(), socket.display().to_string());
         let client = process.client();
         self.proxy = Some(process);

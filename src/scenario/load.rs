@@ -184,18 +184,14 @@ fn check_values(mut tree: Tree, workspace: &Workspace, values: &Values) -> (Opti
 /// Puts the URLs of targets that the file says into the faults that lead functions there.
 fn fill_urls(scenario: &mut Scenario) {
     let Scenario { faults, targets, .. } = scenario;
-    let endpoints = |fault: &mut FaultSpec| {
-        let of_endpoint = fault.lambda_endpoint.as_mut().map(|fault| &mut fault.url);
-        let of_proxy = fault.lambda_proxy.as_mut().map(|fault| &mut fault.url);
-        for url in of_endpoint.into_iter().chain(of_proxy) {
-            for (name, target) in &*targets {
-                if let Some(known) = target.url() {
-                    *url = url.replace(&format!("${{{name}.url}}"), &known);
-                }
-            }
+    let known = targets.iter().filter_map(|(name, target)| Some((format!("${{{name}.url}}"), target.url()?)));
+    let known: Vec<(String, String)> = known.collect();
+    for fault in faults.values_mut() {
+        let Ok(kind) = fault.kind() else { continue };
+        if let Some(url) = kind.url() {
+            fault.set_url(&known.iter().fold(url.to_owned(), |url, (name, known)| url.replace(name, known)));
         }
-    };
-    faults.values_mut().for_each(endpoints);
+    }
 }
 
 /// Reads the types. The lists that may be long are read entry by entry, the innermost first.

@@ -59,20 +59,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     Ok(total)
 }
 
-/// Writes a duration as [`parse_duration`] reads it, to the millisecond: `1m30s`, `250ms`, `0s`.
+/// Writes a duration as [`parse_duration`] reads it, nothing rounded: `1m30s`, `250ms`, `1.5ms`, `0s`.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
     use fmt::Write as _;
-    let mut millis = super::elapsed_ms(duration);
-    if millis == 0 {
+    if duration.is_zero() {
         return "0s".to_owned();
     }
+    let mut millis = super::elapsed_ms(duration);
+    let fraction = format!("{:06}", duration.subsec_nanos() % 1_000_000);
+    let fraction = fraction.trim_end_matches('0');
     let mut text = String::new();
     for (unit, length) in UNITS {
         let count = millis / length;
         millis %= length;
-        if count > 0 {
-            write!(text, "{count}{unit}").expect("invariant: writing to a string does not fail");
+        let fraction = if unit == "ms" { fraction } else { "" };
+        let point = if fraction.is_empty() { "" } else { "." };
+        if count > 0 || !fraction.is_empty() {
+            write!(text, "{count}{point}{fraction}{unit}").expect("invariant: writing to a string does not fail");
         }
     }
     text
@@ -181,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_duration_is_rounded_away() {
+        for text in ["0s", "0.4ms", "1.5ms", "1s0.000001ms", "1m30s", "2h1m0.25ms"] {
+            assert_eq!(parse_duration(text).map(format_duration), Ok(text.to_owned()));
+        }
+        assert_eq!(parse_duration("1.5s").map(format_duration), Ok("1s500ms".to_owned()));
+    }
+
+    #[test]
     fn a_range_is_ordered() {
         assert_eq!("2s".parse::<DurationRange>().map(|range| range.to_string()), Ok("2s".to_owned()));
         assert_eq!("1s..3s".parse::<DurationRange>().map(|range| range.to_string()), Ok("1s..3s".to_owned()));
@@ -189,9 +201,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_written_duration_reads_back(millis in 0..DURATION_MILLIS_MAX) {
-            let duration = Duration::from_millis(millis);
-            prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+        fn a_written_duration_reads_back(millis in 0..DURATION_MILLIS_MAX, nanos in 0_u64..1_000_000) {
+            for duration in [Duration::from_millis(millis), Duration::from_millis(millis) + Duration::from_nanos(nanos)] {
+                prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+            }
         }
     }
 }

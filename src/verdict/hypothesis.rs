@@ -11,7 +11,7 @@ use crate::unit::{AlarmState, FaultId, HypothesisId, PhaseId};
 pub struct FaultFacts {
     /// Which.
     pub fault: FaultId,
-    /// Whether the plan gives it an `effect_if`, so that it can prove itself.
+    /// Whether it can prove its effect: by an `effect_if`, or by a fault proxy that counts what it does to callers.
     pub provable: bool,
 }
 
@@ -125,6 +125,9 @@ fn untested(judge: &Judge<'_>, expectation: &Expectation, faults: &[FaultFacts])
             None => Some(format!("fault `{fault}` was not injected")),
             Some(progress) if facts.provable && progress.effective_ms.is_none() => {
                 Some(format!("fault `{fault}` never proved its effect"))
+            }
+            Some(progress) if progress.lost_ms.is_some() => {
+                Some(format!("fault `{fault}` was not in to its end: it was lost"))
             }
             Some(_) => None,
         }

@@ -119,6 +119,10 @@ impl Story {
         }
     }
 
+    fn lost(self, name: &str, at: u64) -> Self {
+        self.event(at * 1_000, EventKind::FaultLost { identity: identity(name), why: "w".to_owned() })
+    }
+
     fn mark(self, at: u64, name: &str) -> Self {
         self.event(at * 1_000, EventKind::Marked { name: name.to_owned(), fault: None, by: None })
     }
@@ -380,6 +384,10 @@ fn what_did_not_happen_was_not_tested() {
     assert_eq!(unproven, not_tested("fault `lag` never proved its effect"));
     assert_eq!(result(uneven().fault("lag", 1, None), text, &[("lag", false)]), Verdict::Upheld);
     assert_eq!(result(uneven().fault("lag", 1, Some(2)), text, &[("lag", true)]), Verdict::Upheld);
+    for provable in [false, true] {
+        let lost = result(uneven().fault("lag", 1, Some(2)).lost("lag", 3), text, &[("lag", provable)]);
+        assert_eq!(lost, not_tested("fault `lag` was not in to its end: it was lost"));
+    }
 }
 
 #[test]

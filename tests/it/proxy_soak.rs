@@ -92,16 +92,44 @@ async fn exchange(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Makes requests until all together have made enough; a connection that a fault took is made anew.
-async fn client(rig: Arc<Rig>, made: Arc<AtomicU64>, answered: Arc<AtomicU64>, requests: u64) {
-    while made.load(Ordering::Relaxed) < requests {
+/// How far all clients are.
+struct Progress {
+    requests: u64,
+    made: AtomicU64,
+    answered: AtomicU64,
+    /// How often faults were exchanged.
+    switches: AtomicU64,
+}
+
+impl Progress {
+    /// Whether enough was asked, and every toxic and every rule has had its time.
+    fn is_over(&self) -> bool {
+        let each = toxics().len().max(rules().len());
+        self.made.load(Ordering::Relaxed) >= self.requests && self.switches.load(Ordering::Relaxed) >= each as u64
+    }
+
+    fn is_warm(&self) -> bool {
+        self.made.load(Ordering::Relaxed) > self.requests / 10
+    }
+}
+
+/// Makes requests until it is over; a connection that a fault took is made anew.
+async fn client(rig: Arc<Rig>, progress: Arc<Progress>) {
+    while !progress.is_over() {
         // While the proxy refuses, there is no connection to be had.
         let Ok(mut stream) = TcpStream::connect(rig.listen).await else {
             tokio::task::yield_now().await;
             continue;
         };
-        while made.fetch_add(1, Ordering::Relaxed) < requests && exchange(&mut stream).await {
-            answered.fetch_add(1, Ordering::Relaxed);
+        loop {
+            progress.made.fetch_add(1, Ordering::Relaxed);
+            if !exchange(&mut stream).await {
+                break;
+            }
+            progress.answered.fetch_add(1, Ordering::Relaxed);
+            if progress.is_over() {
+                break;
+            }
         }
     }
 }
@@ -123,10 +151,9 @@ fn middle(looks: &[u64]) -> u64 {
     sorted.get(sorted.len() / 2).copied().expect("it was looked at")
 }
 
-/// Exchanges toxics and rules until all clients are done: the memory from a tenth of the way on, and how often.
-async fn exchange_faults(rig: &Rig, clients: &[JoinHandle<()>], is_warm: impl Fn() -> bool) -> (Vec<u64>, u64) {
+/// Exchanges toxics and rules until all clients are done: the memory from a tenth of the way on.
+async fn exchange_faults(rig: &Rig, clients: &[JoinHandle<()>], progress: &Progress) -> Vec<u64> {
     let mut looks = Vec::new();
-    let mut switches = 0_u64;
     let (toxics, rules) = (toxics(), rules());
     for (toxic, rule) in toxics.iter().cycle().zip(rules.iter().cycle()) {
         if clients.iter().all(JoinHandle::is_finished) {
@@ -137,16 +164,16 @@ async fn exchange_faults(rig: &Rig, clients: &[JoinHandle<()>], is_warm: impl Fn
         tokio::time::sleep(FAULTS_LAST).await;
         assert!(rig.remove(toxic).await, "it was there");
         assert!(rig.client.remove_rule(&rig.proxy, &rule.name).await.expect("removed"), "it was there");
-        if is_warm() {
+        if progress.is_warm() {
             looks.push(own_kib(rig.process.pid()));
         }
-        switches += 1;
+        let switches = progress.switches.fetch_add(1, Ordering::Relaxed) + 1;
         if switches.is_multiple_of(10) {
             rig.client.put_standing(&rig.proxy, ProxyStanding::Refusing).await.expect("refused");
             rig.client.put_standing(&rig.proxy, ProxyStanding::Listening).await.expect("listening");
         }
     }
-    (looks, switches)
+    looks
 }
 
 #[tokio::test]
@@ -156,17 +183,15 @@ async fn a_soak_with_faults_that_switch_leaks_no_descriptor_and_no_memory() {
     let rig = Arc::new(Rig::start(http_server().await).await);
     let process = rig.process.pid();
     let files_before = open_files(process);
-    let made = Arc::new(AtomicU64::new(0));
-    let answered = Arc::new(AtomicU64::new(0));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| tokio::spawn(client(Arc::clone(&rig), Arc::clone(&made), Arc::clone(&answered), requests)))
-        .collect();
-    let is_warm = || made.load(Ordering::Relaxed) > requests / 10;
-    let (mut looks, switches) = exchange_faults(&rig, &clients, is_warm).await;
+    let (made, answered, switches) = Default::default();
+    let progress = Arc::new(Progress { requests, made, answered, switches });
+    let clients: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(client(Arc::clone(&rig), Arc::clone(&progress)))).collect();
+    let mut looks = exchange_faults(&rig, &clients, &progress).await;
     for client in clients {
         client.await.expect("no wrong answer");
     }
-    let answered = answered.load(Ordering::Relaxed);
+    let [requests, answered, switches] =
+        [&progress.made, &progress.answered, &progress.switches].map(|count| count.load(Ordering::Relaxed));
     assert!(answered > requests / 2, "{answered} of {requests} were answered");
     until("every connection is closed", async || {
         rig.client.stats().await.expect("stats").proxies.get("p").is_some_and(|proxy| proxy.connections_open == 0)

@@ -385,7 +385,8 @@ fn what_somebody_else_takes_away_is_told_and_what_they_change_is_left_alone() {
     let mail: ProxyName = "mail".parse().expect("a name");
     remote.ask(async |client| client.put_standing(&mail, ProxyStanding::Down).await).expect("changed");
     workspace.wait_for_event("the run to tell that a fault is not in any more", |kind| {
-        matches!(kind, EventKind::Noted { text, .. } if text.contains("`slow` is not in any more") && text.contains(name.as_str()))
+        matches!(kind, EventKind::FaultLost { identity, why }
+            if identity.fault.as_str() == "slow" && why.contains(name.as_str()))
     });
     run.signal(Signal::INT);
     let output = run.wait();
@@ -511,6 +512,11 @@ struct Toxiproxy {
 
 type Shared = Arc<Mutex<Toxiproxy>>;
 
+/// Its attributes are integers: it refuses a body with others.
+fn has_whole_numbers(attributes: &Value) -> bool {
+    attributes.as_object().is_some_and(|attributes| attributes.values().all(|value| value.is_i64() || value.is_u64()))
+}
+
 /// Serves the proxy `cards` as Toxiproxy 2.9 does, as far as it is asked: fields that it does not know are dropped, and a
 /// toxicity is kept in single precision.
 fn toxiproxy(runtime: &tokio::runtime::Runtime) -> (SocketAddr, Shared) {
@@ -537,6 +543,9 @@ fn toxiproxy(runtime: &tokio::runtime::Runtime) -> (SocketAddr, Shared) {
             ("POST", ["proxies", "cards"]) => {
                 state.is_enabled = body["enabled"].as_bool().unwrap_or(state.is_enabled);
                 (StatusCode::OK, Json(view(&state)))
+            }
+            ("POST", ["proxies", "cards", "toxics"]) if !has_whole_numbers(&body["attributes"]) => {
+                (StatusCode::BAD_REQUEST, Json(json!({"error": "bad request body", "status": 400})))
             }
             ("POST", ["proxies", "cards", "toxics"]) => {
                 #[expect(clippy::cast_possible_truncation, reason = "as Toxiproxy keeps it")]
@@ -582,6 +591,7 @@ fn a_toxiproxy_is_driven_as_far_as_its_api_goes_and_the_rest_is_refused() {
         ),
         ("proxy_latency: {target: shop, latency: 1s, percentage: 50%}", "knows no faults on single requests"),
         ("proxy_latency: {target: shop, latency: 1s, jitter: 1s, distribution: normal}", "knows no `distribution`"),
+        ("proxy_reset: {target: shop, delay: 1.5ms}", "knows no parts of a millisecond"),
         ("proxy_refuse: {target: shop}", "use `proxy_down`"),
     ] {
         write(&format!("  slow: {{{fault}}}\n"), SHORT);
@@ -601,6 +611,9 @@ fn a_toxiproxy_is_driven_as_far_as_its_api_goes_and_the_rest_is_refused() {
     workspace.wait_for_event("the run to have told what it can not promise", |kind| {
         matches!(kind, EventKind::Noted { text, .. } if text.contains("is a Toxiproxy") && text.contains("stays"))
     });
+    let report = std::fs::read_to_string(workspace.run_folder().expect("a run").join("report.md")).expect("a report");
+    let told = "Nothing shows that `slow` did anything: its proxy told of no traffic";
+    assert!(report.contains(told) && !report.contains("never did it to a caller"), "{report}");
     let state = shared.lock().expect("nobody panicked");
     assert!(state.is_enabled && state.toxics.is_empty());
     for (call, body) in &state.asked {

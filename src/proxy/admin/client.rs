@@ -140,24 +140,26 @@ impl AdminError {
         match self {
             // A lease that lapsed may be renewed.
             Self::Refused { status, .. } => *status == 409 || *status == 429 || *status >= 500,
-            Self::Connect { .. }
-            | Self::Timeout { .. }
-            | Self::Broken { .. }
-            | Self::Unreadable { .. }
-            | Self::Handshake { source: HandshakeError::Late(_), .. } => true,
-            Self::Gone { .. }
-            | Self::Handshake { .. }
-            | Self::Authorities(_)
-            | Self::NoToken(_)
-            | Self::Token
-            | Self::Answer { .. } => false,
+            Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } | Self::Unreadable { .. } => true,
+            Self::Handshake { source, .. } => source.is_silence(),
+            Self::Gone { .. } | Self::Authorities(_) | Self::NoToken(_) | Self::Token | Self::Answer { .. } => false,
         }
     }
 
     /// Whether nothing was heard of the process, so that nobody knows what it is at.
     #[must_use]
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. })
+        match self {
+            Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
+            Self::Handshake { source, .. } => source.is_silence(),
+            Self::Gone { .. }
+            | Self::Unreadable { .. }
+            | Self::Refused { .. }
+            | Self::Authorities(_)
+            | Self::NoToken(_)
+            | Self::Token
+            | Self::Answer { .. } => false,
+        }
     }
 }
 

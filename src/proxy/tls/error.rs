@@ -65,3 +65,15 @@ pub enum HandshakeError {
     #[error("`{0}` is not a name that a certificate can be for")]
     Name(String),
 }
+
+impl HandshakeError {
+    /// Whether the other side fell silent or broke off, of which another try may know nothing: nobody refused anything.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Late(_) => true,
+            Self::Failed(source) => !source.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+            Self::Left | Self::Name(_) => false,
+        }
+    }
+}

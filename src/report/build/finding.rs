@@ -131,6 +131,17 @@ fn is_counted_by_the_proxy(kind: &str) -> bool {
     kind.starts_with("proxy_") && !matches!(kind, "proxy_down" | "proxy_refuse")
 }
 
+/// Whether the proxy of a fault told of traffic while the fault was in: only then is it known that it did nothing.
+fn was_told_of(run: &Run<'_>, fault: &Fault) -> bool {
+    let (Some(from_ms), to_ms) = (fault.applied_ms, fault.reverting_ms.unwrap_or(u64::MAX)) else { return false };
+    run.events.iter().any(|event| match &event.kind {
+        EventKind::ProxyRecorded(second) => {
+            second.proxy.as_str() == fault.target && (from_ms..=to_ms).contains(&event.elapsed_ms)
+        }
+        _ => false,
+    })
+}
+
 fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
     let about = Some(fault.fault.as_str());
     let name = &fault.fault;
@@ -144,14 +155,32 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
                 format!("`{name}` was in place, but its effect was never proven: what was seen says nothing about it."),
                 "Check that traffic reaches the target, and that `effect_if` asks for the right thing.",
             )
-        } else if is_counted_by_the_proxy(&fault.kind) {
+        } else if is_counted_by_the_proxy(&fault.kind) && was_told_of(run, fault) {
             let text = format!("`{name}` was in place, but the fault proxy never did it to a caller.");
-            ("unproven", text, "Check that traffic goes through the proxy, and that the fault's `match` is about it.")
+            ("unproven", text, "Check that the traffic is what the fault's `match` is about.")
+        } else if is_counted_by_the_proxy(&fault.kind) {
+            let text =
+                format!("Nothing shows that `{name}` did anything: its proxy told of no traffic while it was in.");
+            (
+                "unproven",
+                text,
+                "Check that traffic goes through the proxy; a Toxiproxy tells nothing: give it an `effect_if`.",
+            )
         } else {
             let text = format!("`{name}` has no `effect_if`: nothing shows that it did anything.");
             ("unproven", text, "Give it an `effect_if`.")
         };
         findings.push(finding("medium", kind, about, text, Some(next)));
+    }
+    let lost = run.events.iter().find_map(|event| match &event.kind {
+        EventKind::FaultLost { identity, why } if identity.step == fault.step => Some((event.elapsed_ms, why)),
+        _ => None,
+    });
+    if let Some((lost_ms, why)) = lost {
+        let since = duration(lost_ms.saturating_sub(fault.applied_ms.unwrap_or(lost_ms)));
+        let text = format!("`{name}` was lost {since} after it was put in place: {why}.");
+        let next = "Agree with those who share the proxy, and run again.";
+        findings.push(finding("medium", "lost", about, text, Some(next)));
     }
     let response = &fault.response;
     match (response.detected_by.as_deref(), &response.time_to_detect) {

@@ -20,8 +20,8 @@ pub(super) fn safety(run: &Run<'_>) -> Safety {
         let text = match run.state.not_read_back() {
             0 => format!("{count} undone and read back{later}. Residual drift: none."),
             unread => {
-                let unread = plural(unread, "of them has", "of them have");
-                format!("{count} undone{later}; {unread} no `check`, and was not read back.")
+                let unread = plural(unread, "of them was", "of them were");
+                format!("{count} undone{later}; {unread} not read back.")
             }
         };
         ("clean", text)
@@ -104,6 +104,7 @@ fn ledger_state(event: &Event, is_read_back: bool) -> Option<LedgerState> {
         EventKind::FaultApplied { .. } => ("applied", is_read_back.then(|| "read back".to_owned())),
         EventKind::FaultFailed { error, .. } => ("failed", Some(error.clone())),
         EventKind::FaultEffective { evidence, .. } => ("effective", Some(evidence.clone())),
+        EventKind::FaultLost { why, .. } => ("lost", Some(why.clone())),
         EventKind::FaultReverting { .. } => ("reverting", None),
         EventKind::FaultRestored { how, .. } => ("restored", Some(fault_end(*how).replace('_', " "))),
         EventKind::FaultDrifted { fields, .. } => ("drift", Some(fields.join("; "))),

@@ -35,9 +35,7 @@ fn happened(report: &Report) -> String {
     };
     let safety = match report.safety.state.as_str() {
         "clean" if report.safety.recovered_at.is_some() => "Every change was undone by a recovery afterwards.",
-        "clean" if report.faults.iter().any(|fault| fault.end.as_deref() == Some("not_read_back")) => {
-            "Every change was undone, and not all of it could be read back."
-        }
+        "clean" if is_something_unread(report) => "Every change was undone, and not all of it could be read back.",
         "clean" => "Every change was undone and read back.",
         "dirty" => "Some change is not undone.",
         _ => "Nothing was changed.",
@@ -45,6 +43,10 @@ fn happened(report: &Report) -> String {
     let faults = if faults == 0 { "no fault was".to_owned() } else { plural(faults, "fault was", "faults were") };
     let length = duration(report.header.duration_ms);
     format!("In {length}, {faults} injected{load}; the timeline was {end}. {safety}")
+}
+
+fn is_something_unread(report: &Report) -> bool {
+    report.faults.iter().any(|fault| matches!(fault.end.as_deref(), Some("not_read_back" | "expired")))
 }
 
 /// `1 request`, `12,345 requests`.

@@ -139,6 +139,7 @@ fn fault_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             Words::new("fault", name, format!("could not be injected: {error}")).trouble()
         }
         EventKind::FaultEffective { evidence, .. } => Words::new("fault", name, format!("effective: {evidence}")),
+        EventKind::FaultLost { why, .. } => Words::new("fault", name, format!("not in any more: {why}")).trouble(),
         EventKind::FaultReverting { .. } => Words::new("fault", name, "undo began"),
         EventKind::FaultRestored { how, .. } => {
             Words::new("fault", name, format!("undone: {}", fault_end(*how).replace('_', " ")))

@@ -102,6 +102,9 @@ impl Core {
         if !self.are_alarms_known(judged, end_ms, judge, effects) || !self.are_loads_over() {
             return;
         }
+        if !self.are_proxies_heard(judge) {
+            return;
+        }
         let state = judge.recording.state();
         for step in state.steps.iter().filter(|step| step.outcome.is_none()) {
             let (step, outcome) = (step.step.clone(), StepOutcome::LeftOpen);
@@ -110,10 +113,10 @@ impl Core {
         // What came after load was told to stop says nothing about the system.
         let judge = Judge { now_ms: end_ms, ..*judge };
         for hypothesis in &self.plan.hypotheses {
-            let facts = hypothesis.faults.iter().map(|fault| FaultFacts {
-                fault: fault.clone(),
-                provable: self.plan.changes.get(fault).is_some_and(|change| change.effect_if.is_some()),
-            });
+            let facts = hypothesis
+                .faults
+                .iter()
+                .map(|fault| FaultFacts { fault: fault.clone(), provable: self.is_provable(fault) });
             let facts: Vec<FaultFacts> = facts.collect();
             let has_known_gap = hypothesis.known_gap.is_some();
             let result = judge_hypothesis(&judge, &hypothesis.id, &hypothesis.expect, has_known_gap, &facts);

@@ -94,7 +94,7 @@ impl World {
     pub(super) fn new(plan: Plan, attendance: Attendance, nature: Nature) -> Self {
         let plan = Arc::new(plan);
         Self {
-            core: Core::new(Arc::clone(&plan), attendance),
+            core: Core::new(Arc::clone(&plan), attendance, BTreeSet::new()),
             plan,
             nature,
             recording: Recording::default(),
@@ -113,6 +113,13 @@ impl World {
     }
 
     /// Something that is recorded at `at`, in milliseconds.
+    /// An unattended run of which the proxies of these targets tell what they do.
+    pub(super) fn telling(mut self, targets: &[&str]) -> Self {
+        let targets = targets.iter().map(|target| target.parse().unwrap()).collect();
+        self.core = Core::new(Arc::clone(&self.plan), Attendance::Unattended, targets);
+        self
+    }
+
     pub(super) fn told(mut self, at: u64, kind: EventKind) -> Self {
         self.later(at, Pending::Told(kind));
         self

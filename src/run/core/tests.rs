@@ -3,6 +3,7 @@
 mod alarm;
 mod change;
 mod people;
+mod proof;
 
 use std::collections::BTreeSet;
 

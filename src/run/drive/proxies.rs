@@ -1,18 +1,21 @@
 //! What the fault proxies tell each second: their traffic as events, and the first time a fault was done to a caller as its proof.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::super::core::Input;
 use super::super::evidence::{FrameFile, ProxyFaultFrame, ProxyFrame};
 use super::super::remote_proxy::{self, RemoteTarget};
+use super::super::stage::Stage;
 use super::{Drive, beating};
 use crate::event::{
     DelaySummary, EventKind, FaultIdentity, FaultProgress, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond,
 };
 use crate::fault::Undo;
+use crate::plan::{Plan, TargetPlan};
 use crate::proxy::{DelayStats, PartKind, PartStats, ProxyStats, Stats};
-use crate::unit::{Failpoints, Histogram, ProxyName, error_chain, format_duration};
+use crate::unit::{Failpoints, Histogram, ProxyName, TargetId, error_chain, format_duration};
 
 /// How long the last look at the proxies may take: what they did is evidence, and no part of the undo.
 const LAST_LOOK_WAIT: Duration = Duration::from_secs(2);
@@ -34,6 +37,13 @@ impl Proxies {
     pub(super) fn since(remote: &[RemoteTarget]) -> Self {
         Self { before: remote_proxy::before(remote), ..Self::default() }
     }
+}
+
+/// The targets whose proxies tell what they do to callers: the run's own, and those of a `gameday proxy` elsewhere.
+pub(super) fn telling(plan: &Plan, stage: &Stage) -> BTreeSet<TargetId> {
+    let is_own = |target: &TargetPlan| stage.faults.proxy.is_some() && matches!(target, TargetPlan::Proxy(_));
+    let own = plan.targets.iter().filter(|(_, target)| is_own(target)).map(|(name, _)| name);
+    own.chain(remote_proxy::telling(&stage.remote)).cloned().collect()
 }
 
 /// The faults that have put something on a proxy.
@@ -83,24 +93,20 @@ impl Drive {
             self.record(EventKind::ProxyRecorded(second));
         }
         self.prove_by_proxies(stats);
+        self.feed(Input::ProxiesTold(stats.proxies.keys().filter_map(|name| name.parse().ok()).collect()), None);
     }
 
     /// Asks once more before the proxies end: what they did since the last look counts, too.
     pub(super) async fn hear_last_of_proxies(&mut self) {
         // No step of the undo, so that a crash test does not count it.
         let own = self.stage.faults.proxy.clone().map(|client| client.with_failpoints(Failpoints::default()));
-        let remote = remote_proxy::last_looks(&self.stage.remote);
-        let looks = async {
-            let mut told = remote.await;
-            if let Some(client) = own {
-                // One that does not answer has told what it did a second ago.
-                told.extend(client.stats().await);
-            }
-            told
-        };
+        let mut looks = remote_proxy::last_looks(&self.stage.remote, LAST_LOOK_WAIT);
+        if let Some(client) = own {
+            looks.spawn(async move { tokio::time::timeout(LAST_LOOK_WAIT, client.stats()).await.ok()?.ok() });
+        }
         let heart = self.heart.clone();
-        let told = beating(heart.as_ref(), tokio::time::timeout(LAST_LOOK_WAIT, looks)).await;
-        for stats in told.unwrap_or_default() {
+        // One that does not answer has told what it did a second ago, and keeps nobody else from being heard.
+        for stats in beating(heart.as_ref(), looks.join_all()).await.into_iter().flatten() {
             self.hear_of_proxies(&stats);
         }
     }

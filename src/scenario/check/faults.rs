@@ -8,7 +8,7 @@ use crate::fault::{FaultKind, FaultSpec, ProxyTls, Step, TargetNeed, variable_pr
 use crate::proxy::CertificateSource;
 use crate::scenario::expect::cannot_gate;
 use crate::scenario::load::is_of_workspace;
-use crate::scenario::schema::{LambdaTarget, Mode, ProxyTarget, TargetKind};
+use crate::scenario::schema::{LambdaTarget, Mode, ProxyTarget, Scenario, TargetKind};
 use crate::unit::{FaultId, TargetId};
 
 /// The bits of a file's mode of which a program has one.
@@ -36,7 +36,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 }
                 checker.expectations.effects.insert(name.clone(), expectation);
             }
-        } else if scenario.mode != Mode::Tabletop && !place.has_problems() {
+        } else if scenario.mode != Mode::Tabletop && !place.has_problems() && !is_proven_by_proxy(scenario, fault) {
             let problem = place.name_warning("no-proof", format!("the effect of `{name}` can not be proven"));
             checker.tell(problem.with_help("add `effect_if`, such as `effect_if: \"p99(latency) > 1s\"`"));
         }
@@ -83,7 +83,7 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
     check_url(checker, place, kind);
     for objection in kind.objections() {
         // A placeholder that stands for nothing yet is told by itself.
-        if objection.path == [Step::Key("url".to_owned())] && url_of(kind).is_some_and(|url| url.contains("${")) {
+        if objection.path == [Step::Key("url".to_owned())] && kind.url().is_some_and(|url| url.contains("${")) {
             continue;
         }
         let at = objection.path.iter().fold(place, |place, step| match step {
@@ -104,18 +104,17 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
     }
 }
 
-/// Where a fault leads a function.
-fn url_of(kind: &FaultKind) -> Option<&str> {
-    match kind {
-        FaultKind::LambdaEndpoint(fault) => Some(&fault.url),
-        FaultKind::LambdaProxy(fault) => Some(&fault.url),
-        _ => None,
-    }
+/// Whether the run's own proxy tells when it does a fault to a caller. What is behind an `admin` may be a Toxiproxy, which does not.
+fn is_proven_by_proxy(scenario: &Scenario, fault: &FaultSpec) -> bool {
+    let target = fault.kind().ok().and_then(|kind| scenario.targets.get(kind.target()));
+    let is_own =
+        matches!(target.map(|target| target.kind()), Some(Ok(TargetKind::Proxy(proxy))) if proxy.own().is_some());
+    fault.is_counted() && is_own
 }
 
 /// A URL may be a target's, where the file says what that is: the calls of a function are changed before anything is asked.
 fn check_url(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
-    let (Some(filled), Some(text)) = (url_of(kind), place.key("url").text()) else { return };
+    let (Some(filled), Some(text)) = (kind.url(), place.key("url").text()) else { return };
     let problems = checker.problems.len();
     checker.target_urls(place.key("url"), text);
     if filled.contains("${") && checker.problems.len() == problems {

@@ -30,16 +30,11 @@ pub(super) fn check(checker: &mut Checker<'_>, environments: &[String]) {
 fn of_faults(checker: &Checker<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (name, fault) in &checker.scenario.faults {
-        let place = checker.root.key("faults").key(name.as_str());
-        let urls = [
-            ("lambda_endpoint", fault.lambda_endpoint.as_ref().map(|fault| &fault.url)),
-            ("lambda_proxy", fault.lambda_proxy.as_ref().map(|fault| &fault.url)),
-        ];
-        for (key, url) in urls {
-            if let Some(url) = url.filter(|url| is_loopback(url)) {
-                let message = format!("functions in AWS would be led to {url}, which is each function itself");
-                found.push(place.key(key).key("url").error(CODE, message).with_help(REMEDY));
-            }
+        let Ok(kind) = fault.kind() else { continue };
+        if let Some(url) = kind.url().filter(|url| is_loopback(url)) {
+            let place = checker.root.key("faults").key(name.as_str()).key(kind.key());
+            let message = format!("functions in AWS would be led to {url}, which is each function itself");
+            found.push(place.key("url").error(CODE, message).with_help(REMEDY));
         }
     }
     found

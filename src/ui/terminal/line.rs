@@ -81,6 +81,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::FaultEffective { identity, evidence, .. } => {
             (fault(), format!("{} is real: {evidence}", identity.fault))
         }
+        EventKind::FaultLost { identity, why } => (bad(), format!("{} is not in any more: {why}", identity.fault)),
         EventKind::FaultRestored { identity, how } => (good(), format!("{} {}", identity.fault, end_text(*how))),
         EventKind::FaultDrifted { identity, fields } => {
             (bad(), format!("{} was left alone: {}", identity.fault, fields.join("; ")))
