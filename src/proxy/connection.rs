@@ -99,7 +99,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let counters = Arc::clone(&context.counters);
-    HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork, counters)
+    HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork.clone(), counters)
 }
 
 /// Connects to the server, and counts where that fails.
@@ -134,7 +134,7 @@ where
     let towards_server = LinkContext {
         direction: Direction::Upstream,
         protocol: context.protocol,
-        clockwork: context.clockwork,
+        clockwork: context.clockwork.clone(),
         connection,
         toxics: context.toxics.clone(),
         exchanges: &exchanges,
@@ -146,7 +146,7 @@ where
     let towards_client = LinkContext {
         direction: Direction::Downstream,
         protocol: context.protocol,
-        clockwork: context.clockwork,
+        clockwork: context.clockwork.clone(),
         connection,
         toxics: context.toxics.clone(),
         exchanges: &exchanges,

@@ -200,7 +200,7 @@ where
         chain: Chain::new(context.direction, context.connection),
         units: Units::default(),
         buffer: ReadBuffer::new(),
-        timer: Timer::new(context.clockwork),
+        timer: Timer::new(context.clockwork.clone()),
         pipe: None,
         full_reads: 0,
         is_reading: true,
@@ -376,8 +376,12 @@ where
     fn open_pipe(&mut self) {
         // Either way the link is asked again only after as many full reads.
         self.full_reads = 0;
-        if splice::pays(&self.reader, &self.writer) {
-            self.pipe = Pipe::open().ok();
+        if !splice::pays(&self.reader, &self.writer) {
+            return;
+        }
+        let taken = self.context.clockwork.descriptors().map(|descriptors| descriptors.take(Pipe::DESCRIPTORS));
+        if taken.as_ref().is_none_or(Option::is_some) {
+            self.pipe = Pipe::open(taken.flatten()).ok();
         }
     }
 

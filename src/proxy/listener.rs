@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, ConnectionContext};
-use super::limit::Limits;
+use super::limit::{Descriptors, Limits};
 
 /// How long the loop waits before it accepts again after the system could not give it a connection, for want of
 /// descriptors for example.
@@ -44,6 +44,11 @@ impl Connections {
             closing.run_until_cancelled(connection::serve(client, number, context)).await;
             drop(place);
         });
+    }
+
+    /// The descriptors that its connections share with all others of the process.
+    pub(crate) fn descriptors(&self) -> Descriptors {
+        self.limits.descriptors()
     }
 
     fn closing(&self) -> MutexGuard<'_, CancellationToken> {

@@ -263,7 +263,7 @@ impl Proxy {
             upstream: self.standing.spec.upstream.clone(),
             protocol: self.standing.spec.protocol,
             tls: self.standing.tls.clone(),
-            clockwork: Clockwork::Exact,
+            clockwork: Clockwork::Exact(self.connections.descriptors()),
             toxics: self.toxics.subscribe(),
             rules: self.rules.subscribe(),
             resigning: self.resigning(),

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio_util::bytes::Bytes;
 
+use super::limit::Taken;
+
 /// How many bytes a pipe is asked to hold; the system may give it less.
 const PIPE_BYTES: usize = 512 * 1024;
 
@@ -120,18 +122,22 @@ pub(crate) struct Pipe {
     held: usize,
     /// It took in little the last time.
     is_idle: bool,
+    _taken: Option<Taken>,
 }
 
 impl Pipe {
-    /// Opens a pipe.
+    /// Descriptors of one pipe.
+    pub(crate) const DESCRIPTORS: u32 = 2;
+
+    /// Opens a pipe, for which descriptors were taken where they are counted.
     ///
     /// # Errors
     /// There is no descriptor left.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub(crate) fn open(taken: Option<Taken>) -> io::Result<Self> {
         let (outlet, inlet) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // A small pipe works, too; the system bounds what all pipes of a user may hold.
         rustix::pipe::fcntl_setpipe_size(&inlet, PIPE_BYTES).ok();
-        Ok(Self { outlet, inlet, held: 0, is_idle: false })
+        Ok(Self { outlet, inlet, held: 0, is_idle: false, _taken: taken })
     }
 
     /// Delivers what it holds, or takes in more if it is empty. A step that is dropped has done nothing.
@@ -212,7 +218,7 @@ mod tests {
     async fn a_pipe_delivers_what_it_took_and_then_the_end() {
         let (mut sender, mut from) = pair().await;
         let (mut to, mut receiver) = pair().await;
-        let mut pipe = Pipe::open().expect("a pipe");
+        let mut pipe = Pipe::open(None).expect("a pipe");
         let bytes = vec![7; SPLICE_BYTES_MIN];
         sender.write_all(&bytes).await.expect("written");
         sender.shutdown().await.expect("shut");
@@ -235,7 +241,7 @@ mod tests {
     async fn a_pipe_that_took_in_little_is_left_when_that_is_delivered() {
         let (mut sender, mut from) = pair().await;
         let (mut to, _receiver) = pair().await;
-        let mut pipe = Pipe::open().expect("a pipe");
+        let mut pipe = Pipe::open(None).expect("a pipe");
         sender.write_all(b"bytes").await.expect("written");
         let Step::Taken(taken) = pipe.step(&mut from, &mut to).await else { panic!("nothing came in") };
         assert_eq!(pipe.step(&mut from, &mut to).await, Step::Delivered(taken));
@@ -246,7 +252,7 @@ mod tests {
     async fn what_is_not_delivered_can_be_taken_out() {
         let (mut sender, mut from) = pair().await;
         let (mut to, _receiver) = pair().await;
-        let mut pipe = Pipe::open().expect("a pipe");
+        let mut pipe = Pipe::open(None).expect("a pipe");
         sender.write_all(&[7; 100]).await.expect("written");
         let Step::Taken(taken) = pipe.step(&mut from, &mut to).await else { panic!("nothing came in") };
         assert_eq!(pipe.into_bytes().expect("its bytes"), vec![7; taken]);

@@ -13,14 +13,16 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, Sleep};
 
+use super::limit::{Descriptors, Taken};
+
 /// Waits longer than this are tokio's first, down to it: they need no descriptor meanwhile.
 const EXACT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Which clockwork a timer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Clockwork {
     /// The system's timers, in real time; tokio's where there is no descriptor left for one.
-    Exact,
+    Exact(Descriptors),
     /// Tokio's wheel, which follows paused time: a millisecond late at most.
     #[cfg(test)]
     Wheel,
@@ -33,6 +35,17 @@ pub(crate) struct Timer {
     exact: Option<ExactTimer>,
     /// Tokio's own, for waits that are long or when there is no other.
     coarse: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clockwork {
+    /// What is left of the descriptors that its timers take.
+    pub(crate) fn descriptors(&self) -> Option<&Descriptors> {
+        match self {
+            Self::Exact(descriptors) => Some(descriptors),
+            #[cfg(test)]
+            Self::Wheel => None,
+        }
+    }
 }
 
 impl Timer {
@@ -79,10 +92,10 @@ impl Timer {
     }
 
     fn exact(&mut self) -> Option<&mut ExactTimer> {
-        match self.clockwork {
-            Clockwork::Exact => {
+        match &self.clockwork {
+            Clockwork::Exact(descriptors) => {
                 if self.exact.is_none() {
-                    self.exact = ExactTimer::open().ok();
+                    self.exact = descriptors.take(1).and_then(|taken| ExactTimer::open(taken).ok());
                 }
                 self.exact.as_mut()
             }
@@ -98,14 +111,15 @@ struct ExactTimer {
     descriptor: AsyncFd<std::os::fd::OwnedFd>,
     /// What it is set to, so that a wait that goes on after an interruption costs no call.
     deadline: Option<Instant>,
+    _taken: Taken,
 }
 
 impl ExactTimer {
     #[expect(deprecated, reason = "its successor is unsafe; an `OwnedFd` keeps its number for as long as it lives")]
-    fn open() -> std::io::Result<Self> {
+    fn open(taken: Taken) -> std::io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let descriptor = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self { descriptor: AsyncFd::new(descriptor)?, deadline: None })
+        Ok(Self { descriptor: AsyncFd::new(descriptor)?, deadline: None, _taken: taken })
     }
 
     /// Ready at `deadline`, which is `wait` away.
@@ -161,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_exact_timer_is_never_early_and_on_the_whole_far_less_than_a_millisecond_late() {
-        let mut timer = Timer::new(Clockwork::Exact);
+        let mut timer = Timer::new(Clockwork::Exact(Descriptors::new(1)));
         let mut late = Vec::new();
         for step in 1..=50_u32 {
             let deadline = Instant::now() + MILLISECOND / 4 + step * (MILLISECOND / 50);
@@ -178,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_that_was_dropped_does_not_disturb_the_next() {
-        let mut timer = Timer::new(Clockwork::Exact);
+        let mut timer = Timer::new(Clockwork::Exact(Descriptors::new(1)));
         let far = Instant::now() + 500 * MILLISECOND;
         let near = Instant::now() + 5 * MILLISECOND;
         tokio::select! {

@@ -108,7 +108,9 @@ fn start() -> (Workspace, Run) {
 fn finish(workspace: &Workspace, run: Run) {
     wait_for("the mark", || (workspace.gameday(&["mark", "seen"]).status.code() == Some(0)).then_some(()));
     let output = run.wait();
-    assert_eq!(output.code(), 0, "{output:#?}");
+    assert_eq!(output.code(), 6, "{output:#?}");
+    let untested = "H1 not tested (made): fault `idle` never proved its effect";
+    assert!(output.stderr.contains(untested), "a fault that nobody met says nothing of the system: {output:#?}");
 }
 
 fn seconds(workspace: &Workspace) -> Vec<ProxySecond> {
