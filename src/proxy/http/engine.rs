@@ -265,12 +265,13 @@ impl Engine {
         }
     }
 
-    /// TLS begins with 22, HTTP/2 with a method that HTTP/1 does not have, HTTP/1 with a letter.
+    /// TLS begins with 22, HTTP/2 with a method that HTTP/1 does not have, HTTP/1 with a letter or an empty line.
     fn read_first(&mut self, input: &[u8]) -> Step {
         const HTTP2: &[u8] = b"PRI ";
         let seen = input.get(..HTTP2.len()).unwrap_or(input);
         let Some(first) = seen.first() else { return Step::Waits };
-        if !first.is_ascii_alphabetic() || seen == HTTP2 {
+        let may_be_http = first.is_ascii_alphabetic() || matches!(first, b'\r' | b'\n');
+        if !may_be_http || seen == HTTP2 {
             self.is_opaque = true;
         } else if HTTP2.starts_with(seen) && !self.client_ended {
             return Step::Waits;
@@ -330,7 +331,7 @@ impl Engine {
             is_sent: false,
             source: Source::Upstream,
             plan: Plan::default(),
-            release: None,
+            held_since: None,
         };
         let is_undecided = head.wants_upgrade();
         let mut rewritten = None;
@@ -422,7 +423,7 @@ impl Engine {
                 is_sent: true,
                 source: Source::Refusal { answer, resets },
                 plan: Plan::default(),
-                release: None,
+                held_since: None,
             });
         }
         self.head_due = None;

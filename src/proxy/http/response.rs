@@ -8,7 +8,7 @@ use tokio_util::bytes::BytesMut;
 use super::action::{CORRUPT_BYTES_MAX, ResetAfter};
 use super::body::Body;
 use super::engine::{BUFFER_BYTES_MAX, Ending, Engine};
-use super::exchange::{BodyFault, Cut, Exchange, Hold, Source};
+use super::exchange::{BodyFault, Cut, Exchange, Source, StepIndex};
 use super::head::{HEADERS_MAX, HeadEnd, ResponseHead};
 use super::message::{Answer, is_framing, rewrite};
 use super::progress::{Progress, Step};
@@ -37,16 +37,18 @@ enum State {
     Answered,
 }
 
-/// What becomes of a body.
+/// What becomes of a body, as long as the rule that does it is there.
 #[derive(Debug)]
 enum Mode {
     Pass,
     Cut {
+        by: StepIndex,
         left: u64,
         how: Cut,
     },
     /// `left` of the present piece; the next one begins at `next`, and is there since `came`.
     Slow {
+        by: StepIndex,
         bytes: u64,
         interval: Duration,
         left: u64,
@@ -54,16 +56,35 @@ enum Mode {
         came: Option<Instant>,
     },
     Stall {
+        by: StepIndex,
         until: Option<Instant>,
     },
     /// It is kept whole, with the marks of chunks and without, to be changed at its end.
     Keep {
+        by: StepIndex,
         head: BytesMut,
         raw: BytesMut,
         payload: Vec<u8>,
     },
     /// It is dropped, and another answer goes out at its end.
-    Replace(Answer),
+    Replace {
+        by: StepIndex,
+        answer: Answer,
+    },
+}
+
+impl Mode {
+    /// Whose rule does it.
+    fn by(&self) -> Option<StepIndex> {
+        match self {
+            Self::Pass => None,
+            Self::Cut { by, .. }
+            | Self::Slow { by, .. }
+            | Self::Stall { by, .. }
+            | Self::Keep { by, .. }
+            | Self::Replace { by, .. } => Some(*by),
+        }
+    }
 }
 
 impl Engine {
@@ -161,10 +182,10 @@ impl Engine {
         }
         match &exchange.source {
             Source::Upstream => self.write_upstream_head(input, now),
-            Source::Rule(_) | Source::Refusal { .. } => self.write_own(now),
-            Source::Nowhere { until } => {
+            Source::Rule { .. } | Source::Refusal { .. } => self.write_own(now),
+            Source::Nowhere { by, until } => {
                 let until = *until;
-                let is_over = !exchange.plan.is_silent() || until.is_some_and(|until| until <= now);
+                let is_over = !exchange.plan.is_live(*by) || until.is_some_and(|until| until <= now);
                 if is_over {
                     self.end = Some(Ending::Close);
                 }
@@ -204,13 +225,14 @@ impl Engine {
         // A client that waited for `100 Continue` may send its body all the same, or not: nobody knows what follows.
         let closes = exchange.closes || !exchange.is_sent;
         let (answer, resets) = match &exchange.source {
-            Source::Rule(answer) => (answer, false),
+            Source::Rule { by, answer } => {
+                exchange.plan.count(*by, now);
+                (answer, false)
+            }
             Source::Refusal { answer, resets } => (answer, *resets),
             Source::Upstream | Source::Nowhere { .. } => return Step::Waits,
         };
-        let bytes = answer.bytes(exchange.is_head, closes);
-        exchange.plan.count_answer(now);
-        self.to_client.extend_from_slice(&bytes);
+        self.to_client.extend_from_slice(&answer.bytes(exchange.is_head, closes));
         if closes {
             self.end = Some(if resets { Ending::Reset } else { Ending::Close });
             return Step::Waits;
@@ -221,9 +243,9 @@ impl Engine {
     fn write_upstream_head(&mut self, input: &[u8], now: Instant) -> Step {
         let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
         if exchange.is_sent
-            && let Some(until) = exchange.plan.loses_answer(now)
+            && let Some((by, until)) = exchange.plan.loses_answer(now)
         {
-            exchange.source = Source::Nowhere { until };
+            exchange.source = Source::Nowhere { by, until };
             return Step::Moved;
         }
         let length = match self.responses.head_end.find(input) {
@@ -244,7 +266,11 @@ impl Engine {
         if let Some(due) = held_until(exchange, now) {
             return self.wait_until(Some(due));
         }
-        let edits = exchange.plan.edits_headers(now);
+        if !switches && let Some((by, answer)) = exchange.plan.replaced() {
+            self.responses.state = State::Body { body, mode: Mode::Replace { by, answer } };
+            return Step::Drops(length);
+        }
+        let edits = exchange.plan.edits_headers(head.headers, now);
         let plan = &exchange.plan;
         let edited = edits.then(|| rewrite(bytes, head.headers, |name| plan.drops_header(name), plan.added_headers()));
         if switches {
@@ -257,25 +283,22 @@ impl Engine {
     /// Decides what becomes of an answer whose head is here, as it came and as it was edited.
     fn begin_body(&mut self, head: &[u8], edited: Option<BytesMut>, body: Body, now: Instant) -> Step {
         let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
-        let fault = if exchange.is_head { None } else { exchange.plan.body_fault(now) };
-        let mode = match (exchange.plan.replaced(), fault) {
-            (Some(answer), _) => {
-                self.responses.state = State::Body { body, mode: Mode::Replace(answer) };
-                return Step::Drops(head.len());
-            }
-            (None, Some(BodyFault::Corrupt)) => {
+        // Where there is none, nothing is done to it: bytes behind such a head would be taken for the next answer.
+        let fault = if body.is_done() { None } else { exchange.plan.body_fault(now) };
+        let mode = match fault {
+            Some((by, BodyFault::Corrupt)) => {
                 let length = head.len();
                 let head = edited.unwrap_or_else(|| BytesMut::from(head));
-                let mode = Mode::Keep { head, raw: BytesMut::new(), payload: Vec::new() };
+                let mode = Mode::Keep { by, head, raw: BytesMut::new(), payload: Vec::new() };
                 self.responses.state = State::Body { body, mode };
                 return Step::Drops(length);
             }
-            (None, None) => Mode::Pass,
-            (None, Some(BodyFault::Cut { left, how })) => Mode::Cut { left, how },
-            (None, Some(BodyFault::Slow { bytes, interval })) => {
-                Mode::Slow { bytes, interval, left: 0, next: None, came: None }
+            None => Mode::Pass,
+            Some((by, BodyFault::Cut { left, how })) => Mode::Cut { by, left, how },
+            Some((by, BodyFault::Slow { bytes, interval })) => {
+                Mode::Slow { by, bytes, interval, left: 0, next: None, came: None }
             }
-            (None, Some(BodyFault::Stall { until })) => Mode::Stall { until },
+            Some((by, BodyFault::Stall { until })) => Mode::Stall { by, until },
         };
         if exchange.plan.resets(ResetAfter::Headers, now) {
             self.end = Some(Ending::Reset);
@@ -298,26 +321,22 @@ impl Engine {
         if body.is_done() || (self.server_ended && input.is_empty() && matches!(body, Body::UntilClose)) {
             return self.end_body(now);
         }
+        if mode.by().is_some_and(|by| !exchange.plan.is_live(by)) {
+            return self.let_go_of_body(now);
+        }
         let limit = match mode {
-            Mode::Pass | Mode::Keep { .. } | Mode::Replace(_) => u64::MAX,
-            Mode::Cut { left: 0, how } => {
-                let how = *how;
-                if exchange.plan.touches_body(now) {
-                    self.end = Some(match how {
-                        Cut::Close => Ending::Close,
-                        Cut::Reset => Ending::Reset,
-                    });
-                    return Step::Waits;
-                }
-                *mode = Mode::Pass;
-                return Step::Moved;
+            Mode::Keep { .. } if self.server_ended && input.is_empty() => return self.let_go_of_body(now),
+            Mode::Pass | Mode::Keep { .. } | Mode::Replace { .. } => u64::MAX,
+            Mode::Cut { by, left: 0, how } => {
+                exchange.plan.count(*by, now);
+                self.end = Some(match how {
+                    Cut::Close => Ending::Close,
+                    Cut::Reset => Ending::Reset,
+                });
+                return Step::Waits;
             }
             Mode::Cut { left, .. } => *left,
-            Mode::Slow { bytes, interval, left, next, came } => {
-                if !exchange.plan.changes_body() {
-                    *mode = Mode::Pass;
-                    return Step::Moved;
-                }
+            Mode::Slow { by, bytes, interval, left, next, came } => {
                 if *left == 0 {
                     let begins = *next.get_or_insert(now + *interval);
                     if !input.is_empty() {
@@ -327,24 +346,46 @@ impl Engine {
                         self.responses.due = Some(begins);
                         return Step::Waits;
                     }
-                    exchange.plan.touches_body(now);
                     if let Some(came) = came.take() {
-                        exchange.plan.count_body_delay(now.saturating_duration_since(came));
+                        exchange.plan.count_body_delay(*by, now.saturating_duration_since(came), now);
                     }
                     *left = *bytes;
                     *next = None;
                 }
                 *left
             }
-            Mode::Stall { until } => {
+            Mode::Stall { by, until } => {
                 let until = *until;
-                if !exchange.plan.is_silent() || until.is_some_and(|until| until <= now) {
+                exchange.plan.count(*by, now);
+                if until.is_some_and(|until| until <= now) {
                     self.end = Some(Ending::Close);
                 }
                 return self.wait_until(until);
             }
         };
         self.move_body(input, limit)
+    }
+
+    /// What a rule held of a body goes on, since the rule is gone or the server has broken off. Where something is lost the
+    /// connection ends.
+    fn let_go_of_body(&mut self, now: Instant) -> Step {
+        let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
+        let State::Body { mode, .. } = &mut self.responses.state else { return Step::Waits };
+        match std::mem::replace(mode, Mode::Pass) {
+            Mode::Slow { by, came: Some(came), .. } => {
+                exchange.plan.count_body_delay(by, now.saturating_duration_since(came), now);
+                Step::Moved
+            }
+            Mode::Pass | Mode::Cut { .. } | Mode::Slow { .. } => Step::Moved,
+            Mode::Keep { mut head, raw, .. } => {
+                head.unsplit(raw);
+                Step::Becomes(0, head)
+            }
+            Mode::Stall { .. } | Mode::Replace { .. } => {
+                self.end = Some(Ending::Close);
+                Step::Waits
+            }
+        }
     }
 
     /// Moves what is there of a body, at most so many bytes.
@@ -357,7 +398,7 @@ impl Engine {
         let piece = input.get(..most).unwrap_or_default();
         let taken = match mode {
             Mode::Keep { payload, .. } => body.take(piece, |data| payload.extend_from_slice(data)),
-            Mode::Pass | Mode::Cut { .. } | Mode::Slow { .. } | Mode::Stall { .. } | Mode::Replace(_) => {
+            Mode::Pass | Mode::Cut { .. } | Mode::Slow { .. } | Mode::Stall { .. } | Mode::Replace { .. } => {
                 body.take(piece, |_| {})
             }
         };
@@ -371,7 +412,7 @@ impl Engine {
                 *left -= u64::try_from(taken).unwrap_or(u64::MAX);
                 Step::Passes(taken)
             }
-            Mode::Keep { head, raw, payload } => {
+            Mode::Keep { head, raw, payload, .. } => {
                 raw.extend_from_slice(piece.get(..taken).unwrap_or_default());
                 if payload.len() <= CORRUPT_BYTES_MAX && raw.len() <= 2 * CORRUPT_BYTES_MAX {
                     return Step::Drops(taken);
@@ -381,7 +422,7 @@ impl Engine {
                 *mode = Mode::Pass;
                 Step::Becomes(taken, kept)
             }
-            Mode::Replace(_) => Step::Drops(taken),
+            Mode::Replace { .. } => Step::Drops(taken),
         }
     }
 
@@ -389,7 +430,7 @@ impl Engine {
         let Some(exchange) = self.exchanges.front_mut() else { return Step::Waits };
         let is_until_close = matches!(&self.responses.state, State::Body { body: Body::UntilClose, .. });
         match std::mem::replace(&mut self.responses.state, State::Answered) {
-            State::Body { mode: Mode::Keep { head, raw, payload }, .. } => {
+            State::Body { mode: Mode::Keep { head, raw, payload, .. }, .. } => {
                 let changed = exchange.plan.corrupted(&payload, now);
                 let head = if changed.is_some() { with_length(&head, changed.as_deref()) } else { head };
                 self.to_client.extend_from_slice(&head);
@@ -398,8 +439,8 @@ impl Engine {
                     None => self.to_client.extend_from_slice(&raw),
                 }
             }
-            State::Body { mode: Mode::Replace(answer), .. } => {
-                exchange.plan.count_answer(now);
+            State::Body { mode: Mode::Replace { by, answer }, .. } => {
+                exchange.plan.count(by, now);
                 self.to_client.extend_from_slice(&answer.bytes(exchange.is_head, exchange.closes || is_until_close));
             }
             State::Body { .. } | State::Head | State::Answered => {}
@@ -435,17 +476,15 @@ fn held_until(exchange: &mut Exchange, now: Instant) -> Option<Instant> {
     if exchange.plan.is_empty() {
         return None;
     }
-    let hold = match exchange.release {
-        Some(hold) => hold,
-        None => {
-            let delay = exchange.plan.delay(now).unwrap_or(Duration::ZERO);
-            *exchange.release.insert(Hold { came: now, until: now + delay })
-        }
-    };
-    if now < hold.until && exchange.plan.is_delaying() {
-        return Some(hold.until);
+    if exchange.held_since.is_none() {
+        exchange.plan.draw_delays(now);
     }
-    exchange.plan.count_delay(now.saturating_duration_since(hold.came));
+    let came = *exchange.held_since.get_or_insert(now);
+    let until = came + exchange.plan.delay();
+    if now < until {
+        return Some(until);
+    }
+    exchange.plan.count_delay(now.saturating_duration_since(came));
     None
 }
 

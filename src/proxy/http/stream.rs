@@ -168,6 +168,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends what the server could not take before, as whoever reads does; false where it still does not. One that takes no
+    /// more may still have an answer.
+    fn flush_and_wake_writer(&mut self, context: &mut Context<'_>) -> bool {
+        let is_flushed = self.poll_flush_server(context).is_ready();
+        if self.engine.client_room() > 0 || self.engine.is_client_done() {
+            wake(&mut self.writer);
+        }
+        is_flushed
+    }
+
     /// How much of what was offered to the server is done with. One that can not be reached takes all, so that the client's
     /// next requests still find the rules.
     fn written(&mut self, outcome: io::Result<usize>, offered: usize) -> io::Result<usize> {
@@ -296,11 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HttpReader<'_, S> {
         let before = buffer.filled().len();
         loop {
             this.advance();
-            // A server that takes no more may still have an answer.
-            let is_flushed = !matches!(this.poll_flush_server(context), Poll::Pending);
-            if this.engine.client_room() > 0 || this.engine.is_client_done() {
-                wake(&mut this.writer);
-            }
+            let is_flushed = this.flush_and_wake_writer(context);
             if buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
@@ -387,6 +393,7 @@ impl<S: AsyncRead + AsyncWrite + Side + Unpin> Side for HttpReader<'_, S> {
     fn poll_splice_in(&mut self, context: &mut Context<'_>, pipe: &Pipe, most: usize) -> Poll<io::Result<usize>> {
         let mut shared = self.0.lock();
         let this = &mut *shared;
+        this.flush_and_wake_writer(context);
         let outcome = ready!(this.server.poll_splice_in(context, pipe, most));
         match &outcome {
             Ok(taken @ 1..) => this.engine.skip_server(u64::try_from(*taken).unwrap_or(u64::MAX)),

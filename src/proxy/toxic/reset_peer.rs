@@ -11,6 +11,9 @@ use super::{Parcel, ToxicCounters, ToxicError, wait};
 
 /// Resets the connection `timeout` after its next data comes in, which goes nowhere; both sides see a RST.
 ///
+/// An end that comes before any data is a reset, too (Toxiproxy's semantics), but not counted as an application: whoever
+/// closes a connection that it kept may never see it.
+///
 /// It works on live connections, and only on those that its toxicity picks. Removing it before the time is over lets
 /// go on what was held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +69,8 @@ impl Fuse {
     }
 
     pub(super) fn push(&mut self, parcel: Parcel, now: Instant) {
-        if self.lit.is_none() {
-            self.lit = Some(now);
+        self.lit.get_or_insert(now);
+        if self.held_bytes == 0 && parcel.bytes() > 0 {
             self.counters.hit(now);
         }
         self.held_bytes += parcel.bytes();
@@ -101,6 +104,7 @@ impl Fuse {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Content;
     use super::super::testing::{data, drain};
     use super::*;
 
@@ -115,5 +119,14 @@ mod tests {
         assert!(!fuse.is_over(start + second / 2) && fuse.is_over(start + second));
         assert_eq!(fuse.counters.hits.get(), 1);
         assert_eq!(drain(fuse.dissolve()), b"ab");
+    }
+
+    #[test]
+    fn an_end_without_data_is_a_reset_that_is_not_counted() {
+        let start = Instant::now();
+        let mut fuse = Fuse::new(ResetPeer { timeout: Duration::ZERO }, Arc::default());
+        fuse.push(Parcel { content: Content::End, unit: 0 }, start);
+        assert!(fuse.is_over(start));
+        assert_eq!(fuse.counters.hits.get(), 0);
     }
 }

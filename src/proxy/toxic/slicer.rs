@@ -126,8 +126,16 @@ impl Knife {
         self.free_at = self.free_at.min(now + settings.delay);
     }
 
-    pub(super) fn dissolve(self) -> VecDeque<Parcel> {
-        self.held.into_iter().map(|(_, parcel)| parcel).collect()
+    /// What is left of each chunk goes on as one piece, and has waited until `now`.
+    pub(super) fn dissolve(self, now: Instant) -> VecDeque<Parcel> {
+        let Self { held, counters, .. } = self;
+        let let_go = |(came, parcel): (Instant, Parcel)| {
+            if parcel.bytes() > 0 {
+                counters.delays.add(now.saturating_duration_since(came));
+            }
+            parcel
+        };
+        held.into_iter().map(let_go).collect()
     }
 }
 
@@ -135,7 +143,7 @@ impl Knife {
 mod tests {
     use rand::SeedableRng as _;
 
-    use super::super::testing::data;
+    use super::super::testing::{data, drain};
     use super::*;
 
     fn knife(average_size: usize, size_variation: usize, delay: Duration, now: Instant) -> Knife {
@@ -161,6 +169,21 @@ mod tests {
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         assert!((95..=105).contains(&mean), "{mean}");
         assert_eq!(knife.held_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_let_go_on_removal_counts_with_the_time_for_which_it_was_held() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut knife = knife(1, 0, 3_600 * second, start);
+        knife.push(data(b"abc".to_vec()), start);
+        knife.push(data(b"d".to_vec()), start + second);
+        knife.push(Parcel { content: Content::End, unit: 0 }, start + second);
+        assert_eq!(knife.pop(start).map(|piece| piece.bytes()), Some(1));
+        let counters = Arc::clone(&knife.counters);
+        assert_eq!(drain(knife.dissolve(start + 3 * second)), b"bcd");
+        let delays = counters.delays.stats(None).expect("three pieces");
+        assert_eq!((delays.count, delays.max_us, delays.sum_us), (3, 3_000_000, 5_000_000));
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Stage {
         match toxic {
             Toxic::Latency(latency) => Self::Latency(Box::new(DelayLine::new(latency, counters, generator))),
             Toxic::Bandwidth(bandwidth) => Self::Bandwidth(PacedLine::new(bandwidth, counters, now)),
-            Toxic::Timeout(timeout) => Self::Timeout(BlackHole::new(timeout, &counters, now)),
+            Toxic::Timeout(timeout) => Self::Timeout(BlackHole::new(timeout, counters, now)),
             Toxic::ResetPeer(reset) => Self::ResetPeer(Fuse::new(reset, counters)),
             Toxic::SlowClose(close) => Self::SlowClose(LateEnd::new(close, counters)),
             Toxic::Slicer(slicer) => Self::Slicer(Box::new(Knife::new(slicer, counters, generator, now))),
@@ -47,7 +47,7 @@ impl Stage {
         match self {
             Self::Latency(line) => line.push(parcel, now),
             Self::Bandwidth(line) => line.push(parcel, now),
-            Self::Timeout(hole) => hole.push(&parcel),
+            Self::Timeout(hole) => hole.push(&parcel, now),
             Self::ResetPeer(fuse) => fuse.push(parcel, now),
             Self::SlowClose(end) => end.push(parcel, now),
             Self::Slicer(knife) => knife.push(parcel, now),
@@ -168,7 +168,7 @@ impl Stage {
             Self::Timeout(_) => Remains { parcels: VecDeque::new(), close: true },
             Self::ResetPeer(fuse) => whole(fuse.dissolve()),
             Self::SlowClose(end) => whole(end.dissolve(now)),
-            Self::Slicer(knife) => whole(knife.dissolve()),
+            Self::Slicer(knife) => whole(knife.dissolve(now)),
             Self::LimitData(meter) => {
                 let (parcels, close) = meter.dissolve();
                 Remains { parcels, close }

@@ -1,5 +1,6 @@
 //! `timeout`: a black hole that closes the connection after a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -44,25 +45,32 @@ impl From<Timeout> for Attributes {
     }
 }
 
-/// Drops everything until it is over.
+/// Drops everything until it is over. It counts as applied once it swallows data: nobody misses anything on a connection on
+/// which nothing is said.
 #[derive(Debug)]
 pub(crate) struct BlackHole {
     timeout: Duration,
+    counters: Arc<ToxicCounters>,
     began: Instant,
+    swallowed_data: bool,
     swallowed_end: bool,
 }
 
 impl BlackHole {
-    pub(super) fn new(settings: Timeout, counters: &ToxicCounters, now: Instant) -> Self {
-        counters.hit(now);
-        Self { timeout: settings.timeout, began: now, swallowed_end: false }
+    pub(super) fn new(settings: Timeout, counters: Arc<ToxicCounters>, now: Instant) -> Self {
+        Self { timeout: settings.timeout, counters, began: now, swallowed_data: false, swallowed_end: false }
     }
 
-    pub(super) fn push(&mut self, parcel: &Parcel) {
-        self.swallowed_end |= match parcel.content {
-            Content::Data(_) => false,
-            Content::End | Content::Abort | Content::Close => true,
-        };
+    pub(super) fn push(&mut self, parcel: &Parcel, now: Instant) {
+        match parcel.content {
+            Content::Data(_) => {
+                if !self.swallowed_data {
+                    self.swallowed_data = true;
+                    self.counters.hit(now);
+                }
+            }
+            Content::End | Content::Abort | Content::Close => self.swallowed_end = true,
+        }
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
@@ -86,29 +94,42 @@ impl BlackHole {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::data;
     use super::*;
 
     #[test]
     fn a_black_hole_is_over_after_its_timeout_and_never_if_that_is_zero() {
         let start = Instant::now();
-        let counters = ToxicCounters::default();
         let second = Duration::from_secs(1);
-        let mut hole = BlackHole::new(Timeout { timeout: second }, &counters, start);
+        let mut hole = BlackHole::new(Timeout { timeout: second }, Arc::default(), start);
         assert!(!hole.is_over(start + second / 2));
         assert!(hole.is_over(start + second));
         hole.adopt(Timeout { timeout: second }, start + second);
         assert!(!hole.is_over(start + second), "a change begins anew");
         hole.adopt(Timeout { timeout: Duration::ZERO }, start);
         assert_eq!(hole.due(), None);
-        assert_eq!(counters.hits.get(), 1);
     }
 
     #[test]
     fn a_black_hole_keeps_the_end_to_itself() {
         let start = Instant::now();
-        let mut hole = BlackHole::new(Timeout { timeout: Duration::ZERO }, &ToxicCounters::default(), start);
+        let mut hole = BlackHole::new(Timeout { timeout: Duration::ZERO }, Arc::default(), start);
         assert!(!hole.has_swallowed_end());
-        hole.push(&Parcel { content: Content::End, unit: 0 });
+        hole.push(&Parcel { content: Content::End, unit: 0 }, start);
         assert!(hole.has_swallowed_end());
+    }
+
+    #[test]
+    fn a_black_hole_counts_a_connection_once_when_it_swallows_data_and_no_idle_one() {
+        let start = Instant::now();
+        let counters = Arc::<ToxicCounters>::default();
+        let mut idle = BlackHole::new(Timeout { timeout: Duration::ZERO }, Arc::clone(&counters), start);
+        idle.push(&Parcel { content: Content::End, unit: 0 }, start);
+        assert_eq!(counters.hits.get(), 0, "its client only closed a connection that it kept");
+        let mut busy = BlackHole::new(Timeout { timeout: Duration::ZERO }, Arc::clone(&counters), start);
+        for bytes in [b"a", b"b"] {
+            busy.push(&data(bytes.to_vec()), start);
+        }
+        assert_eq!(counters.hits.get(), 1);
     }
 }

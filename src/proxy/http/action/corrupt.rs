@@ -12,7 +12,8 @@ use super::Problem;
 pub(crate) const CORRUPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Changes the answer's body; its length is told anew. One of the three. The request is sent on without `Accept-Encoding`, so
-/// that the body is not compressed; one that is all the same is left as it is for `json_merge`.
+/// that the body is not compressed; one that is all the same is left as it is for `json_merge`. An answer that tells by its head
+/// that it has no body passes as it is, and is not counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Corrupt {
@@ -20,7 +21,7 @@ pub struct Corrupt {
     /// passes as it is, and is not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json_merge: Option<Map<String, Value>>,
-    /// The whole body.
+    /// The whole body, of an answer that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<String>,
     /// How many bytes, at places that the seed decides, become others; an empty body has none.

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use httparse::Header;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::http_error::header_problems;
+use crate::proxy::http::head::values;
 use crate::proxy::http::message::is_framing;
 
-/// Sets headers of the answer, in place of all of the same name, and takes others away.
+/// Sets headers of the answer, in place of all of the same name, and takes others away. An answer whose headers are so already
+/// is not counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Headers {
@@ -25,6 +28,12 @@ impl Headers {
     /// Whether a header that came is not to be passed on.
     pub(crate) fn drops(&self, name: &str) -> bool {
         self.set.keys().chain(&self.remove).any(|dropped| dropped.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a head with these header lines becomes another one.
+    pub(crate) fn changes(&self, headers: &[Header<'_>]) -> bool {
+        self.remove.iter().any(|name| values(headers, name).next().is_some())
+            || self.set.iter().any(|(name, value)| !values(headers, name).eq([value.as_bytes()]))
     }
 
     /// All that is wrong with its settings.

@@ -1,8 +1,11 @@
 //! The engine and the stream around it, without sockets. Here: the engine alone, byte for byte.
 
+mod counting;
 mod effects;
+mod removal;
 mod rig;
 mod signing;
+mod stream;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -210,6 +213,18 @@ fn what_is_not_http_1_passes_in_both_directions() {
             let expected = Passed { to_server: client.to_vec(), to_client: server.to_vec(), end: Some(Ending::Close) };
             assert_eq!(passed, expected);
         }
+    }
+}
+
+#[test]
+fn empty_lines_before_the_first_request_leave_it_to_the_rules() {
+    let set = RuleSet::default().with(active(rule(json!({"http_error": {"status": 503}}))));
+    for cuts in [[1], [1_000]] {
+        let passed = play(&set, &[b"\r\n\r\n", GET].concat(), b"", &cuts);
+        assert_eq!(passed.to_server, b"\r\n\r\n");
+        assert!(passed.to_client.starts_with(b"HTTP/1.1 503 "), "{passed:?}");
+        let passed = play(&set, &[b"\n", GET].concat(), b"", &cuts);
+        assert!(passed.to_client.starts_with(b"HTTP/1.1 400 "), "as before later requests: {passed:?}");
     }
 }
 

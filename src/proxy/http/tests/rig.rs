@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{GET, OK, active, rule};
 use crate::proxy::counters::ProxyCounters;
-use crate::proxy::http::rule::{RuleSet, RuleSpec, RuleStats};
+use crate::proxy::http::rule::{ActiveRule, RuleSet, RuleSpec, RuleStats};
 use crate::proxy::http::stream::{HttpStream, Resigning};
 use crate::proxy::timer::Clockwork;
 use crate::proxy::upstream::Upstream;
@@ -69,6 +69,11 @@ impl Rig {
 
     pub(super) fn remove(&self) {
         self.rules.send_modify(|set| *set = set.without("r"));
+    }
+
+    /// A rule, whose stats can still be read when it was removed.
+    pub(super) fn rule(&self, name: &str) -> Arc<ActiveRule> {
+        Arc::clone(self.rules.borrow().get(name).expect("the rule is there"))
     }
 
     pub(super) fn stats(&self) -> RuleStats {
