@@ -6,7 +6,7 @@ use super::change::{ChangeText, FaultEnvironment, FaultError, Renewed, Reverted,
 use super::proxy_site::{self, Driver, RemoteSite};
 use super::switch::Switch;
 use crate::proxy::{AdminError, PartKind, PartStats};
-use crate::unit::{ProxyName, sha256_hex};
+use crate::unit::ProxyName;
 
 /// A toxic, a rule or a TLS fault of ours.
 pub(super) trait ProxyPart {
@@ -33,6 +33,11 @@ pub(super) trait ProxyPart {
     /// What it does, without secrets; none where its name says it all.
     fn effect(&self) -> Option<String> {
         None
+    }
+
+    /// How another one that is there in its place differs from it.
+    fn difference(&self, _found: &Self::Spec) -> &'static str {
+        "has other settings than those that were injected"
     }
 
     /// Its path below its proxy's in the admin API: `/toxics/slow`.
@@ -88,12 +93,6 @@ impl<P: ProxyPart> Revertible for P {
     fn switch(&self) -> Switch {
         Switch::Needless
     }
-}
-
-/// A name that no other change has, and of a length that a name may have.
-pub(super) fn own_name(environment: &FaultEnvironment) -> String {
-    let digest = sha256_hex(environment.occasion.token.as_bytes());
-    format!("gameday-{}", digest.get(..16).unwrap_or(&digest))
 }
 
 /// Something else was found than should be there.
@@ -161,12 +160,9 @@ async fn revert(
             return Ok(if *restoring { Reverted::Restored } else { Reverted::AsBefore });
         }
         Some(found) if found == *part.spec() => {}
-        Some(_) => {
-            return Ok(Reverted::Drift(vec![format!(
-                "{} on {} has other settings than those that were injected",
-                called(part),
-                proxy_site::words(part.proxy(), part.remote())
-            )]));
+        Some(found) => {
+            let (what, site) = (called(part), proxy_site::words(part.proxy(), part.remote()));
+            return Ok(Reverted::Drift(vec![format!("{what} on {site} {}", part.difference(&found))]));
         }
     }
     *restoring = true;

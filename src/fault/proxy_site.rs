@@ -1,6 +1,6 @@
 //! Which proxy a change works on and how it is driven: the run's own process, or one that somebody else runs.
 //!
-//! Owns: whom a client may be made for, names of parts that no two runs share, and how long a part stays that nobody puts off.
+//! Owns: whom a client may be made for, names that no two changes share, and how long a part stays that nobody puts off.
 //! Must not know: what is put on a proxy.
 
 use std::path::PathBuf;
@@ -90,22 +90,17 @@ impl Site {
         self.remote.as_deref().and_then(RemoteSite::ttl)
     }
 
-    /// What a part of this change is called: on the run's own proxy `own`, and elsewhere after the run and its step.
-    pub(super) fn part_name(&self, environment: &FaultEnvironment, own: String) -> String {
-        match &self.remote {
-            None => own,
-            Some(_) => part_name(&environment.occasion.token),
-        }
+    /// Whether what serves it is a Toxiproxy.
+    pub(super) fn is_toxiproxy(&self) -> bool {
+        self.remote.as_deref().is_some_and(RemoteSite::is_toxiproxy)
     }
 
     /// Refuses what a Toxiproxy can not do.
     pub(super) fn refuse_toxiproxy(&self, what: &str) -> Result<(), FaultError> {
-        match &self.remote {
-            Some(remote) if remote.is_toxiproxy() => {
-                Err(FaultError::unfit(&self.proxy, format!("it is a Toxiproxy, which {what}")))
-            }
-            Some(_) | None => Ok(()),
+        if self.is_toxiproxy() {
+            return Err(FaultError::unfit(&self.proxy, format!("it is a Toxiproxy, which {what}")));
         }
+        Ok(())
     }
 
     /// What it was told: its protocol, its TLS.
@@ -120,7 +115,7 @@ impl RemoteSite {
         self.program == SiteProgram::Toxiproxy
     }
 
-    fn ttl(&self) -> Option<Duration> {
+    pub(super) fn ttl(&self) -> Option<Duration> {
         (!self.is_toxiproxy()).then_some(REMOTE_TTL)
     }
 
@@ -176,8 +171,12 @@ pub(super) fn by_hand(remote: Option<&RemoteSite>, method: &str, path: &str, bod
     remote.map(|remote| remote.by_hand(method, path, body)).into_iter().collect()
 }
 
-/// A name of the run and the step that no other change has, and that is short enough for a name.
-fn part_name(token: &str) -> String {
+/// A name of the run and the step that no other change has, and that is short enough for a toxic, a rule, and a token.
+pub(super) fn own_name(environment: &FaultEnvironment) -> String {
+    name_of(&environment.occasion.token)
+}
+
+fn name_of(token: &str) -> String {
     let digest: String = sha256_hex(token.as_bytes()).chars().take(DIGEST_CHARACTERS).collect();
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let room = NAME_CHARACTERS_MAX - DIGEST_CHARACTERS - 1;
@@ -193,11 +192,11 @@ mod tests {
 
     #[test]
     fn a_part_is_named_after_its_run_and_no_other_has_its_name() {
-        let name = part_name("gameday-2026-11-10-100000-shop-002-slow");
+        let name = name_of("gameday-2026-11-10-100000-shop-002-slow");
         assert!(name.starts_with("gameday-2026-11-10-100000-shop-002-slow-"), "{name}");
-        let long = |end: &str| part_name(&format!("gameday-2026-11-10-100000-{}-{end}", "x".repeat(60)));
+        let long = |end: &str| name_of(&format!("gameday-2026-11-10-100000-{}-{end}", "x".repeat(60)));
         assert_ne!(long("002-slow"), long("003-slow"));
-        for name in [name, long("002-slow"), part_name("gameday ä/")] {
+        for name in [name, long("002-slow"), name_of("gameday ä/")] {
             assert!(name.parse::<crate::unit::ToxicName>().is_ok(), "{name}");
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::about::{About, Calls};
 use super::change::{ChangeText, Fault, FaultEnvironment, FaultError};
 use super::proxy_part::{self, ProxyPart};
-use super::proxy_site::{Driver, REMOTE_TTL, RemoteSite, Site};
+use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
 use super::switch::Cover;
 use super::target::TargetNeed;
 use super::toxic;
@@ -56,7 +56,8 @@ impl Fault for ProxyTls {
             return Err(FaultError::unfit(&site.proxy, why.to_owned()));
         }
         let close_open = self.close_open.unwrap_or_default();
-        let fault = TlsFaultSpec { fault: self.fault, ttl_ms: site.ttl().map(elapsed_ms), close_open };
+        let token = Some(proxy_site::own_name(environment));
+        let fault = TlsFaultSpec { fault: self.fault, ttl_ms: site.ttl().map(elapsed_ms), close_open, token };
         let Site { proxy, remote, driver } = site;
         let change = TlsChange { proxy, remote, fault };
         proxy_part::check_free(&change, &driver).await?;
@@ -112,6 +113,18 @@ impl ProxyPart for TlsChange {
         &self.fault
     }
 
+    fn token(&self) -> Option<&str> {
+        self.fault.token.as_deref()
+    }
+
+    fn difference(&self, found: &TlsFaultSpec) -> &'static str {
+        if found.token == self.fault.token {
+            "has other settings than those that were injected"
+        } else {
+            "is over, and somebody else's TLS fault is there"
+        }
+    }
+
     fn route(&self) -> String {
         "/tls/fault".to_owned()
     }
@@ -125,11 +138,11 @@ impl ProxyPart for TlsChange {
     }
 
     async fn add(&self, driver: &Driver) -> Result<(), AdminError> {
-        driver.client.put_tls_fault(&driver.proxy, self.fault).await
+        driver.client.put_tls_fault(&driver.proxy, &self.fault).await
     }
 
     async fn put_off(&self, driver: &Driver) -> Result<bool, AdminError> {
-        driver.client.put_tls_fault_off(&driver.proxy, REMOTE_TTL).await
+        driver.client.put_tls_fault_off(&driver.proxy, REMOTE_TTL, self.token()).await
     }
 
     async fn remove(&self, driver: &Driver) -> Result<(), AdminError> {

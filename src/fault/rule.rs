@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::about::{Calls, Objection};
 use super::change::{FaultEnvironment, FaultError};
 use super::proxy_part::{self, ProxyPart};
-use super::proxy_site::{Driver, REMOTE_TTL, RemoteSite, Site};
+use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
 use crate::proxy::http::{Action, Match, RuleSpec, When};
 use crate::proxy::{AdminError, PartKind, Protocol};
 use crate::unit::{Percent, ProxyName, RuleName, TargetId, elapsed_ms};
@@ -86,8 +86,7 @@ pub(super) async fn prepare(
     site.refuse_toxiproxy(
         "knows no faults on single requests: run `gameday proxy` there, or leave out what says of requests",
     )?;
-    let name = site.part_name(environment, proxy_part::own_name(environment));
-    let name = name.parse().expect("invariant: it is made of what names are made of");
+    let name = proxy_site::own_name(environment).parse().expect("invariant: it is made of what names are made of");
     let rule = scope.rule(name, action, site.ttl().map(elapsed_ms));
     if site.spec().await?.protocol == Protocol::Tcp {
         let why = "its protocol is `tcp`, so that it knows no requests".to_owned();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::about::{Calls, Objection};
 use super::change::{ChangeText, FaultEnvironment, FaultError};
 use super::proxy_part::{self, ProxyPart};
-use super::proxy_site::{Driver, REMOTE_TTL, RemoteSite, Site};
+use super::proxy_site::{self, Driver, REMOTE_TTL, RemoteSite, Site};
 use super::switch::Cover;
 use crate::proxy::{AdminError, Direction, Distribution, PartKind, Toxic, ToxicSpec, Toxicity};
 use crate::unit::{Percent, ProxyName, TargetId};
@@ -108,15 +108,20 @@ pub(super) async fn prepare(
         site.refuse_toxiproxy(what)?;
     }
     let stream = reach.direction.unwrap_or_default();
-    let name = site.part_name(environment, own_name(toxic, stream));
+    let unique = proxy_site::own_name(environment);
+    let (name, token) = match &site.remote {
+        // One after another may have its name there.
+        None => (own_name(toxic, stream), Some(unique)),
+        // It is its name that nobody else has: not every program knows of tokens.
+        Some(_) => (unique, None),
+    };
     let toxic = ToxicSpec {
         name: name.parse().expect("invariant: it is made of what names are made of"),
         stream,
         toxicity: reach.share(),
         toxic,
         ttl: site.ttl(),
-        // On the run's own proxy one after another may have its name; nobody else's knows of tokens for certain.
-        token: site.remote.is_none().then(|| proxy_part::own_name(environment)),
+        token,
     };
     let Site { proxy, remote, driver } = site;
     let change = ToxicChange { proxy, remote, toxic };

@@ -236,7 +236,7 @@ pub struct PartStats<'a> {
     pub is_present: bool,
     /// Tells it from every other one of its process, also from one of the same name; 0 where the proxy is too old to say.
     pub id: u64,
-    /// The token of a toxic.
+    /// The token of a toxic or a TLS fault.
     pub token: Option<&'a str>,
     /// How long ago it was added, in milliseconds.
     pub age_ms: u64,
@@ -264,13 +264,13 @@ impl<'a> PartStats<'a> {
         }
     }
 
-    fn of_tls_fault(stats: &TlsFaultStats, is_present: bool) -> Self {
+    fn of_tls_fault(stats: &'a TlsFaultStats, is_present: bool) -> Self {
         Self {
             kind: PartKind::TlsFault,
             name: stats.fault.as_str(),
             is_present,
             id: stats.id,
-            token: None,
+            token: stats.token.as_deref(),
             age_ms: stats.age_ms,
             applied: stats.hits,
             first_applied_ms: stats.first_hit_ms,
@@ -321,13 +321,16 @@ pub struct ToxicStats {
 }
 
 /// What a TLS fault has done since it was put in place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFaultStats {
     /// Which.
     pub fault: TlsFault,
     /// Tells it from every other one, and from every toxic and rule of the process.
     #[serde(default)]
     pub id: u64,
+    /// By what the one who put it there knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// How long ago it was put in place, in milliseconds.
     #[serde(default)]
     pub age_ms: u64,

@@ -23,6 +23,7 @@ mod lease;
 mod limit;
 mod link;
 mod listener;
+mod part_token;
 mod parts;
 mod process;
 mod registry;
@@ -46,6 +47,7 @@ pub use counters::{
     LeaseStats, PartKind, PartStats, ProxyStats, RemovedRule, RemovedToxic, Stats, TlsFaultStats, ToxicStats,
 };
 pub use delay::{Asked, DelayStats};
+pub use part_token::PartTokenError;
 pub use process::{ListenScope, ProxyError, ProxyProcess, SocketPathError, socket_path};
 pub use server::{ConfigurationError, ProxyList, Server, ServerError, ServerOptions};
 pub use spec::{Direction, ListenAddress, Protocol, ProxySpec, ProxyStanding, UpstreamAddress};

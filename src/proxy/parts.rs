@@ -2,6 +2,8 @@
 //!
 //! Each change is told to the audit. Nothing new is put after the lease has lapsed; taking away is always allowed.
 
+use std::time::Duration;
+
 use super::audit::AuditKind;
 use super::http::{ActiveRule, RuleSpec};
 use super::running::Proxy;
@@ -129,12 +131,12 @@ impl State {
         &mut self,
         terms: &Terms,
         proxy: &str,
-        before: Option<TlsFaultSpec>,
-        after: Option<TlsFaultSpec>,
+        before: Option<&TlsFaultSpec>,
+        after: Option<&TlsFaultSpec>,
     ) -> Result<(), RegistryError> {
         match after {
             _ if before == after => {}
-            Some(fault) => self.put_tls_fault(terms, proxy, fault)?,
+            Some(fault) => self.put_tls_fault(terms, proxy, fault.clone())?,
             None if self.proxy(proxy)?.tls_fault().is_some() => {
                 self.remove_tls_fault(terms, proxy, AuditKind::TlsFaultRemoved)?;
             }
@@ -154,6 +156,21 @@ impl State {
         self.proxy_mut(proxy)?.put_tls_fault(proxy, spec, id)?;
         terms.audit.tell_with(AuditKind::TlsFaultPut, Some(proxy), None, Some(fault));
         Ok(())
+    }
+
+    /// Puts off the end of the fault that is there: of no other than that of the token, where one is given.
+    pub(super) fn put_tls_fault_off(
+        &mut self,
+        proxy: &str,
+        ttl: Duration,
+        token: Option<&str>,
+    ) -> Result<TlsFaultSpec, RegistryError> {
+        let of = self.proxy_mut(proxy)?;
+        let is_another = |(present, _): (&TlsFaultSpec, u64)| token.is_some() && present.token.as_deref() != token;
+        if of.tls_fault().is_some_and(is_another) {
+            return Err(RegistryError::OtherTlsFault(proxy.to_owned()));
+        }
+        of.put_tls_fault_off(ttl).ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))
     }
 
     pub(super) fn remove_tls_fault(

@@ -156,7 +156,7 @@ impl Registry {
     /// The TLS fault of a proxy, and how many handshakes have met it.
     pub(crate) async fn tls_fault(&self, proxy: &str) -> Result<(TlsFaultSpec, u64), RegistryError> {
         let state = self.lock().await;
-        let active = state.proxy(proxy)?.tls_fault().map(|(spec, hits)| (*spec, hits));
+        let active = state.proxy(proxy)?.tls_fault().map(|(spec, hits)| (spec.clone(), hits));
         active.ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))
     }
 
@@ -167,12 +167,17 @@ impl Registry {
         Ok(())
     }
 
-    /// Puts off the end of a TLS fault.
-    pub(crate) async fn put_tls_fault_off(&self, proxy: &str, ttl: Duration) -> Result<TlsFaultSpec, RegistryError> {
+    /// Puts off the end of a TLS fault: of no other than that of the token, where one is given.
+    pub(crate) async fn put_tls_fault_off(
+        &self,
+        proxy: &str,
+        ttl: Duration,
+        token: Option<&str>,
+    ) -> Result<TlsFaultSpec, RegistryError> {
         let mut state = self.lock().await;
-        let spec = state.proxy_mut(proxy)?.put_tls_fault_off(ttl);
+        let spec = state.put_tls_fault_off(proxy, ttl, token);
         self.plan_expiry(&state);
-        spec.ok_or_else(|| RegistryError::NoTlsFault(proxy.to_owned()))
+        spec
     }
 
     pub(crate) async fn remove_tls_fault(&self, proxy: &str) -> Result<(), RegistryError> {

@@ -80,7 +80,7 @@ impl Removed {
                 }
                 Part::TlsFault(stats) => {
                     let age_ms = stats.age_ms + elapsed_ms(now.saturating_duration_since(*removed));
-                    told.removed_tls_faults.push(TlsFaultStats { age_ms, ..*stats });
+                    told.removed_tls_faults.push(TlsFaultStats { age_ms, ..stats.clone() });
                 }
             }
         }

@@ -33,6 +33,8 @@ pub(crate) struct Standing {
     pub(crate) enabled: bool,
     /// Whether new connections are refused while those that are open go on.
     pub(crate) refuse: bool,
+    /// By what the one who took it out of reach knows that; none where it can be reached.
+    pub(crate) token: Option<String>,
 }
 
 impl Standing {
@@ -63,12 +65,14 @@ pub(crate) struct ProxyChange {
     pub(crate) refuse: Option<bool>,
     /// After which it can be reached again by itself, where the change takes it out of reach; alone it puts that off.
     pub(crate) ttl: Option<Duration>,
+    /// By what the one who takes it out of reach knows that, and puts that off and nothing else.
+    pub(crate) token: Option<String>,
 }
 
 impl ProxyChange {
     /// Whether nothing is changed but how long it stays out of reach.
     pub(crate) fn is_renewal(&self) -> bool {
-        let Self { listen, upstream, protocol, tls, resign, enabled, refuse, ttl } = self;
+        let Self { listen, upstream, protocol, tls, resign, enabled, refuse, ttl, token: _ } = self;
         let is_moved =
             listen.is_some() || upstream.is_some() || protocol.is_some() || tls.is_some() || resign.is_some();
         ttl.is_some() && !is_moved && enabled.is_none() && refuse.is_none()
@@ -81,7 +85,12 @@ impl ProxyChange {
 
     /// The standing that it asks for, with the TLS that was there.
     pub(crate) fn apply(self, standing: &Standing) -> Standing {
-        let Standing { spec, tls, enabled, refuse } = standing.clone();
+        let is_fault = self.is_fault();
+        let Standing { spec, tls, enabled, refuse, token } = standing.clone();
+        let (now_enabled, now_refuse) = (self.enabled.unwrap_or(enabled), self.refuse.unwrap_or(refuse));
+        let is_reachable = now_enabled && !now_refuse;
+        // Whoever says anew how it is out of reach has it so from then on, and is known by a token or not.
+        let is_as_before = !is_fault && (now_enabled, now_refuse) == (enabled, refuse);
         Standing {
             spec: ProxySpec {
                 listen: self.listen.unwrap_or(spec.listen),
@@ -91,8 +100,9 @@ impl ProxyChange {
                 resign: self.resign.unwrap_or(spec.resign),
             },
             tls,
-            enabled: self.enabled.unwrap_or(enabled),
-            refuse: self.refuse.unwrap_or(refuse),
+            enabled: now_enabled,
+            refuse: now_refuse,
+            token: if is_as_before { token } else { self.token }.filter(|_| !is_reachable),
         }
     }
 }
@@ -116,6 +126,9 @@ pub(crate) struct ProxyView {
     /// Ours, and said only while it is so: clients of Toxiproxy do not know it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refuse: bool,
+    /// Ours, and said only while it is out of reach by somebody who gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     toxics: Vec<ToxicSpec>,
 }
 
@@ -168,7 +181,7 @@ impl Proxy {
     /// A proxy that does not listen yet: [`Proxy::put`] makes it do so.
     pub(crate) fn new(spec: ProxySpec, limits: Limits, resigner: Option<Arc<dyn Resign>>) -> Self {
         Self {
-            standing: Standing { spec, tls: None, enabled: false, refuse: false },
+            standing: Standing { spec, tls: None, enabled: false, refuse: false, token: None },
             listener: None,
             connections: Connections::new(limits),
             connection_numbers: Arc::default(),
@@ -290,7 +303,7 @@ impl Proxy {
 
     /// Can be reached again.
     pub(crate) async fn reopen(&mut self) -> Result<(), RegistryError> {
-        self.put(Standing { enabled: true, refuse: false, ..self.standing.clone() }).await?;
+        self.put(Standing { enabled: true, refuse: false, token: None, ..self.standing.clone() }).await?;
         self.expiry.begin(None);
         Ok(())
     }
@@ -348,7 +361,7 @@ impl Proxy {
     pub(crate) fn put_tls_fault_off(&mut self, ttl: Duration) -> Option<TlsFaultSpec> {
         let active = self.tls_fault.as_mut()?;
         active.expires = Some(Instant::now() + ttl);
-        Some(active.spec)
+        Some(active.spec.clone())
     }
 
     /// What the fault has done, told at `now`.
@@ -356,7 +369,14 @@ impl Proxy {
         let (active, (spec, hits)) = (self.tls_fault.as_ref()?, self.tls_fault()?);
         let since_added = |moment: Instant| elapsed_ms(moment.saturating_duration_since(active.added));
         let first_hit_ms = self.terminator()?.first_hit_at().filter(|_| hits > 0).map(since_added);
-        Some(TlsFaultStats { fault: spec.fault, hits, id: active.id, age_ms: since_added(now), first_hit_ms })
+        Some(TlsFaultStats {
+            fault: spec.fault,
+            id: active.id,
+            token: spec.token.clone(),
+            age_ms: since_added(now),
+            hits,
+            first_hit_ms,
+        })
     }
 
     /// The fault is counted anew by other TLS, or is gone with it.
@@ -384,7 +404,7 @@ impl Proxy {
     }
 
     pub(crate) fn view(&self, name: &ProxyName) -> ProxyView {
-        let Standing { spec, tls: _, enabled, refuse } = &self.standing;
+        let Standing { spec, tls: _, enabled, refuse, token } = &self.standing;
         ProxyView {
             name: name.clone(),
             listen: spec.listen,
@@ -392,9 +412,10 @@ impl Proxy {
             protocol: spec.protocol,
             tls: spec.tls.clone(),
             resign: spec.resign,
-            tls_fault: self.tls_fault().map(|(spec, _)| *spec),
+            tls_fault: self.tls_fault().map(|(spec, _)| spec.clone()),
             enabled: *enabled,
             refuse: *refuse,
+            token: token.clone(),
             toxics: self.toxics.borrow().iter().map(|toxic| toxic.spec.clone()).collect(),
         }
     }
@@ -402,5 +423,50 @@ impl Proxy {
     pub(crate) fn stats(&self) -> ProxyStats {
         let tls_fault = self.tls_fault_stats(Instant::now());
         self.counters.stats(&self.toxics.borrow(), &self.rules.borrow(), tls_fault, &self.removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a proxy that the run `a` has let refuse.
+    fn after(change: ProxyChange) -> (bool, bool, Option<String>) {
+        let spec = ProxySpec {
+            listen: ":0".parse().unwrap(),
+            upstream: "127.0.0.1:1".parse().unwrap(),
+            protocol: Protocol::Tcp,
+            tls: None,
+            resign: false,
+        };
+        let refusing = Standing { spec, tls: None, enabled: true, refuse: true, token: Some("a".to_owned()) };
+        let Standing { enabled, refuse, token, .. } = change.apply(&refusing);
+        (enabled, refuse, token)
+    }
+
+    #[test]
+    fn a_token_is_that_of_whoever_said_last_how_a_proxy_is_out_of_reach() {
+        let (none, token) = (ProxyChange::default, |token: &str| Some(token.to_owned()));
+        let moved = ProxyChange { listen: Some(":1".parse().unwrap()), ..none() };
+        assert_eq!(after(moved), (true, true, token("a")), "nothing is said of it");
+        let same = ProxyChange { enabled: Some(true), ..none() };
+        assert_eq!(after(same), (true, true, token("a")), "that is how it was");
+        let theirs = ProxyChange { refuse: Some(true), ..none() };
+        assert_eq!(after(theirs), (true, true, None), "somebody else wants it so, too");
+        let down = ProxyChange { enabled: Some(false), ..none() };
+        assert_eq!(after(down), (false, true, None));
+        let another = ProxyChange { enabled: Some(false), token: token("b"), ..none() };
+        assert_eq!(after(another), (false, true, token("b")));
+        let reopened = ProxyChange { refuse: Some(false), ..none() };
+        assert_eq!(after(reopened), (true, false, None), "it can be reached");
+    }
+
+    #[test]
+    fn a_change_puts_off_and_does_nothing_else_where_it_has_a_time_alone_or_with_a_token() {
+        let ttl = Some(Duration::from_secs(1));
+        let with = |token: Option<&str>| ProxyChange { ttl, token: token.map(str::to_owned), ..ProxyChange::default() };
+        assert!(with(None).is_renewal() && with(Some("a")).is_renewal());
+        assert!(!ProxyChange { refuse: Some(true), ..with(Some("a")) }.is_renewal());
+        assert!(!ProxyChange { ttl: None, ..with(Some("a")) }.is_renewal());
     }
 }

@@ -53,6 +53,8 @@ pub(crate) enum RegistryError {
     NoClientTls(String),
     #[error("there is no TLS fault on proxy `{0}`")]
     NoTlsFault(String),
+    #[error("the TLS fault on proxy `{0}` is not the one of this token")]
+    OtherTlsFault(String),
     #[error("proxy `{0}` has no authority of its own: its clients come without TLS, or its certificate from files")]
     NoAuthority(String),
     #[error("the TLS of proxy `{proxy}` cannot be as it was asked for")]
@@ -63,6 +65,8 @@ pub(crate) enum RegistryError {
     },
     #[error("proxy `{0}` is not out of reach for a time, which could be put off")]
     Reopened(String),
+    #[error("proxy `{0}` is not out of reach by the one of this token")]
+    OtherOutage(String),
     #[error("the toxic cannot be changed")]
     Toxic(#[from] ToxicError),
 }
@@ -162,12 +166,13 @@ impl State {
         }
         terms.check(&new.spec)?;
         let mut proxy = Proxy::new(new.spec.clone(), terms.limits.clone(), terms.resigner.clone());
-        proxy.put(Standing { spec: new.spec.clone(), tls: tls.clone(), enabled: false, refuse: false }).await?;
-        if let Some(fault) = new.tls_fault {
+        let hidden = Standing { spec: new.spec.clone(), tls: tls.clone(), enabled: false, refuse: false, token: None };
+        proxy.put(hidden).await?;
+        if let Some(fault) = new.tls_fault.clone() {
             self.parts_made += 1;
             proxy.put_tls_fault(new.name.as_str(), fault, self.parts_made)?;
         }
-        proxy.put(Standing { spec: new.spec, tls, enabled, refuse: new.refuse }).await?;
+        proxy.put(Standing { spec: new.spec, tls, enabled, refuse: new.refuse, token: None }).await?;
         terms.audit.tell_with(
             AuditKind::ProxyCreated,
             Some(new.name.as_str()),
@@ -208,6 +213,9 @@ impl State {
         if change.is_renewal() {
             if proxy.expiry.end().is_none() {
                 return Err(RegistryError::Reopened(name.to_owned()));
+            }
+            if change.token.is_some() && change.token != proxy.standing().token {
+                return Err(RegistryError::OtherOutage(name.to_owned()));
             }
             proxy.expiry.begin(change.ttl);
             return Ok(proxy.view(&key));
@@ -308,7 +316,12 @@ impl State {
                 let change = ProxyChange { enabled, refuse: Some(new.refuse), ..ProxyChange::default() };
                 self.update(terms, name, change).await?;
                 self.exchange_toxics(terms, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
-                self.exchange_tls_fault(terms, name, old.and_then(|old| old.tls_fault), new.tls_fault)?;
+                self.exchange_tls_fault(
+                    terms,
+                    name,
+                    old.and_then(|old| old.tls_fault.as_ref()),
+                    new.tls_fault.as_ref(),
+                )?;
             } else {
                 self.replace(terms, new.clone(), tls.remove(&new.name).flatten()).await?;
             }

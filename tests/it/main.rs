@@ -35,6 +35,7 @@ mod proxy_tls;
 mod recorder;
 mod remote_lock;
 mod remote_proxy;
+mod remote_proxy_owner;
 mod report;
 mod resign;
 mod run;

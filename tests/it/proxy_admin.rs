@@ -149,6 +149,72 @@ async fn rules_tls_faults_and_that_a_proxy_is_out_of_reach_end_by_themselves_unl
 }
 
 #[tokio::test]
+async fn a_tls_fault_and_an_outage_bear_a_token_by_which_they_are_put_off_and_no_other_of_their_kind_is() {
+    let (mut process, admin) = start_on_tcp(&[]).await;
+    let api = Api { admin };
+    let body = json!({"name": "p", "upstream": http_server().await, "tls": {"client": {}}});
+    assert_eq!(api.ask("POST", "/proxies", Some(body)).await.0, 201);
+
+    let tls_fault = "/proxies/p/tls/fault";
+    let fault = json!({"fault": "expired", "ttl_ms": 60_000, "token": "run 7"});
+    assert_eq!(api.ask("PUT", tls_fault, Some(fault.clone())).await, (200, fault.clone()));
+    assert_eq!(api.ask("GET", tls_fault, None).await, (200, json!({"fault": fault, "hits": 0})));
+    let told = async || api.ask("GET", "/gameday/stats", None).await.1["proxies"]["p"].clone();
+    assert_eq!(told().await["tls_fault"]["token"], json!("run 7"));
+    for (patch, status) in [
+        (json!({"ttl_ms": 60_000, "token": "run 7"}), 200),
+        (json!({"ttl_ms": 60_000}), 200),
+        (json!({"ttl_ms": 60_000, "token": "run 8"}), 409),
+        (json!({"token": "run 7"}), 400),
+    ] {
+        assert_eq!(api.ask("PATCH", tls_fault, Some(patch.clone())).await.0, status, "{patch}");
+    }
+    // One without a token is nobody's.
+    assert_eq!(api.ask("PUT", tls_fault, Some(json!({"fault": "expired"}))).await.0, 200);
+    assert_eq!(api.ask("PATCH", tls_fault, Some(json!({"ttl_ms": 60_000, "token": "run 7"}))).await.0, 409);
+    let stats = told().await;
+    assert_eq!(
+        (&stats["tls_fault"]["token"], &stats["removed_tls_faults"][0]["token"]),
+        (&Value::Null, &json!("run 7"))
+    );
+    let long = json!({"fault": "expired", "token": "x".repeat(129)});
+    let (status, answer) = api.ask("PUT", tls_fault, Some(long)).await;
+    assert!(status == 400 && answer["error"].as_str().expect("a text").contains("1 to 128 printable"), "{answer}");
+
+    let patch = async |body: Value| api.ask("PATCH", "/proxies/p", Some(body)).await;
+    let token = async || api.ask("GET", "/proxies/p", None).await.1.get("token").cloned();
+    let ours = json!("run 7");
+    let out = || json!({"enabled": false, "ttl_ms": 60_000, "token": "run 7"});
+    assert_eq!(token().await, None, "clients of Toxiproxy do not know it");
+    assert_eq!(patch(out()).await.1["token"], ours);
+    assert_eq!(patch(json!({"ttl_ms": 60_000, "token": "run 8"})).await.0, 409);
+    assert_eq!(patch(json!({"ttl_ms": 60_000, "token": "run 7"})).await.0, 200);
+    assert_eq!(token().await, Some(ours.clone()));
+    // Somebody else keeps it out of reach, and then it has no end that could be put off.
+    assert_eq!(patch(json!({"enabled": false})).await.0, 200);
+    assert_eq!((token().await, patch(json!({"ttl_ms": 60_000, "token": "run 7"})).await.0), (None, 409));
+    assert_eq!(patch(json!({"enabled": false, "ttl_ms": 60_000})).await.0, 200);
+    assert_eq!(patch(json!({"ttl_ms": 60_000, "token": "run 7"})).await.0, 409, "it has an end, and is not ours");
+    // Whatever lets it be reached ends it.
+    assert_eq!(patch(json!({"enabled": true})).await.0, 200);
+    for (method, path, body) in [
+        ("PATCH", "/proxies/p", Some(json!({"enabled": true}))),
+        ("PATCH", "/proxies/p", Some(json!({"ttl_ms": 1, "token": "run 7"}))),
+        ("POST", "/reset", None),
+        ("POST", "/gameday/lease", Some(json!({"ttl_ms": 1}))),
+    ] {
+        assert_eq!(patch(out()).await.1["token"], ours);
+        assert!((200..300).contains(&api.ask(method, path, body).await.0), "{method} {path}");
+        until("it can be reached", async || api.ask("GET", "/proxies/p", None).await.1["enabled"] == json!(true)).await;
+        assert_eq!(token().await, None, "{method} {path}");
+    }
+    for nothing in [json!({"token": "run 7"}), json!({"enabled": true, "token": "run 7"}), json!({"token": ""})] {
+        assert_eq!(patch(nothing.clone()).await.0, 400, "{nothing}");
+    }
+    end(&mut process, Signal::TERM).await;
+}
+
+#[tokio::test]
 async fn where_there_is_a_token_nobody_gets_anything_without_it() {
     let mut command = Command::new(gameday());
     command

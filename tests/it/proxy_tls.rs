@@ -35,7 +35,7 @@ const LONG_BYTES: usize = 16 * 1024 * 1024;
 type Stream = UpstreamStream<TcpStream>;
 
 fn spec(fault: TlsFault) -> TlsFaultSpec {
-    TlsFaultSpec { fault, ttl_ms: None, close_open: false }
+    TlsFaultSpec { fault, ttl_ms: None, close_open: false, token: None }
 }
 
 /// A proxy process whose one proxy, `p`, ends TLS.
@@ -81,7 +81,7 @@ impl Rig {
     }
 
     async fn put(&self, fault: TlsFault, ttl_ms: Option<u64>) {
-        self.client.put_tls_fault(&self.proxy, TlsFaultSpec { ttl_ms, ..spec(fault) }).await.expect("put");
+        self.client.put_tls_fault(&self.proxy, &TlsFaultSpec { ttl_ms, ..spec(fault) }).await.expect("put");
     }
 
     async fn fault(&self) -> Option<(TlsFaultSpec, u64)> {
@@ -185,7 +185,7 @@ async fn each_fault_of_tls_is_the_error_that_it_is_named_for_and_connections_tha
     assert_open(&mut late).await;
     assert!(!rig.client.remove_tls_fault(&rig.proxy).await.expect("asked"), "a second removal finds nothing");
     let closing = TlsFaultSpec { close_open: true, ..spec(TlsFault::Expired) };
-    rig.client.put_tls_fault(&rig.proxy, closing).await.expect("put");
+    rig.client.put_tls_fault(&rig.proxy, &closing).await.expect("put");
     for stream in [&mut open, &mut late] {
         let ended = patiently("it is closed", stream.read(&mut [0; 1])).await;
         assert_eq!(ended.expect_err("TLS does not vouch for this end").kind(), io::ErrorKind::UnexpectedEof);
@@ -433,7 +433,7 @@ async fn a_lapsed_lease_a_reset_and_a_time_to_live_take_the_fault_away() {
     assert_open(&mut stalled.expect("a handshake")).await;
     assert_eq!(rig.fault().await, None);
     assert_eq!(rig.client.stats().await.expect("stats").lease, LeaseStats::Lapsed);
-    let late = rig.client.put_tls_fault(&rig.proxy, spec(TlsFault::Expired)).await;
+    let late = rig.client.put_tls_fault(&rig.proxy, &spec(TlsFault::Expired)).await;
     assert!(matches!(late, Err(AdminError::Refused { status: 409, .. })), "{late:?}");
     rig.stop().await;
 }

@@ -23,7 +23,7 @@ use crate::contract;
 use crate::proxy::toxic;
 use crate::support::{Output, Run, Workspace, gameday, wait_for};
 
-const TOKEN: &str = "s3cret-of-the-proxy";
+pub(crate) const TOKEN: &str = "s3cret-of-the-proxy";
 const VARIABLE: &str = "GAMEDAY_TEST_PROXY_TOKEN";
 
 /// An HTTP server that answers `ok` to every request, on threads of its own.
@@ -52,16 +52,16 @@ fn upstream() -> SocketAddr {
 
 /// A `gameday proxy` that a test started apart from any run, with the proxies `cards`, `mail`, and `sealed`, to which clients
 /// come by TLS. Dropping it kills it.
-struct Remote {
+pub(crate) struct Remote {
     process: Child,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
     /// Where each of them listens.
     listens: BTreeMap<String, SocketAddr>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Remote {
-    fn start(workspace: &Workspace) -> Self {
+    pub(crate) fn start(workspace: &Workspace) -> Self {
         let upstream = upstream();
         let entry =
             |name: &str, tls: &str| format!("- {{name: {name}, upstream: \"{upstream}\", protocol: http{tls}}}\n");
@@ -95,7 +95,7 @@ impl Remote {
     }
 
     /// Asks the admin API as somebody else would.
-    fn ask<T>(&self, ask: impl AsyncFnOnce(AdminClient) -> T) -> T {
+    pub(crate) fn ask<T>(&self, ask: impl AsyncFnOnce(AdminClient) -> T) -> T {
         self.runtime.block_on(ask(self.client()))
     }
 
@@ -106,9 +106,9 @@ impl Remote {
         cards.toxics.keys().chain(cards.rules.keys()).cloned().collect()
     }
 
-    fn standing(&self, proxy: &str) -> ProxyStanding {
+    pub(crate) fn standing(&self, proxy: &str) -> ProxyStanding {
         let proxy: ProxyName = proxy.parse().expect("a name");
-        self.ask(async |client| client.standing(&proxy).await).expect("asked").expect("it is there")
+        self.ask(async |client| client.standing(&proxy).await).expect("asked").expect("it is there").0
     }
 
     fn requests(&self) -> u64 {
@@ -116,7 +116,7 @@ impl Remote {
     }
 
     /// A target that is one of its proxies.
-    fn target(&self, proxy: &str) -> String {
+    pub(crate) fn target(&self, proxy: &str) -> String {
         let (admin, listen) = (self.admin, self.listens[proxy]);
         format!(
             "{{proxy: {{admin: \"http://{admin}\", name: {proxy}, token: \"env:{VARIABLE}\", url: \"http://{listen}\"}}}}"
@@ -133,14 +133,14 @@ impl Drop for Remote {
 }
 
 /// A workspace whose sandbox has nothing that faults could reach.
-fn workspace() -> Workspace {
+pub(crate) fn workspace() -> Workspace {
     let workspace = Workspace::empty();
     workspace.write("gameday.yaml", "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe}}}}\n");
     workspace
 }
 
 /// A scenario with the target `shop`, load through it, and a timeline.
-fn scenario(target: &str, more_targets: &str, faults: &str, timeline: &str) -> String {
+pub(crate) fn scenario(target: &str, more_targets: &str, faults: &str, timeline: &str) -> String {
     format!(
         "gameday: 1\nid: remote\ntitle: A proxy beside the workload\nowner: team-shop\n\
          targets:\n  shop: {target}\n{more_targets}\
@@ -152,7 +152,7 @@ fn scenario(target: &str, more_targets: &str, faults: &str, timeline: &str) -> S
 }
 
 /// Starts a run in a workspace, with the token where one is given.
-fn start(workspace: &Workspace, arguments: &[&str], token: Option<&str>) -> Run {
+pub(crate) fn start(workspace: &Workspace, arguments: &[&str], token: Option<&str>) -> Run {
     let mut command = gameday();
     command.args(["run", "scenarios/remote.yaml"]).args(arguments).env_remove(VARIABLE);
     workspace.start_command(command.envs(token.map(|token| (VARIABLE, token))))
@@ -193,7 +193,7 @@ fn assert_no_secret(workspace: &Workspace, outputs: &[&Output]) {
     }
 }
 
-fn wait_until_in(workspace: &Workspace, faults: usize) {
+pub(crate) fn wait_until_in(workspace: &Workspace, faults: usize) {
     wait_for("all faults to be in", || {
         let is_in = |state| matches!(state, FaultState::Applied | FaultState::Effective);
         (workspace.state().faults.iter().filter(|fault| is_in(fault.state)).count() == faults).then_some(())
@@ -458,7 +458,7 @@ fn a_proxy_elsewhere_must_be_permitted_by_the_environment() {
 }
 
 /// Where faults on a remote proxy work, and a target that is one.
-async fn environment(at: Value) -> gameday::fault::FaultEnvironment {
+pub(crate) async fn environment(at: Value) -> gameday::fault::FaultEnvironment {
     let aws = Aws::connect(&Connection::Endpoint("http://127.0.0.1:1".to_owned())).await;
     let name = "shop".parse().expect("a name");
     let at = serde_json::from_value(at).expect("a remote proxy");

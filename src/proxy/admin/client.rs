@@ -263,18 +263,21 @@ impl AdminClient {
             .map_err(|source| AdminError::Answer { call: format!("GET {path}"), source })
     }
 
-    /// Whether a proxy can be reached, or `None` if there is no such proxy.
+    /// Whether a proxy can be reached, and the token of the one who took it out of reach, where they gave one; `None` if there
+    /// is no such proxy.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn standing(&self, name: &ProxyName) -> Result<Option<ProxyStanding>, AdminError> {
+    pub async fn standing(&self, name: &ProxyName) -> Result<Option<(ProxyStanding, Option<String>)>, AdminError> {
         let view = present(self.call::<Value>(Method::GET, &format!("/proxies/{name}"), None).await)?;
-        let is = |view: &Value, key| view.get(key).and_then(Value::as_bool).unwrap_or_default();
-        Ok(view.map(|view| match (is(&view, "enabled"), is(&view, "refuse")) {
+        let Some(view) = view else { return Ok(None) };
+        let is = |key| view.get(key).and_then(Value::as_bool).unwrap_or_default();
+        let standing = match (is("enabled"), is("refuse")) {
             (true, false) => ProxyStanding::Listening,
             (true, true) => ProxyStanding::Refusing,
             (false, _) => ProxyStanding::Down,
-        }))
+        };
+        Ok(Some((standing, view.get("token").and_then(Value::as_str).map(str::to_owned))))
     }
 
     /// Lets a proxy be reached or not.

@@ -105,16 +105,28 @@ impl AdminClient {
         Ok(names)
     }
 
-    /// Takes a proxy out of reach, for so long from now unless it is put off.
+    /// Takes a proxy out of reach, which is known by the token from then on: for so long from now unless it is put off, or
+    /// until somebody lets it be reached.
     ///
     /// # Errors
     /// [`AdminError::Refused`] with 404 without the proxy, 409 if the lease has lapsed; see [`AdminError`].
-    pub async fn take_out(&self, name: &ProxyName, standing: ProxyStanding, ttl: Duration) -> Result<(), AdminError> {
-        let mut body = json!({"ttl_ms": elapsed_ms(ttl)});
-        match standing {
+    pub async fn take_out(
+        &self,
+        name: &ProxyName,
+        standing: ProxyStanding,
+        ttl: Option<Duration>,
+        token: Option<&str>,
+    ) -> Result<(), AdminError> {
+        let mut body = match standing {
             ProxyStanding::Listening => return self.put_standing(name, standing).await,
-            ProxyStanding::Refusing => body["refuse"] = json!(true),
-            ProxyStanding::Down => body["enabled"] = json!(false),
+            ProxyStanding::Refusing => json!({"refuse": true}),
+            ProxyStanding::Down => json!({"enabled": false}),
+        };
+        if let Some(ttl) = ttl {
+            body["ttl_ms"] = json!(elapsed_ms(ttl));
+        }
+        if let Some(token) = token {
+            body["token"] = json!(token);
         }
         self.send(Method::PATCH, &format!("/proxies/{name}"), Some(body)).await.map(drop)
     }
@@ -133,7 +145,7 @@ impl AdminClient {
     /// # Errors
     /// See [`AdminError`].
     pub async fn put_toxic_off(&self, proxy: &ProxyName, name: &ToxicName, ttl: Duration) -> Result<bool, AdminError> {
-        self.put_off(&format!("/proxies/{proxy}/toxics/{name}"), ttl).await
+        self.put_off(&format!("/proxies/{proxy}/toxics/{name}"), ttl, None).await
     }
 
     /// Puts off the end of a rule; `false` if it is not there, or no such proxy.
@@ -141,31 +153,51 @@ impl AdminClient {
     /// # Errors
     /// See [`AdminError`].
     pub async fn put_rule_off(&self, proxy: &ProxyName, name: &RuleName, ttl: Duration) -> Result<bool, AdminError> {
-        self.put_off(&format!("/proxies/{proxy}/rules/{name}"), ttl).await
+        self.put_off(&format!("/proxies/{proxy}/rules/{name}"), ttl, None).await
     }
 
-    /// Puts off the end of a TLS fault; `false` if there is none, or no such proxy.
+    /// Puts off the end of a TLS fault; `false` if there is none, one of another token than that which is given, or no such
+    /// proxy.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn put_tls_fault_off(&self, proxy: &ProxyName, ttl: Duration) -> Result<bool, AdminError> {
-        self.put_off(&format!("/proxies/{proxy}/tls/fault"), ttl).await
+    pub async fn put_tls_fault_off(
+        &self,
+        proxy: &ProxyName,
+        ttl: Duration,
+        token: Option<&str>,
+    ) -> Result<bool, AdminError> {
+        is_ours(self.put_off(&format!("/proxies/{proxy}/tls/fault"), ttl, token).await)
     }
 
-    /// Puts off the moment at which a proxy can be reached again by itself; `false` if it can be reached, or stays as it is.
+    /// Puts off the moment at which a proxy can be reached again by itself; `false` if it can be reached, stays as it is, or
+    /// is out of reach by somebody else than the one of the token that is given.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn put_standing_off(&self, proxy: &ProxyName, ttl: Duration) -> Result<bool, AdminError> {
-        match self.put_off(&format!("/proxies/{proxy}"), ttl).await {
-            Err(AdminError::Refused { status: 409, .. }) => Ok(false),
-            outcome => outcome,
+    pub async fn put_standing_off(
+        &self,
+        proxy: &ProxyName,
+        ttl: Duration,
+        token: Option<&str>,
+    ) -> Result<bool, AdminError> {
+        is_ours(self.put_off(&format!("/proxies/{proxy}"), ttl, token).await)
+    }
+
+    async fn put_off(&self, path: &str, ttl: Duration, token: Option<&str>) -> Result<bool, AdminError> {
+        let mut body = json!({"ttl_ms": elapsed_ms(ttl)});
+        if let Some(token) = token {
+            body["token"] = json!(token);
         }
-    }
-
-    async fn put_off(&self, path: &str, ttl: Duration) -> Result<bool, AdminError> {
-        let body = json!({"ttl_ms": elapsed_ms(ttl)});
         present(self.send(Method::PATCH, path, Some(body)).await.map(drop)).map(|done| done.is_some())
+    }
+}
+
+/// Turns "another one is there" into `false`.
+fn is_ours(outcome: Result<bool, AdminError>) -> Result<bool, AdminError> {
+    match outcome {
+        Err(AdminError::Refused { status: 409, .. }) => Ok(false),
+        outcome => outcome,
     }
 }
 

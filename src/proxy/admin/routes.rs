@@ -118,6 +118,8 @@ impl From<RegistryError> for ApiError {
             | RegistryError::ToxicExists { .. }
             | RegistryError::RuleExists { .. }
             | RegistryError::Reopened(_)
+            | RegistryError::OtherOutage(_)
+            | RegistryError::OtherTlsFault(_)
             | RegistryError::LeaseLapsed => StatusCode::CONFLICT,
             RegistryError::Toxic(_)
             | RegistryError::Tls { .. }

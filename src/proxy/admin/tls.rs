@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::routes::{Admin, Answer, Body};
-use super::wire::{self, TtlPatch};
+use super::wire::{self, TlsFaultPatch};
 use crate::proxy::TlsFaultSpec;
 
 /// The media type of PEM (RFC 8555, 9.1).
@@ -34,13 +34,14 @@ async fn show(State(admin): State<Admin>, Path(proxy): Path<String>) -> Answer<J
 
 async fn put(State(admin): State<Admin>, Path(proxy): Path<String>, body: Body) -> Answer<Json<TlsFaultSpec>> {
     let spec = wire::parse_tls_fault(&body?)?;
-    admin.registry.put_tls_fault(&proxy, spec).await?;
+    admin.registry.put_tls_fault(&proxy, spec.clone()).await?;
     Ok(Json(spec))
 }
 
 async fn put_off(State(admin): State<Admin>, Path(proxy): Path<String>, body: Body) -> Answer<Json<TlsFaultSpec>> {
-    let TtlPatch { ttl_ms } = wire::parse(&body?)?;
-    Ok(Json(admin.registry.put_tls_fault_off(&proxy, wire::parse_ttl(ttl_ms)?).await?))
+    let TlsFaultPatch { ttl_ms, token } = wire::parse(&body?)?;
+    let ttl = wire::parse_ttl(ttl_ms)?;
+    Ok(Json(admin.registry.put_tls_fault_off(&proxy, ttl, token.as_deref()).await?))
 }
 
 async fn remove(State(admin): State<Admin>, Path(proxy): Path<String>) -> Answer<StatusCode> {

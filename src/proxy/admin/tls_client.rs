@@ -13,7 +13,7 @@ impl AdminClient {
     /// # Errors
     /// [`AdminError::Refused`] with 400 if clients come without TLS, or the fault is none for a certificate from files, 404
     /// without the proxy, 409 if the lease has lapsed; see [`AdminError`].
-    pub async fn put_tls_fault(&self, proxy: &ProxyName, fault: TlsFaultSpec) -> Result<(), AdminError> {
+    pub async fn put_tls_fault(&self, proxy: &ProxyName, fault: &TlsFaultSpec) -> Result<(), AdminError> {
         self.send(Method::PUT, &format!("/proxies/{proxy}/tls/fault"), Some(json!(fault))).await.map(drop)
     }
 

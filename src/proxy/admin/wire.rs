@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
+use crate::proxy::part_token::{PartTokenError, checked_token};
 use crate::proxy::running::ProxyChange;
 use crate::proxy::state::NewProxy;
 use crate::proxy::toxic::{ToxicError, ToxicJson, ToxicSpec};
@@ -35,8 +36,13 @@ pub(crate) enum WireError {
     NoClientTls,
     #[error("a proxy can not change its name")]
     Renamed,
-    #[error("`ttl_ms` needs `enabled: false` or `refuse: true` beside it, or stands alone to put off what has one")]
-    TtlOfNothing,
+    #[error(
+        "`ttl_ms` and `token` need `enabled: false` or `refuse: true` beside them; `ttl_ms`, with the token or without it, may \
+         stand alone to put off what has one"
+    )]
+    OutageOfNothing,
+    #[error(transparent)]
+    Token(#[from] PartTokenError),
     #[error("`{field}` must be from 1 to {most} milliseconds")]
     Wait { field: &'static str, most: u64 },
 }
@@ -63,6 +69,8 @@ struct ChangeJson {
     resign: Option<bool>,
     #[serde(default)]
     ttl_ms: Option<u64>,
+    #[serde(default)]
+    token: Option<String>,
     /// As Toxiproxy does, a change of a proxy takes no note of them.
     #[serde(default, rename = "toxics")]
     _toxics: IgnoredAny,
@@ -159,7 +167,7 @@ impl ProxyEntry {
     }
 
     fn checked_tls_fault(&self) -> Result<Option<TlsFaultSpec>, WireError> {
-        let Some(fault) = self.tls_fault.map(checked_tls_fault).transpose()? else { return Ok(None) };
+        let Some(fault) = self.tls_fault.clone().map(checked_tls_fault).transpose()? else { return Ok(None) };
         let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref()).ok_or(WireError::NoClientTls)?;
         match &client.certificate {
             CertificateSource::Files(_) if fault.fault.needs_authority() => {
@@ -225,10 +233,12 @@ pub(super) fn parse_change(name: &str, body: &[u8]) -> Result<ProxyChange, WireE
     let listen = given(json.listen.as_deref()).map(str::parse::<ListenAddress>).transpose()?;
     let upstream = given(json.upstream.as_deref()).map(str::parse::<UpstreamAddress>).transpose()?;
     let ttl = json.ttl_ms.map(parse_ttl).transpose()?;
+    let token = json.token.map(checked_token).transpose()?;
+    let is_of_outage = ttl.is_some() || token.is_some();
     let ChangeJson { protocol, tls, resign, enabled, refuse, .. } = json;
-    let change = ProxyChange { listen, upstream, protocol, tls, resign, enabled, refuse, ttl };
-    if ttl.is_some() && !change.is_fault() && !change.is_renewal() {
-        return Err(WireError::TtlOfNothing);
+    let change = ProxyChange { listen, upstream, protocol, tls, resign, enabled, refuse, ttl, token };
+    if is_of_outage && !change.is_fault() && !change.is_renewal() {
+        return Err(WireError::OutageOfNothing);
     }
     Ok(change)
 }
@@ -238,7 +248,7 @@ pub(super) fn parse_ttl(millis: u64) -> Result<Duration, WireError> {
     checked_wait(millis).ok_or(WireError::Wait { field: "ttl_ms", most: LEASE_MS_MAX })
 }
 
-/// The body of a `PATCH` that puts off the end of a rule or of a TLS fault.
+/// The body of a `PATCH` that puts off the end of a rule.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TtlPatch {
@@ -246,15 +256,25 @@ pub(super) struct TtlPatch {
     pub(super) ttl_ms: u64,
 }
 
+/// The body of a `PATCH` that puts off the end of a TLS fault.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFaultPatch {
+    /// For how long from now it stays; 1 ms to 7 days.
+    pub(super) ttl_ms: u64,
+    /// That of the fault, which is refused where another one is there; default whichever is there.
+    #[serde(default)]
+    pub(super) token: Option<String>,
+}
+
 pub(super) fn parse_tls_fault(body: &[u8]) -> Result<TlsFaultSpec, WireError> {
     checked_tls_fault(parse(body)?)
 }
 
 fn checked_tls_fault(fault: TlsFaultSpec) -> Result<TlsFaultSpec, WireError> {
-    match fault.ttl_ms {
-        Some(ttl_ms) if checked_wait(ttl_ms).is_none() => Err(WireError::Wait { field: "ttl_ms", most: LEASE_MS_MAX }),
-        Some(_) | None => Ok(fault),
-    }
+    fault.ttl_ms.map(parse_ttl).transpose()?;
+    let token = fault.token.map(checked_token).transpose()?;
+    Ok(TlsFaultSpec { token, ..fault })
 }
 
 pub(super) fn parse_toxic(body: &[u8]) -> Result<ToxicSpec, WireError> {

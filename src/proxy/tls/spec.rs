@@ -132,7 +132,7 @@ impl fmt::Display for TlsFault {
 }
 
 /// A fault and for how long, as the admin API takes it: `{"fault": "expired", "ttl_ms": 60000, "close_open": true}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsFaultSpec {
     /// What is wrong with handshakes.
@@ -144,6 +144,9 @@ pub struct TlsFaultSpec {
     /// connect anew; default false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub close_open: bool,
+    /// By what the one who put it there knows it: 1 to 128 printable ASCII characters, which the stats tell. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// How the proxy connects to its upstream. The upstream's certificate is always checked.

@@ -142,9 +142,6 @@ pub struct ToxicSpec {
     pub token: Option<String>,
 }
 
-/// How long a toxic's token may be.
-const TOKEN_CHARACTERS_MAX: usize = 128;
-
 #[cfg(test)]
 mod testing {
     use super::{Content, Parcel};

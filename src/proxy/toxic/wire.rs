@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, TOKEN_CHARACTERS_MAX, TOXIC_TYPES,
-    TOXIC_WAIT_MS_MAX, Timeout, Toxic, ToxicSpec, Toxicity, latency, reset_peer, slicer, slow_close, timeout,
+    Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, TOXIC_TYPES, TOXIC_WAIT_MS_MAX, Timeout,
+    Toxic, ToxicSpec, Toxicity, latency, reset_peer, slicer, slow_close, timeout,
 };
 use crate::proxy::lease::{LEASE_MS_MAX, checked_wait};
+use crate::proxy::part_token::{PartTokenError, checked_token};
 use crate::unit::{IdError, elapsed_ms, nearest};
 
 /// Why a toxic can not be what the JSON says.
@@ -50,8 +51,8 @@ pub enum ToxicError {
     #[error("`ttl_ms` of {0} is not from 1 to {max} milliseconds", max = LEASE_MS_MAX)]
     Ttl(u64),
     /// Not a token.
-    #[error("`token` `{}` is not 1 to {TOKEN_CHARACTERS_MAX} printable ASCII characters", .0.escape_debug())]
-    Token(String),
+    #[error(transparent)]
+    Token(#[from] PartTokenError),
     /// Pieces of no bytes.
     #[error("`average_size` of a slicer is at least 1 byte")]
     NoSize,
@@ -132,12 +133,6 @@ impl From<ToxicSpec> for ToxicJson {
 
 fn checked_ttl(ttl_ms: Option<u64>) -> Result<Option<Duration>, ToxicError> {
     ttl_ms.map(|millis| checked_wait(millis).ok_or(ToxicError::Ttl(millis))).transpose()
-}
-
-fn checked_token(token: String) -> Result<String, ToxicError> {
-    let is_printable = token.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    let is_token = is_printable && (1..=TOKEN_CHARACTERS_MAX).contains(&token.len());
-    if is_token { Ok(token) } else { Err(ToxicError::Token(token)) }
 }
 
 fn parse_toxic(toxic_type: &str, attributes: Map<String, Value>) -> Result<Toxic, ToxicError> {

@@ -10,7 +10,7 @@ use super::super::remote_proxy::{self, RemoteTarget};
 use super::super::stage::Stage;
 use super::{Drive, beating};
 use crate::event::{
-    DelaySummary, EventKind, FaultIdentity, FaultProgress, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond,
+    DelaySummary, EventKind, FaultIdentity, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond,
 };
 use crate::fault::Undo;
 use crate::plan::{Plan, TargetPlan};
@@ -51,19 +51,15 @@ pub(super) fn telling(plan: &Plan, stage: &Stage) -> BTreeSet<TargetId> {
 struct Owners(BTreeMap<(ProxyName, PartKind, u64, String), FaultIdentity>);
 
 impl Owners {
-    /// Finds out whose each part of a proxy is. Once it is known it stays so, also when the part is taken away.
-    fn learn(&mut self, proxy: &ProxyName, present: &ProxyStats, changes: &Changes, faults: &[FaultProgress]) {
+    /// Finds out whose each part of a proxy is, by its name and its token. Once it is known it stays so, also when the part is
+    /// taken away.
+    fn learn(&mut self, proxy: &ProxyName, present: &ProxyStats, changes: &Changes) {
         for part in present.parts() {
             let key = Self::key(proxy, &part);
-            let puts = |fault: &&FaultProgress| {
-                // A toxic and a rule tell their fault; of a TLS fault it is known while its fault is in place.
-                let is_certain = part.kind != PartKind::TlsFault || (part.is_present && fault.end.is_none());
-                is_certain && changes.get(&fault.identity).is_some_and(|undo| undo.has_put(proxy, &part))
-            };
             if !self.0.contains_key(&key)
-                && let Some(fault) = faults.iter().rev().find(puts)
+                && let Some((identity, _)) = changes.iter().find(|(_, undo)| undo.has_put(proxy, &part))
             {
-                self.0.insert(key, fault.identity.clone());
+                self.0.insert(key, identity.clone());
             }
         }
     }
@@ -83,7 +79,7 @@ impl Drive {
         let changes = self.undos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, present) in &stats.proxies {
             let Ok(name) = name.parse::<ProxyName>() else { continue };
-            self.proxies.owners.learn(&name, present, &changes, &self.recorder.recording().state().faults);
+            self.proxies.owners.learn(&name, present, &changes);
             let before = self.proxies.before.insert(name.clone(), present.clone());
             let told = second_of(&name, before.as_ref(), present, &self.proxies.owners);
             let Some((second, faults)) = told else { continue };
@@ -284,28 +280,9 @@ mod tests {
             serde_json::from_value(json!({"proxy_latency": {"toxic": {"proxy": "p", "toxic": toxic}}})).unwrap()
         };
         let changes = tokens.iter().map(|token| (identity(token), undo(token))).collect();
-        let faults: Vec<_> = tokens.iter().map(|token| progress(identity(token))).collect();
         let mut owners = Owners::default();
-        present.iter().for_each(|present| owners.learn(&name(), present, &changes, &faults));
+        present.iter().for_each(|present| owners.learn(&name(), present, &changes));
         owners
-    }
-
-    fn progress(identity: FaultIdentity) -> FaultProgress {
-        let kinds = [
-            EventKind::FaultIntended {
-                identity: identity.clone(),
-                fault_kind: "proxy_tls".to_owned(),
-                target: "p".parse().unwrap(),
-                change: String::new(),
-                undo: String::new(),
-            },
-            EventKind::FaultArmed { identity: identity.clone(), undo_sha256: String::new() },
-            EventKind::FaultApplied { identity },
-        ];
-        let at = "2026-11-10T10:00:00Z".parse().unwrap();
-        let events: Vec<_> =
-            (0..).zip(kinds).map(|(seq, kind)| crate::event::Event { seq, at, elapsed_ms: seq, kind }).collect();
-        crate::event::RunState::fold(&events).faults.pop().unwrap()
     }
 
     fn name() -> ProxyName {
@@ -368,7 +345,7 @@ mod tests {
     }
 
     fn tls(fault: TlsFault, id: u64, hits: u64) -> TlsFaultStats {
-        TlsFaultStats { fault, id, age_ms: 10, hits, first_hit_ms: (hits > 0).then_some(3) }
+        TlsFaultStats { fault, id, token: None, age_ms: 10, hits, first_hit_ms: (hits > 0).then_some(3) }
     }
 
     #[test]
@@ -394,28 +371,28 @@ mod tests {
     }
 
     #[test]
-    fn a_tls_fault_is_its_faults_from_when_it_was_seen_in_place_and_a_removed_one_is_nobodys() {
-        let none = proxy(0, json!({}), json!([]));
+    fn a_tls_fault_is_that_of_its_token_and_one_of_the_same_kind_is_not() {
         let fault = TlsFault::Expired;
+        let with =
+            |token: &str, id: u64, hits: u64| TlsFaultStats { token: Some(token.to_owned()), ..tls(fault, id, hits) };
         let identity = |step: &str| FaultIdentity { fault: "bad-tls".parse().unwrap(), step: step.to_owned() };
-        let undo = json!({"proxy_tls": {"proxy": "p", "fault": {"fault": "expired"}}});
-        let undo: Undo = serde_json::from_value(undo).unwrap();
-        let changes = ["001", "002"].map(|step| (identity(step), undo.clone())).into();
-        let ended = FaultProgress { end: Some(crate::event::FaultEnd::Restored), ..progress(identity("001")) };
+        let undo = |step: &str| -> Undo {
+            let fault = json!({"fault": "expired", "token": step});
+            serde_json::from_value(json!({"proxy_tls": {"proxy": "p", "fault": fault}})).unwrap()
+        };
+        let changes = ["001", "002", "003"].map(|step| (identity(step), undo(step))).into();
+        // The first was taken away before anybody looked; then somebody else put one there.
+        let removed_tls_faults = vec![with("001", 1, 3), with("theirs", 2, 7), tls(fault, 3, 9)];
+        let tls_fault = Some(with("002", 4, 1));
+        let stats = stats(ProxyStats { tls_fault, removed_tls_faults, ..proxy(0, json!({}), json!([])) });
         let mut owners = Owners::default();
-        // The first was never seen in place.
-        let removed = ProxyStats { removed_tls_faults: vec![tls(fault, 1, 3)], ..none.clone() };
-        owners.learn(&name(), &removed, &changes, std::slice::from_ref(&ended));
-        assert_eq!(proof(&stats(removed), &identity("001"), &owners), None);
-        let present = ProxyStats { tls_fault: Some(tls(fault, 2, 0)), ..none.clone() };
-        owners.learn(&name(), &present, &changes, &[ended.clone(), progress(identity("002"))]);
-        // What it did to the last proves it, and no other.
-        let removed = ProxyStats { removed_tls_faults: vec![tls(fault, 1, 3), tls(fault, 2, 1)], ..none };
-        owners.learn(&name(), &removed, &changes, &[ended.clone(), ended]);
-        let stats = stats(removed);
-        assert_eq!(proof(&stats, &identity("001"), &owners), None);
-        let (evidence, ago_ms) = proof(&stats, &identity("002"), &owners).unwrap();
-        let text = "TLS fault `expired` on proxy `p` was applied once, first 3ms after it was put there";
-        assert_eq!((evidence.as_str(), ago_ms), (text, 7));
+        owners.learn(&name(), &stats.proxies["p"], &changes);
+        let proof_of = |step: &str| proof(&stats, &identity(step), &owners);
+        let text = |times: &str| {
+            format!("TLS fault `expired` on proxy `p` was applied {times}, first 3ms after it was put there")
+        };
+        assert_eq!(proof_of("001"), Some((text("3 times"), 7)));
+        assert_eq!(proof_of("002"), Some((text("once"), 7)));
+        assert_eq!(proof_of("003"), None);
     }
 }
