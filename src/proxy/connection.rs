@@ -99,7 +99,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let counters = Arc::clone(&context.counters);
-    HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork, counters)
+    let stream = HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork, counters);
+    match context.protocol {
+        Protocol::Connect => stream.only_http(),
+        Protocol::Http | Protocol::Tcp => stream,
+    }
 }
 
 /// Connects to the server, and counts where that fails.
