@@ -132,7 +132,8 @@ async fn spread(line: &Line<'_>, by: By) {
     let mean = times.iter().sum::<f64>() / count;
     let distance = times.iter().zip(0_u32..).map(|(time, below)| {
         let expected = ((time - 40.0) / 20.0).clamp(0.0, 1.0);
-        (expected - f64::from(below) / count).abs()
+        // The steps of the sample's own distribution begin and end here; it may be farther off at either.
+        (expected - f64::from(below) / count).abs().max((f64::from(below + 1) / count - expected).abs())
     });
     let distance = distance.fold(0.0, f64::max);
     let late = mean - 50.0;

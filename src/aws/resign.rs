@@ -40,7 +40,8 @@ const REPLACED: [(&str, &str); 4] =
 /// Signs requests anew with the credentials of one environment. Clones share them.
 ///
 /// The old signature is not verified, since nobody here knows its secret: whoever reaches a proxy that signs anew may do what
-/// these credentials may do. Such a proxy belongs on loopback or in a private network, and only where it was asked for.
+/// these credentials may do. Such a proxy belongs on loopback or in a private network, and only where it was asked for; that a
+/// web page can not use it is the proxy's part.
 #[derive(Clone)]
 pub struct Resigner {
     credentials: Arc<CredentialCache>,
@@ -159,7 +160,7 @@ impl<'a> SignedHead<'a> {
         let headers = kept.chain([(HOST, host)]);
         let body = SignableBody::Precomputed(digest.to_owned());
         let request = SignableRequest::new(self.method, format!("http://{host}{}", self.target), headers, body)
-            .map_err(|error| malformed(error.to_string()))?;
+            .map_err(|_| malformed("the signer does not take it"))?;
         let identity = credentials.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
@@ -170,7 +171,7 @@ impl<'a> SignedHead<'a> {
             .build()
             .expect("invariant: every parameter is given")
             .into();
-        let signed = sign(request, &parameters).map_err(|error| malformed(error.to_string()))?;
+        let signed = sign(request, &parameters).map_err(|_| malformed("the signer does not sign it"))?;
         Ok(self.write(host, &signed.into_parts().0))
     }
 
@@ -214,8 +215,9 @@ impl<'a> SignedHead<'a> {
     }
 }
 
-fn malformed(why: impl Into<String>) -> NotResigned {
-    NotResigned::Malformed(why.into())
+/// Why is never the request's own text.
+fn malformed(why: &'static str) -> NotResigned {
+    NotResigned::Malformed(why)
 }
 
 fn header(line: &str) -> Result<Header<'_>, NotResigned> {
@@ -231,7 +233,7 @@ fn only<'a>(headers: &[Header<'a>], name: &str) -> Result<Option<&'a str>, NotRe
     let mut values = headers.iter().filter(|header| header.is(name)).map(|header| header.value);
     let value = values.next();
     if values.next().is_some() {
-        return Err(malformed(format!("`{name}` is given twice")));
+        return Err(malformed("a header that may stand there once is given twice"));
     }
     Ok(value)
 }
@@ -244,11 +246,7 @@ fn path_and_query(target: &str) -> Result<&str, NotResigned> {
         }
         _ => target,
     };
-    if path.starts_with('/') && !path.contains('#') {
-        Ok(path)
-    } else {
-        Err(malformed(format!("`{target}` is no path")))
-    }
+    if path.starts_with('/') && !path.contains('#') { Ok(path) } else { Err(malformed("its target is no path")) }
 }
 
 /// Whether the signature stands in the query: Signature Version 4 or 2.
@@ -265,12 +263,12 @@ fn read_authorization(value: &str) -> Result<(&str, &str, Vec<String>), NotResig
     let (algorithm, fields) = value.split_once(' ').unwrap_or((value, ""));
     if algorithm != ALGORITHM {
         let is_of_aws = algorithm == "AWS" || algorithm.starts_with("AWS4-");
-        return Err(if is_of_aws { NotResigned::Algorithm(algorithm.to_owned()) } else { NotResigned::Unsigned });
+        return Err(if is_of_aws { NotResigned::Algorithm } else { NotResigned::Unsigned });
     }
     let field = |name: &str| {
         let mut fields = fields.split(',').filter_map(|field| field.trim().split_once('='));
         let value = fields.find(|(it, _)| *it == name).map(|(_, value)| value);
-        value.ok_or_else(|| malformed(format!("its `Authorization` has no `{name}`")))
+        value.ok_or_else(|| malformed("a part of its `Authorization` is missing"))
     };
     let mut scope = field("Credential")?.rsplit('/');
     let (Some(SCOPE_END), Some(service), Some(region), Some(_date), Some(_key)) =
@@ -457,8 +455,7 @@ mod tests {
             assert_left_alone(&format!("GET /b?{query} HTTP/1.1\r\nhost: a\r\n\r\n"), &NotResigned::Presigned);
         }
         for algorithm in ["AWS4-ECDSA-P256-SHA256", "AWS"] {
-            let why = NotResigned::Algorithm(algorithm.to_owned());
-            assert_left_alone(&head(&format!("authorization: {algorithm} a:b\r\n")), &why);
+            assert_left_alone(&head(&format!("authorization: {algorithm} a:b\r\n")), &NotResigned::Algorithm);
         }
         for kind in ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"] {
             let head = head(&format!("{SIGNED}x-amz-content-sha256: {kind}\r\n"));

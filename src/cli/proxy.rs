@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::proxy_list::ProxyFile;
 use super::{Exit, Failure, out};
 use crate::aws::Resigner;
-use crate::proxy::{AdminAddress, Audit, AuditEvent, Server, ServerOptions, TokenSource};
+use crate::proxy::{AdminAddress, Audit, AuditEvent, HostName, Server, ServerOptions, TokenSource};
 use crate::unit::DurationText;
 
 /// The seed unless one is given: fixed, so that two runs of one experiment hit the same connections.
@@ -50,9 +50,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER")]
     connections_max: Option<NonZero<usize>>,
     /// Allow proxies with `resign: true`: they sign requests anew that were signed for them, with the credentials of this
-    /// process. Whoever reaches such a proxy, or the admin API, may do what these credentials may do.
+    /// process. Whatever program reaches such a proxy, or the admin API, may do what these credentials may do; what a browser
+    /// sends is not signed.
     #[arg(long)]
     resign: bool,
+    /// A name by which programs call proxies with `resign: true`; may be repeated. Requests for an IP address, for
+    /// `localhost` and for names below it are signed in any case, those for all other names are passed on as they are.
+    #[arg(long, value_name = "NAME", requires = "resign")]
+    resign_host: Vec<HostName>,
     /// The profile whose credentials sign; default the usual chain.
     #[arg(long, value_name = "NAME", requires = "resign")]
     profile: Option<String>,
@@ -80,6 +85,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         } else {
             None
         },
+        resign_hosts: arguments.resign_host,
         // Nobody may be there to read what a detached process writes, and its controller keeps a log of its own.
         audit: if arguments.detach { Audit::default() } else { Audit::to(tell) },
     };

@@ -174,9 +174,7 @@ impl RunState {
             | EventKind::LoadRecorded(_)
             | EventKind::LoadEnded { .. }
             | EventKind::LoadLost { .. } => self.on_load(at, &event.kind),
-            EventKind::SignalSampled { signal, value } => {
-                self.samples.insert(signal.to_string(), *value);
-            }
+            EventKind::SignalSampled { signal, value } => drop(self.samples.insert(signal.to_string(), *value)),
             EventKind::AlarmFound { alarm, state, .. } => self.alarm(alarm, Some(*state)),
             EventKind::AlarmTransitioned { alarm, to, .. } => self.alarm(alarm, Some(*to)),
             EventKind::AlarmUnseen { alarm, state, .. } => self.alarm(alarm, Some(*state)),

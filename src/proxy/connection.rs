@@ -99,7 +99,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let counters = Arc::clone(&context.counters);
-    HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork.clone(), counters)
+    let stream =
+        HttpStream::new(server, context.rules.clone(), context.resigning.clone(), context.clockwork.clone(), counters);
+    match context.protocol {
+        Protocol::Connect => stream.only_http(),
+        Protocol::Http | Protocol::Tcp => stream,
+    }
 }
 
 /// Connects to the server, and counts where that fails.

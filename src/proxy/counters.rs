@@ -50,7 +50,7 @@ pub(crate) struct ProxyCounters {
     pub(crate) tls_upstream_failures: Counter,
     pub(crate) requests: Counter,
     pub(crate) requests_resigned: Counter,
-    not_resigned: Mutex<BTreeMap<String, u64>>,
+    not_resigned: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl ProxyCounters {
@@ -61,10 +61,10 @@ impl ProxyCounters {
 
     /// Counts a signed request that was passed on as it was, and why.
     pub(crate) fn count_not_resigned(&self, reason: &NotResigned) {
-        *self.not_resigned().entry(reason.to_string()).or_default() += 1;
+        *self.not_resigned().entry(reason.as_str()).or_default() += 1;
     }
 
-    fn not_resigned(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+    fn not_resigned(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
         self.not_resigned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +90,7 @@ impl ProxyCounters {
             tls_upstream_failures: self.tls_upstream_failures.get(),
             requests: self.requests.get(),
             requests_resigned: self.requests_resigned.get(),
-            not_resigned: self.not_resigned().clone(),
+            not_resigned: self.not_resigned().iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
             toxics: toxics.iter().map(|toxic| (toxic.spec.name.to_string(), toxic.stats(now))).collect(),
             rules: rules.iter().map(|rule| (rule.spec.name.to_string(), rule.stats(now))).collect(),
             removed_toxics,
@@ -176,7 +176,8 @@ pub struct ProxyStats {
     /// Requests that were signed anew for the upstream.
     #[serde(default)]
     pub requests_resigned: u64,
-    /// Signed requests that were passed on as they were, by reason, where they were to be signed anew.
+    /// Signed requests that were passed on as they were, by reason (`presigned`, `foreign_host`), where they were to be signed
+    /// anew.
     #[serde(default)]
     pub not_resigned: BTreeMap<String, u64>,
     /// Each toxic that is present, by name.

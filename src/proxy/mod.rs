@@ -11,6 +11,7 @@
 
 mod admin;
 mod audit;
+mod caller;
 mod chain;
 mod connection;
 mod connection_tls;
@@ -43,6 +44,7 @@ pub use admin::{
     ProxyProgram, RemoteProxy, TokenSource,
 };
 pub use audit::{Audit, AuditEvent, AuditKind};
+pub use caller::HostName;
 pub use counters::{
     LeaseStats, PartKind, PartStats, ProxyStats, RemovedRule, RemovedToxic, Stats, TlsFaultStats, ToxicStats,
 };

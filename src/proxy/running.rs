@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::connection::ConnectionContext;
 use super::counters::{ProxyCounters, ProxyStats, TlsFaultStats};
 use super::expiry::Expiry;
-use super::http::{Resigning, RuleSet};
+use super::http::{Resigning, RuleSet, Signer};
 use super::limit::Limits;
 use super::listener::{Connections, Listener};
 use super::removed::Removed;
@@ -21,7 +21,7 @@ use super::timer::Clockwork;
 use super::tls::{ProxyTls, Terminator, TlsFaultSpec, TlsSpec};
 use super::toxic::{ToxicSet, ToxicSpec};
 use super::{ListenAddress, Protocol, ProxySpec, UpstreamAddress};
-use crate::unit::{ProxyName, Resign, elapsed_ms};
+use crate::unit::{ProxyName, elapsed_ms};
 
 /// What a proxy is to be.
 #[derive(Debug, Clone)]
@@ -146,7 +146,7 @@ pub(crate) struct Proxy {
     listener: Option<Listener>,
     connections: Connections,
     connection_numbers: Arc<AtomicU64>,
-    resigner: Option<Arc<dyn Resign>>,
+    resigner: Option<Signer>,
     counters: Arc<ProxyCounters>,
     toxics: watch::Sender<ToxicSet>,
     rules: watch::Sender<RuleSet>,
@@ -179,7 +179,7 @@ impl ActiveTlsFault {
 
 impl Proxy {
     /// A proxy that does not listen yet: [`Proxy::put`] makes it do so.
-    pub(crate) fn new(spec: ProxySpec, limits: Limits, resigner: Option<Arc<dyn Resign>>) -> Self {
+    pub(crate) fn new(spec: ProxySpec, limits: Limits, resigner: Option<Signer>) -> Self {
         Self {
             standing: Standing { spec, tls: None, enabled: false, refuse: false, token: None },
             listener: None,

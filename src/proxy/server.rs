@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::{Admin, AdminAddress, AdminListenError, AdminListener, ProxyEntry, WireError};
 use super::audit::Audit;
+use super::caller::HostName;
+use super::http::Signer;
 use super::lease::{Deadlines, Expired, expired};
 use super::limit::{CONNECTIONS_MAX_DEFAULT, Limits};
 use super::registry::Registry;
@@ -42,6 +44,8 @@ pub struct ServerOptions {
     pub audit: Audit,
     /// Who signs requests anew for the proxies that are to do so; nobody by default.
     pub resigner: Option<Arc<dyn Resign>>,
+    /// For which hosts requests are signed anew, beside IP addresses, `localhost` and names below it; none by default.
+    pub resign_hosts: Vec<HostName>,
 }
 
 /// Why the process can not serve.
@@ -96,7 +100,7 @@ impl Server {
             listen_any: options.listen_any,
             limits: Limits::of_system(options.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT)),
             audit: options.audit.clone(),
-            resigner: options.resigner.clone(),
+            resigner: options.resigner.clone().map(|by| Signer::new(by, options.resign_hosts.clone())),
             clock: Clock::start(),
         };
         let registry = Arc::new(Registry::new(rules, sender));

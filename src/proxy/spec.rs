@@ -82,7 +82,7 @@ impl ProxySpec {
             (Protocol::Connect | Protocol::Tcp, _) if self.resign => {
                 Some("only HTTP can be signed anew: set `protocol: http`")
             }
-            _ => None,
+            (Protocol::Http | Protocol::Tcp | Protocol::Connect, _) => None,
         }
     }
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::audit::{Audit, AuditKind};
+use super::http::Signer;
 use super::lease::Lease;
 use super::limit::Limits;
 use super::running::{Proxy, ProxyChange, ProxyView, Standing};
 use super::tls::{ProxyTls, TlsError, TlsFaultSpec};
 use super::toxic::{ToxicError, ToxicSpec};
 use super::{ListenAddress, ProxySpec};
-use crate::unit::{Clock, ProxyName, Resign};
+use crate::unit::{Clock, ProxyName};
 
 /// Connections on which no byte moves for so long have nothing under way, unless a client waits for an answer.
 const DRAIN_SILENCE: Duration = Duration::from_millis(100);
@@ -114,7 +115,7 @@ pub(crate) struct Terms {
     pub(crate) limits: Limits,
     pub(crate) audit: Audit,
     /// Who signs requests anew; nobody unless the process was told to.
-    pub(crate) resigner: Option<Arc<dyn Resign>>,
+    pub(crate) resigner: Option<Signer>,
     /// From when until when certificates are good.
     pub(crate) clock: Clock,
 }

@@ -30,8 +30,8 @@ pub enum NotResigned {
     #[error("the request is presigned: its signature is part of its URL")]
     Presigned,
     /// Another signature than Signature Version 4.
-    #[error("the request is signed with `{0}`, and only `AWS4-HMAC-SHA256` can be signed anew")]
-    Algorithm(String),
+    #[error("the request is signed with another algorithm than `AWS4-HMAC-SHA256`")]
+    Algorithm,
     /// Every chunk carries a signature that builds on that of the head.
     #[error("the chunks of the request's body are signed, each by itself")]
     SignedChunks,
@@ -44,10 +44,44 @@ pub enum NotResigned {
     /// Its digest is needed, and so much is not kept for it.
     #[error("the request's body is too long to be kept until its digest is known")]
     BodyTooLong,
-    /// The head is not one that was signed.
+    /// Its digest is needed, and other bodies that are kept take all the room.
+    #[error("there is no room to keep the request's body until its digest is known")]
+    NoRoom,
+    /// Its digest is needed, and the client ended in the middle of it.
+    #[error("the request's body broke off")]
+    BodyCutOff,
+    /// A browser sent it: any page may have asked it to.
+    #[error("the request comes from a browser")]
+    Browser,
+    /// A page may have given that name this machine's address.
+    #[error("the request's `Host` is neither an IP address nor `localhost` nor a name that was permitted")]
+    ForeignHost,
+    /// The head is not one that was signed. Why not is never the request's own text, which may be a secret.
     #[error("the request can not be signed anew: {0}")]
-    Malformed(String),
+    Malformed(&'static str),
     /// There is nothing to sign with.
     #[error("there are no credentials to sign the request with: {0}")]
     NoCredentials(String),
+}
+
+impl NotResigned {
+    /// What it is counted as: one of a few words, which tells nothing of the request.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Presigned => "presigned",
+            Self::Algorithm => "algorithm",
+            Self::SignedChunks => "signed_chunks",
+            Self::ExpressSession => "express_session",
+            Self::BodyNeeded => "body_needed",
+            Self::BodyTooLong => "body_too_long",
+            Self::NoRoom => "no_room",
+            Self::BodyCutOff => "body_cut_off",
+            Self::Browser => "browser",
+            Self::ForeignHost => "foreign_host",
+            Self::Malformed(_) => "malformed",
+            Self::NoCredentials(_) => "no_credentials",
+        }
+    }
 }

@@ -407,6 +407,16 @@ async fn a_rule_answers_for_a_dependency_that_is_down() {
     rig.stop().await;
 }
 
+/// What the next connection asks, up to the body `{}`.
+async fn hear(listener: &TcpListener) -> String {
+    let (mut asked, _) = patiently("a connection", listener.accept()).await.expect("a connection");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n{}") {
+        assert_ne!(patiently("a request", asked.read_buf(&mut heard)).await.expect("read"), 0);
+    }
+    String::from_utf8(heard).expect("text")
+}
+
 #[tokio::test]
 async fn a_signed_request_reaches_the_upstream_signed_for_its_host_with_the_credentials_of_the_process() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -414,7 +424,7 @@ async fn a_signed_request_reaches_the_upstream_signed_for_its_host_with_the_cred
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let upstream = listener.local_addr().expect("an address");
     let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_gameday"))
-        .args(["proxy", "--detach", "--resign", "--time-limit", "2m", "--admin"])
+        .args(["proxy", "--detach", "--resign", "--resign-host", "proxy.internal", "--time-limit", "2m", "--admin"])
         .arg(format!("unix:{}", socket.display()))
         .env("AWS_ACCESS_KEY_ID", "AKIAOFTHEPROXY")
         .env("AWS_SECRET_ACCESS_KEY", "secret")
@@ -441,18 +451,27 @@ async fn a_signed_request_reaches_the_upstream_signed_for_its_host_with_the_cred
     );
     let mut stream = connect(listen.0).await;
     stream.write_all(request.as_bytes()).await.expect("written");
-    let (mut asked, _) = patiently("a connection", listener.accept()).await.expect("a connection");
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"\r\n\r\n{}") {
-        assert_ne!(patiently("a request", asked.read_buf(&mut heard)).await.expect("read"), 0);
-    }
-    let heard = String::from_utf8(heard).expect("text");
+    let heard = hear(&listener).await;
     assert!(heard.contains(&format!("Host: {upstream}\r\n")), "{heard}");
     assert!(heard.contains("Credential=AKIAOFTHEPROXY/"), "{heard}");
     assert!(heard.contains("/eu-west-1/sqs/aws4_request"), "{heard}");
     assert!(!heard.contains("AKIAOFTHECALLER") && !heard.contains("20260310T000000Z"), "{heard}");
     let stats = client.stats().await.expect("stats");
     assert_eq!(stats.proxies["p"].requests_resigned, 1);
+
+    for (host, signed_by) in [("evil.example", None), ("Proxy.Internal:18443", Some("Credential=AKIAOFTHEPROXY/"))] {
+        let request = request.replace(&format!("Host: {listen}"), &format!("Host: {host}"));
+        let mut stream = connect(listen.0).await;
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let heard = hear(&listener).await;
+        match signed_by {
+            Some(key) => assert!(heard.contains(key), "{heard}"),
+            None => assert_eq!(heard, request, "a page may have given that name this machine's address"),
+        }
+    }
+    let stats = client.stats().await.expect("stats");
+    let expected = [("foreign_host".to_owned(), 1)].into();
+    assert_eq!((stats.proxies["p"].requests_resigned, &stats.proxies["p"].not_resigned), (2, &expected));
     client.shutdown().await.expect("asked");
     assert!(patiently("the process ends", process.wait()).await.expect("a status").success());
 

@@ -11,10 +11,8 @@ use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 
 use super::routes::ApiError;
+use crate::proxy::caller::{self, BrowserSign};
 use crate::unit::Secret;
-
-/// What a browser's `User-Agent` begins with; Toxiproxy refuses it, too.
-const BROWSER_AGENT: &str = "Mozilla/";
 
 /// What is asked of a request.
 #[derive(Debug, Clone)]
@@ -54,12 +52,13 @@ impl Guard {
     }
 
     fn browser(&self, headers: &HeaderMap) -> Option<&'static str> {
-        if headers.contains_key(header::ORIGIN) {
-            return Some("requests of web pages are refused (there is an `Origin` header)");
-        }
-        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        if agent.is_some_and(|agent| agent.starts_with(BROWSER_AGENT)) {
-            return Some("requests of browsers are refused (the `User-Agent` is one)");
+        let sign = caller::browser_sign(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+        if let Some(sign) = sign {
+            return Some(match sign {
+                BrowserSign::Origin => "requests of web pages are refused (there is an `Origin` header)",
+                BrowserSign::FetchMetadata => "requests of web pages are refused (there is a `Sec-Fetch-…` header)",
+                BrowserSign::Agent => "requests of browsers are refused (the `User-Agent` is one)",
+            });
         }
         if self.token.is_some() {
             // No page knows it, whatever name it has given to this machine.
@@ -72,12 +71,8 @@ impl Guard {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        Some(_) | None => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    let name = caller::name_of(host);
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -100,9 +95,12 @@ mod tests {
         let guard = Guard { token: None, refuses_browsers: true };
         assert_eq!(guard.objection(&HeaderMap::new()), None);
         assert_eq!(guard.objection(&headers(&[(header::HOST, "localhost:1"), (header::USER_AGENT, "curl/8")])), None);
-        for (name, value) in
-            [(header::ORIGIN, "http://localhost"), (header::USER_AGENT, "Mozilla/5.0"), (header::HOST, "evil.example")]
-        {
+        for (name, value) in [
+            (header::ORIGIN, "http://localhost"),
+            (header::HeaderName::from_static("sec-fetch-site"), "cross-site"),
+            (header::USER_AGENT, "Mozilla/5.0"),
+            (header::HOST, "evil.example"),
+        ] {
             let objection = guard.objection(&headers(&[(name, value)]));
             assert_eq!(objection.map(|(status, _)| status), Some(StatusCode::FORBIDDEN), "{value}");
         }

@@ -40,10 +40,12 @@ impl AdminUrl {
         self.port
     }
 
-    /// Whether it is on this machine.
+    /// Whether it is on this machine: `localhost`, a loopback address in either of its forms (`[::ffff:127.0.0.1]`), or the
+    /// unspecified one, which leads there, too.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+        self.host == "localhost" || self.host.parse().is_ok_and(|address: IpAddr| is_here(address.to_canonical()))
     }
 
     /// Host and port as a `Host` header has them.
@@ -51,6 +53,17 @@ impl AdminUrl {
         let is_bracketed = self.host.contains(':');
         let host = if is_bracketed { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == default_port(self.is_https) { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// Whether a name is one that resolvers read as an IPv4 address, in full or not (WHATWG URL, "ends in a number checker"):
+/// `127.1`, `0x7f000001`.
+fn is_numeric(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    match digits {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
     }
 }
 
@@ -79,6 +92,10 @@ impl FromStr for AdminUrl {
                 let (host, port) = rest.find(':').map_or((rest, ""), |at| rest.split_at(at));
                 let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
                 if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.chars().all(is_allowed) {
+                    return Err(fail());
+                }
+                // Whether such a number is this machine, nobody sees at a glance.
+                if is_numeric(host) && host.parse::<std::net::Ipv4Addr>().is_err() {
                     return Err(fail());
                 }
                 (host, port)
@@ -123,6 +140,11 @@ mod tests {
             ("http://127.0.0.1:8474", "http://127.0.0.1:8474", true),
             ("http://[::1]:8474", "http://[::1]:8474", true),
             ("http://localhost.example.com:1", "http://localhost.example.com:1", false),
+            ("http://[::ffff:127.0.0.1]:1", "http://[::ffff:127.0.0.1]:1", true),
+            ("http://[::ffff:10.0.1.7]:1", "http://[::ffff:10.0.1.7]:1", false),
+            ("http://0.0.0.0:1", "http://0.0.0.0:1", true),
+            ("http://[::]:1", "http://[::]:1", true),
+            ("http://proxy.7a:1", "http://proxy.7a:1", false),
         ] {
             let url: AdminUrl = text.parse().unwrap();
             assert_eq!((url.to_string().as_str(), url.is_loopback()), (shown, is_loopback), "{text}");
@@ -147,6 +169,13 @@ mod tests {
             "http://[x]:1",
             "http://user:s3cret@a:1",
             "http://a b",
+            "http://127.1:1",
+            "http://127.0.0.1.:1",
+            "http://0177.0.0.1:1",
+            "http://2130706433:1",
+            "http://0x7f000001:1",
+            "http://127.0.0.0x1:1",
+            "http://1.2.3.4.5:1",
         ] {
             let error = text.parse::<AdminUrl>().expect_err(text).to_string();
             assert!(!error.contains("s3cret"), "{error}");

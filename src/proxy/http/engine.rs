@@ -14,7 +14,7 @@ use super::message::{Answer, rewrite};
 use super::progress::{Progress, Step};
 use super::response::Responses;
 use super::rule::{RuleSet, Subject};
-use super::signing::{Signing, SigningWish, is_signed};
+use super::signing::{BodyRoom, Room, Signing, SigningWish, is_signed};
 use crate::unit::NotResigned;
 
 /// How many bytes are kept in each of the four places where they may have to wait.
@@ -75,8 +75,12 @@ pub(super) struct Engine {
     pub(super) end: Option<Ending>,
     /// Requests whose heads were taken.
     pub(super) requests: u64,
-    /// Whether signed requests are to be signed anew.
-    signs: bool,
+    /// Room for the bodies of requests that are signed anew; there where signed requests are to be.
+    pub(super) body_room: Option<BodyRoom>,
+    /// The room of bodies that are signed and not sent.
+    pub(super) unsent: Room,
+    /// Nothing else than HTTP/1 is taken from the client.
+    pub(super) only_http: bool,
     /// What is to be signed next.
     pub(super) signing_wish: Option<SigningWish>,
     /// Why signed requests were passed on as they were.
@@ -84,7 +88,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(signs: bool) -> Self {
+    pub(super) fn new(body_room: Option<BodyRoom>) -> Self {
         Self {
             reading: Reading::First,
             head_end: HeadEnd::default(),
@@ -101,7 +105,9 @@ impl Engine {
             is_opaque: false,
             end: None,
             requests: 0,
-            signs,
+            body_room,
+            unsent: None,
+            only_http: false,
             signing_wish: None,
             not_signed: Vec::new(),
         }
@@ -201,6 +207,9 @@ impl Engine {
             if !self.client_input.is_empty() {
                 self.read_kept(rules, now);
             }
+            if self.client_ended && self.client_input.is_empty() {
+                self.end_signing();
+            }
             let decided = self.write_kept(now);
             if !decided {
                 return;
@@ -247,6 +256,7 @@ impl Engine {
             return Step::Passes(input.len());
         }
         match &mut self.reading {
+            Reading::First if self.only_http => self.read_first_of_http(input),
             Reading::First => self.read_first(input),
             Reading::Head => self.read_head(input, rules, now),
             Reading::Body { body, passes } => {
@@ -277,6 +287,16 @@ impl Engine {
             return Step::Waits;
         } else {
             self.reading = Reading::Head;
+        }
+        Step::Moved
+    }
+
+    /// Nobody is there for another protocol: it would be kept, and nothing ever come of it.
+    fn read_first_of_http(&mut self, input: &[u8]) -> Step {
+        match input.first() {
+            None => return Step::Waits,
+            Some(first) if first.is_ascii_alphabetic() || b"\r\n".contains(first) => self.reading = Reading::Head,
+            Some(_) => self.refuse(HeadError::Malformed.status(), false),
         }
         Step::Moved
     }
@@ -348,7 +368,7 @@ impl Engine {
             }
         }
         let passes = matches!(exchange.source, Source::Upstream);
-        let signs = passes && self.signs && is_signed(&head);
+        let signs = passes && self.body_room.is_some() && is_signed(&head);
         let expects_continue = exchange.expects_continue;
         let is_sent = body.is_done();
         self.requests += 1;

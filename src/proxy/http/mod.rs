@@ -16,6 +16,7 @@ mod message;
 mod progress;
 mod response;
 mod rule;
+mod signer;
 mod signing;
 mod stream;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub use action::{
 };
 pub(crate) use rule::{ActiveRule, RuleSet};
 pub use rule::{AwsMatch, Match, Pattern, Problem, RuleSpec, RuleStats, When};
+pub(crate) use signer::Signer;
 pub(crate) use stream::{HttpStream, Resigning};
 pub(crate) use tunnel::Tunnel;

@@ -14,10 +14,11 @@ use tokio_util::bytes::{Buf as _, BytesMut};
 
 use super::engine::{Ending, Engine};
 use super::rule::RuleSet;
+use super::signer::Signer;
 use crate::proxy::counters::ProxyCounters;
 use crate::proxy::splice::{Pipe, Side};
 use crate::proxy::timer::{Clockwork, Timer};
-use crate::unit::{NotResigned, Resign};
+use crate::unit::NotResigned;
 
 /// How many bytes one read of the server takes at least, where they have to be kept.
 const READ_BYTES: usize = 8 * 1024;
@@ -34,7 +35,7 @@ pub(crate) struct HttpWriter<'a, S>(&'a HttpStream<S>);
 /// Who signs requests anew, and for which host.
 #[derive(Debug, Clone)]
 pub(crate) struct Resigning {
-    pub(crate) by: Arc<dyn Resign>,
+    pub(crate) by: Signer,
     pub(crate) host: Arc<str>,
 }
 
@@ -73,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HttpStream<S> {
         let present = rules.borrow_and_update().clone();
         Self(Mutex::new(Shared {
             server,
-            engine: Engine::new(resigning.is_some()),
+            engine: Engine::new(resigning.as_ref().map(|resigning| resigning.by.room.clone())),
             rules,
             present,
             change: None,
@@ -86,6 +87,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HttpStream<S> {
             counters,
             counted: 0,
         }))
+    }
+
+    /// Takes nothing else than HTTP/1 from the client: what begins otherwise is answered 400.
+    pub(crate) fn only_http(self) -> Self {
+        self.lock().engine.only_http = true;
+        self
     }
 
     /// Its two halves.
@@ -164,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             }
             self.engine.to_server.advance(written);
         }
-        self.engine.to_server = BytesMut::new();
+        self.engine.all_sent();
         Poll::Ready(Ok(()))
     }
 
@@ -221,8 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     fn poll_signing(&mut self, context: &mut Context<'_>) -> bool {
         if let (Some(resigning), Some(wish)) = (&self.resigning, self.engine.signing_wish.take()) {
             let Resigning { by, host } = resigning.clone();
-            let signing = async move { by.resign(&wish.head, &host, wish.body_sha256.as_deref()).await };
-            self.signing = Some(Box::pin(signing));
+            self.signing = Some(Box::pin(async move { by.sign(&wish, &host).await }));
         }
         let Some(signing) = &mut self.signing else { return false };
         let Poll::Ready(outcome) = signing.as_mut().poll(context) else { return false };

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::bytes::BytesMut;
+use tokio_util::bytes::{Buf as _, BytesMut};
 
 use super::head::{HEADERS_MAX, HeadEnd, RequestHead};
 use super::message::Answer;
@@ -58,12 +58,20 @@ impl Tunnel {
         }
     }
 
-    /// Decides what becomes of a request when its head is whole.
+    /// Decides what becomes of a request when its head is whole, or is none.
     fn ask(&mut self, bytes: &[u8]) {
         let State::Asked(asked) = &mut self.state else { return };
         asked.extend_from_slice(bytes);
-        let Ok(Some(length)) = HeadEnd::default().find(asked) else { return };
-        self.state = match destination(asked.get(..length).unwrap_or_default(), &self.allowed) {
+        // Empty lines before a request are allowed (RFC 9112, 2.2).
+        while asked.starts_with(b"\r\n") {
+            asked.advance(2);
+        }
+        let destination = match HeadEnd::default().find(asked) {
+            Ok(None) => return,
+            Ok(Some(length)) => destination(asked.get(..length).unwrap_or_default(), &self.allowed),
+            Err(error) => Err(Answer::new(error.status(), Vec::new())),
+        };
+        self.state = match destination {
             Ok(address) => {
                 let connecting = (self.connect)(address.clone());
                 State::Connecting(address, connecting)
@@ -182,14 +190,18 @@ impl Side for Tunnel {
     fn poll_splice_in(&mut self, context: &mut Context<'_>, pipe: &Pipe, most: usize) -> Poll<io::Result<usize>> {
         match &mut self.state {
             State::Open(stream) => stream.poll_splice_in(context, pipe, most),
-            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            State::Asked(_) | State::Connecting(..) | State::Telling(..) | State::Over => {
+                Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+            }
         }
     }
 
     fn poll_splice_out(&mut self, context: &mut Context<'_>, pipe: &Pipe, most: usize) -> Poll<io::Result<usize>> {
         match &mut self.state {
             State::Open(stream) => stream.poll_splice_out(context, pipe, most),
-            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            State::Asked(_) | State::Connecting(..) | State::Telling(..) | State::Over => {
+                Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+            }
         }
     }
 }

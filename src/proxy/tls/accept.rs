@@ -130,16 +130,24 @@ impl Terminator {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut stream = Held::new(stream);
+        let came = Instant::now();
+        // Whoever only connects, as health checks do, has met no fault.
+        match tokio::time::timeout(HANDSHAKE_WAIT, stream.has_begun()).await {
+            Ok(true) => {}
+            Ok(false) => return Err(HandshakeError::Left),
+            Err(_) => return Err(HandshakeError::Late(HANDSHAKE_WAIT)),
+        }
+        let left = HANDSHAKE_WAIT.saturating_sub(came.elapsed());
         let configuration = self.configuration_now(&mut stream).await?;
         let handshake = TlsAcceptor::from(configuration).accept(stream);
-        match tokio::time::timeout(HANDSHAKE_WAIT, handshake).await {
+        match tokio::time::timeout(left, handshake).await {
             Ok(Ok(stream)) => Ok(ClientStream::new(stream)),
             Ok(Err(error)) => Err(HandshakeError::Failed(error)),
             Err(_) => Err(HandshakeError::Late(HANDSHAKE_WAIT)),
         }
     }
 
-    /// What a client is shown that has just come; a stalled one waits here.
+    /// What a client is shown whose handshake has just begun; a stalled one waits here.
     async fn configuration_now<S>(&self, stream: &mut Held<S>) -> Result<Arc<ServerConfig>, HandshakeError>
     where
         S: AsyncRead + Unpin,
@@ -371,6 +379,46 @@ mod tests {
         let (_client, far) = tokio::io::duplex(PIPE_BYTES);
         let began = tokio::time::Instant::now();
         let outcome = made(None).accept(far).await;
+        assert!(matches!(outcome, Err(HandshakeError::Late(_))), "{outcome:?}");
+        assert_eq!(began.elapsed(), HANDSHAKE_WAIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_only_connects_has_met_no_fault() {
+        for fault in [TlsFault::Expired, TlsFault::StalledHandshake] {
+            let terminator = made(Some(fault));
+            let (client, far) = tokio::io::duplex(PIPE_BYTES);
+            drop(client);
+            let outcome = terminator.accept(far).await;
+            assert!(matches!(outcome, Err(HandshakeError::Left)), "{outcome:?}");
+            let (_silent, far) = tokio::io::duplex(PIPE_BYTES);
+            let outcome = terminator.accept(far).await;
+            assert!(matches!(outcome, Err(HandshakeError::Late(_))), "{outcome:?}");
+            assert_eq!((terminator.hits(), terminator.first_hit_at()), (0, None), "{fault}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_that_begins_late_meets_the_fault_of_its_time_and_has_the_rest_of_its_own() {
+        let terminator = made(Some(TlsFault::Expired));
+        let client = client_of(&terminator, &[]);
+        let (near, far) = tokio::io::duplex(PIPE_BYTES);
+        let late = async {
+            tokio::time::sleep(HANDSHAKE_WAIT / 2).await;
+            terminator.set_fault(None).unwrap();
+            client.connect(ServerName::try_from(HOST).unwrap(), near).await
+        };
+        let (near, far) = tokio::join!(late, terminator.accept(far));
+        assert!(near.is_ok() && far.is_ok(), "{near:?} {far:?}");
+        assert_eq!(terminator.hits(), 0);
+
+        let (mut client, far) = tokio::io::duplex(PIPE_BYTES);
+        let began = Instant::now();
+        let slow = async {
+            tokio::time::sleep(HANDSHAKE_WAIT / 2).await;
+            client.write_all(&[22]).await.unwrap();
+        };
+        let ((), outcome) = tokio::join!(slow, terminator.accept(far));
         assert!(matches!(outcome, Err(HandshakeError::Late(_))), "{outcome:?}");
         assert_eq!(began.elapsed(), HANDSHAKE_WAIT);
     }

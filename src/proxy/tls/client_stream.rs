@@ -22,6 +22,13 @@ impl<S: AsyncRead + Unpin> Held<S> {
         Self { stream, bytes: Vec::new(), given: 0 }
     }
 
+    /// Waits for the first byte, which is kept; false where the client leaves without one. It may be dropped at any time, and
+    /// nothing is lost.
+    pub(super) async fn has_begun(&mut self) -> bool {
+        let read = (&mut self.stream).take(HELD_BYTES_MAX).read_buf(&mut self.bytes).await;
+        matches!(read, Ok(1..))
+    }
+
     /// Reads and keeps what comes, and ends when the client leaves. It may be dropped at any time, and nothing is lost.
     pub(super) async fn until_left(&mut self) {
         loop {

@@ -52,8 +52,8 @@ pub enum TlsError {
 /// A handshake came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
-    /// The client left while its handshake was stalled.
-    #[error("the client left during a stalled handshake")]
+    /// The client left before it said anything, or while its handshake was stalled.
+    #[error("the client left before its handshake was answered")]
     Left,
     /// The other side did not go on.
     #[error("the handshake took longer than {}", format_duration(*.0))]

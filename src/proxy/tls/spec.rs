@@ -137,7 +137,7 @@ impl fmt::Display for TlsFault {
 pub struct TlsFaultSpec {
     /// What is wrong with handshakes.
     pub fault: TlsFault,
-    /// After how many milliseconds it is dropped, 1 to 7 days; default not until it is taken away.
+    /// After how many milliseconds it is dropped, 1 ms to 7 days; default not until it is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<u64>,
     /// Whether connections that are open are closed when the fault is put in place, so that clients which keep them have to

@@ -89,9 +89,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::FaultStuck { identity, error, by_hand } => {
             (bad(), format!("{} is NOT undone: {error}; by hand: {}", identity.fault, by_hand.join("; ")))
         }
-        EventKind::SwitchSet { identity } => {
-            (quiet(), format!("{}: AWS undoes it by itself if this run is lost", identity.fault))
-        }
+        EventKind::SwitchSet { identity } => set_line(&identity.fault),
         EventKind::SwitchFailed { identity, step, error, by_hand } => {
             switch_line(&identity.fault, *step, error, by_hand)
         }
@@ -143,6 +141,10 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
 
 fn ready_line(check_count: usize) -> Line {
     (good(), format!("ready: {} passed", plural(check_count, "check", "checks")))
+}
+
+fn set_line(fault: &FaultId) -> Line {
+    (quiet(), format!("{fault}: AWS undoes it by itself if this run is lost"))
 }
 
 /// What became of an alarm, or of looking at them.

@@ -6,6 +6,7 @@ mod removal;
 mod rig;
 mod signing;
 mod stream;
+mod tunnel;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ impl Passed {
 
 /// Plays a client's and a server's bytes in pieces; the server speaks when it has seen all of the client's.
 fn play(rules: &RuleSet, client: &[u8], server: &[u8], cuts: &[usize]) -> Passed {
-    let mut engine = Engine::new(false);
+    let mut engine = Engine::new(None);
     let now = Instant::now();
     let mut passed = Passed { to_server: Vec::new(), to_client: Vec::new(), end: None };
     let mut cuts = cuts.iter().cycle();

@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use super::{GET, OK, active, rule};
 use crate::proxy::counters::ProxyCounters;
 use crate::proxy::http::rule::{ActiveRule, RuleSet, RuleSpec, RuleStats};
+use crate::proxy::http::signer::Signer;
 use crate::proxy::http::stream::{HttpStream, Resigning};
+use crate::proxy::http::tunnel::Tunnel;
 use crate::proxy::timer::Clockwork;
 use crate::proxy::upstream::Upstream;
 use crate::unit::Resign;
@@ -31,8 +33,19 @@ impl Rig {
     }
 
     pub(super) fn resigning(by: impl Resign + 'static) -> Self {
+        Self::signed_by(Signer::new(Arc::new(by), vec!["h".parse().expect("a name")]))
+    }
+
+    pub(super) fn signed_by(by: Signer) -> Self {
         let (server_side, server) = tokio::io::duplex(1 << 20);
-        Self::between(server_side, server, Some(Resigning { by: Arc::new(by), host: "real".into() }))
+        Self::between(server_side, server, Some(Resigning { by, host: "real".into() }))
+    }
+
+    /// A proxy that opens tunnels to where nobody is.
+    pub(super) fn of_tunnels() -> Self {
+        let nobody = |_| async { Err(io::ErrorKind::ConnectionRefused.into()) };
+        let tunnel = Tunnel::new("*:443".parse().expect("a pattern"), nobody);
+        Self::with_stream(tunnel, tokio::io::duplex(1).0, None, HttpStream::only_http)
     }
 
     /// A server that can not be reached.
@@ -45,10 +58,23 @@ impl Rig {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        Self::with_stream(server_side, server, resigning, |stream| stream)
+    }
+
+    fn with_stream<S>(
+        server_side: S,
+        server: DuplexStream,
+        resigning: Option<Resigning>,
+        changed: impl FnOnce(HttpStream<S>) -> HttpStream<S>,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (client, mut client_side) = tokio::io::duplex(1 << 20);
         let (rules, seen) = watch::channel(RuleSet::default());
         let counters = Arc::<ProxyCounters>::default();
         let stream = HttpStream::new(server_side, seen, resigning, Clockwork::Wheel, Arc::clone(&counters));
+        let stream = changed(stream);
         tokio::spawn(async move {
             let (reader, writer) = stream.split();
             // An error is the stream's reset: both ends are dropped then.

@@ -1,14 +1,21 @@
 //! Requests that are signed anew while they pass a stream.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::rig::Rig;
 use super::{GET, OK};
 use crate::proxy::http::rule::RuleSet;
+use crate::proxy::http::signer::Signer;
 use crate::proxy::removed::Removed;
 use crate::proxy::toxic::ToxicSet;
 use crate::unit::{NotResigned, Resign, sha256_hex};
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Signs by writing the host and the digest that it was given.
 #[derive(Debug)]
@@ -71,9 +78,72 @@ async fn a_request_that_can_not_be_signed_anew_goes_on_as_it_is_and_the_reason_i
         rig.say(OK).await;
         rig.hears(OK).await;
     }
+    assert_not_resigned(&rig, ["body_needed", "presigned"]);
+}
+
+/// Each was the reason once.
+#[track_caller]
+fn assert_not_resigned<const N: usize>(rig: &Rig, reasons: [&str; N]) {
     let stats = rig.counters.stats(&ToxicSet::default(), &RuleSet::default(), None, &Removed::default());
-    let expected = [NotResigned::BodyNeeded, NotResigned::Presigned].map(|reason| (reason.to_string(), 1));
-    assert_eq!(stats.not_resigned, expected.into());
+    let expected: BTreeMap<_, _> = reasons.iter().map(|reason| ((*reason).to_owned(), 1)).collect();
+    assert_eq!(stats.not_resigned, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_web_page_may_have_sent_is_not_signed() {
+    let mut rig = Rig::resigning(Scribe);
+    let rebound = signed("GET /a HTTP/1.1", "").replace("Host: h", "Host: evil.example:18443");
+    let own = signed("GET /a HTTP/1.1", "Sec-Fetch-Site: same-origin\r\n");
+    for head in [rebound, own] {
+        rig.client.write_all(head.as_bytes()).await.expect("written");
+        assert_eq!(rig.asked().await, head);
+        rig.say(OK).await;
+        rig.hears(OK).await;
+    }
+    assert_not_resigned(&rig, ["browser", "foreign_host"]);
+    assert_eq!(rig.counters.requests_resigned.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_ends_in_the_middle_of_a_body_that_is_kept_has_ended() {
+    for (headers, body) in
+        [("Content-Length: 10\r\n", "some"), ("Transfer-Encoding: chunked\r\n", "4\r\nsome\r\n2\r\nb")]
+    {
+        let mut rig = Rig::resigning(Scribe);
+        let said = signed("POST / HTTP/1.1", &format!("Digest: needed\r\n{headers}")) + body;
+        rig.client.write_all(said.as_bytes()).await.expect("written");
+        rig.client.shutdown().await.expect("shut");
+        let mut asked = Vec::new();
+        let ended = tokio::time::timeout(HOUR, rig.server.read_to_end(&mut asked)).await;
+        ended.expect("the server hears of the end").expect("an orderly end");
+        assert_eq!(String::from_utf8_lossy(&asked), said);
+        assert_not_resigned(&rig, ["body_cut_off"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_for_which_there_is_no_room_go_on_as_they_are() {
+    let signer = Signer::new(Arc::new(Scribe), vec!["h".parse().expect("a name")]).with_room(10);
+    let (mut first, mut second) = (Rig::signed_by(signer.clone()), Rig::signed_by(signer));
+    let head = |length: usize| signed("POST / HTTP/1.1", &format!("Digest: needed\r\nContent-Length: {length}\r\n"));
+    let mut body = [0; 5];
+    first.client.write_all(format!("{}12345678", head(10)).as_bytes()).await.expect("written");
+    // When time passes, all that was said is kept.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+
+    second.client.write_all(format!("{}12345", head(5)).as_bytes()).await.expect("written");
+    assert_eq!(second.asked().await, head(5));
+    second.server.read_exact(&mut body).await.expect("the body");
+    assert_not_resigned(&second, ["no_room"]);
+    second.say(OK).await;
+    second.hears(OK).await;
+
+    first.client.write_all(b"90").await.expect("written");
+    assert!(first.asked().await.contains(&sha256_hex(b"1234567890")));
+    first.server.read_exact(&mut [0; 10]).await.expect("the body");
+
+    second.client.write_all(format!("{}12345", head(5)).as_bytes()).await.expect("written");
+    assert!(second.asked().await.contains(&sha256_hex(b"12345")), "there is room again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ async fn what_the_server_could_not_take_is_sent_while_a_pipe_waits_for_its_bytes
     let (mut reader, mut writer) = stream.split();
     let said = [0x16; 40];
     writer.write_all(&said).await.expect("taken, though the server has room for 16 bytes");
-    let pipe = Pipe::open().expect("a pipe");
+    let pipe = Pipe::open(None).expect("a pipe");
     let mut heard = Vec::new();
     while heard.len() < said.len() {
         let spliced = poll_fn(|context| reader.poll_splice_in(context, &pipe, 1)).await;
