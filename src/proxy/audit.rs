@@ -43,7 +43,9 @@ pub enum AuditKind {
     TlsFaultExpired,
     /// Every toxic, rule and TLS fault was dropped and every proxy enabled.
     Reset,
-    /// The same, because the controller's lease lapsed.
+    /// A controller took the lease, for the first time or after it had lapsed.
+    LeaseTaken,
+    /// Every fault was dropped, because the controller's lease lapsed.
     LeaseLapsed,
     /// All is closed.
     Closed,

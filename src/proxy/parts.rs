@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::audit::AuditKind;
 use super::http::{ActiveRule, RuleSpec};
 use super::running::Proxy;
-use super::state::{RegistryError, State, Terms};
+use super::state::{NewProxy, RegistryError, State, Terms};
 use super::tls::TlsFaultSpec;
-use super::toxic::{ActiveToxic, ToxicPatch, ToxicSpec};
+use super::toxic::{ActiveToxic, ToxicPatch, ToxicSet, ToxicSpec};
 use crate::unit::ProxyName;
 
 impl State {
@@ -31,6 +31,19 @@ impl State {
         terms.audit.tell(AuditKind::ToxicAdded, Some(proxy), Some(&spec));
         present.put_toxics(set.with(ActiveToxic::new(id, spec, name, terms.seed)));
         Ok(())
+    }
+
+    /// The toxics that a new proxy has from the start.
+    pub(super) fn toxics_of(&mut self, terms: &Terms, new: &NewProxy) -> Result<ToxicSet, RegistryError> {
+        let mut set = ToxicSet::default();
+        for spec in &new.toxics {
+            if set.get(spec.name.as_str()).is_some() {
+                return Err(RegistryError::ToxicExists { proxy: new.name.to_string(), toxic: spec.name.to_string() });
+            }
+            self.parts_made += 1;
+            set = set.with(ActiveToxic::new(self.parts_made, spec.clone(), &new.name, terms.seed));
+        }
+        Ok(set)
     }
 
     pub(super) fn change_toxic(

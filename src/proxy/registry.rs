@@ -17,6 +17,7 @@ use super::running::{ProxyChange, ProxyView};
 use super::state::{NewProxy, RegistryError, State, Terms};
 use super::tls::TlsFaultSpec;
 use super::toxic::{ToxicPatch, ToxicSpec};
+use crate::unit::format_duration;
 
 /// How long what is under way may take to arrive when the proxies are closed.
 const DRAIN_WAIT: Duration = Duration::from_secs(2);
@@ -228,6 +229,10 @@ impl Registry {
     pub(crate) async fn renew(&self, ttl: Duration, time_limit: Option<Duration>) {
         let mut state = self.lock().await;
         let now = Instant::now();
+        if !matches!(state.lease, Lease::HeldUntil(_)) {
+            let terms = format!("for {} at a time", format_duration(ttl));
+            self.terms.audit.tell_with(AuditKind::LeaseTaken, None, None, Some(terms));
+        }
         state.lease = Lease::HeldUntil(now + ttl);
         self.deadlines.send_modify(|deadlines| {
             deadlines.lapse = Some(now + ttl);

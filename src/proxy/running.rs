@@ -301,9 +301,13 @@ impl Proxy {
         self.reopen().await
     }
 
-    /// Can be reached again.
+    /// Can be reached again. Where it can not listen, it says that it is out of reach, as it is.
     pub(crate) async fn reopen(&mut self) -> Result<(), RegistryError> {
-        self.put(Standing { enabled: true, refuse: false, token: None, ..self.standing.clone() }).await?;
+        let before = self.standing.clone();
+        if let Err(error) = self.put(Standing { enabled: true, refuse: false, token: None, ..before.clone() }).await {
+            self.standing = before;
+            return Err(error);
+        }
         self.expiry.begin(None);
         Ok(())
     }

@@ -92,6 +92,11 @@ pub(crate) struct NewProxy {
 }
 
 impl NewProxy {
+    /// Whether it is enabled, and whether it refuses.
+    fn standing(&self) -> (bool, bool) {
+        (self.enabled.unwrap_or(true), self.refuse)
+    }
+
     /// Whether a proxy that is there is this one already. A port that the system chose is as good as any.
     fn is(&self, present: &ProxySpec) -> bool {
         let ListenAddress(asked) = self.spec.listen;
@@ -169,10 +174,12 @@ impl State {
         let mut proxy = Proxy::new(new.spec.clone(), terms.limits.clone(), terms.resigner.clone());
         let hidden = Standing { spec: new.spec.clone(), tls: tls.clone(), enabled: false, refuse: false, token: None };
         proxy.put(hidden).await?;
+        // All that is on it from the start is there before it listens.
         if let Some(fault) = new.tls_fault.clone() {
             self.parts_made += 1;
             proxy.put_tls_fault(new.name.as_str(), fault, self.parts_made)?;
         }
+        proxy.put_toxics(self.toxics_of(terms, &new)?);
         proxy.put(Standing { spec: new.spec, tls, enabled, refuse: new.refuse, token: None }).await?;
         terms.audit.tell_with(
             AuditKind::ProxyCreated,
@@ -184,14 +191,12 @@ impl State {
             let (name, fault) = (new.name.as_str(), fault.fault.to_string());
             terms.audit.tell_with(AuditKind::TlsFaultPut, Some(name), None, Some(fault));
         }
-        self.proxies.insert(new.name.clone(), proxy);
-        for toxic in new.toxics {
-            if let Err(error) = self.add_toxic(terms, new.name.as_str(), toxic) {
-                self.delete(terms, new.name.as_str()).await?;
-                return Err(error);
-            }
+        for toxic in &new.toxics {
+            terms.audit.tell(AuditKind::ToxicAdded, Some(new.name.as_str()), Some(toxic));
         }
-        Ok(self.proxy(new.name.as_str())?.view(&new.name))
+        let view = proxy.view(&new.name);
+        self.proxies.insert(new.name, proxy);
+        Ok(view)
     }
 
     pub(super) async fn update(
@@ -231,10 +236,14 @@ impl State {
                 terminator.set_fault(fault).map_err(RegistryError::tls(name))?;
             }
         }
+        let fault = proxy.tls_fault().map(|(spec, _)| spec.fault);
         proxy.change(wanted).await?;
         proxy.begin_expiry(is_fault, ttl);
         let view = proxy.view(&key);
         terms.audit.tell_with(AuditKind::ProxyChanged, Some(name), None, Some(view.to_string()));
+        if let Some(fault) = fault.filter(|_| proxy.tls_fault().is_none()) {
+            terms.audit.tell_with(AuditKind::TlsFaultRemoved, Some(name), None, Some(fault.to_string()));
+        }
         Ok(view)
     }
 
@@ -313,9 +322,12 @@ impl State {
             let old = before.iter().find(|old| old.name == new.name);
             let name = new.name.as_str();
             if is_there(self, new) {
-                let enabled = Some(new.enabled.unwrap_or(true));
-                let change = ProxyChange { enabled, refuse: Some(new.refuse), ..ProxyChange::default() };
-                self.update(terms, name, change).await?;
+                // What the file says as before is left as somebody else may have it meanwhile.
+                if old.map(NewProxy::standing) != Some(new.standing()) {
+                    let (enabled, refuse) = new.standing();
+                    let (enabled, refuse) = (Some(enabled), Some(refuse));
+                    self.update(terms, name, ProxyChange { enabled, refuse, ..ProxyChange::default() }).await?;
+                }
                 self.exchange_toxics(terms, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
                 self.exchange_tls_fault(
                     terms,
