@@ -64,6 +64,16 @@ impl Resigner {
     }
 }
 
+impl Resigner {
+    /// Looks for the credentials, as the first request would.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn find_credentials(&self) -> Result<(), String> {
+        self.credentials.at(Clock::start().now()).await.map(drop).map_err(|none| none.why)
+    }
+}
+
 impl fmt::Debug for Resigner {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Resigner")

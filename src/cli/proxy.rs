@@ -12,7 +12,7 @@ use super::proxy_list::ProxyFile;
 use super::{Exit, Failure, out};
 use crate::aws::Resigner;
 use crate::proxy::{AdminAddress, Audit, AuditEvent, HostName, Server, ServerOptions, TokenSource};
-use crate::unit::DurationText;
+use crate::unit::{DurationText, Secret};
 
 /// The seed unless one is given: fixed, so that two runs of one experiment hit the same connections.
 const SEED_DEFAULT: u64 = 1;
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     listen_any: bool,
     /// What every call of the admin API must bear (`Authorization: Bearer …`), as `env:NAME` of the variable that has it.
     #[arg(long, value_name = "env:NAME")]
-    token: Option<TokenSource>,
+    token: Option<String>,
     /// How many connections of one proxy may be open, at most what the process has descriptors for.
     #[arg(long, value_name = "NUMBER")]
     connections_max: Option<NonZero<usize>>,
@@ -67,8 +67,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let token = arguments.token.as_ref().map(TokenSource::read).transpose();
-    let token = token.map_err(|error| Failure::from_error(&error))?;
+    let token = arguments.token.as_deref().map(read_token).transpose()?;
     if arguments.detach {
         rustix::process::setsid().map_err(|error| Failure::from_error(&error))?;
     }
@@ -80,11 +79,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         listen_any: arguments.listen_any,
         token,
         connections_max: arguments.connections_max.map(NonZero::get),
-        resigner: if arguments.resign {
-            Some(Arc::new(Resigner::of_caller(arguments.profile.as_deref()).await))
-        } else {
-            None
-        },
+        resigner: if arguments.resign { Some(Arc::new(resigner(arguments.profile.as_deref()).await)) } else { None },
         resign_hosts: arguments.resign_host,
         // Nobody may be there to read what a detached process writes, and its controller keeps a log of its own.
         audit: if arguments.detach { Audit::default() } else { Audit::to(tell) },
@@ -108,6 +103,26 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     server.run(stop).await.map_err(|error| Failure::from_error(&error))?;
     Ok(Exit::Success)
+}
+
+/// Who signs anew; that there is nothing to sign with is told, and may change.
+async fn resigner(profile: Option<&str>) -> Resigner {
+    let resigner = Resigner::of_caller(profile).await;
+    let first = resigner.clone();
+    // The usual chain may ask for seconds, and proxies wait for nobody.
+    tokio::spawn(async move {
+        if let Err(why) = first.find_credentials().await {
+            out::progress(format_args!("warning: nothing is signed anew until there are credentials: {why}"));
+        }
+    });
+    resigner
+}
+
+/// The token that a variable has. What is no name of one may be the token itself, and is not repeated.
+fn read_token(source: &str) -> Result<Secret, Failure> {
+    let source: TokenSource =
+        source.parse().map_err(|error| Failure::new(Exit::Failure, format_args!("`--token` is not valid: {error}")))?;
+    source.read().map_err(|error| Failure::from_error(&error))
 }
 
 /// Follows the file of proxies, if there is one; never returns.

@@ -13,6 +13,9 @@ use crate::unit::error_chain;
 /// How often the file is looked at.
 const LOOK_WAIT: Duration = Duration::from_millis(500);
 
+/// After how many looks a file that is not there is told as gone.
+const LOOKS_GONE: u64 = 3;
+
 /// A file of proxies: a list in YAML, or Toxiproxy's configuration in JSON, which is YAML, too. Files that it names are looked
 /// for beside it.
 #[derive(Debug)]
@@ -42,15 +45,23 @@ impl ProxyFile {
     /// Takes over each change of the file, for as long as it is polled. A file that is not valid, or asks for what can not
     /// be, is told, and what was before goes on.
     pub(super) async fn follow(mut self) {
+        let mut looks_gone = 0_u64;
         loop {
             tokio::time::sleep(LOOK_WAIT).await;
             let stamp = self.stamp().await;
-            // A file that is being replaced may be gone for a moment.
-            if stamp.is_none() || stamp == self.seen {
+            if stamp.is_none() {
+                // A file that is being replaced may be gone for a moment.
+                looks_gone += 1;
+                if looks_gone == LOOKS_GONE {
+                    out::progress(format_args!("`{}` is gone; what it said before goes on", self.path.display()));
+                }
                 continue;
             }
-            self.seen = stamp;
-            self.reload().await;
+            looks_gone = 0;
+            if stamp != self.seen {
+                self.seen = stamp;
+                self.reload().await;
+            }
         }
     }
 
@@ -115,6 +126,13 @@ fn check(root: Place<'_>, entries: &[ProxyEntry]) -> Vec<Diagnostic> {
             && is_taken
         {
             problems.push(place.key("name").error("duplicate-id", format!("there is a proxy `{name}` already")));
+        }
+        let of_other = |other: &ProxyEntry| other.fixed_address() == entry.fixed_address();
+        if let Some(address) = entry.fixed_address()
+            && let Some(other) = entries.iter().take(index).find(|other| of_other(other))
+        {
+            let message = format!("`{}` listens on `{address}` already", other.name().unwrap_or_default());
+            problems.push(place.key("listen").error("duplicate-listen", message));
         }
     }
     problems

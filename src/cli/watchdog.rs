@@ -58,6 +58,8 @@ async fn recover_until(folder: &Path, by: Recoverer, is_enough: impl Fn(&Recover
         match &recovered {
             Ok(recovered) if is_enough(recovered) => return true,
             _ if !may_help_to_try_again(&recovered) || tokio::time::Instant::now() + wait >= deadline => return false,
+            // Whoever took the folder away took the undo with it: no other try brings that back.
+            _ if !folder.exists() => return false,
             _ => {}
         }
         tokio::time::sleep(wait).await;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::diagnostic::SECRET_CODE;
 use super::reader::{Error, Kind, Reader, Spot, Visibility};
 use super::tree::{NodeId, Scalar, Tree};
 use super::{Diagnostic, SourceFile, Span};
-use crate::unit::nearest;
+use crate::unit::{IS_A_SECRET, nearest};
 
 /// How many problems of one file are told; nobody mends more at once.
 pub const PROBLEMS_MAX: usize = 100;
@@ -116,6 +117,11 @@ impl Decoder {
     fn blame<T: JsonSchema>(&mut self, entry: NodeId, error: &Error) {
         let spot = error.spot.unwrap_or(Spot::Value(entry));
         let (Spot::Key(id) | Spot::Value(id)) = spot;
+        if self.visibility.is_aside(id) {
+            // It was told, and what is around it can not do without it.
+            self.set_aside(entry);
+            return;
+        }
         let span = match spot {
             Spot::Key(id) => self.tree.name_span(id),
             Spot::Value(id) => self.tree.span(id),
@@ -205,7 +211,9 @@ impl Decoder {
             Some(text) if !problem.contains('`') => format!("`{text}` is not valid here: {problem}"),
             Some(_) | None => problem.to_owned(),
         };
-        Diagnostic::error(self.tree.source(), span, "invalid-value", message).with_help_if(help)
+        let is_secret = help.as_ref().is_some_and(|help| help.contains(IS_A_SECRET));
+        let code = if is_secret { SECRET_CODE } else { "invalid-value" };
+        Diagnostic::error(self.tree.source(), span, code, message).with_help_if(help)
     }
 }
 
@@ -408,6 +416,32 @@ mod tests {
             format!("{}:{} {}: {}", at.line, at.column, problem.code, problem.message)
         };
         problems.iter().map(line).collect()
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Choice {
+        Files(Files),
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Files {
+        key: String,
+    }
+
+    #[test]
+    fn what_can_not_be_read_without_a_part_that_is_wrong_is_told_once() {
+        for (text, expected) in
+            [("choice: {files: {}}", "the key `key` is missing"), ("choice: {files: {kee: a}}", "unknown key `kee`")]
+        {
+            let mut problems = Vec::new();
+            let source = Arc::new(SourceFile::new("a.yaml", text));
+            let tree = Tree::parse(&source, &mut problems).expect("YAML");
+            let (value, _, problems) = Decoder::new(tree).finish::<BTreeMap<String, Choice>>();
+            let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            assert_eq!((value, told), (None, vec![expected]), "{text}");
+        }
     }
 
     #[test]

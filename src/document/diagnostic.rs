@@ -131,6 +131,7 @@ impl Diagnostic {
         let message = printable(&self.message);
         let mut group = Group::with_title(level.primary_title(message.as_str()).id(self.code));
         let main = Excerpt::new(&self.source, &self.span);
+        let main = if self.code == SECRET_CODE { main.masked() } else { main };
         let label = self.label.as_deref().map(printable);
         if self.source.text().is_empty() {
             group = group.element(annotate_snippets::Origin::path(name.as_str()));
@@ -174,6 +175,12 @@ impl Diagnostic {
     }
 }
 
+/// The code of a problem with a text that may be a secret: its line is shown without it.
+pub(super) const SECRET_CODE: &str = "literal-secret";
+
+/// What is shown in the place of a secret, of whatever length.
+const STARS: &str = "***";
+
 /// The first line of a span, without what lies too far from it.
 struct Excerpt {
     text: String,
@@ -200,6 +207,13 @@ impl Excerpt {
         span.end = text.len();
         text.push_str(&visible(source.slice(&(end..text_end))));
         Self { text, line: position.line, span }
+    }
+
+    /// The same with stars in the place of what it is about.
+    fn masked(mut self) -> Self {
+        self.text.replace_range(self.span.clone(), STARS);
+        self.span.end = self.span.start + STARS.len();
+        self
     }
 
     fn snippet<'a>(
@@ -231,6 +245,13 @@ mod tests {
             Diagnostic::error(&source, 4..5, "x", "an \u{1b} escape").with_help("no \u{202e} tricks").render(false);
         assert!(text.chars().all(|c| !c.is_control() || c == '\n'), "{text:?}");
         assert!(!text.contains('\u{202e}'), "{text:?}");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        let source = Arc::new(SourceFile::new("s.yaml", "{token: hunter2, name: a}"));
+        let text = Diagnostic::error(&source, 8..15, SECRET_CODE, "wrong").render(false);
+        assert!(text.contains("{token: ***, name: a}") && text.contains("s.yaml:1:9"), "{text}");
     }
 
     #[test]

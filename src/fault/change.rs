@@ -232,6 +232,11 @@ pub(super) trait Fault {
         Vec::new()
     }
 
+    /// Whether it is about single requests, which a proxy of `protocol: tcp` does not know.
+    fn is_on_requests(&self) -> bool {
+        false
+    }
+
     /// Where it leads its function, which a file may write as a target's address: `${target.url}`.
     fn url(&self) -> Option<&str> {
         None

@@ -77,7 +77,7 @@ pub(super) trait Either: Aim {
     fn rule_words(&self, requests: &str) -> String;
 }
 
-fn is_on_requests(fault: &impl Either) -> bool {
+pub(super) fn is_on_requests(fault: &impl Either) -> bool {
     fault.says_of_requests() || !fault.scope().is_everything()
 }
 
@@ -102,7 +102,7 @@ pub(super) fn objections(fault: &impl Either) -> Vec<Objection> {
 
 /// A key that is about whole connections, in a fault on single requests.
 fn of_connections(key: &str) -> Objection {
-    let help = "leave it out, or `match`, `percentage`, `when` and `max_affected` (and `after` or `stage`)";
+    let help = "leave it out, or all that says of requests: `match`, `percentage`, `when`, `max_affected`, and keys of the fault's own";
     toxic::out_of_range(key, "it is about whole connections, and the fault is on single requests", help)
 }
 
@@ -189,6 +189,10 @@ macro_rules! as_either {
 
         fn text(&self) -> super::change::ChangeText {
             super::proxy_change::text(self)
+        }
+
+        fn is_on_requests(&self) -> bool {
+            super::proxy_change::is_on_requests(self)
         }
 
         fn settings(&self) -> Vec<String> {

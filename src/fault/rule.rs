@@ -167,7 +167,7 @@ macro_rules! rule_fault {
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The dependency, a `proxy` target whose protocol is `http`.
+            /// The dependency, a `proxy` target; what is about single requests needs one whose protocol is `http`.
             #[schemars(example = &"card-provider")]
             pub target: crate::unit::TargetId,
             $($fields)*
@@ -224,6 +224,10 @@ macro_rules! as_rule {
                 change: self.words(&self.scope().text(&self.target)),
                 undo: "take the rule away".to_owned(),
             }
+        }
+
+        fn is_on_requests(&self) -> bool {
+            true
         }
 
         fn settings(&self) -> Vec<String> {

@@ -247,6 +247,14 @@ macro_rules! fault_kinds {
                 }
             }
 
+            /// Whether it is about single requests, which a proxy of `protocol: tcp` does not know.
+            #[must_use]
+            pub fn is_on_requests(&self) -> bool {
+                match self {
+                    $(Self::$kind(fault) => fault.is_on_requests(),)+
+                }
+            }
+
             /// Where it leads its function.
             #[must_use]
             pub fn url(&self) -> Option<&str> {

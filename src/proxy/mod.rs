@@ -28,6 +28,7 @@ mod part_token;
 mod parts;
 mod process;
 mod registry;
+mod reload;
 mod removed;
 mod running;
 mod server;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::Protocol;
 use super::audit::AuditKind;
 use super::http::{ActiveRule, RuleSpec};
 use super::running::Proxy;
@@ -112,6 +113,11 @@ impl State {
 
     pub(super) fn add_rule(&mut self, terms: &Terms, proxy: &str, spec: RuleSpec) -> Result<(), RegistryError> {
         let (id, name, present) = self.new_part(proxy)?;
+        if present.spec().protocol == Protocol::Tcp {
+            return Err(RegistryError::Unfit(
+                "rules are about requests, of which `protocol: tcp` knows none: set `protocol: http`",
+            ));
+        }
         let set = present.rules();
         if set.get(spec.name.as_str()).is_some() {
             return Err(RegistryError::RuleExists { proxy: proxy.to_owned(), rule: spec.name.to_string() });

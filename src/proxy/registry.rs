@@ -86,19 +86,14 @@ impl Registry {
         views
     }
 
-    /// Goes over from one list of proxies to another. Where that fails, the first list is put back.
+    /// Goes over from one list of proxies to another. Where that fails, what was changed is put back.
     pub(crate) async fn reload(
         &self,
         before: &[NewProxy],
         after: &[NewProxy],
     ) -> Result<Vec<ProxyView>, RegistryError> {
         let mut state = self.lock().await;
-        let mut outcome = state.reload(&self.terms, before, after).await;
-        if outcome.is_err()
-            && let Err(error) = state.reload(&self.terms, after, before).await
-        {
-            outcome = Err(error);
-        }
+        let outcome = state.reload(&self.terms, before, after).await;
         self.plan_expiry(&state);
         outcome
     }

@@ -205,7 +205,8 @@ impl FromStr for UpstreamAddress {
         let fail = || {
             UnitError::new(
                 format!("`{text}` is not an upstream"),
-                "write a host and a port without a scheme or a path, as in `cards.example.com:443`",
+                "write a host and a port without a scheme or a path, as in `cards.example.com:443`; with `protocol: connect` \
+                 also `*:443` or `*.example.com:443`",
             )
         };
         let (host, port) = text.rsplit_once(':').ok_or_else(fail)?;

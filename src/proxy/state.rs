@@ -70,6 +70,12 @@ pub(crate) enum RegistryError {
     OtherOutage(String),
     #[error("the toxic cannot be changed")]
     Toxic(#[from] ToxicError),
+    #[error("proxy `{proxy}`")]
+    Entry {
+        proxy: ProxyName,
+        #[source]
+        source: Box<RegistryError>,
+    },
 }
 
 impl RegistryError {
@@ -77,10 +83,15 @@ impl RegistryError {
     pub(super) fn tls(proxy: &str) -> impl FnOnce(TlsError) -> Self {
         |source| Self::Tls { proxy: proxy.to_owned(), source }
     }
+
+    /// Says which entry of a list it is about.
+    pub(super) fn of_entry(proxy: &ProxyName) -> impl FnOnce(Self) -> Self {
+        |source| Self::Entry { proxy: proxy.clone(), source: Box::new(source) }
+    }
 }
 
 /// A proxy that is to be made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewProxy {
     pub(crate) name: ProxyName,
     pub(crate) spec: ProxySpec,
@@ -93,12 +104,12 @@ pub(crate) struct NewProxy {
 
 impl NewProxy {
     /// Whether it is enabled, and whether it refuses.
-    fn standing(&self) -> (bool, bool) {
+    pub(super) fn standing(&self) -> (bool, bool) {
         (self.enabled.unwrap_or(true), self.refuse)
     }
 
     /// Whether a proxy that is there is this one already. A port that the system chose is as good as any.
-    fn is(&self, present: &ProxySpec) -> bool {
+    pub(super) fn is(&self, present: &ProxySpec) -> bool {
         let ListenAddress(asked) = self.spec.listen;
         let ListenAddress(bound) = present.listen;
         let listens = asked == bound || (asked.port() == 0 && asked.ip() == bound.ip());
@@ -283,7 +294,7 @@ impl State {
         Ok(views)
     }
 
-    async fn replace(
+    pub(super) async fn replace(
         &mut self,
         terms: &Terms,
         new: NewProxy,
@@ -293,54 +304,6 @@ impl State {
             self.delete(terms, new.name.as_str()).await?;
         }
         self.make(terms, new, tls).await
-    }
-
-    /// Goes over from one list of proxies to another; toxics and proxies that are in neither are left alone.
-    pub(super) async fn reload(
-        &mut self,
-        terms: &Terms,
-        before: &[NewProxy],
-        after: &[NewProxy],
-    ) -> Result<Vec<ProxyView>, RegistryError> {
-        let is_there =
-            |state: &Self, new: &NewProxy| state.proxies.get(&new.name).is_some_and(|proxy| new.is(proxy.spec()));
-        // What can not be is found out before anything is changed.
-        let mut tls = BTreeMap::new();
-        for new in after.iter().filter(|new| !is_there(self, new)) {
-            terms.check_listen(new.spec.listen)?;
-            terms.check(&new.spec)?;
-            tls.insert(&new.name, terms.tls(&new.name, &new.spec).await?);
-        }
-        for old in before {
-            let stays = after.iter().any(|new| new.name == old.name);
-            if !stays && self.proxies.contains_key(&old.name) {
-                self.delete(terms, old.name.as_str()).await?;
-            }
-        }
-        let mut views = Vec::with_capacity(after.len());
-        for new in after {
-            let old = before.iter().find(|old| old.name == new.name);
-            let name = new.name.as_str();
-            if is_there(self, new) {
-                // What the file says as before is left as somebody else may have it meanwhile.
-                if old.map(NewProxy::standing) != Some(new.standing()) {
-                    let (enabled, refuse) = new.standing();
-                    let (enabled, refuse) = (Some(enabled), Some(refuse));
-                    self.update(terms, name, ProxyChange { enabled, refuse, ..ProxyChange::default() }).await?;
-                }
-                self.exchange_toxics(terms, name, old.map_or(&[], |old| &old.toxics), &new.toxics)?;
-                self.exchange_tls_fault(
-                    terms,
-                    name,
-                    old.and_then(|old| old.tls_fault.as_ref()),
-                    new.tls_fault.as_ref(),
-                )?;
-            } else {
-                self.replace(terms, new.clone(), tls.remove(&new.name).flatten()).await?;
-            }
-            views.push(self.proxy(name)?.view(&new.name));
-        }
-        Ok(views)
     }
 
     /// Drops every toxic, rule and TLS fault, and enables every proxy; the first one that can not listen is told, after all were tried.
@@ -371,7 +334,11 @@ impl State {
 
 impl Terms {
     /// Reads and makes what a proxy needs for TLS, on a thread that may wait for files.
-    async fn tls(&self, proxy: &ProxyName, spec: &ProxySpec) -> Result<Option<Arc<ProxyTls>>, RegistryError> {
+    pub(super) async fn tls(
+        &self,
+        proxy: &ProxyName,
+        spec: &ProxySpec,
+    ) -> Result<Option<Arc<ProxyTls>>, RegistryError> {
         let Some(tls) = spec.tls.clone() else { return Ok(None) };
         let (upstream, now) = (spec.upstream.clone(), self.clock.now());
         let made = tokio::task::spawn_blocking(move || ProxyTls::new(&tls, &upstream, now)).await;
@@ -379,14 +346,14 @@ impl Terms {
         Ok(Some(Arc::new(made.map_err(RegistryError::tls(proxy.as_str()))?)))
     }
 
-    fn check(&self, spec: &ProxySpec) -> Result<(), RegistryError> {
+    pub(super) fn check(&self, spec: &ProxySpec) -> Result<(), RegistryError> {
         if let Some(problem) = spec.problem() {
             return Err(RegistryError::Unfit(problem));
         }
         if spec.resign && self.resigner.is_none() { Err(RegistryError::NoResigner) } else { Ok(()) }
     }
 
-    fn check_listen(&self, ListenAddress(address): ListenAddress) -> Result<(), RegistryError> {
+    pub(super) fn check_listen(&self, ListenAddress(address): ListenAddress) -> Result<(), RegistryError> {
         if address.ip().is_loopback() || self.listen_any { Ok(()) } else { Err(RegistryError::Reachable(address)) }
     }
 }

@@ -59,6 +59,9 @@ pub struct UnitError {
     pub remedy: &'static str,
 }
 
+/// What stands in the remedy of a text that may be a secret itself: it is repeated nowhere, its line in a file included.
+pub(crate) const IS_A_SECRET: &str = "is a secret";
+
 impl UnitError {
     pub(crate) fn new(problem: impl Into<String>, remedy: &'static str) -> Self {
         Self { problem: problem.into(), remedy }

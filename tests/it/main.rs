@@ -25,6 +25,7 @@ mod permission;
 mod permit;
 mod proxy;
 mod proxy_admin;
+mod proxy_config;
 mod proxy_evidence;
 mod proxy_fault;
 mod proxy_live;

@@ -316,46 +316,6 @@ pub(crate) async fn line_with(lines: &mut Lines<BufReader<ChildStderr>>, part: &
 }
 
 #[tokio::test]
-async fn the_file_of_proxies_is_followed_and_a_bad_one_changes_nothing() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("proxies.yaml");
-    let write = |text: &str| std::fs::write(&path, text).expect("written");
-    let upstream = http_server().await;
-    write(&format!("- name: kept\n  upstream: {upstream}\n- name: gone\n  upstream: {upstream}\n"));
-    let mut command = Command::new(gameday());
-    command.args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m", "--config"]).arg(&path);
-    let (mut process, mut told, admin) = start(command).await;
-    let api = Api { admin };
-    let (_, view) = api.ask("GET", "/proxies/kept", None).await;
-    let listen: SocketAddr = view["listen"].as_str().expect("an address").parse().expect("an address");
-    let mut live = connect(listen).await;
-    exchange(&mut live).await.expect("an exchange");
-    assert_eq!(api.ask("POST", "/proxies", Some(json!({"name": "by_hand", "upstream": upstream}))).await.0, 201);
-
-    write(&format!("- name: kept\n  upstrem: {upstream}\n"));
-    let place = line_with(&mut told, "proxies.yaml:2").await;
-    assert!(place.contains("proxies.yaml:2:3"), "{place}");
-    line_with(&mut told, "what it said before goes on").await;
-    assert_eq!(api.ask("GET", "/proxies/gone", None).await.0, 200);
-
-    write(&format!(
-        "- name: kept\n  upstream: {upstream}\n  toxics:\n    - {{type: latency, attributes: {{latency: 300}}}}\n- name: new\n  \
-         upstream: {upstream}\n"
-    ));
-    line_with(&mut told, "is taken over").await;
-    let (_, all) = api.ask("GET", "/proxies", None).await;
-    let names: Vec<&String> = all.as_object().expect("a map").keys().collect();
-    assert_eq!(names, ["by_hand", "kept", "new"]);
-    assert!(exchange(&mut live).await.expect("the same connection") >= Duration::from_millis(300));
-
-    write(&format!("- name: kept\n  upstream: {upstream}\n"));
-    line_with(&mut told, "is taken over").await;
-    assert_eq!(api.ask("GET", "/proxies/kept/toxics", None).await, (200, json!([])));
-    exchange(&mut live).await.expect("the same connection, still");
-    end(&mut process, Signal::TERM).await;
-}
-
-#[tokio::test]
 async fn every_change_is_told_as_a_line_of_json() {
     let mut command = Command::new(gameday());
     command.args(["proxy", "--admin", "127.0.0.1:0", "--time-limit", "2m"]);

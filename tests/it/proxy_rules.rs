@@ -132,7 +132,7 @@ async fn a_rule_hits_the_requests_that_it_picks_on_a_live_connection_and_says_so
     }
     assert_eq!(hit, [false, true, false, true, false, false, false, false]);
     let (found, stats) = rig.rule("broken").await.expect("there");
-    assert_eq!((found, stats.matched, stats.applied), (added, 8, 2));
+    assert_eq!((found, stats.matched, stats.applied), (added.clone(), 8, 2));
     assert!(stats.first_applied_ms.is_some());
     let told = rig.client.stats().await.expect("stats");
     let proxy = told.proxies.get("p").expect("the proxy");
@@ -143,6 +143,12 @@ async fn a_rule_hits_the_requests_that_it_picks_on_a_live_connection_and_says_so
     let bad = rig.add(json!({"name": "bad", "percentage": "0%", "action": {"http_error": {"status": 99}}})).await;
     let Err(AdminError::Refused { status: 400, reason, .. }) = bad else { panic!("{bad:?}") };
     assert!(reason.contains("`percentage`") && reason.contains("`status`"), "{reason}");
+    let bytes_only: ProxyName = "tcp".parse().expect("a name");
+    let spec = json!({"listen": "127.0.0.1:0", "upstream": "127.0.0.1:1", "protocol": "tcp"});
+    rig.client.create_proxy(&bytes_only, &serde_json::from_value(spec).expect("a spec")).await.expect("created");
+    let unseen = rig.client.add_rule(&bytes_only, &added).await;
+    let Err(AdminError::Refused { status: 400, reason, .. }) = unseen else { panic!("{unseen:?}") };
+    assert!(reason.contains("set `protocol: http`"), "{reason}");
     let name: RuleName = "broken".parse().expect("a name");
     assert!(rig.client.remove_rule(&rig.proxy, &name).await.expect("removed"));
     assert!(!rig.client.remove_rule(&rig.proxy, &name).await.expect("asked"), "a second removal finds nothing");

@@ -425,7 +425,11 @@ fn what_is_missing_is_told_before_anything_is_injected() {
     let cards = remote.target("cards");
     write(&cards, LATE);
     not_ready(&workspace, None, &["target `shop` is not ready", &format!("no token in the variable `{VARIABLE}`")]);
-    not_ready(&workspace, Some("wrong"), &["target `shop` is not ready", "status 401", "does not bear the token"]);
+    not_ready(
+        &workspace,
+        Some("wrong"),
+        &["target `shop` is not ready", "status 401", "does not bear the token of this proxy"],
+    );
     write(&cards.replace("name: cards", "name: card"), LATE);
     not_ready(&workspace, Some(TOKEN), &["has no proxy `card`", "it has `cards`, `mail`"]);
     let nowhere = crate::support::free_port();

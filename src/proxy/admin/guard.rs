@@ -47,7 +47,10 @@ impl Guard {
         if given.is_some_and(|given| digest(given) == digest(token.reveal())) {
             None
         } else {
-            Some((StatusCode::UNAUTHORIZED, "the request does not bear the token (`Authorization: Bearer …`)"))
+            Some((
+                StatusCode::UNAUTHORIZED,
+                "the request does not bear the token of this proxy (`Authorization: Bearer …`)",
+            ))
         }
     }
 

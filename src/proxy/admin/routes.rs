@@ -108,29 +108,34 @@ impl From<BytesRejection> for ApiError {
 
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
-        let status = match &error {
-            RegistryError::NoProxy(_)
-            | RegistryError::NoToxic { .. }
-            | RegistryError::NoRule { .. }
-            | RegistryError::NoTlsFault(_)
-            | RegistryError::NoAuthority(_) => StatusCode::NOT_FOUND,
-            RegistryError::ProxyExists(_)
-            | RegistryError::ToxicExists { .. }
-            | RegistryError::RuleExists { .. }
-            | RegistryError::Reopened(_)
-            | RegistryError::OtherOutage(_)
-            | RegistryError::OtherTlsFault(_)
-            | RegistryError::LeaseLapsed => StatusCode::CONFLICT,
-            RegistryError::Toxic(_)
-            | RegistryError::Tls { .. }
-            | RegistryError::NoClientTls(_)
-            | RegistryError::Reachable(_)
-            | RegistryError::Unfit(_)
-            | RegistryError::NoResigner => StatusCode::BAD_REQUEST,
-            // As Toxiproxy does: the request is good, this machine can not do it.
-            RegistryError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::from_error(status, &error)
+        Self::from_error(status_of(&error), &error)
+    }
+}
+
+/// The status that tells a client what it can do about an error.
+fn status_of(error: &RegistryError) -> StatusCode {
+    match error {
+        RegistryError::NoProxy(_)
+        | RegistryError::NoToxic { .. }
+        | RegistryError::NoRule { .. }
+        | RegistryError::NoTlsFault(_)
+        | RegistryError::NoAuthority(_) => StatusCode::NOT_FOUND,
+        RegistryError::ProxyExists(_)
+        | RegistryError::ToxicExists { .. }
+        | RegistryError::RuleExists { .. }
+        | RegistryError::Reopened(_)
+        | RegistryError::OtherOutage(_)
+        | RegistryError::OtherTlsFault(_)
+        | RegistryError::LeaseLapsed => StatusCode::CONFLICT,
+        RegistryError::Toxic(_)
+        | RegistryError::Tls { .. }
+        | RegistryError::NoClientTls(_)
+        | RegistryError::Reachable(_)
+        | RegistryError::Unfit(_)
+        | RegistryError::NoResigner => StatusCode::BAD_REQUEST,
+        // As Toxiproxy does: the request is good, this machine can not do it.
+        RegistryError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        RegistryError::Entry { source, .. } => status_of(source),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::unit::{UnitError, text_type};
 /// The longest host name, in bytes (RFC 1035, 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 
+const NO_USER: &str = "leave out what stands before the `@`: a password is a secret, and an admin API knows none";
 const REMEDY: &str = "write a scheme, a host and a port, as in `http://10.0.1.7:8474` or `https://proxy.example.com`";
 
 /// The URL of an admin API: `http://10.0.1.7:8474`, `https://proxy.example.com`. It has neither a path nor a user: a secret in it
@@ -75,13 +76,16 @@ impl FromStr for AdminUrl {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        // What stands before an `@` may be a secret, and is not repeated.
+        // What was meant to stand before an `@` may be a secret, and is not repeated.
         let fail = || UnitError::new("that is not the `http` or `https` URL of an admin API", REMEDY);
         let (is_https, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
             (Some(rest), _) => (false, rest),
             (None, Some(rest)) => (true, rest),
             (None, None) => return Err(fail()),
         };
+        if rest.contains('@') {
+            return Err(UnitError::new("a URL of an admin API names no user", NO_USER));
+        }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, port)) => {

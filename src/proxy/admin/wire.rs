@@ -1,5 +1,6 @@
 //! The JSON that the admin API takes, and the file of proxies, which says the same.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -131,6 +132,13 @@ impl ProxyEntry {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Where it listens, if that is good and no port of the system's choice.
+    #[must_use]
+    pub fn fixed_address(&self) -> Option<SocketAddr> {
+        let ListenAddress(address) = self.checked_listen().ok()?;
+        (address.port() != 0).then_some(address)
     }
 
     /// The same with every path that is relative beginning at `folder`.

@@ -179,7 +179,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// more may still have an answer.
     fn flush_and_wake_writer(&mut self, context: &mut Context<'_>) -> bool {
         let is_flushed = self.poll_flush_server(context).is_ready();
-        if self.engine.client_room() > 0 || self.engine.is_client_done() {
+        // One that has ended waits for nothing but that all is passed on: to be woken for room it would wake the reader in turn.
+        let takes_more = self.engine.client_room() > 0 && !self.engine.has_client_ended();
+        if takes_more || self.engine.is_client_done() || self.engine.is_closed() {
             wake(&mut self.writer);
         }
         is_flushed

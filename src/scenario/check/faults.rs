@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::{Checker, exactly_one};
 use crate::document::{Diagnostic, Place};
 use crate::fault::{FaultKind, FaultSpec, ProxyTls, Step, TargetNeed, variable_problem};
-use crate::proxy::CertificateSource;
+use crate::proxy::{CertificateSource, Protocol};
 use crate::scenario::expect::cannot_gate;
 use crate::scenario::load::is_of_workspace;
 use crate::scenario::schema::{LambdaTarget, Mode, ProxyTarget, Scenario, TargetKind};
@@ -104,12 +104,10 @@ fn check_kind(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind) {
     }
 }
 
-/// Whether the run's own proxy tells when it does a fault to a caller. What is behind an `admin` may be a Toxiproxy, which does not.
+/// Whether a proxy tells when it does a fault to a caller. A Toxiproxy does not, of which a run tells before it begins.
 fn is_proven_by_proxy(scenario: &Scenario, fault: &FaultSpec) -> bool {
     let target = fault.kind().ok().and_then(|kind| scenario.targets.get(kind.target()));
-    let is_own =
-        matches!(target.map(|target| target.kind()), Some(Ok(TargetKind::Proxy(proxy))) if proxy.own().is_some());
-    fault.is_counted() && is_own
+    fault.is_counted() && matches!(target.map(|target| target.kind()), Some(Ok(TargetKind::Proxy(_))))
 }
 
 /// A URL may be a target's, where the file says what that is: the calls of a function are changed before anything is asked.
@@ -142,6 +140,15 @@ fn check_target(checker: &mut Checker<'_>, place: Place<'_>, kind: &FaultKind, t
         && proxy.admin.is_none()
     {
         check_tls(checker, place, fault, proxy);
+    }
+    if let TargetKind::Proxy(proxy) = target
+        && proxy.own().is_some_and(|own| own.protocol == Protocol::Tcp)
+        && kind.is_on_requests()
+    {
+        let message =
+            format!("`{}` is about single requests, and `{name}` has `protocol: tcp`, which knows none", kind.key());
+        let problem = place.key("target").error("wrong-target", message);
+        checker.tell(problem.with_help("set `protocol: http` of the target, or leave out what says of requests"));
     }
     let TargetKind::Lambda(LambdaTarget { alias, function, .. }) = target else { return };
     match (need, alias) {

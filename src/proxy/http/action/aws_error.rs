@@ -41,7 +41,11 @@ impl AwsError {
         if !is_code(&self.code) || self.code.len() > 128 {
             problems.push(Problem::new("code", format!("`{}` is not an error's code", self.code.escape_debug())));
         } else if self.status.is_none() && aws::known_status(&self.code, aws::Protocol::Json10).is_none() {
-            let text = format!("`{}` is not one of the codes that many services share: give its `status`", self.code);
+            let code = &self.code;
+            let near = aws::nearest_code(code).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let text = format!(
+                "`{code}` is not one of the codes that many services share{near}; for another give its `status`"
+            );
             problems.push(Problem::new("code", text));
         }
         if let Some(status) = self.status.filter(|status| !(400..600).contains(status)) {

@@ -3,6 +3,7 @@
 //! Source: "Common Errors" of the services' API references, and `httpStatusCode` in botocore's service models.
 
 use super::Protocol;
+use crate::unit::nearest;
 
 /// A code with its statuses: where refused calls are all told by 400 (JSON and CBOR), and elsewhere.
 const CODES: [(&str, u16, u16); 46] = [
@@ -53,6 +54,11 @@ const CODES: [(&str, u16, u16); 46] = [
     ("UnrecognizedClientException", 400, 403),
     ("ValidationException", 400, 400),
 ];
+
+/// The code that somebody may have meant.
+pub(crate) fn nearest_code(word: &str) -> Option<&'static str> {
+    nearest(word, CODES.iter().map(|(code, ..)| *code))
+}
 
 /// Codes of services that spoke the query protocol once, with the names that these had there.
 const QUERY_NAMES: [(&str, &str); 4] = [

@@ -7,7 +7,7 @@ mod request;
 mod service;
 mod shape;
 
-pub(crate) use code::known_status;
+pub(crate) use code::{known_status, nearest_code};
 pub(crate) use request::{AwsCall, recognise};
 pub(crate) use service::{Protocol, unknown_service};
 pub(crate) use shape::{AwsFailure, answer};

@@ -13,12 +13,18 @@ pub(crate) struct Subject<'a> {
     pub(crate) head: &'a RequestHead<'a>,
     /// As much of the body as is there: the operation of the query protocol stands in it.
     pub(crate) body: &'a [u8],
+    path_and_query: (&'a str, &'a str),
+    host: OnceCell<Option<&'a str>>,
     call: OnceCell<Option<AwsCall>>,
 }
 
 impl<'a> Subject<'a> {
     pub(crate) fn new(head: &'a RequestHead<'a>, body: &'a [u8]) -> Self {
-        Self { head, body, call: OnceCell::new() }
+        Self { head, body, path_and_query: head.path_and_query(), host: OnceCell::new(), call: OnceCell::new() }
+    }
+
+    fn host(&self) -> Option<&'a str> {
+        *self.host.get_or_init(|| self.head.header("host"))
     }
 
     /// The AWS API call that it is, if it is one.
@@ -31,18 +37,18 @@ impl Match {
     /// Whether all that is given holds.
     pub(crate) fn holds(&self, subject: &Subject<'_>) -> bool {
         let head = subject.head;
-        let (path, query) = head.path_and_query();
+        let (path, query) = subject.path_and_query;
         self.method.as_deref().is_none_or(|method| method == head.method)
             && self.path.as_ref().is_none_or(|pattern| pattern.matches(path))
-            && self.host.as_ref().is_none_or(|pattern| is_host(pattern, head))
+            && self.host.as_ref().is_none_or(|pattern| is_host(pattern, subject))
             && self.header.iter().all(|(name, pattern)| has_header(head, name, pattern))
             && self.query.iter().all(|(name, pattern)| has_parameter(query, name, pattern))
             && self.aws.as_ref().is_none_or(|wanted| is_call(wanted, subject))
     }
 }
 
-fn is_host(pattern: &Pattern, head: &RequestHead<'_>) -> bool {
-    head.header("host").is_some_and(|host| pattern.matches_in_any_case(host))
+fn is_host(pattern: &Pattern, subject: &Subject<'_>) -> bool {
+    subject.host().is_some_and(|host| pattern.matches_in_any_case(host))
 }
 
 fn has_header(head: &RequestHead<'_>, name: &str, pattern: &Pattern) -> bool {

@@ -149,6 +149,11 @@ impl Match {
         {
             problems.push(Problem::new("match", format!("`{method}` is not a method: they are written in capitals")));
         }
+        if let Some(path) = &self.path
+            && !path.to_string().starts_with(['/', '*'])
+        {
+            problems.push(Problem::new("match", format!("`{path}` matches no path: they begin with `/` (or `*`)")));
+        }
         for name in self.header.keys().filter(|name| !is_token(name)) {
             problems.push(Problem::new("match", format!("`{name}` is not the name of a header")));
         }

@@ -36,6 +36,18 @@ impl Resign for Scribe {
     }
 }
 
+/// Takes its time.
+#[derive(Debug)]
+struct Late;
+
+#[async_trait]
+impl Resign for Late {
+    async fn resign(&self, head: &[u8], host: &str, body_sha256: Option<&str>) -> Result<Vec<u8>, NotResigned> {
+        tokio::time::sleep(HOUR).await;
+        Scribe.resign(head, host, body_sha256).await
+    }
+}
+
 fn signed(first_line: &str, headers: &str) -> String {
     format!("{first_line}\r\nHost: h\r\nAuthorization: AWS4-HMAC-SHA256 x\r\n{headers}\r\n")
 }
@@ -62,6 +74,17 @@ async fn a_signed_request_is_signed_anew_and_others_pass_as_they_are() {
         rig.hears(OK).await;
     }
     assert_eq!(rig.counters.requests_resigned.get(), 2);
+}
+
+/// Were its two halves to wake each other meanwhile, paused time would stand still.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_ended_waits_in_silence_for_its_signature() {
+    let mut rig = Rig::resigning(Late);
+    rig.client.write_all(signed("GET / HTTP/1.1", "").as_bytes()).await.expect("written");
+    rig.client.shutdown().await.expect("shut");
+    assert!(rig.asked().await.contains("Host: real\r\n"));
+    rig.say(OK).await;
+    rig.hears(OK).await;
 }
 
 #[tokio::test(start_paused = true)]
