@@ -203,15 +203,15 @@ impl Decoder {
             Some((problem, help)) => (problem, Some(help.to_owned())),
             None => (message, None),
         };
+        let is_secret = help.as_ref().is_some_and(|help| help.contains(IS_A_SECRET));
         let text = match spot {
             Spot::Key(_) => self.tree.key(id),
             Spot::Value(_) => self.tree.scalar(id).map(|(_, text)| text),
         };
         let message = match text {
-            Some(text) if !problem.contains('`') => format!("`{text}` is not valid here: {problem}"),
+            Some(text) if !problem.contains('`') && !is_secret => format!("`{text}` is not valid here: {problem}"),
             Some(_) | None => problem.to_owned(),
         };
-        let is_secret = help.as_ref().is_some_and(|help| help.contains(IS_A_SECRET));
         let code = if is_secret { SECRET_CODE } else { "invalid-value" };
         Diagnostic::error(self.tree.source(), span, code, message).with_help_if(help)
     }

@@ -13,8 +13,9 @@ use crate::unit::UnitError;
 /// What a browser's `User-Agent` begins with; Toxiproxy refuses it, too.
 const BROWSER_AGENT: &[u8] = b"Mozilla/";
 
-/// What the names of the headers begin with by which browsers tell for what they ask (W3C, "Fetch Metadata").
-const FETCH_METADATA: &str = "sec-fetch-";
+/// The header by which browsers tell for which site they ask (W3C, "Fetch Metadata"). Programs may send its kin: Node's
+/// `fetch` sends `Sec-Fetch-Mode`.
+const FETCH_SITE: &str = "sec-fetch-site";
 
 /// The longest host name, in bytes (RFC 1035, 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -23,18 +24,17 @@ const HOST_BYTES_MAX: usize = 253;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BrowserSign {
     Origin,
-    FetchMetadata,
+    FetchSite,
     Agent,
 }
 
 /// What gives a browser away in a request's headers, if anything does.
 pub(crate) fn browser_sign<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Option<BrowserSign> {
     headers.into_iter().find_map(|(name, value)| {
-        let start = name.get(..FETCH_METADATA.len()).unwrap_or_default();
         if name.eq_ignore_ascii_case("origin") {
             Some(BrowserSign::Origin)
-        } else if start.eq_ignore_ascii_case(FETCH_METADATA) {
-            Some(BrowserSign::FetchMetadata)
+        } else if name.eq_ignore_ascii_case(FETCH_SITE) {
+            Some(BrowserSign::FetchSite)
         } else if name.eq_ignore_ascii_case("user-agent") && value.starts_with(BROWSER_AGENT) {
             Some(BrowserSign::Agent)
         } else {
@@ -94,7 +94,8 @@ mod tests {
         for (name, value, expected) in [
             ("origin", "http://evil.example", Some(BrowserSign::Origin)),
             ("Origin", "null", Some(BrowserSign::Origin)),
-            ("Sec-Fetch-Site", "same-origin", Some(BrowserSign::FetchMetadata)),
+            ("Sec-Fetch-Site", "same-origin", Some(BrowserSign::FetchSite)),
+            ("Sec-Fetch-Mode", "cors", None),
             ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)", Some(BrowserSign::Agent)),
             ("user-agent", "Boto3/1.43 Mozilla/", None),
             ("X-Agent", "Mozilla/5.0", None),

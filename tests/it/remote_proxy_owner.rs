@@ -182,7 +182,7 @@ fn an_outage_for_maintenance_after_ours_was_ended_is_left_alone_and_told() {
     put(ProxyStanding::Down);
     workspace.wait_for_event(
         "the run to tell that its fault is not in any more",
-        |kind| matches!(kind, EventKind::Noted { text, .. } if text.contains("`gone` is not in any more")),
+        |kind| matches!(kind, EventKind::FaultLost { identity, .. } if identity.fault.as_str() == "gone"),
     );
     run.signal(Signal::INT);
     let output = run.wait();

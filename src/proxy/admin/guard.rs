@@ -59,7 +59,7 @@ impl Guard {
         if let Some(sign) = sign {
             return Some(match sign {
                 BrowserSign::Origin => "requests of web pages are refused (there is an `Origin` header)",
-                BrowserSign::FetchMetadata => "requests of web pages are refused (there is a `Sec-Fetch-…` header)",
+                BrowserSign::FetchSite => "requests of web pages are refused (there is a `Sec-Fetch-Site` header)",
                 BrowserSign::Agent => "requests of browsers are refused (the `User-Agent` is one)",
             });
         }

@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(objection(get, headers), None, "{headers}");
         }
-        for sign in ["Origin: null", "sec-fetch-mode: no-cors", "User-Agent: Mozilla/5.0 (X11)"] {
+        for sign in ["Origin: null", "sec-fetch-site: none", "User-Agent: Mozilla/5.0 (X11)"] {
             assert_eq!(objection(get, &format!("Host: 127.0.0.1\r\n{sign}\r\n")), Some(NotResigned::Browser), "{sign}");
         }
         for headers in ["Host: evil.example:18443\r\n", "Host: sqs.eu-west-1.amazonaws.com\r\n", "Host:\r\n", ""] {

@@ -42,10 +42,8 @@ impl AwsError {
             problems.push(Problem::new("code", format!("`{}` is not an error's code", self.code.escape_debug())));
         } else if self.status.is_none() && aws::known_status(&self.code, aws::Protocol::Json10).is_none() {
             let code = &self.code;
-            let near = aws::nearest_code(code).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let text = format!(
-                "`{code}` is not one of the codes that many services share{near}; for another give its `status`"
-            );
+            let near = aws::nearest_code(code).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+            let text = format!("`{code}` is not one of the codes that many services share{near}: give its `status`");
             problems.push(Problem::new("code", text));
         }
         if let Some(status) = self.status.filter(|status| !(400..600).contains(status)) {
