@@ -344,11 +344,18 @@ fn was_killed(output: &Output) -> bool {
 }
 
 /// Whether a run that ended by itself left a fault out, since the machine was too slow for its timeline: it then had fewer
-/// steps than others. Nothing is made of a mark that nobody makes, so that any other is refuted.
+/// steps than others.
 fn was_left_out(run: &Output) -> bool {
     let is_left_out = run.code() == 6 && run.stderr.contains("left out: inject fault");
-    assert!(is_left_out || run.code() == 3, "{run:#?}");
+    assert!(is_left_out || went_its_way(run), "{run:#?}");
     is_left_out
+}
+
+/// Whether nothing disturbed a run. Nothing is made of a mark that nobody makes: it is refuted, or not tested where a proxy knows
+/// that its fault met nobody.
+fn went_its_way(run: &Output) -> bool {
+    let is_untested = run.code() == 6 && run.stderr.contains("fault `silent` never proved its effect");
+    run.code() == 3 || (is_untested && !run.stderr.contains("os error") && !run.stderr.contains("left out"))
 }
 
 /// Ends the work of all workers when one ends.
@@ -482,7 +489,7 @@ fn a_run_whose_nth_write_fails_undoes_everything() {
         let (failed, injected) = (AtomicUsize::new(0), AtomicUsize::new(0));
         in_parallel(|arena, n| {
             let run = arena.run(&format!("{errno}:{n}"));
-            if run.code() == 3 {
+            if went_its_way(&run) {
                 return false;
             }
             failed.fetch_add(1, Ordering::SeqCst);
@@ -513,7 +520,7 @@ fn a_panic_at_any_step_ends_the_run_and_everything_is_undone() {
     in_parallel(|arena, n| {
         let run = arena.run(&format!("panic:{n}"));
         if !run.stderr.contains("failpoint") {
-            assert_eq!(run.code(), 3, "{run:#?}");
+            assert!(went_its_way(&run), "{run:#?}");
             return false;
         }
         panicked.fetch_add(1, Ordering::SeqCst);
