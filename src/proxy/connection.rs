@@ -272,6 +272,29 @@ mod tests {
         assert!(elapsed >= expected && elapsed <= expected + TIMER_ERROR_MAX, "{elapsed:?} is not {expected:?}");
     }
 
+    /// A proxy that is told to end waits for those.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_asks_from_when_it_spoke_until_it_is_answered_or_gone() {
+        for protocol in [Protocol::Http, Protocol::Tcp] {
+            let mut wire = Wire::new(protocol);
+            let asking = |wire: &Wire| wire.counters.connections_asking.get();
+            assert_eq!(asking(&wire), 0, "an idle connection");
+            for _ in 0..2 {
+                wire.client.write_all(b"ask").await.expect("written");
+                wire.server.read_exact(&mut [0; 3]).await.expect("asked");
+                assert_eq!(asking(&wire), 1);
+                wire.server.write_all(b"answer").await.expect("written");
+                wire.client.read_exact(&mut [0; 6]).await.expect("answered");
+                assert_eq!(asking(&wire), 0);
+            }
+            wire.client.write_all(b"ask").await.expect("written");
+            wire.server.read_exact(&mut [0; 3]).await.expect("asked");
+            wire.links.abort();
+            (&mut wire.links).await.expect_err("it was ended");
+            assert_eq!(asking(&wire), 0, "nobody is left");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn every_exchange_on_a_kept_connection_is_delayed_in_either_direction() {
         for (protocol, stream) in [
