@@ -128,10 +128,11 @@ fn run(command: Command) -> Result<Exit, Failure> {
         // Before any thread exists: the launcher only binds its life to its parent and becomes another program.
         return launch::run(&arguments);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::from_error(&error))?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Proxy(arguments) = &command {
+        runtime.worker_threads(arguments.threads());
+    }
+    let runtime = runtime.enable_all().build().map_err(|error| Failure::from_error(&error))?;
     runtime.block_on(dispatch(command))
 }
 

@@ -7,9 +7,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::change::Change;
 use super::counters::{OpenConnection, ProxyCounters};
+use super::exchanges::Exchanges;
 use super::http::{HttpStream, Resigning, RuleSet, Tunnel};
-use super::link::{self, Exchanges, LinkContext, LinkEnd};
+use super::link::{self, LinkContext, LinkEnd};
 use super::splice::Side;
 use super::timer::Clockwork;
 use super::tls::ProxyTls;
@@ -141,7 +143,7 @@ where
         protocol: context.protocol,
         clockwork: context.clockwork.clone(),
         connection,
-        toxics: context.toxics.clone(),
+        toxics: Change::of(context.toxics.clone()),
         exchanges: &exchanges,
         received: &context.counters.received_upstream,
         bytes: &context.counters.bytes_upstream,
@@ -153,7 +155,7 @@ where
         protocol: context.protocol,
         clockwork: context.clockwork.clone(),
         connection,
-        toxics: context.toxics.clone(),
+        toxics: Change::of(context.toxics.clone()),
         exchanges: &exchanges,
         received: &context.counters.received_downstream,
         bytes: &context.counters.bytes_downstream,

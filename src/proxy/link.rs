@@ -4,9 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::watch;
@@ -14,7 +12,9 @@ use tokio::time::Instant;
 use tokio_util::bytes::{Bytes, BytesMut};
 
 use super::chain::Chain;
+use super::change::{Change, Gone};
 use super::counters::Counter;
+use super::exchanges::{Exchanges, Units};
 use super::splice::{self, Pipe, Side, Step};
 use super::timer::{Clockwork, Timer};
 use super::toxic::{Content, Cut, Parcel, ToxicSet};
@@ -31,9 +31,6 @@ const PASS_BYTES: usize = 16 * 1024;
 
 /// After so many reads of that much in a row, a link goes over to a pipe.
 const FULL_READS_MAX: u32 = 4;
-
-/// A pause longer than this between two chunks of a TCP stream begins a new burst.
-const BURST_PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// Why a link ended before both sides had said all.
 #[derive(Debug)]
@@ -53,57 +50,10 @@ impl From<Cut> for LinkEnd {
     }
 }
 
-/// What the two links of a connection tell each other.
-#[derive(Debug)]
-pub(crate) struct Exchanges<'a> {
-    number: AtomicU64,
-    server_spoke: AtomicBool,
-    is_asking: AtomicBool,
-    /// Connections whose client spoke last, and waits.
-    asking: &'a Counter,
-}
-
-impl<'a> Exchanges<'a> {
-    pub(crate) fn new(asking: &'a Counter) -> Self {
-        Self {
-            number: AtomicU64::default(),
-            server_spoke: AtomicBool::default(),
-            is_asking: AtomicBool::default(),
-            asking,
-        }
-    }
-
-    /// Takes note of who spoke last.
-    fn spoke(&self, direction: Direction) {
-        let is_asking = direction == Direction::Upstream;
-        match (self.is_asking.swap(is_asking, Ordering::Relaxed), is_asking) {
-            (false, true) => self.asking.add(1),
-            (true, false) => self.asking.subtract(1),
-            (true, true) | (false, false) => {}
-        }
-    }
-
-    /// The number of the exchange that a chunk belongs to: a new one begins when the client speaks after the server.
-    ///
-    /// On HTTP/1 that is a request on a connection that has carried a response. Pipelined requests count as one.
-    fn on_chunk(&self, direction: Direction) -> u64 {
-        // Both links run in one task, so that no order between threads is needed.
-        match direction {
-            Direction::Upstream => {
-                let is_new = self.server_spoke.swap(false, Ordering::Relaxed);
-                self.number.fetch_add(u64::from(is_new), Ordering::Relaxed) + u64::from(is_new)
-            }
-            Direction::Downstream => {
-                self.server_spoke.store(true, Ordering::Relaxed);
-                self.number.load(Ordering::Relaxed)
-            }
-        }
-    }
-}
-
-impl Drop for Exchanges<'_> {
-    fn drop(&mut self) {
-        self.spoke(Direction::Downstream);
+/// The proxy is deleted.
+impl From<Gone> for LinkEnd {
+    fn from(_: Gone) -> Self {
+        Self::Closed
     }
 }
 
@@ -115,7 +65,7 @@ pub(crate) struct LinkContext<'a> {
     pub(crate) clockwork: Clockwork,
     /// The connection's number, which decides its chances.
     pub(crate) connection: u64,
-    pub(crate) toxics: watch::Receiver<ToxicSet>,
+    pub(crate) toxics: Change<ToxicSet>,
     pub(crate) exchanges: &'a Exchanges<'a>,
     /// Counts what came from the sender.
     pub(crate) received: &'a Counter,
@@ -125,29 +75,6 @@ pub(crate) struct LinkContext<'a> {
     pub(crate) ended: watch::Sender<bool>,
     /// Tells that the other link's sender has ended.
     pub(crate) other_ended: watch::Receiver<bool>,
-}
-
-/// Gives each chunk the number of its unit of traffic.
-#[derive(Debug, Default)]
-struct Units {
-    burst: u64,
-    last: Option<Instant>,
-}
-
-impl Units {
-    fn of_chunk(&mut self, context: &LinkContext<'_>, now: Instant) -> u64 {
-        context.exchanges.spoke(context.direction);
-        match context.protocol {
-            Protocol::Http | Protocol::Connect => context.exchanges.on_chunk(context.direction),
-            Protocol::Tcp => {
-                if self.last.is_some_and(|last| now - last > BURST_PAUSE_MAX) {
-                    self.burst += 1;
-                }
-                self.last = Some(now);
-                self.burst
-            }
-        }
-    }
 }
 
 /// The memory that is read into. It grows only on links that fill it, since most connections carry little.
@@ -210,7 +137,9 @@ where
     };
     link.refit()?;
     loop {
-        link.chain.advance(Instant::now())?;
+        if !link.chain.is_plain() {
+            link.chain.advance(Instant::now())?;
+        }
         let turn = match link.pipe.take() {
             Some(pipe) => link.splice(pipe).await?,
             None if link.is_reading && link.chain.is_plain() => link.pass().await?,
@@ -251,7 +180,7 @@ where
 {
     /// Puts the present toxics to work.
     fn refit(&mut self) -> Result<(), LinkEnd> {
-        let set = self.context.toxics.borrow_and_update().clone();
+        let set = self.context.toxics.look().clone();
         Ok(self.chain.refit(&set, Instant::now())?)
     }
 
@@ -261,7 +190,7 @@ where
         let passed = tokio::select! {
             biased;
             changed = self.context.toxics.changed() => {
-                changed.map_err(|_| LinkEnd::Closed)?;
+                changed?;
                 None
             }
             passed = poll_fn(|context| pass_on(context, Pin::new(&mut self.reader), Pin::new(&mut self.writer))) => {
@@ -278,7 +207,7 @@ where
                 self.context.received.add(u64::try_from(taken).unwrap_or(u64::MAX));
                 self.context.bytes.add(u64::try_from(taken - rest.len()).unwrap_or(u64::MAX));
                 if rest.is_empty() {
-                    self.units.of_chunk(&self.context, Instant::now());
+                    self.units.of_chunk(self.context.exchanges, self.context.protocol, self.context.direction);
                 } else {
                     self.take(Content::Data(rest));
                 }
@@ -313,8 +242,7 @@ where
         tokio::select! {
             biased;
             changed = self.context.toxics.changed() => {
-                // The proxy drops its end when it is deleted.
-                changed.map_err(|_| LinkEnd::Closed)?;
+                changed?;
                 self.refit()?;
             }
             () = reached(&mut self.timer, due) => {}
@@ -354,13 +282,12 @@ where
 
     /// Sends what came in through the chain.
     fn take(&mut self, content: Content) {
-        let now = Instant::now();
-        let unit = self.units.of_chunk(&self.context, now);
+        let unit = self.units.of_chunk(self.context.exchanges, self.context.protocol, self.context.direction);
         if !matches!(content, Content::Data(_)) {
             self.is_reading = false;
             self.context.ended.send_replace(true);
         }
-        self.chain.push(Parcel { content, unit }, now);
+        self.chain.push(Parcel { content, unit }, Instant::now());
     }
 
     fn count_read(&mut self, bytes: usize) {
@@ -390,7 +317,7 @@ where
         let step = tokio::select! {
             biased;
             changed = self.context.toxics.changed() => {
-                changed.map_err(|_| LinkEnd::Closed)?;
+                changed?;
                 None
             }
             step = pipe.step(&mut self.reader, &mut self.writer) => Some(step),
@@ -398,7 +325,7 @@ where
         match step {
             Some(Step::Taken(taken)) => {
                 self.context.received.add(u64::try_from(taken).unwrap_or(u64::MAX));
-                self.units.of_chunk(&self.context, Instant::now());
+                self.units.of_chunk(self.context.exchanges, self.context.protocol, self.context.direction);
                 self.pipe = Some(pipe);
             }
             Some(Step::Delivered(delivered)) => {

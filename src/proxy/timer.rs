@@ -9,11 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
-use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, Sleep};
 
 use super::limit::{Descriptors, Taken};
+use crate::unit::ExactTimer;
 
 /// Waits longer than this are tokio's first, down to it: they need no descriptor meanwhile.
 const EXACT_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -32,7 +31,7 @@ pub(crate) enum Clockwork {
 #[derive(Debug)]
 pub(crate) struct Timer {
     clockwork: Clockwork,
-    exact: Option<ExactTimer>,
+    exact: Option<CountedTimer>,
     /// Tokio's own, for waits that are long or when there is no other.
     coarse: Option<Pin<Box<Sleep>>>,
 }
@@ -67,7 +66,7 @@ impl Timer {
             }
             let wait = deadline - now;
             let exact = if wait > EXACT_WAIT_MAX { None } else { self.exact() };
-            let waited = exact.map(|exact| exact.poll(context, deadline, wait));
+            let waited = exact.map(|exact| exact.poll(context, deadline));
             match waited {
                 Some(Poll::Ready(Ok(()))) => {}
                 Some(Poll::Pending) => return Poll::Pending,
@@ -95,9 +94,11 @@ impl Timer {
         match &self.clockwork {
             Clockwork::Exact(descriptors) => {
                 if self.exact.is_none() {
-                    self.exact = descriptors.take(1).and_then(|taken| ExactTimer::open(taken).ok());
+                    self.exact = descriptors
+                        .take(1)
+                        .and_then(|taken| Some(CountedTimer { timer: ExactTimer::open().ok()?, _taken: taken }));
                 }
-                self.exact.as_mut()
+                self.exact.as_mut().map(|counted| &mut counted.timer)
             }
             #[cfg(test)]
             Clockwork::Wheel => None,
@@ -105,52 +106,11 @@ impl Timer {
     }
 }
 
-/// A `timerfd`.
+/// A `timerfd` and the share of the descriptors that it takes.
 #[derive(Debug)]
-struct ExactTimer {
-    descriptor: AsyncFd<std::os::fd::OwnedFd>,
-    /// What it is set to, so that a wait that goes on after an interruption costs no call.
-    deadline: Option<Instant>,
+struct CountedTimer {
+    timer: ExactTimer,
     _taken: Taken,
-}
-
-impl ExactTimer {
-    #[expect(deprecated, reason = "its successor is unsafe; an `OwnedFd` keeps its number for as long as it lives")]
-    fn open(taken: Taken) -> std::io::Result<Self> {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let descriptor = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self { descriptor: AsyncFd::new(descriptor)?, deadline: None, _taken: taken })
-    }
-
-    /// Ready at `deadline`, which is `wait` away.
-    fn poll(&mut self, context: &mut Context<'_>, deadline: Instant, wait: Duration) -> Poll<std::io::Result<()>> {
-        if self.deadline != Some(deadline) {
-            rustix::time::timerfd_settime(self.descriptor.get_ref(), TimerfdTimerFlags::empty(), &once(wait))?;
-            self.deadline = Some(deadline);
-        }
-        loop {
-            let mut guard = ready!(self.descriptor.poll_read_ready(context))?;
-            let read = guard.try_io(|inner| {
-                let mut expirations = [0; 8];
-                rustix::io::read(inner.get_ref(), &mut expirations).map_err(std::io::Error::from)
-            });
-            // An error of the other kind means that it was set anew since it became readable.
-            if let Ok(outcome) = read {
-                self.deadline = None;
-                return Poll::Ready(outcome.map(drop));
-            }
-        }
-    }
-}
-
-/// A setting that expires once; zero would switch the timer off.
-fn once(wait: Duration) -> Itimerspec {
-    let wait = wait.max(Duration::from_nanos(1));
-    let timespec = |duration: Duration| Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    };
-    Itimerspec { it_interval: timespec(Duration::ZERO), it_value: timespec(wait) }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio_util::bytes::{Buf as _, BytesMut};
 use super::engine::{Ending, Engine};
 use super::rule::RuleSet;
 use super::signer::Signer;
+use crate::proxy::change::Change;
 use crate::proxy::counters::ProxyCounters;
 use crate::proxy::splice::{Pipe, Side};
 use crate::proxy::timer::{Clockwork, Timer};
@@ -44,11 +45,9 @@ type SigningFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, NotResigned>> +
 struct Shared<S> {
     server: S,
     engine: Engine,
-    rules: watch::Receiver<RuleSet>,
+    rules: Change<RuleSet>,
     /// The rules as they were last looked at.
     present: RuleSet,
-    /// Resolves when the rules change; made while something is held.
-    change: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     timer: Timer,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -66,18 +65,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HttpStream<S> {
     /// reached: then rules still answer what they pick.
     pub(crate) fn new(
         server: S,
-        mut rules: watch::Receiver<RuleSet>,
+        rules: watch::Receiver<RuleSet>,
         resigning: Option<Resigning>,
         clockwork: Clockwork,
         counters: Arc<ProxyCounters>,
     ) -> Self {
-        let present = rules.borrow_and_update().clone();
+        let mut rules = Change::of(rules);
+        let present = rules.look().clone();
         Self(Mutex::new(Shared {
             server,
             engine: Engine::new(resigning.as_ref().map(|resigning| resigning.by.room.clone())),
             rules,
             present,
-            change: None,
             timer: Timer::new(clockwork),
             reader: None,
             writer: None,
@@ -113,9 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HttpStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     fn look_at_rules(&mut self) {
-        // An error means that the proxy is gone, and its rules stay as they were.
-        if self.rules.has_changed().unwrap_or(false) {
-            self.present = self.rules.borrow_and_update().clone();
+        if self.rules.has_changed() {
+            self.present = self.rules.look().clone();
         }
     }
 
@@ -206,24 +204,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     /// Whether the rules have changed while something is held.
     fn poll_change(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.engine.is_holding() {
-            self.change = None;
-            return false;
-        }
-        let change = self.change.get_or_insert_with(|| {
-            let mut rules = self.rules.clone();
-            Box::pin(async move {
-                // When the proxy goes away its links end by themselves.
-                if rules.changed().await.is_err() {
-                    std::future::pending().await
-                }
-            })
-        });
-        let is_changed = change.as_mut().poll(context).is_ready();
-        if is_changed {
-            self.change = None;
-        }
-        is_changed
+        // When the proxy goes away its links end by themselves.
+        self.engine.is_holding() && matches!(self.rules.poll_changed(context), Poll::Ready(Ok(())))
     }
 
     /// Whether a head was signed anew, or goes on as it is.
