@@ -148,6 +148,11 @@ pub enum RunOutcome {
     Aborted,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a load did in one second, over all journeys; the histograms are in `evidence/`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -168,7 +173,15 @@ pub struct LoadSecond {
     pub p50_ms: Option<f64>,
     /// The 99th percentile of all latencies, in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Failures by kind: `status`, `slow`, `body`, `connect`, `timeout`, `capture`, `other`.
+    /// Arrivals of an open model that were given up in this second and never sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_sent_count: u64,
+    /// Why the figures may tell of the load worker and not of the server: `late` (it noticed arrivals more than 5 ms late),
+    /// `not_sent`, `cpu` (it used over 90 % of its CPU).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+    /// Failures by kind: `dns`, `connect`, `connect_timeout`, `tls`, `timeout`, `broken`, `protocol`, `redirect`, `elsewhere`,
+    /// `throttled`, `status`, `body`, `capture`, `slow`, `other`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, u64>,
     /// The same by step name, where a load has more than one.

@@ -5,12 +5,19 @@ use std::collections::BTreeSet;
 
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::placeholder::{self, Placeholder};
+use super::placeholder::{self, GENERATORS, Generator, Placeholder};
+use super::schedule::Spacing;
 use super::shape::Shape;
 use super::spec::{ExpectSpec, JourneySpec, LoadSpec, Model, StageSpec, StepSpec, parse_path};
 use crate::unit::nearest;
 
 const WEIGHT_MAX: u32 = 10_000;
+
+/// The most users that may be under way at once.
+const IN_FLIGHT_MAX: u32 = 100_000;
+
+/// As many redirects as browsers follow.
+const REDIRECTS_MAX: u8 = 20;
 
 /// One thing that is wrong, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +59,7 @@ impl LoadSpec {
         let mut checker = Checker { path: Vec::new(), problems: Vec::new() };
         checker.within("journeys", |checker| self.check_journeys(checker));
         checker.within("shape", |checker| check_shape(checker, &self.shape));
+        self.check_limits(&mut checker);
         if let Some(base) = &self.base_url
             && !is_absolute(base)
         {
@@ -66,6 +74,41 @@ impl LoadSpec {
             self.check_placeholder(&mut checker, placeholder);
         }
         checker.problems
+    }
+
+    fn check_limits(&self, checker: &mut Checker) {
+        if let Some(most) = self.in_flight_max
+            && !(1..=IN_FLIGHT_MAX).contains(&most)
+        {
+            checker.within("in_flight_max", |checker| {
+                checker.problem(format!("`{most}` users under way are out of range"), "choose 1 to 100000");
+            });
+        }
+        if let Some(redirects) = self.redirects
+            && redirects > REDIRECTS_MAX
+        {
+            checker.within("redirects", |checker| {
+                checker.problem(format!("`{redirects}` redirects are too many"), "choose 0 to 20");
+            });
+        }
+        if self.connect_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            checker.within("connect_timeout", |checker| {
+                checker.problem("a timeout of nothing lets no connection succeed", "give it time, as in `10s`");
+            });
+        }
+        let is_closed = self.model() == Some(Model::Closed);
+        for (key, is_given) in
+            [("arrivals", self.arrivals != Spacing::default()), ("in_flight_max", self.in_flight_max.is_some())]
+        {
+            if is_closed && is_given {
+                checker.within(key, |checker| {
+                    checker.problem(
+                        format!("`{key}` is about arrivals, and the shape has `users`"),
+                        "leave it out, or give the shape in `/s`",
+                    );
+                });
+            }
+        }
     }
 
     /// Every `${name}` of the load and where it stands, captured ones included.
@@ -129,6 +172,16 @@ impl LoadSpec {
             return;
         }
         let name = &placeholder.name;
+        match Generator::parse(name) {
+            Some(Ok(_)) => return,
+            Some(Err(message)) => {
+                let remedy = format!("write it as one of {}", proposals());
+                let (path, placeholder) = (placeholder.path, Some(placeholder.name));
+                checker.problems.push(SpecProblem { path, message, remedy, placeholder });
+                return;
+            }
+            None => {}
+        }
         let earlier: Vec<&StepSpec> = match placeholder.path.as_slice() {
             [_, journey, _, step, ..] => {
                 let index = |text: &str| text.parse::<usize>().unwrap_or(usize::MAX);
@@ -140,19 +193,26 @@ impl LoadSpec {
         if earlier.iter().any(|step| step.capture.contains_key(name)) {
             return;
         }
-        let known = earlier.iter().flat_map(|step| step.capture.keys()).map(String::as_str);
+        let captured = earlier.iter().flat_map(|step| step.capture.keys()).map(String::as_str);
+        let known = captured.chain(GENERATORS);
         checker.problems.push(SpecProblem {
             message: format!("nothing captures `{name}` before this"),
             remedy: match nearest(name, known) {
                 Some(near) => format!("did you mean `${{{near}}}`?"),
                 None => format!(
-                    "add `capture: {{{name}: \"$.…\"}}` to an earlier step, or name a target: `${{target.url}}`"
+                    "add `capture: {{{name}: \"$.…\"}}` to an earlier step, or name a target: `${{target.url}}`; made anew are {}",
+                    proposals()
                 ),
             },
             path: placeholder.path,
             placeholder: Some(placeholder.name),
         });
     }
+}
+
+/// The values that are made anew, as they are written.
+fn proposals() -> String {
+    GENERATORS.map(|name| format!("`${{{name}}}`")).join(", ")
 }
 
 fn check_journey(checker: &mut Checker, journey: &JourneySpec, has_base: bool) {

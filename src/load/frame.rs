@@ -3,13 +3,14 @@
 //! Owns: the records and sums over them. Must not know: how load is made, what a signal is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::unit::{Histogram, LoadId};
 
 /// The version of the records below; a worker of another version is refused.
-pub const FRAME_FORMAT: u32 = 1;
+pub const FRAME_FORMAT: u32 = 2;
 
 /// How many steps are kept apart by name; the rest count as journey `other`, step `other`.
 pub const STEP_NAMES_MAX: usize = 200;
@@ -57,14 +58,24 @@ pub struct Frame {
     /// Whole seconds from the run's zero to the start of this second. The first and the last frame may hold less than
     /// a whole second of load.
     pub second: u64,
-    /// Users that the shape asks for at the end of this second.
-    pub users_target: f64,
-    /// Users there are at the end of this second.
+    /// What the shape asks for at the end of this second: users, or arrivals a second.
+    pub target: f64,
+    /// Users there are at the end of this second; in an open model those that are under way.
     pub users_active: u64,
     /// Requests sent and not yet answered at the end of this second.
     pub in_flight: u64,
+    /// Requests sent since the load's start: those of all frames so far that ended, and those in flight.
+    pub started: u64,
+    /// The arrivals of an open model; none in a closed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<ArrivalFrame>,
     /// What ended in this second; a step with nothing is left out.
     pub steps: Vec<StepFrame>,
+    /// The connections of this worker.
+    pub connections: ConnectionFrame,
+    /// Failures that were seen in this second, of each kind at most [`SAMPLES_MAX`] in all of the load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<FailureSample>,
     /// Whether there are more steps than [`STEP_NAMES_MAX`].
     pub names_folded: bool,
     /// Whether a latency was over 120 s, and counts as 120 s.
@@ -73,6 +84,105 @@ pub struct Frame {
     pub lag_ms: u64,
     /// CPU seconds that the worker used in this second: 1.0 is one core in full. None for a second not measured apart.
     pub worker_cpu_seconds: Option<f64>,
+    /// Why the figures of this second may tell of the worker and not of the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
+}
+
+/// Why the figures of a second may tell of the worker that made the load, and not of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// One in a hundred arrivals was noticed more than [`PACER_LAG_MAX`] too late.
+    Late,
+    /// Arrivals were not sent.
+    NotSent,
+    /// The worker had hardly any CPU time left: over [`WORKER_CPU_MAX`] of what it can use.
+    Cpu,
+}
+
+/// How late one in a hundred arrivals may be noticed.
+pub const PACER_LAG_MAX: Duration = Duration::from_millis(5);
+
+/// The share of its cores that a worker may use before it is the bottleneck.
+pub const WORKER_CPU_MAX: f64 = 0.9;
+
+impl Doubt {
+    /// Its name in events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::NotSent => "not_sent",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+impl Frame {
+    /// Takes note of what may not be trusted in it. `cores` is how many the worker can use.
+    pub(crate) fn find_doubts(&mut self, cores: f64) {
+        let lag = self.arrivals.as_ref().and_then(|arrivals| arrivals.pacer_lag.as_ref()?.quantile(0.99));
+        let doubts = [
+            (Doubt::Late, lag.is_some_and(|lag| lag > PACER_LAG_MAX)),
+            (Doubt::NotSent, self.arrivals.as_ref().is_some_and(|arrivals| arrivals.not_sent_now > 0)),
+            (Doubt::Cpu, self.worker_cpu_seconds.is_some_and(|seconds| seconds > WORKER_CPU_MAX * cores)),
+        ];
+        self.doubts = doubts.into_iter().filter_map(|(doubt, is_so)| is_so.then_some(doubt)).collect();
+    }
+}
+
+/// How many failures of each kind are told with their details.
+pub const SAMPLES_MAX: usize = 20;
+
+/// The arrivals of an open model since the load's start: `planned = begun + waiting + not_sent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArrivalFrame {
+    /// Arrivals whose time has come.
+    pub planned: u64,
+    /// Those that began their journey.
+    pub begun: u64,
+    /// Those that wait because as many users as may be are under way; they begin late, and their waiting is part of their
+    /// response time.
+    pub waiting: u64,
+    /// Those that never began: they had waited for as long as their first step may take, or the load was over.
+    pub not_sent: u64,
+    /// How many of those were given up in this second.
+    pub not_sent_now: u64,
+    /// How late the pacer noticed arrivals in this second; none when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pacer_lag: Option<Histogram>,
+}
+
+/// Connections.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionFrame {
+    /// Those that are open at the end of the second.
+    pub open: u64,
+    /// All that were opened since the load's start.
+    pub opened: u64,
+    /// How long name look-up and TCP took for those opened in this second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Histogram>,
+    /// How long their TLS handshakes took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Histogram>,
+}
+
+/// A failure as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureSample {
+    /// The journey's name.
+    pub journey: String,
+    /// The step's name.
+    pub step: String,
+    /// What it counts as.
+    pub kind: FailureKind,
+    /// What was seen: an error's text, a status, which expectation was not met. No part of a request or a body.
+    pub detail: String,
 }
 
 /// What ended of one step in one second.
@@ -83,15 +193,25 @@ pub struct StepFrame {
     pub journey: String,
     /// The step's name.
     pub step: String,
-    /// Time to the last byte of requests that met their expectations; none when there was none.
+    /// Response time of requests that met their expectations: from when the request was meant to be sent to the last byte of
+    /// its answer; none when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ok: Option<Histogram>,
-    /// Time to the end of requests that did not; none when there was none.
+    /// Response time of requests that did not; none when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Histogram>,
+    /// Service time of all of them: from when the request was sent. None in a closed model, where both are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Histogram>,
+    /// From when the request was sent to the head of its answer; none when no answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Histogram>,
     /// How many failed of each kind; together as many as `failed` holds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<FailureKind, u64>,
+    /// How many answers had each status.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<u16, u64>,
     /// Bytes of body received.
     pub bytes: u64,
 }
@@ -100,10 +220,26 @@ pub struct StepFrame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// No connection: refused, no such host, TLS.
+    /// The server's name is not known.
+    Dns,
+    /// No connection: refused, unreachable.
     Connect,
+    /// No connection in its time, name look-up and TLS included.
+    ConnectTimeout,
+    /// A certificate or a handshake that is not good.
+    Tls,
     /// Given up at the step's `timeout`.
     Timeout,
+    /// A connection that broke off before all of the answer was there.
+    Broken,
+    /// An answer that is not HTTP, or breaks its rules.
+    Protocol,
+    /// More redirects than are followed, or one that leads nowhere.
+    Redirect,
+    /// A URL on a host that the load does not name.
+    Elsewhere,
+    /// Status 429: the server throttles.
+    Throttled,
     /// A status that was not expected.
     Status,
     /// A body that was not expected.
@@ -112,7 +248,7 @@ pub enum FailureKind {
     Capture,
     /// All as expected, but later than `within`.
     Slow,
-    /// A connection that broke off, or a request that could not be made of the captured values.
+    /// A request that could not be made of the captured values, or anything else.
     Other,
 }
 
@@ -121,13 +257,43 @@ impl FailureKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Dns => "dns",
             Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
             Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::Protocol => "protocol",
+            Self::Redirect => "redirect",
+            Self::Elsewhere => "elsewhere",
+            Self::Throttled => "throttled",
             Self::Status => "status",
             Self::Body => "body",
             Self::Capture => "capture",
             Self::Slow => "slow",
             Self::Other => "other",
+        }
+    }
+
+    /// Whether no answer came, so that the server may be down.
+    #[must_use]
+    pub fn is_no_answer(self) -> bool {
+        match self {
+            Self::Dns
+            | Self::Connect
+            | Self::ConnectTimeout
+            | Self::Tls
+            | Self::Broken
+            | Self::Protocol
+            | Self::Elsewhere
+            | Self::Other => true,
+            Self::Timeout
+            | Self::Redirect
+            | Self::Throttled
+            | Self::Status
+            | Self::Body
+            | Self::Capture
+            | Self::Slow => false,
         }
     }
 }
@@ -169,8 +335,6 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn histogram(millis: &[u64]) -> Option<Histogram> {
@@ -185,24 +349,37 @@ mod tests {
             step: step.to_owned(),
             ok,
             failed,
+            service: None,
+            first_byte: None,
             failures,
+            statuses: BTreeMap::from([(200, 1)]),
             bytes: 10,
         };
         Frame {
             load: "users".parse().unwrap(),
             second: 3,
-            users_target: 2.5,
+            target: 2.5,
             users_active: 2,
             in_flight: 1,
+            started: 5,
+            arrivals: None,
             steps: vec![
                 step("buy", "browse", histogram(&[1, 2]), None, BTreeMap::new()),
                 step("look", "browse", None, histogram(&[50]), BTreeMap::from([(FailureKind::Slow, 1)])),
                 step("buy", "checkout", histogram(&[7]), None, BTreeMap::new()),
             ],
+            connections: ConnectionFrame { open: 1, opened: 2, ..ConnectionFrame::default() },
+            samples: vec![FailureSample {
+                journey: "look".to_owned(),
+                step: "browse".to_owned(),
+                kind: FailureKind::Slow,
+                detail: "50 ms".to_owned(),
+            }],
             names_folded: false,
             latency_clipped: false,
             lag_ms: 0,
             worker_cpu_seconds: Some(0.25),
+            doubts: Vec::new(),
         }
     }
 
@@ -215,6 +392,26 @@ mod tests {
         let mut all = Totals::default();
         all.add(&frame(), None);
         assert_eq!(all.count(), 4);
+    }
+
+    #[test]
+    fn a_second_is_doubtful_for_each_reason_alone() {
+        let doubts = |lag_ms, not_sent_now, cpu| {
+            let mut frame = frame();
+            let lag = histogram(&[lag_ms]);
+            frame.arrivals =
+                Some(ArrivalFrame { planned: 9, begun: 9, waiting: 0, not_sent: 0, not_sent_now, pacer_lag: lag });
+            frame.worker_cpu_seconds = Some(cpu);
+            frame.find_doubts(1.0);
+            frame.doubts
+        };
+        assert_eq!(doubts(4, 0, 0.8), []);
+        assert_eq!(doubts(6, 0, 0.8), [Doubt::Late]);
+        assert_eq!(doubts(4, 1, 0.8), [Doubt::NotSent]);
+        assert_eq!(doubts(4, 0, 0.95), [Doubt::Cpu]);
+        let mut closed = frame();
+        closed.find_doubts(2.0);
+        assert_eq!(closed.doubts, []);
     }
 
     #[test]

@@ -12,13 +12,12 @@ use ::goose::GooseError;
 use ::goose::client::GooseClientBuilder;
 use ::goose::config::{GooseConfiguration, GooseDefault, GooseDefaultType as _};
 use ::goose::goose::{GooseUser, Scenario, Transaction, TransactionFunction};
-use reqwest::Client;
 
 use super::plan::LoadPlan;
 use super::shape::Shape;
+use super::worker::http::Client;
 use super::worker::prepare::Prepared;
 use super::worker::recorder::Recorder;
-use super::worker::request::client;
 use super::worker::visitor::Visitor;
 use crate::unit::Level;
 
@@ -31,9 +30,6 @@ const QUIET: u8 = 2;
 /// Why users could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttackError {
-    /// The HTTP client.
-    #[error("failed to make the HTTP client")]
-    Client(#[source] reqwest::Error),
     /// Goose refused the load, or failed.
     // Its display text leaves out what it is about, so the debug text is given.
     #[error("failed to run goose: {0:?}")]
@@ -49,14 +45,14 @@ impl From<GooseError> for AttackError {
 /// A load that is ready to begin.
 pub(crate) struct Attack {
     goose: GooseAttack,
-    client: Client,
+    client: Arc<Client>,
     prepared: Arc<Prepared>,
     seed: u64,
 }
 
 impl Attack {
-    /// Makes the HTTP client and goose's configuration.
-    pub(crate) fn prepare(plan: &LoadPlan, prepared: Arc<Prepared>) -> Result<Self, AttackError> {
+    /// Makes goose's configuration. What users send goes over `client`: goose's own is never used.
+    pub(crate) fn prepare(plan: &LoadPlan, client: Arc<Client>, prepared: Arc<Prepared>) -> Result<Self, AttackError> {
         let mut configuration = GooseConfiguration::default();
         configuration.no_metrics = true;
         configuration.no_print_metrics = true;
@@ -66,7 +62,7 @@ impl Attack {
             .set_default(GooseDefault::TestPlan, test_plan(&plan.shape).as_str())?
             // Otherwise goose makes a client for each user before it starts the first.
             .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?;
-        Ok(Self { goose, client: client(&plan.authorities).map_err(AttackError::Client)?, prepared, seed: plan.seed })
+        Ok(Self { goose, client, prepared, seed: plan.seed })
     }
 
     /// Runs users along the shape. Returns when the shape has come down to no users and all have left; a shape that
@@ -75,8 +71,8 @@ impl Attack {
         let Self { goose, client, prepared, seed } = self;
         let users = Scenario::new("users")
             .set_host(HOST_UNUSED)
-            .register_transaction(Transaction::new(enter(Arc::clone(&recorder), client, seed)).set_on_start())
-            .register_transaction(Transaction::new(take_turn(Arc::clone(&recorder), prepared)))
+            .register_transaction(Transaction::new(enter(Arc::clone(&recorder), seed)).set_on_start())
+            .register_transaction(Transaction::new(take_turn(Arc::clone(&recorder), client, prepared)))
             .register_transaction(Transaction::new(leave(recorder)).set_on_stop());
         // Its metrics are off; ours are with the recorder.
         goose.register_scenario(users).execute().await?;
@@ -84,22 +80,21 @@ impl Attack {
     }
 }
 
-/// A user comes: it gets the shared client and a state of its own.
-fn enter(recorder: Arc<Recorder>, client: Client, seed: u64) -> TransactionFunction {
+/// A user comes: it gets a state of its own.
+fn enter(recorder: Arc<Recorder>, seed: u64) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
-        user.client = client.clone();
-        user.set_session_data(Visitor::new(seed, recorder.enter()));
+        user.set_session_data(Visitor::new(seed, recorder.enter(), recorder.clock()));
         Box::pin(async { Ok(()) })
     })
 }
 
 /// A user makes one request or rests a while. Goose asks between turns whether it should leave.
-fn take_turn(recorder: Arc<Recorder>, prepared: Arc<Prepared>) -> TransactionFunction {
+fn take_turn(recorder: Arc<Recorder>, client: Arc<Client>, prepared: Arc<Prepared>) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
         let recorder = Arc::clone(&recorder);
+        let client = Arc::clone(&client);
         let prepared = Arc::clone(&prepared);
         Box::pin(async move {
-            let client = user.client.clone();
             let visitor = user.get_session_data_unchecked_mut::<Visitor>();
             visitor.take_turn(&client, &prepared, &recorder).await;
             Ok(())

@@ -10,6 +10,7 @@ mod frame;
 mod goose;
 mod placeholder;
 mod plan;
+mod schedule;
 mod shape;
 mod spec;
 mod statistic;
@@ -17,11 +18,16 @@ pub(crate) mod worker;
 
 pub use check::SpecProblem;
 pub use controller::{LoadError, LoadWorker};
-pub use frame::{EndReason, FRAME_FORMAT, FailureKind, Frame, STEP_NAMES_MAX, StepFrame, Totals, WorkerRecord};
+pub use frame::{
+    ArrivalFrame, ConnectionFrame, Doubt, EndReason, FRAME_FORMAT, FailureKind, FailureSample, Frame, PACER_LAG_MAX,
+    SAMPLES_MAX, STEP_NAMES_MAX, StepFrame, Totals, WORKER_CPU_MAX, WorkerRecord,
+};
 pub use placeholder::Placeholder;
-pub use plan::{LoadPlan, PlanError, PlannedJourney, PlannedStep, REQUEST_TIMEOUT_DEFAULT};
+pub use plan::{CONNECT_TIMEOUT_DEFAULT, LoadPlan, PlanError, PlannedJourney, PlannedStep, REQUEST_TIMEOUT_DEFAULT};
+pub use schedule::{Arrivals, Spacing, Stripe};
 pub use shape::{Segment, Shape};
 pub use spec::{
-    BodyExpectation, ExpectSpec, JourneySpec, LoadSpec, Method, Model, OnLost, Stage, StageSpec, StatusList, StepSpec,
+    BodyExpectation, ExpectSpec, IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Method, Model, OnLost, Stage, StageSpec,
+    StatusList, StepSpec,
 };
 pub use statistic::LoadStatistic;

@@ -16,20 +16,72 @@ impl Placeholder {
     /// Whether it is of the form `target.url`, which the caller resolves.
     #[must_use]
     pub fn is_dotted(&self) -> bool {
-        self.name.contains('.')
+        self.name.contains('.') && Generator::parse(&self.name).is_none()
+    }
+}
+
+/// A value that is made anew for each request, or read from the environment of the process that makes the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Generator {
+    /// `${uuid}`: a random UUID (RFC 9562, version 4).
+    Uuid,
+    /// `${now}`: the present moment in UTC, to the millisecond (RFC 3339).
+    Now,
+    /// `${random(1,9)}`: a whole number, both ends included.
+    Random {
+        /// The least.
+        least: i64,
+        /// The most.
+        most: i64,
+    },
+    /// `${env:NAME}`: an environment variable; it stands in no plan and no log.
+    Environment(String),
+}
+
+/// Those that a message may propose.
+pub(crate) const GENERATORS: [&str; 4] = ["uuid", "now", "random(1,9)", "env:NAME"];
+
+impl Generator {
+    /// The generator that a placeholder names; none where it names something else, an error where it is not written well.
+    pub(crate) fn parse(name: &str) -> Option<Result<Self, String>> {
+        if let Some(variable) = name.strip_prefix("env:") {
+            let is_name = !variable.is_empty() && !variable.contains(['=', '\0']);
+            return Some(
+                is_name
+                    .then(|| Self::Environment(variable.to_owned()))
+                    .ok_or_else(|| format!("`{variable}` is not the name of an environment variable")),
+            );
+        }
+        if let Some(rest) = name.strip_prefix("random") {
+            let bounds = rest.strip_prefix('(')?.strip_suffix(')')?;
+            let number = |text: &str| text.trim().parse::<i64>().ok();
+            let (least, most) =
+                bounds.split_once(',').and_then(|(least, most)| Some((number(least)?, number(most)?)))?;
+            return Some(if least <= most {
+                Ok(Self::Random { least, most })
+            } else {
+                Err(format!("`{name}` has its greater end first"))
+            });
+        }
+        match name {
+            "uuid" => Some(Ok(Self::Uuid)),
+            "now" => Some(Ok(Self::Now)),
+            _ => None,
+        }
     }
 }
 
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
-enum Part<'a> {
+pub(crate) enum Part<'a> {
     Plain(&'a str),
     Name(&'a str),
     /// A `${` with no `}`, to the end.
     Unclosed(&'a str),
 }
 
-fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
+/// The parts of a text, in order.
+pub(crate) fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -62,7 +114,7 @@ pub(crate) fn is_unclosed(text: &str) -> bool {
 }
 
 /// Replaces each placeholder that `value` knows; the others stay as they are.
-pub(crate) fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+pub(crate) fn fill(text: &str, mut value: impl FnMut(&str) -> Option<String>) -> String {
     parts(text).fold(String::with_capacity(text.len()), |mut filled, part| {
         match part {
             Part::Plain(plain) | Part::Unclosed(plain) => filled.push_str(plain),
@@ -80,7 +132,7 @@ pub(crate) fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String
 }
 
 /// Fills every text of a JSON value. A text that is one placeholder and nothing else becomes the value with its type.
-pub(crate) fn fill_json(json: &Value, value: &impl Fn(&str) -> Option<Value>) -> Value {
+pub(crate) fn fill_json(json: &Value, value: &mut impl FnMut(&str) -> Option<Value>) -> Value {
     match json {
         Value::String(text) => {
             let mut parts = parts(text);
@@ -151,9 +203,23 @@ mod tests {
 
     #[test]
     fn a_json_text_that_is_one_placeholder_keeps_the_type_of_its_value() {
-        let value = |name: &str| (name == "id").then(|| json!(17));
-        let filled = fill_json(&json!({"item": "${id}", "note": "no. ${id}", "list": ["${id}", 1]}), &value);
+        let mut value = |name: &str| (name == "id").then(|| json!(17));
+        let filled = fill_json(&json!({"item": "${id}", "note": "no. ${id}", "list": ["${id}", 1]}), &mut value);
         assert_eq!(filled, json!({"item": 17, "note": "no. 17", "list": [17, 1]}));
+    }
+
+    #[test]
+    fn a_generated_value_is_known_by_its_name() {
+        assert_eq!(Generator::parse("uuid"), Some(Ok(Generator::Uuid)));
+        assert_eq!(Generator::parse("random(1, 9)"), Some(Ok(Generator::Random { least: 1, most: 9 })));
+        assert_eq!(Generator::parse("env:STAGE"), Some(Ok(Generator::Environment("STAGE".to_owned()))));
+        assert!(matches!(Generator::parse("random(9,1)"), Some(Err(_))));
+        assert!(matches!(Generator::parse("env:"), Some(Err(_))));
+        for other in ["random", "random(1)", "randomly", "id", "shop.url"] {
+            assert_eq!(Generator::parse(other), None, "{other}");
+        }
+        let dotted = Placeholder { path: Vec::new(), name: "env:a.b".to_owned() };
+        assert!(!dotted.is_dotted());
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //! Owns: the plan and how it is made from a spec. Must not know: how load is made.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,24 +11,20 @@ use serde_json::Value;
 
 use super::check::SpecProblem;
 use super::placeholder;
+use super::schedule::{Spacing, Stripe};
 use super::shape::Shape;
-use super::spec::{ExpectSpec, JourneySpec, LoadSpec, Method, Model, StepSpec};
+use super::spec::{ExpectSpec, IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Method, StepSpec};
 use crate::unit::{DurationRange, DurationText, LoadId};
 
 /// When a request is given up, unless its step says otherwise.
-pub const REQUEST_TIMEOUT_DEFAULT: std::time::Duration = std::time::Duration::from_secs(30);
+pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long opening a connection may take, where a load says nothing else.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// Why a load can not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The shape is a rate of arrivals.
-    #[error(
-        "failed to plan load `{load}`: an open model (a rate in `/s`) is checked but not yet carried out; use `users`"
-    )]
-    OpenModel {
-        /// The load.
-        load: LoadId,
-    },
     /// The spec is not valid; the first of its problems.
     #[error("failed to plan load `{load}`: {message} at `{path}`")]
     Invalid {
@@ -48,7 +45,7 @@ pub enum PlanError {
     },
 }
 
-/// A closed-model load, ready to be made. It is one line of JSON on a worker's standard input.
+/// A load, ready to be made. It is one line of JSON on a worker's standard input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadPlan {
@@ -56,12 +53,28 @@ pub struct LoadPlan {
     pub load: LoadId,
     /// The run's zero: frames count seconds from here. The shape itself begins when the worker does.
     pub origin: DateTime<Utc>,
-    /// Seeds each user's choice of journeys and think times.
+    /// What every request bears as `X-Gameday-Run`, so that its traces can be told from those of real users; none leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Seeds each user's choice of journeys, think times and random values, and the arrivals of a Poisson process.
     pub seed: u64,
     /// What users do.
     pub journeys: Vec<PlannedJourney>,
-    /// How many users when.
+    /// How many users, or arrivals a second, when.
     pub shape: Shape,
+    /// How arrivals lie between each other.
+    pub arrivals: Spacing,
+    /// Which of the arrivals this worker takes.
+    #[serde(default)]
+    pub stripe: Stripe,
+    /// How many users of an open model may be under way at once.
+    pub in_flight_max: u32,
+    /// Whether to speak HTTP/2.
+    pub http2: bool,
+    /// How many redirects a request follows.
+    pub redirects: u8,
+    /// How long opening a connection may take.
+    pub connect_timeout: DurationText,
     /// Authorities that are trusted beside the system's, as PEM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<String>,
@@ -109,7 +122,7 @@ impl LoadPlan {
     /// Resolves a load: `resolve` gives the value of a dotted placeholder such as `checkout-fn.url`.
     ///
     /// # Errors
-    /// An open model, which this version does not carry out; a spec with problems; an unknown placeholder.
+    /// A spec with problems; an unknown placeholder.
     pub fn build(
         load: &LoadId,
         spec: &LoadSpec,
@@ -123,25 +136,23 @@ impl LoadPlan {
         let plan = Self {
             load: load.clone(),
             origin,
+            run: None,
             seed,
             journeys: spec.journeys.iter().map(|journey| plan_journey(spec, journey, &resolve)).collect(),
             shape: spec.shape(),
+            arrivals: spec.arrivals,
+            stripe: Stripe::default(),
+            in_flight_max: spec.in_flight_max.unwrap_or(IN_FLIGHT_MAX_DEFAULT),
+            http2: spec.http2,
+            redirects: spec.redirects.unwrap_or_default(),
+            connect_timeout: spec.connect_timeout.unwrap_or(DurationText(CONNECT_TIMEOUT_DEFAULT)),
             authorities: Vec::new(),
         };
-        plan.check_model()?;
         let unresolved =
             spec.placeholders().into_iter().find(|found| found.is_dotted() && resolve(&found.name).is_none());
         match unresolved {
             Some(found) => Err(PlanError::Unresolved { load: load.clone(), name: found.name }),
             None => Ok(plan),
-        }
-    }
-
-    /// Refuses the open model. The worker asks again, since a plan may come from elsewhere.
-    pub(crate) fn check_model(&self) -> Result<(), PlanError> {
-        match self.shape.model() {
-            Some(Model::Open) => Err(PlanError::OpenModel { load: self.load.clone() }),
-            Some(Model::Closed) | None => Ok(()),
         }
     }
 }
@@ -169,7 +180,7 @@ fn plan_step(
         method,
         url,
         headers: step.headers.iter().map(|(name, value)| (name.clone(), resolved(value))).collect(),
-        json: step.json.as_ref().map(|json| placeholder::fill_json(json, &|name| resolve(name).map(Value::String))),
+        json: step.json.as_ref().map(|json| placeholder::fill_json(json, &mut |name| resolve(name).map(Value::String))),
         body: step.body.as_deref().map(resolved),
         capture: step.capture.clone(),
         expect: step.expect.clone().unwrap_or_default(),
@@ -214,14 +225,6 @@ shape: [{hold: 5m, at: 20 users}]
         assert_eq!((look.timeout, look.think), ("3s".parse().unwrap(), Some("2s".parse().unwrap())));
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<LoadPlan>(&json).unwrap(), plan);
-    }
-
-    #[test]
-    fn an_open_model_is_refused_by_name() {
-        let error =
-            build("{base_url: 'http://a', journeys: [{name: j, steps: [{get: /}]}], shape: [{hold: 1m, at: 4/s}]}");
-        assert_eq!(error, Err(PlanError::OpenModel { load: "users".parse().unwrap() }));
-        assert!(error.unwrap_err().to_string().contains("an open model"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json_path::JsonPath;
 
+use super::schedule::Spacing;
 use super::shape::Shape;
 use crate::unit::{DurationRange, DurationText, Level};
 
@@ -24,10 +25,31 @@ pub struct LoadSpec {
     pub journeys: Vec<JourneySpec>,
     /// How many users, or arrivals a second, when. Its unit chooses the model.
     pub shape: Vec<StageSpec>,
+    /// How the arrivals of a rate lie between each other: `even`, or `poisson` as of users who know nothing of each other.
+    #[serde(default)]
+    pub arrivals: Spacing,
+    /// How many users of a rate may be under way at once, and so how many connections: 1 to 100000, default 1000. Arrivals
+    /// beyond wait, and their waiting is part of their response time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight_max: Option<u32>,
+    /// Whether to speak HTTP/2, many requests on one connection; default `false`. A server of `https:` may still choose
+    /// HTTP/1.1.
+    #[serde(default)]
+    pub http2: bool,
+    /// How many redirects a request follows, 0 to 20; default 0, where each is an answer like any other. One that leads to a
+    /// host that the load does not name is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirects: Option<u8>,
+    /// How long opening a connection may take, name look-up and TLS included; default 10 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<DurationText>,
     /// What a run does when the process that makes the load is lost; default `abort`.
     #[serde(default)]
     pub on_lost: OnLost,
 }
+
+/// How many users of a rate may be under way at once, where a load says nothing else.
+pub const IN_FLIGHT_MAX_DEFAULT: u32 = 1_000;
 
 impl LoadSpec {
     /// Whether arrivals are independent of answers; none when no stage names a level.
@@ -94,7 +116,7 @@ fn weight_default() -> u32 {
     1
 }
 
-/// One HTTP request and what is expected of its answer. Redirects are not followed: they are answers like any other.
+/// One HTTP request and what is expected of its answer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepSpec {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::load::Model;
 use crate::observe::SignalSource;
 use crate::proxy::RemoteProxy;
 use crate::scenario::expect::{Condition, Expectation, Measure};
@@ -36,14 +35,6 @@ pub(super) fn refusals(checked: &Checked, environment: &Environment) -> Vec<Refu
             "`mode: tabletop` is checked but not yet carried out",
             "run it as a `drill`, or walk through `gameday plan` at the table",
         ));
-    }
-    for (name, load) in &scenario.load {
-        if load.model() == Some(Model::Open) {
-            found.insert(Refusal::new(
-                format!("load `{name}` is an open model (a rate in `/s`), which is checked but not yet carried out"),
-                "give its shape in `users`",
-            ));
-        }
     }
     for expectation in all_expectations(checked) {
         refuse_expectation(checked, expectation, &mut found);

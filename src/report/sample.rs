@@ -101,6 +101,8 @@ pub(super) fn shopper_second(second: u64) -> LoadSecond {
         in_flight_count: 3 + wobble,
         p50_ms: Some(crate::report::number::float(p50)),
         p99_ms: Some(crate::report::number::float(p99)),
+        not_sent_count: 0,
+        doubts: Vec::new(),
         failures: failures
             .into_iter()
             .filter(|(_, count)| *count > 0)
@@ -121,6 +123,8 @@ fn staff_second(second: u64) -> LoadSecond {
         in_flight_count: wobble,
         p50_ms: Some(31.0),
         p99_ms: Some(crate::report::number::float(140 + wobble * 22)),
+        not_sent_count: 0,
+        doubts: Vec::new(),
         failures: BTreeMap::new(),
         steps: BTreeMap::new(),
     }

@@ -76,7 +76,8 @@ impl FrameFile {
 
 /// A frame as the recording keeps it. Steps of the same name in several journeys count as one.
 pub(super) fn record_of(frame: &Frame) -> SecondRecord {
-    let mut record = SecondRecord { in_flight_count: frame.in_flight, ..SecondRecord::default() };
+    let doubts = frame.doubts.iter().copied().collect();
+    let mut record = SecondRecord { in_flight_count: frame.in_flight, doubts, ..SecondRecord::default() };
     for step in &frame.steps {
         let entry = record.steps.entry(step.step.clone()).or_default();
         add(&mut entry.ok, step.ok.as_ref());
@@ -102,12 +103,14 @@ pub(super) fn second_of(frame: &Frame) -> LoadSecond {
     let mut second = LoadSecond {
         load: frame.load.clone(),
         second: frame.second,
-        target: frame.users_target,
+        target: frame.target,
         ok_count: 0,
         failed_count: 0,
         in_flight_count: frame.in_flight,
         p50_ms: None,
         p99_ms: None,
+        not_sent_count: frame.arrivals.as_ref().map_or(0, |arrivals| arrivals.not_sent_now),
+        doubts: frame.doubts.iter().map(|doubt| doubt.as_str().to_owned()).collect(),
         failures: std::collections::BTreeMap::new(),
         steps: std::collections::BTreeMap::new(),
     };

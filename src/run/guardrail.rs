@@ -184,7 +184,7 @@ mod tests {
         for second in seconds {
             let step = StepRecord { ok: sparse(ok), failed: sparse(failed) };
             let steps = [("home".to_owned(), step)].into();
-            recording.record_second(&users(), second, SecondRecord { steps, in_flight_count: 0 });
+            recording.record_second(&users(), second, SecondRecord { steps, ..SecondRecord::default() });
         }
         recording
     }

@@ -1,11 +1,13 @@
 //! From records to one number: which values a signal has in a window, how they become one, and whether too many miss.
 
-use crate::load::LoadStatistic;
+use std::collections::BTreeSet;
+
+use crate::load::{Doubt, LoadStatistic};
 use crate::observe::{HttpStatistic, SignalSource, SignalSpec};
 use crate::scenario::expect::Aggregate;
 use crate::unit::{Histogram, SignalId, elapsed_ms};
 
-use super::recording::{Recording, SECOND_MS, WindowMs};
+use super::recording::{Recording, SECOND_MS, SecondRecord, WindowMs};
 
 /// The largest share of a window that may be without data before nothing can be said.
 const MISSING_RATIO_MAX: f64 = 0.1;
@@ -66,6 +68,47 @@ pub(super) struct Measured {
     pub(super) sample_count: u64,
     /// Why too few are there, if so.
     pub(super) missing: Option<String>,
+    /// What is doubtful about them, if anything.
+    pub(super) doubtful: Option<Doubtful>,
+}
+
+/// What of a load's seconds may tell of the worker that made the load, and not of the server.
+#[derive(Debug, Clone)]
+pub(super) struct Doubtful {
+    /// The values of the other seconds alone.
+    trusted: Values,
+    seconds: u64,
+    of: u64,
+    doubts: BTreeSet<Doubt>,
+}
+
+impl Doubtful {
+    /// Why nothing can be said: too many seconds are doubtful, or without them `holds` comes out another way than `held`.
+    pub(super) fn objection(
+        &self,
+        aggregate: Aggregate,
+        held: Option<bool>,
+        holds: impl Fn(f64) -> Option<bool>,
+    ) -> Option<String> {
+        let is_too_much = too_few(self.of - self.seconds, self.of, "").is_some();
+        // A sum is smaller without some of its seconds, which says nothing.
+        let is_sum = matches!(aggregate, Aggregate::Sum | Aggregate::Count);
+        let without = self.trusted.aggregate(aggregate).and_then(holds);
+        let rests_on_them = !is_sum && without != held;
+        let reasons: Vec<&str> = self.doubts.iter().map(|doubt| doubt_text(*doubt)).collect();
+        (is_too_much || rests_on_them).then(|| {
+            let Self { seconds, of, .. } = self;
+            format!("{seconds} of {of} seconds of load may tell of the load worker: {}", reasons.join(", "))
+        })
+    }
+}
+
+fn doubt_text(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::Late => "it sent requests too late",
+        Doubt::NotSent => "it did not send all requests",
+        Doubt::Cpu => "it was short of CPU",
+    }
 }
 
 /// Reads a signal in a window.
@@ -80,53 +123,85 @@ pub(super) fn measure(recording: &Recording, signal: &SignalId, spec: &SignalSpe
             unit: Unit::Number,
             sample_count: 0,
             missing: Some(format!("nothing was recorded for `{signal}`")),
+            doubtful: None,
         },
     }
 }
 
-fn measure_load(recording: &Recording, load: &crate::observe::LoadSignal, window: WindowMs) -> Measured {
-    let mut distribution = Histogram::default();
-    let mut ratio = Vec::new();
-    let mut series = Vec::new();
-    let mut seconds_seen = 0_u64;
-    let mut sample_count = 0_u64;
-    for (_, second) in recording.seconds(&load.of, window) {
-        seconds_seen += 1;
-        let steps = second.steps.iter().filter(|(name, _)| load.step.as_ref().is_none_or(|step| step == *name));
+/// What a statistic of a load sums up, second by second.
+struct LoadSums {
+    statistic: LoadStatistic,
+    distribution: Histogram,
+    ratio: Vec<(f64, f64)>,
+    series: Vec<f64>,
+    sample_count: u64,
+    seconds: u64,
+}
+
+impl LoadSums {
+    fn of(statistic: LoadStatistic) -> Self {
+        let distribution = Histogram::default();
+        Self { statistic, distribution, ratio: Vec::new(), series: Vec::new(), sample_count: 0, seconds: 0 }
+    }
+
+    fn add(&mut self, second: &SecondRecord, step: Option<&str>) {
+        self.seconds += 1;
+        let steps = second.steps.iter().filter(|(name, _)| step.is_none_or(|step| step == *name));
         let (mut ok, mut failed) = (0_u64, 0_u64);
         for (_, step) in steps {
             ok += step.ok.count();
             failed += step.failed.count();
-            if load.stat == LoadStatistic::Latency {
-                distribution.merge_sparse(&step.ok);
-                distribution.merge_sparse(&step.failed);
+            if self.statistic == LoadStatistic::Latency {
+                self.distribution.merge_sparse(&step.ok);
+                self.distribution.merge_sparse(&step.failed);
             }
         }
-        sample_count += ok + failed;
-        match load.stat {
+        self.sample_count += ok + failed;
+        match self.statistic {
             LoadStatistic::Latency => {}
-            LoadStatistic::SuccessRatio => ratio.push((number(ok), number(ok + failed))),
-            LoadStatistic::ErrorRatio => ratio.push((number(failed), number(ok + failed))),
-            LoadStatistic::Rate => series.push(number(ok + failed)),
-            LoadStatistic::InFlight => series.push(number(second.in_flight_count)),
+            LoadStatistic::SuccessRatio => self.ratio.push((number(ok), number(ok + failed))),
+            LoadStatistic::ErrorRatio => self.ratio.push((number(failed), number(ok + failed))),
+            LoadStatistic::Rate => self.series.push(number(ok + failed)),
+            LoadStatistic::InFlight => self.series.push(number(second.in_flight_count)),
         }
     }
-    let (values, unit) = match load.stat {
-        LoadStatistic::Latency => (Values::Distribution(Box::new(distribution)), Unit::Duration),
-        LoadStatistic::SuccessRatio | LoadStatistic::ErrorRatio => (Values::Ratio(ratio), Unit::Ratio),
-        LoadStatistic::Rate => (Values::Series(series), Unit::Rate),
-        LoadStatistic::InFlight => (Values::Series(series), Unit::Number),
-    };
+
+    fn finish(self) -> (Values, Unit) {
+        match self.statistic {
+            LoadStatistic::Latency => (Values::Distribution(Box::new(self.distribution)), Unit::Duration),
+            LoadStatistic::SuccessRatio | LoadStatistic::ErrorRatio => (Values::Ratio(self.ratio), Unit::Ratio),
+            LoadStatistic::Rate => (Values::Series(self.series), Unit::Rate),
+            LoadStatistic::InFlight => (Values::Series(self.series), Unit::Number),
+        }
+    }
+}
+
+fn measure_load(recording: &Recording, load: &crate::observe::LoadSignal, window: WindowMs) -> Measured {
+    let (mut all, mut trusted) = (LoadSums::of(load.stat), LoadSums::of(load.stat));
+    let mut doubts = BTreeSet::new();
+    for (_, second) in recording.seconds(&load.of, window) {
+        all.add(second, load.step.as_deref());
+        if second.doubts.is_empty() {
+            trusted.add(second, load.step.as_deref());
+        }
+        doubts.extend(&second.doubts);
+    }
     let seconds = (window.1 / SECOND_MS).saturating_sub(window.0.div_ceil(SECOND_MS));
     let needs_requests = !matches!(load.stat, LoadStatistic::Rate | LoadStatistic::InFlight);
     let missing = if recording.load_span(&load.of).is_none() {
         Some(format!("load `{}` was not running", load.of))
-    } else if needs_requests && sample_count == 0 {
+    } else if needs_requests && all.sample_count == 0 {
         Some(format!("load `{}` completed no request", load.of))
     } else {
-        too_few(seconds_seen, seconds, "seconds of load")
+        too_few(all.seconds, seconds, "seconds of load")
     };
-    Measured { values, unit, sample_count, missing }
+    let (sample_count, of) = (all.sample_count, all.seconds);
+    let (values, unit) = all.finish();
+    let doubtful = (!doubts.is_empty()).then(|| {
+        let seconds = of - trusted.seconds;
+        Doubtful { trusted: trusted.finish().0, seconds, of, doubts }
+    });
+    Measured { values, unit, sample_count, missing, doubtful }
 }
 
 fn measure_probe(
@@ -150,7 +225,7 @@ fn measure_probe(
         }
         HttpStatistic::Latency => (Values::Series(values), Unit::Duration),
     };
-    Measured { values, unit, sample_count, missing }
+    Measured { values, unit, sample_count, missing, doubtful: None }
 }
 
 /// Says so when more is missing than can be passed over.

@@ -1,8 +1,9 @@
 //! What a run recorded, in the form in which expectations ask for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
+use crate::load::Doubt;
 use crate::unit::{LoadId, PhaseId, PlaybookId, SignalId, SparseHistogram};
 
 /// Milliseconds since the run's start, from the first up to but without the second.
@@ -18,6 +19,8 @@ pub struct SecondRecord {
     pub steps: BTreeMap<String, StepRecord>,
     /// Requests under way at the second's end.
     pub in_flight_count: u64,
+    /// Why its figures may tell of the load worker and not of the server.
+    pub doubts: BTreeSet<Doubt>,
 }
 
 /// What one step did in one second: latencies of requests that ended in it.

@@ -34,6 +34,8 @@ pub struct TermResult {
     pub spread: Option<[String; 4]>,
     /// Why the data does not tell.
     pub missing: Option<String>,
+    /// Why a verdict may not rest on it, though a guardrail may.
+    pub doubt: Option<String>,
 }
 
 impl TermResult {
@@ -46,6 +48,7 @@ impl TermResult {
             held_ms: None,
             spread: None,
             missing: Some(why.into()),
+            doubt: None,
         }
     }
 
@@ -108,7 +111,7 @@ impl Judge<'_> {
     /// for gates.
     #[must_use]
     pub fn holds_over(&self, expectation: &Expectation, window: WindowMs) -> (Option<bool>, Vec<TermResult>) {
-        self.all(expectation, |term| self.closing(term, window))
+        self.all(expectation, |term| beyond_doubt(self.closing(term, window)))
     }
 
     /// Whether all terms hold over the end of the time since `from_ms`, each over its `for D` or the last 5 s: for what
@@ -122,6 +125,10 @@ impl Judge<'_> {
     /// Judges one term over the window that it names, at the end of a run.
     #[must_use]
     pub fn finally(&self, term: &Term) -> TermResult {
+        beyond_doubt(self.over_its_window(term))
+    }
+
+    fn over_its_window(&self, term: &Term) -> TermResult {
         let recording = self.recording;
         match &term.window {
             // A run that injects nothing is judged as a whole. One that should have, and did not, is not tested at all.
@@ -334,6 +341,7 @@ impl Judge<'_> {
         // A count has no unit; neither has the sum of a rate, which is how many there were.
         let is_number = aggregate == Aggregate::Count || (aggregate == Aggregate::Sum && measured.unit == Unit::Rate);
         let mut unit = if is_number { Unit::Number } else { measured.unit };
+        let doubtful = measured.doubtful.as_ref();
         let limit = match value {
             Value::OfBaseline(_) => {
                 let Some((baseline, baseline_window)) = self.baseline(aggregate, signal, spec) else {
@@ -350,13 +358,16 @@ impl Judge<'_> {
             }
             Value::Number(_) | Value::Ratio(_) | Value::Duration(_) | Value::Rate(_) => bound(value, None),
         };
+        let holds = |value| limit.map(|limit| operator.holds(value, limit));
+        let held = holds(observed);
         TermResult {
-            held: limit.map(|limit| operator.holds(observed, limit)),
+            held,
             observed: Some(unit.show(observed)),
             window_ms: None,
             sample_count: measured.sample_count,
             held_ms: None,
             spread: spread(&measured),
+            doubt: doubtful.and_then(|doubtful| doubtful.objection(aggregate, held, holds)),
             missing: measured.missing,
         }
     }
@@ -396,6 +407,14 @@ fn still_open(last: TermResult, is_open: bool) -> TermResult {
 /// Turns a result on incomplete data into "not known": missing data is never a pass.
 fn complete(result: TermResult) -> TermResult {
     if result.missing.is_some() { TermResult { held: None, ..result } } else { result }
+}
+
+/// Turns a result that rests on seconds in which the load worker was the bottleneck into "not known".
+fn beyond_doubt(result: TermResult) -> TermResult {
+    match result.doubt {
+        Some(doubt) => TermResult { held: None, missing: result.missing.or(Some(doubt)), doubt: None, ..result },
+        None => result,
+    }
 }
 
 /// The bound as a number in the signal's own unit.

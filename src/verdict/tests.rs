@@ -2,7 +2,7 @@
 
 mod alarm;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepOutcome, Verdict};
+use crate::load::Doubt;
 use crate::observe::SignalSpec;
 use crate::scenario::expect::{Expectation, parse};
 use crate::unit::{FaultId, Histogram, PhaseId, SignalId};
@@ -80,7 +81,7 @@ impl Story {
         self.recording.record_second(
             &"users".parse().unwrap(),
             second,
-            SecondRecord { steps, in_flight_count: second },
+            SecondRecord { steps, in_flight_count: second, ..SecondRecord::default() },
         );
         self
     }
@@ -92,6 +93,14 @@ impl Story {
     /// Seconds that are all the same.
     fn seconds(self, range: std::ops::Range<u64>, ok: &[u64], failed: &[u64]) -> Self {
         range.fold(self, |story, second| story.second(second, ok, failed))
+    }
+
+    /// A second in which the load worker was late.
+    fn doubtful_second(mut self, second: u64, ok: &[u64]) -> Self {
+        let steps = BTreeMap::from([("home".to_owned(), StepRecord { ok: sparse(ok), failed: sparse(&[]) })]);
+        let record = SecondRecord { steps, doubts: BTreeSet::from([Doubt::Late]), ..SecondRecord::default() };
+        self.recording.record_second(&"users".parse().unwrap(), second, record);
+        self
     }
 
     fn probe(self, signal: &str, at_ms: u64, value: Option<f64>) -> Self {
@@ -228,6 +237,28 @@ proptest! {
         prop_assert_eq!(result.observed, Some(format!("{:.0} ms", p95.as_secs_f64() * 1_000.0)));
         prop_assert_eq!(result.sample_count, seconds.iter().map(|latencies| latencies.len() as u64).sum::<u64>());
     }
+}
+
+#[test]
+fn a_verdict_does_not_rest_on_seconds_in_which_the_load_worker_was_the_bottleneck() {
+    let calm = || story().load(0).phase("calm", 0, 20).seconds(0..19, &[100; 10], &[]);
+    let slow = calm().doubtful_second(19, &[900; 10]);
+    let text = "p99(latency) <= 200ms during calm";
+    let result = slow.finally(20, text);
+    assert_eq!((result.held, observed(&result)), (None, "900 ms"));
+    let why = result.missing.unwrap();
+    assert_eq!(why, "1 of 20 seconds of load may tell of the load worker: it sent requests too late");
+    // Where they make no difference, it stands.
+    assert_eq!(slow.finally(20, "p50(latency) <= 200ms during calm").held, Some(true));
+    assert_eq!(slow.finally(20, "p50(latency) <= 50ms during calm").held, Some(false));
+    assert_eq!(calm().doubtful_second(19, &[100; 10]).finally(20, text).held, Some(true));
+    // Where there are too many of them, nothing does.
+    let many = (10..20).fold(story().load(0).phase("calm", 0, 20).seconds(0..10, &[100; 10], &[]), |story, second| {
+        story.doubtful_second(second, &[100; 10])
+    });
+    assert_eq!(many.finally(20, text).held, None);
+    // A guardrail does not wait for better data.
+    assert_eq!(slow.judge(20).holds_now(&expect("p99(latency) > 200ms for 3s")).0, Some(true));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The load worker as a real process against a real server.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,23 +11,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{any, post};
-use gameday::load::{
-    EndReason, FailureKind, Frame, LoadError, LoadPlan, LoadSpec, LoadWorker, Shape, Totals, WorkerRecord,
-};
-use gameday::unit::Clock;
+use gameday::load::{EndReason, FailureKind, LoadError, WorkerRecord};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
-/// Longer than any test should take, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::load_rig::{Outcome, PATIENCE, gameday, next, plan, run, spawn, wait_until};
 
 /// How long the server's slow answers take.
 const SLOW: Duration = Duration::from_millis(300);
-
-fn gameday() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_gameday"))
-}
 
 /// What the server saw.
 #[derive(Debug, Default)]
@@ -122,67 +113,10 @@ async fn dripping_server() -> String {
     url
 }
 
-/// A plan against the server at `url`; journeys and shape as a scenario writes them.
-fn plan(url: &str, journeys: &str, shape: &str) -> LoadPlan {
-    let yaml = format!("{{base_url: '{url}', journeys: {journeys}, shape: {shape}}}");
-    let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
-    assert_eq!(spec.problems(), []);
-    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, |_| None).unwrap()
-}
-
-async fn spawn(plan: &LoadPlan) -> LoadWorker {
-    LoadWorker::spawn(gameday(), plan).await.unwrap()
-}
-
-async fn next(worker: &mut LoadWorker) -> Option<Result<WorkerRecord, LoadError>> {
-    timeout(PATIENCE, worker.next()).await.expect("a record in time")
-}
-
-/// What a load came to.
-#[derive(Debug, Default)]
-struct Outcome {
-    frames: Vec<Frame>,
-    end: Option<(EndReason, u64)>,
-}
-
-impl Outcome {
-    fn add(&mut self, record: WorkerRecord) {
-        match record {
-            WorkerRecord::Ready { .. } => {}
-            WorkerRecord::Frame(frame) => self.frames.push(frame),
-            WorkerRecord::Ended { reason, abandoned } => self.end = Some((reason, abandoned)),
-        }
-    }
-
-    fn totals(&self, step: Option<&str>) -> Totals {
-        let mut totals = Totals::default();
-        self.frames.iter().for_each(|frame| totals.add(frame, step));
-        totals
-    }
-}
-
-/// Runs a load to its end.
-async fn run(plan: &LoadPlan) -> Outcome {
-    let mut worker = spawn(plan).await;
-    let mut outcome = Outcome::default();
-    while let Some(record) = next(&mut worker).await {
-        outcome.add(record.unwrap());
-    }
-    outcome
-}
-
 /// Whether a process exists and is not merely waiting to be reaped.
 fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
-}
-
-async fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -256,7 +190,7 @@ async fn users_come_along_the_ramp_and_keep_their_cookies() {
     }
     let active: Vec<u64> = outcome.frames.iter().map(|frame| frame.users_active).collect();
     assert!(active.contains(&8), "{active:?}");
-    assert!(outcome.frames.iter().any(|frame| (1.0..7.0).contains(&frame.users_target)), "the target ramps, too");
+    assert!(outcome.frames.iter().any(|frame| (1.0..7.0).contains(&frame.target)), "the target ramps, too");
 }
 
 #[tokio::test]
@@ -379,16 +313,6 @@ async fn a_killed_worker_is_told_from_one_that_ended() {
     let Some(Err(error @ LoadError::Lost { .. })) = lost else { panic!("{lost:?}") };
     assert!(error.to_string().contains("signal: 9"), "{error}");
     assert!(next(&mut worker).await.is_none());
-}
-
-#[tokio::test]
-async fn a_worker_refuses_an_open_model_and_says_so() {
-    let mut plan = plan("http://127.0.0.1:9", "[{name: look, steps: [{get: /fine}]}]", "[{hold: 5m, at: 2 users}]");
-    plan.shape = Shape::from_stages(&serde_yaml::from_str::<Vec<_>>("[{hold: 5m, at: 40/s}]").unwrap());
-    let mut worker = spawn(&plan).await;
-    let Some(Err(LoadError::Lost { status, stderr_tail })) = next(&mut worker).await else { panic!("not lost") };
-    assert_eq!(status.and_then(|status| status.code()), Some(1));
-    assert!(stderr_tail.contains("an open model"), "{stderr_tail}");
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod lambda;
 mod layering;
 mod least_privilege;
 mod load;
+mod load_open;
+mod load_rig;
 mod page;
 mod peers;
 mod permission;

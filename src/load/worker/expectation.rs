@@ -6,7 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::http::Failure;
 use crate::load::frame::FailureKind;
+use crate::unit::format_duration;
+
+/// What a server says that throttles (RFC 6585, 4).
+const STATUS_THROTTLED: u16 = 429;
 
 /// Statuses at or above this are failures when the step does not say which it expects.
 const STATUS_FAILED_LEAST: u16 = 400;
@@ -30,7 +35,7 @@ pub(crate) struct Expectation {
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
-    /// From the request's start to the last byte of the body.
+    /// From when the request was sent to the last byte of the body.
     pub(crate) elapsed: Duration,
     /// The body, as far as it was kept.
     pub(crate) body: &'a [u8],
@@ -43,13 +48,14 @@ impl Expectation {
     }
 
     /// The captured values, or the first thing that is not as expected: status, body, capture, then time.
-    pub(crate) fn judge(&self, answer: &Answer<'_>) -> Result<BTreeMap<String, Value>, FailureKind> {
+    pub(crate) fn judge(&self, answer: &Answer<'_>) -> Result<BTreeMap<String, Value>, Failure> {
         let is_status_expected = match &self.statuses {
             Some(statuses) => statuses.contains(&answer.status),
             None => answer.status < STATUS_FAILED_LEAST,
         };
         if !is_status_expected {
-            return Err(FailureKind::Status);
+            let kind = if answer.status == STATUS_THROTTLED { FailureKind::Throttled } else { FailureKind::Status };
+            return Err(Failure::new(kind, format_args!("status {}", answer.status)));
         }
         let document = if self.json.is_empty() && self.capture.is_empty() {
             None
@@ -59,26 +65,31 @@ impl Expectation {
         if let Some(contains) = &self.contains
             && !contains_bytes(answer.body, contains.as_bytes())
         {
-            return Err(FailureKind::Body);
+            return Err(Failure::new(FailureKind::Body, "the expected text is not in the body"));
         }
         let first = |path: &JsonPath| document.as_ref().and_then(|document| path.query(document).first());
-        if self.json.iter().any(|(path, expected)| first(path) != Some(expected)) {
-            return Err(FailureKind::Body);
+        if let Some((path, _)) = self.json.iter().find(|(path, expected)| first(path) != Some(expected)) {
+            return Err(Failure::new(FailureKind::Body, format_args!("`{path}` is not as expected")));
         }
         let captured = self
             .capture
             .iter()
-            .map(|(name, path)| first(path).map(|value| (name.clone(), value.clone())).ok_or(FailureKind::Capture))
+            .map(|(name, path)| {
+                let fail =
+                    || Failure::new(FailureKind::Capture, format_args!("`{path}` for `{name}` is not in the body"));
+                first(path).map(|value| (name.clone(), value.clone())).ok_or_else(fail)
+            })
             .collect::<Result<_, _>>()?;
-        if self.within.is_some_and(|within| answer.elapsed > within) {
-            return Err(FailureKind::Slow);
+        if let Some(within) = self.within.filter(|within| answer.elapsed > *within) {
+            let text = format_args!("{:.1?}, and not within {}", answer.elapsed, format_duration(within));
+            return Err(Failure::new(FailureKind::Slow, text));
         }
         Ok(captured)
     }
 }
 
 fn contains_bytes(body: &[u8], text: &[u8]) -> bool {
-    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+    memchr::memmem::find(body, text).is_some()
 }
 
 #[cfg(test)]
@@ -92,7 +103,8 @@ mod tests {
 
     fn judge(expectation: &Expectation, status: u16, elapsed: Duration, body: &str) -> Result<Value, FailureKind> {
         let answer = Answer { status, elapsed, body: body.as_bytes() };
-        expectation.judge(&answer).map(|captured| captured.into_iter().collect::<serde_json::Map<_, _>>().into())
+        let judged = expectation.judge(&answer).map_err(|failure| failure.kind);
+        judged.map(|captured| captured.into_iter().collect::<serde_json::Map<_, _>>().into())
     }
 
     #[test]
@@ -104,6 +116,7 @@ mod tests {
         }
         assert_eq!(judge(&none, 400, FAST, ""), Err(FailureKind::Status));
         assert_eq!(judge(&none, 503, FAST, ""), Err(FailureKind::Status));
+        assert_eq!(judge(&none, 429, FAST, ""), Err(FailureKind::Throttled));
     }
 
     #[test]

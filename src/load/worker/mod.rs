@@ -2,34 +2,45 @@
 //! second to its standard output, until the shape ends or its input is closed, which also happens when its controller
 //! dies.
 //!
-//! Owns: the process's descriptors and its end. Must not know: runs, scenarios, how users are scheduled (`goose.rs`).
+//! Owns: the process's descriptors and its end. Must not know: runs, scenarios, how users are scheduled (`goose.rs` for a
+//! number of them, `open.rs` for a rate).
 //!
 //! - The pipe is moved away from descriptor 1 before anything else, because goose prints there.
 //! - A stop lets no new request begin, gives those in flight a second, and then drops the runtime: neither goose nor
 //!   a hanging name lookup is waited for.
 
+mod desk;
 pub(super) mod expectation;
+pub(super) mod http;
+mod open;
 pub(super) mod prepare;
 pub(super) mod recorder;
 pub(super) mod request;
+mod template;
 pub(super) mod visitor;
 
 use std::io::{self, BufRead as _, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
+use self::desk::Desk;
+use self::open::Opening;
 use self::prepare::Prepared;
 use self::recorder::Recorder;
-use super::frame::{EndReason, FRAME_FORMAT, WorkerRecord};
+use super::frame::{EndReason, FRAME_FORMAT, Frame, WorkerRecord};
 use super::goose as attack;
-use super::plan::{LoadPlan, PlanError};
+use super::plan::LoadPlan;
+use super::schedule::Arrivals;
+use super::spec::Model;
 use crate::unit::{Clock, cpu_time, elapsed_ms};
 
 /// The longest plan that is read.
@@ -67,9 +78,12 @@ pub(crate) enum WorkerError {
         /// What is impossible.
         message: String,
     },
-    /// The plan asks for an open model.
-    #[error(transparent)]
-    Model(#[from] PlanError),
+    /// Connections can not be made.
+    #[error("failed to make the HTTP client")]
+    Client(#[from] http::TlsSetupError),
+    /// The pacer of an open model.
+    #[error("failed to keep the pace")]
+    Pace(#[source] io::Error),
     /// A JSONPath of the plan.
     #[error("failed to read the JSONPath `{text}`")]
     JsonPath {
@@ -124,63 +138,139 @@ async fn serve(output: OwnedFd) -> Result<(), WorkerError> {
     let mut output = pipe::Sender::from_owned_fd(output).map_err(WorkerError::Output)?;
     let stop = CancellationToken::new();
     let plan = read_plan(stop.clone()).await?;
-    plan.check_model()?;
-    let prepared = Arc::new(Prepared::from_plan(&plan)?);
-    let users = attack::Attack::prepare(&plan, Arc::clone(&prepared))?;
-    let clock = Clock::since(plan.origin);
-    let recorder = Arc::new(Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, stop.clone()));
-    let started_ms = elapsed_ms(recorder.started());
-    write(&mut output, &WorkerRecord::Ready { format: FRAME_FORMAT, load: plan.load, started_ms }).await?;
-    let users = tokio::spawn(users.execute(Arc::clone(&recorder)));
-    let reason = pace(&mut output, &recorder, clock, &stop, users).await?;
-    // From here on no request begins: the stop was cancelled, or the recorder's clock is past the shape's end.
-    stop.cancel();
+    let load = Making::prepare(plan, stop)?;
+    let started_ms = elapsed_ms(load.recorder.started());
+    write(&mut output, &WorkerRecord::Ready { format: FRAME_FORMAT, load: load.plan.load.clone(), started_ms }).await?;
+    let users = load.begin()?;
+    let reason = load.pace(&mut output, users).await?;
+    // From here on no request begins: the recorder's clock is past the shape's end, or the stop was cancelled.
+    load.stop.cancel();
+    if let Some(desk) = &load.desk {
+        desk.close();
+    }
     // Some may not end within the grace; they are told of below.
-    tokio::time::timeout(STOP_GRACE, recorder.wait_until_idle()).await.ok();
-    for frame in recorder.frames_before(clock.elapsed().as_secs() + 1) {
+    tokio::time::timeout(STOP_GRACE, load.recorder.wait_until_idle()).await.ok();
+    for frame in load.frames_before(load.clock.elapsed().as_secs() + 1, None) {
         write(&mut output, &WorkerRecord::Frame(frame)).await?;
     }
-    write(&mut output, &WorkerRecord::Ended { reason, abandoned: recorder.in_flight() }).await
+    write(&mut output, &WorkerRecord::Ended { reason, abandoned: load.recorder.in_flight() }).await
 }
 
-/// Writes a frame at the end of each second, until the load must end.
-async fn pace(
-    output: &mut pipe::Sender,
-    recorder: &Recorder,
+/// A load while it is made.
+struct Making {
+    plan: LoadPlan,
+    client: Arc<http::Client>,
+    prepared: Arc<Prepared>,
+    recorder: Arc<Recorder>,
+    /// There in an open model.
+    desk: Option<Arc<Desk>>,
     clock: Clock,
-    stop: &CancellationToken,
-    mut users: tokio::task::JoinHandle<Result<(), attack::AttackError>>,
-) -> Result<EndReason, WorkerError> {
-    let end = recorder.end_of_shape();
-    let mut cpu_before = cpu_time();
-    let mut is_attacking = true;
-    loop {
-        let second = clock.elapsed().as_secs() + 1;
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(EndReason::Stopped),
-            () = tokio::time::sleep_until(clock.instant(end)) => return Ok(EndReason::Finished),
-            outcome = &mut users, if is_attacking => {
-                outcome.map_err(WorkerError::Panicked)??;
-                is_attacking = false;
-                let left = end.saturating_sub(clock.elapsed());
-                if left > EARLY_END_ALLOWED && recorder.users_target(clock.elapsed() + EARLY_END_ALLOWED) >= 1.0 {
-                    return Err(WorkerError::EndedEarly { left });
-                }
+    stop: CancellationToken,
+}
+
+/// Tells when users could not go on, or all have left.
+type Users = Pin<Box<dyn Future<Output = Result<(), WorkerError>> + Send>>;
+
+impl Making {
+    /// Makes all ready; the shape begins now.
+    fn prepare(plan: LoadPlan, stop: CancellationToken) -> Result<Self, WorkerError> {
+        lift_descriptor_limit();
+        let version = if plan.http2 { http::Version::Http2 } else { http::Version::Http1 };
+        let client = Arc::new(http::Client::new(http::Connector::new(version, &plan.authorities)?));
+        let prepared = Arc::new(Prepared::from_plan(&plan, &client)?);
+        let clock = Clock::since(plan.origin);
+        let recorder = Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, stop.clone());
+        let desk = match plan.shape.model() {
+            Some(Model::Open) => {
+                let arrivals = Arrivals::new(&plan.shape, plan.arrivals, plan.seed, plan.stripe);
+                let users_max = usize::try_from(plan.in_flight_max).unwrap_or(usize::MAX);
+                let began = clock.instant(recorder.started());
+                Some(Arc::new(Desk::new(arrivals, began, prepared.patience(), users_max)))
             }
-            () = tokio::time::sleep_until(clock.instant(Duration::from_secs(second))) => {
-                let mut frames = recorder.frames_before(second);
-                let cpu = cpu_time();
-                if let Some(last) = frames.last_mut() {
-                    last.worker_cpu_seconds = Some(cpu.saturating_sub(cpu_before).as_secs_f64());
+            Some(Model::Closed) | None => None,
+        };
+        Ok(Self { plan, client, prepared, recorder: Arc::new(recorder), desk, clock, stop })
+    }
+
+    /// Lets users come.
+    fn begin(&self) -> Result<Users, WorkerError> {
+        let (client, prepared) = (Arc::clone(&self.client), Arc::clone(&self.prepared));
+        let recorder = Arc::clone(&self.recorder);
+        let Some(desk) = &self.desk else {
+            let users = attack::Attack::prepare(&self.plan, client, prepared)?;
+            let users = tokio::spawn(users.execute(recorder));
+            return Ok(Box::pin(async { Ok(users.await.map_err(WorkerError::Panicked)??) }));
+        };
+        let opening = Opening { client, prepared, seed: self.plan.seed, stripe: self.plan.stripe };
+        let failure = opening.begin(recorder, Arc::clone(desk)).map_err(WorkerError::Pace)?;
+        Ok(Box::pin(async {
+            let error = failure.await.unwrap_or_else(|_| io::Error::other("its thread has panicked"));
+            Err(WorkerError::Pace(error))
+        }))
+    }
+
+    /// Writes a frame at the end of each second, until the load must end.
+    async fn pace(&self, output: &mut pipe::Sender, mut users: Users) -> Result<EndReason, WorkerError> {
+        let end = self.recorder.end_of_shape();
+        let mut cpu_before = cpu_time();
+        let mut has_users = true;
+        loop {
+            let second = self.clock.elapsed().as_secs() + 1;
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(EndReason::Stopped),
+                () = tokio::time::sleep_until(self.clock.instant(end)) => return Ok(EndReason::Finished),
+                outcome = &mut users, if has_users => {
+                    outcome?;
+                    has_users = false;
+                    let left = end.saturating_sub(self.clock.elapsed());
+                    let target = self.recorder.target(self.clock.elapsed() + EARLY_END_ALLOWED);
+                    if left > EARLY_END_ALLOWED && target >= 1.0 {
+                        return Err(WorkerError::EndedEarly { left });
+                    }
                 }
-                cpu_before = cpu;
-                for frame in frames {
-                    write(output, &WorkerRecord::Frame(frame)).await?;
+                () = tokio::time::sleep_until(self.clock.instant(Duration::from_secs(second))) => {
+                    let cpu = cpu_time();
+                    let used = cpu.saturating_sub(cpu_before);
+                    cpu_before = cpu;
+                    for frame in self.frames_before(second, Some(used)) {
+                        write(output, &WorkerRecord::Frame(frame)).await?;
+                    }
                 }
             }
         }
     }
+
+    /// A whole frame for each second before `second` that has none yet; the last of them used so much CPU time.
+    fn frames_before(&self, second: u64, mut used: Option<Duration>) -> Vec<Frame> {
+        let mut frames = self.recorder.frames_before(second);
+        let mut arrivals = self.desk.as_ref().map(|desk| desk.frame());
+        for frame in frames.iter_mut().rev() {
+            frame.connections.open = self.client.counts().open();
+            frame.connections.opened = self.client.counts().opened();
+            frame.arrivals.clone_from(&arrivals);
+            // What is of one second is told in the one that has just passed.
+            if let Some(arrivals) = &mut arrivals {
+                (arrivals.pacer_lag, arrivals.not_sent_now) = (None, 0);
+            }
+            frame.worker_cpu_seconds = used.take().map(|used| used.as_secs_f64());
+            frame.find_doubts(self.cores());
+        }
+        frames
+    }
+
+    /// How many cores the load can use: users of an open model share one, those of a closed one have all.
+    fn cores(&self) -> f64 {
+        let all = std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok());
+        if self.desk.is_some() { 1.0 } else { f64::from(all.unwrap_or(1)) }
+    }
+}
+
+/// Lets the process have as many connections as the system allows it.
+fn lift_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused there are as many as before.
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
 }
 
 /// Writes one record as one line.

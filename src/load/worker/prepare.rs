@@ -1,4 +1,4 @@
-//! A plan made ready to run: JSONPaths read once, and for each step the place of its numbers in a frame.
+//! A plan made ready to run: JSONPaths and texts read once, and for each step the place of its numbers in a frame.
 
 use std::time::Duration;
 
@@ -6,9 +6,12 @@ use serde_json_path::JsonPath;
 
 use super::WorkerError;
 use super::expectation::Expectation;
+use super::http::Client;
+use super::request::RequestTemplate;
 use crate::load::frame::STEP_NAMES_MAX;
 use crate::load::plan::{LoadPlan, PlannedStep};
 use crate::load::spec::parse_path;
+use crate::unit::DurationRange;
 
 /// The name under which steps beyond [`STEP_NAMES_MAX`] are counted.
 const OTHER: &str = "other";
@@ -27,11 +30,12 @@ pub(crate) struct PreparedJourney {
     pub(crate) steps: Vec<PreparedStep>,
 }
 
-/// A step, its expectation compiled.
+/// A step, its request and its expectation compiled.
 #[derive(Debug)]
 pub(crate) struct PreparedStep {
-    pub(crate) planned: PlannedStep,
+    pub(crate) request: RequestTemplate,
     pub(crate) expectation: Expectation,
+    pub(crate) think: Option<DurationRange>,
     /// Its index in [`StepNames`].
     pub(crate) slot: usize,
 }
@@ -67,15 +71,17 @@ impl StepNames {
 }
 
 impl Prepared {
-    /// Reads every JSONPath of the plan.
-    pub(super) fn from_plan(plan: &LoadPlan) -> Result<Self, WorkerError> {
+    /// Reads every JSONPath and every text of the plan, and allows `client` the hosts that it names.
+    pub(super) fn from_plan(plan: &LoadPlan, client: &Client) -> Result<Self, WorkerError> {
         let mut names = StepNames::default();
         let mut journeys = Vec::with_capacity(plan.journeys.len());
         for journey in &plan.journeys {
             let mut steps = Vec::with_capacity(journey.steps.len());
             for step in &journey.steps {
                 let slot = names.slot(&journey.name, &step.name);
-                steps.push(PreparedStep { planned: step.clone(), expectation: expectation(step)?, slot });
+                let request = RequestTemplate::new(step, plan, client)
+                    .map_err(|what| WorkerError::Plan { message: format!("step `{}`: {what}", step.name) })?;
+                steps.push(PreparedStep { request, expectation: expectation(step)?, think: step.think, slot });
             }
             if steps.is_empty() || journey.weight == 0 {
                 return Err(WorkerError::Plan { message: format!("nobody can walk journey `{}`", journey.name) });
@@ -86,6 +92,14 @@ impl Prepared {
             return Err(WorkerError::Plan { message: "the plan asks for nothing".to_owned() });
         }
         Ok(Self { journeys, names })
+    }
+}
+
+impl Prepared {
+    /// How long an arrival may wait for its turn: as long as the most patient of its first steps would wait for an answer.
+    pub(super) fn patience(&self) -> Duration {
+        let first = self.journeys.iter().filter_map(|journey| journey.steps.first());
+        first.map(|step| step.request.patience()).max().unwrap_or_default()
     }
 }
 

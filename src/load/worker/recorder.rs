@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::prepare::StepNames;
 use super::request::Exchange;
-use crate::load::frame::{FailureKind, Frame, StepFrame};
+use crate::load::frame::{ConnectionFrame, FailureKind, FailureSample, Frame, SAMPLES_MAX, StepFrame};
 use crate::load::shape::Shape;
+use crate::load::spec::Model;
 use crate::unit::{Clock, Histogram, LATENCY_MICROS_MAX, LoadId, elapsed_ms};
 
 /// The one place that users report to.
@@ -25,6 +26,8 @@ pub(crate) struct Recorder {
     started: Duration,
     /// Cancelled when the load must stop; read for each request, so that stopping waits for nobody.
     stop: CancellationToken,
+    /// In an open model response and service times are two things.
+    is_open: bool,
     state: Mutex<State>,
     idle: Notify,
 }
@@ -32,16 +35,23 @@ pub(crate) struct Recorder {
 #[derive(Debug, Default)]
 struct State {
     in_flight: u64,
+    started: u64,
     users_active: u64,
     users_ever: u64,
     /// The first second that is in no frame yet.
     second_next: u64,
     seconds: BTreeMap<u64, Second>,
+    /// How many failures of each kind were told with their details.
+    sampled: BTreeMap<FailureKind, usize>,
 }
 
 #[derive(Debug, Default)]
 struct Second {
-    tallies: BTreeMap<usize, Tally>,
+    /// One for each slot, as far as something ended of it.
+    tallies: Vec<Tally>,
+    connect: Option<Histogram>,
+    tls: Option<Histogram>,
+    samples: Vec<FailureSample>,
     latency_clipped: bool,
 }
 
@@ -49,8 +59,24 @@ struct Second {
 struct Tally {
     ok: Option<Histogram>,
     failed: Option<Histogram>,
+    service: Option<Histogram>,
+    first_byte: Option<Histogram>,
     failures: BTreeMap<FailureKind, u64>,
+    statuses: BTreeMap<u16, u64>,
     bytes: u64,
+}
+
+impl Second {
+    fn tally(&mut self, slot: usize) -> &mut Tally {
+        if self.tallies.len() <= slot {
+            self.tallies.resize_with(slot + 1, Tally::default);
+        }
+        self.tallies.get_mut(slot).expect("invariant: it was just made")
+    }
+}
+
+fn record(histogram: &mut Option<Histogram>, latency: Duration) {
+    histogram.get_or_insert_with(Histogram::growing).record(latency);
 }
 
 impl Recorder {
@@ -61,6 +87,7 @@ impl Recorder {
             load,
             names: names.slots.clone(),
             names_folded: names.is_folded,
+            is_open: shape.model() == Some(Model::Open),
             shape,
             clock,
             started,
@@ -74,6 +101,11 @@ impl Recorder {
         self.state.lock().expect("invariant: nothing panics while it holds the lock")
     }
 
+    /// The run's clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// The shape's zero, since the run's zero.
     pub(crate) fn started(&self) -> Duration {
         self.started
@@ -84,8 +116,8 @@ impl Recorder {
         self.started + self.shape.end()
     }
 
-    /// The users that the shape asks for at a moment since the run's zero.
-    pub(crate) fn users_target(&self, elapsed: Duration) -> f64 {
+    /// What the shape asks for at a moment since the run's zero: users, or arrivals a second.
+    pub(crate) fn target(&self, elapsed: Duration) -> f64 {
         elapsed.checked_sub(self.started).map_or(0.0, |elapsed| self.shape.level_at(elapsed))
     }
 
@@ -107,26 +139,58 @@ impl Recorder {
         if self.stop.is_cancelled() || self.clock.elapsed() >= self.end_of_shape() {
             return false;
         }
-        self.state().in_flight += 1;
+        let mut state = self.state();
+        state.in_flight += 1;
+        state.started += 1;
         true
     }
 
     /// A request that had begun has ended: it counts in this second.
     pub(crate) fn end(&self, slot: usize, exchange: &Exchange) {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         // The clock is read under the lock, so that no second that is already in a frame gets another request.
         let second = state.seconds.entry(self.clock.elapsed().as_secs()).or_default();
-        second.latency_clipped |= exchange.elapsed > Duration::from_micros(LATENCY_MICROS_MAX);
-        let tally = second.tallies.entry(slot).or_default();
+        second.latency_clipped |= exchange.response > Duration::from_micros(LATENCY_MICROS_MAX);
+        if let Some(connect) = exchange.timings.connect {
+            record(&mut second.connect, connect);
+        }
+        if let Some(tls) = exchange.timings.tls {
+            record(&mut second.tls, tls);
+        }
+        if let Err(failure) = &exchange.outcome {
+            let sampled = state.sampled.entry(failure.kind).or_default();
+            if *sampled < SAMPLES_MAX
+                && let Some((journey, step)) = self.names.get(slot).cloned()
+            {
+                *sampled += 1;
+                second.samples.push(FailureSample {
+                    journey,
+                    step,
+                    kind: failure.kind,
+                    detail: failure.detail.clone(),
+                });
+            }
+        }
+        let tally = second.tally(slot);
         tally.bytes += exchange.bytes;
+        if let Some(status) = exchange.status {
+            *tally.statuses.entry(status).or_default() += 1;
+        }
+        if self.is_open {
+            record(&mut tally.service, exchange.service);
+        }
+        if let Some(first_byte) = exchange.timings.first_byte {
+            record(&mut tally.first_byte, first_byte);
+        }
         let histogram = match &exchange.outcome {
             Ok(_) => &mut tally.ok,
-            Err(kind) => {
-                *tally.failures.entry(*kind).or_default() += 1;
+            Err(failure) => {
+                *tally.failures.entry(failure.kind).or_default() += 1;
                 &mut tally.failed
             }
         };
-        histogram.get_or_insert_default().record(exchange.elapsed);
+        record(histogram, exchange.response);
         state.in_flight -= 1;
         if state.in_flight == 0 {
             self.idle.notify_waiters();
@@ -157,29 +221,50 @@ impl Recorder {
         state.second_next = seconds.end;
         seconds
             .map(|second| {
-                let Second { tallies, latency_clipped } = state.seconds.remove(&second).unwrap_or_default();
+                let Second { tallies, connect, tls, samples, latency_clipped } =
+                    state.seconds.remove(&second).unwrap_or_default();
                 let over = Duration::from_secs(second + 1);
                 Frame {
                     load: self.load.clone(),
                     second,
-                    users_target: self.users_target(over.min(now)),
+                    target: self.target(over.min(now)),
                     users_active: state.users_active,
                     in_flight: state.in_flight,
-                    steps: tallies.into_iter().filter_map(|(slot, tally)| self.step_frame(slot, tally)).collect(),
+                    started: state.started,
+                    arrivals: None,
+                    steps: tallies
+                        .into_iter()
+                        .zip(&self.names)
+                        .filter_map(|(tally, name)| step_frame(tally, name))
+                        .collect(),
+                    connections: ConnectionFrame { connect, tls, ..ConnectionFrame::default() },
+                    samples,
                     names_folded: self.names_folded,
                     latency_clipped,
                     lag_ms: elapsed_ms(now.saturating_sub(over)),
                     worker_cpu_seconds: None,
+                    doubts: Vec::new(),
                 }
             })
             .collect()
     }
+}
 
-    fn step_frame(&self, slot: usize, tally: Tally) -> Option<StepFrame> {
-        let (journey, step) = self.names.get(slot)?.clone();
-        let Tally { ok, failed, failures, bytes } = tally;
-        Some(StepFrame { journey, step, ok, failed, failures, bytes })
-    }
+/// What ended of a step; none where nothing did.
+fn step_frame(tally: Tally, name: &(String, String)) -> Option<StepFrame> {
+    let (journey, step) = name.clone();
+    let Tally { ok, failed, service, first_byte, failures, statuses, bytes } = tally;
+    (ok.is_some() || failed.is_some()).then_some(StepFrame {
+        journey,
+        step,
+        ok,
+        failed,
+        service,
+        first_byte,
+        failures,
+        statuses,
+        bytes,
+    })
 }
 
 #[cfg(test)]
@@ -187,6 +272,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::load::worker::http::{Failure, Timings};
 
     const MILLIS_100: Duration = Duration::from_millis(100);
 
@@ -198,7 +284,14 @@ mod tests {
     }
 
     fn exchange(outcome: Result<(), FailureKind>) -> Exchange {
-        Exchange { outcome: outcome.map(|()| BTreeMap::new()), elapsed: MILLIS_100, bytes: 5 }
+        Exchange {
+            outcome: outcome.map(|()| BTreeMap::new()).map_err(|kind| Failure::new(kind, "as the test says")),
+            status: Some(200),
+            response: MILLIS_100,
+            service: MILLIS_100,
+            timings: Timings { first_byte: Some(MILLIS_100 / 2), ..Timings::default() },
+            bytes: 5,
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -219,8 +312,11 @@ mod tests {
         assert_eq!((step.journey.as_str(), step.step.as_str(), step.bytes), ("buy", "browse", 10));
         assert_eq!(step.ok.as_ref().map(Histogram::count), Some(1));
         assert_eq!(step.failures, BTreeMap::from([(FailureKind::Status, 1)]));
-        assert_eq!((frames[2].in_flight, frames[2].users_active, frames[2].lag_ms), (1, 1, 100));
-        assert_eq!([frames[0].users_target, frames[2].users_target], [1.0, 3.0]);
+        assert_eq!((frames[2].in_flight, frames[2].started, frames[2].users_active, frames[2].lag_ms), (1, 3, 1, 100));
+        assert_eq!((step.service.as_ref(), step.first_byte.as_ref().map(Histogram::count)), (None, Some(2)));
+        assert_eq!(step.statuses, BTreeMap::from([(200, 2)]));
+        assert_eq!(frames[2].samples.len(), 1);
+        assert_eq!([frames[0].target, frames[2].target], [1.0, 3.0]);
         assert!(recorder.frames_before(3).is_empty(), "each second has one frame");
     }
 

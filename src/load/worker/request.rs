@@ -1,145 +1,298 @@
-//! One request: filled in, sent, and timed to the last byte of its answer's body.
+//! One step's request: made of its template, sent, followed where it is redirected, and timed to the last byte.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    SET_COOKIE, TRANSFER_ENCODING, USER_AGENT,
+};
+use reqwest::Url;
 use reqwest::cookie::{CookieStore as _, Jar};
-use reqwest::header::{COOKIE, HeaderName, HeaderValue, SET_COOKIE};
-use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::bytes::Bytes;
 
 use super::expectation::Answer;
+use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Target, Timings};
 use super::prepare::PreparedStep;
+use super::template::{JsonTemplate, Scope, Template};
 use crate::load::frame::FailureKind;
-use crate::load::placeholder::{as_text, fill, fill_json};
+use crate::load::plan::{LoadPlan, PlannedStep};
 use crate::load::spec::Method;
 
-/// How much of a body is kept to look at; the rest is received and timed, but not looked at.
-const BODY_KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// By what servers know the load.
+const OUR_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("gameday/", env!("CARGO_PKG_VERSION")));
 
-const USER_AGENT: &str = concat!("gameday/", env!("CARGO_PKG_VERSION"));
+/// What every request of a run bears.
+const RUN_HEADER: HeaderName = HeaderName::from_static("x-gameday-run");
 
-/// How a request ended.
+/// What a step sends, as far as it is known beforehand.
+#[derive(Debug)]
+pub(crate) struct RequestTemplate {
+    method: hyper::Method,
+    url: UrlTemplate,
+    /// Those that are the same each time.
+    headers: HeaderMap,
+    headers_filled: Vec<(HeaderName, Template)>,
+    body: BodyTemplate,
+    limits: Limits,
+    redirects: u8,
+}
+
+#[derive(Debug)]
+enum UrlTemplate {
+    Static(Target, Arc<Pool>),
+    Filled(Template),
+}
+
+#[derive(Debug)]
+enum BodyTemplate {
+    None,
+    Json(JsonTemplate),
+    Plain(Template),
+}
+
+/// How a step ended.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     /// The captured values, or why the step failed.
-    pub(crate) outcome: Result<BTreeMap<String, Value>, FailureKind>,
-    /// From the request's start to the last byte, or to the failure.
-    pub(crate) elapsed: Duration,
+    pub(crate) outcome: Result<BTreeMap<String, Value>, Failure>,
+    /// The last answer's status, if one came in whole.
+    pub(crate) status: Option<u16>,
+    /// From when the request was meant to be sent to the last byte, or to the failure.
+    pub(crate) response: Duration,
+    /// From when it was sent.
+    pub(crate) service: Duration,
+    /// Where the service time of the last request went.
+    pub(crate) timings: Timings,
     /// Bytes of body received.
     pub(crate) bytes: u64,
 }
 
-/// The client that all users share: their cookies are their own, connections are reused by whoever comes next.
-///
-/// It follows no redirects, so that an expected status is exact; asks for no compression; takes no proxy from the
-/// environment, since a load that went through one would measure it; and repeats no request. `authorities` (PEM) are trusted
-/// beside the system's.
-pub(crate) fn client(authorities: &[String]) -> Result<Client, reqwest::Error> {
-    let authorities = authorities.iter().map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()));
-    Client::builder()
-        .tls_certs_merge(authorities.collect::<Result<Vec<_>, _>>()?)
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_gzip()
-        .no_proxy()
-        .tcp_nodelay(true)
-        .build()
-}
-
-/// Sends the step's request with what was captured before, and judges the answer.
-pub(crate) async fn perform(
-    client: &Client,
-    jar: &Jar,
-    step: &PreparedStep,
-    captured: &BTreeMap<String, Value>,
-) -> Exchange {
-    let start = Instant::now();
-    let failed = |kind, bytes| Exchange { outcome: Err(kind), elapsed: start.elapsed(), bytes };
-    let Some((url, request)) = build(client, jar, step, captured) else {
-        return failed(FailureKind::Other, 0);
-    };
-    let mut response = match request.send().await {
-        Ok(response) => response,
-        Err(error) => return failed(failure_kind(&error), 0),
-    };
-    jar.set_cookies(&mut response.headers().get_all(SET_COOKIE).iter(), &url);
-    let (body, bytes, read) = read_body(&mut response, step.expectation.needs_body()).await;
-    if let Err(error) = read {
-        return failed(failure_kind(&error), bytes);
-    }
-    let elapsed = start.elapsed();
-    let answer = Answer { status: response.status().as_u16(), elapsed, body: &body };
-    Exchange { outcome: step.expectation.judge(&answer), elapsed, bytes }
-}
-
-/// The body as far as it is kept, all its bytes counted, and whether it came in whole.
-async fn read_body(response: &mut Response, is_kept: bool) -> (Vec<u8>, u64, Result<(), reqwest::Error>) {
-    let mut kept = Vec::new();
-    let mut bytes = 0_u64;
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-                if is_kept {
-                    let room = BODY_KEPT_BYTES_MAX - kept.len();
-                    kept.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+impl RequestTemplate {
+    /// Takes a step apart; an error says what is impossible about it.
+    ///
+    /// What hosts a load's URLs name is known from then on; `client` sends nothing elsewhere.
+    pub(super) fn new(step: &PlannedStep, plan: &LoadPlan, client: &Client) -> Result<Self, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, OUR_USER_AGENT);
+        if let Some(run) = &plan.run {
+            headers.insert(RUN_HEADER, HeaderValue::from_str(run).map_err(|_| "the run's id is no header".to_owned())?);
+        }
+        if step.json.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let mut headers_filled = Vec::new();
+        // These replace what was set above, so that a step can send its own content type.
+        for (name, value) in &step.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header"))?;
+            headers.remove(&name);
+            match Template::new(value) {
+                Template::Static(text) => {
+                    let value = HeaderValue::from_str(&text);
+                    headers.insert(&name, value.map_err(|_| format!("the value of `{name}` is no header"))?);
                 }
+                filled @ Template::Dynamic(_) => headers_filled.push((name, filled)),
             }
-            Ok(None) => return (kept, bytes, Ok(())),
-            Err(error) => return (kept, bytes, Err(error)),
+        }
+        let url = match Template::new(&step.url) {
+            Template::Static(text) => {
+                let target = Target::parse(&text).ok_or_else(|| format!("`{}` is no URL", step.url))?;
+                let pool = client.allow(target.origin());
+                UrlTemplate::Static(target, pool)
+            }
+            filled @ Template::Dynamic(_) => {
+                if let Some(target) = filled.first_plain().filter(|text| names_a_host(text)).and_then(Target::parse) {
+                    client.allow(target.origin());
+                }
+                UrlTemplate::Filled(filled)
+            }
+        };
+        let body = match (&step.json, &step.body) {
+            (Some(json), _) => BodyTemplate::Json(JsonTemplate::new(json)),
+            (None, Some(body)) => BodyTemplate::Plain(Template::new(body)),
+            (None, None) => BodyTemplate::None,
+        };
+        let limits = Limits { connect: plan.connect_timeout.0, first_byte: None, total: step.timeout.0 };
+        let method = method(step.method);
+        Ok(Self { method, url, headers, headers_filled, body, limits, redirects: plan.redirects })
+    }
+
+    /// How long all of it may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.limits.total
+    }
+
+    /// The request with every placeholder filled, and the connections that it goes over.
+    fn fill(&self, client: &Client, scope: &mut Scope) -> Result<(Outgoing, Arc<Pool>), Failure> {
+        let (target, pool) = match &self.url {
+            UrlTemplate::Static(target, pool) => (target.clone(), Arc::clone(pool)),
+            UrlTemplate::Filled(template) => {
+                let target = Target::parse(&template.fill(scope));
+                let target =
+                    target.ok_or_else(|| Failure::new(FailureKind::Other, "what was captured makes no URL"))?;
+                let pool = pool(client, &target)?;
+                (target, pool)
+            }
+        };
+        let mut headers = self.headers.clone();
+        for (name, template) in &self.headers_filled {
+            let value = HeaderValue::from_str(&template.fill(scope));
+            let fail =
+                |_| Failure::new(FailureKind::Other, format_args!("what was captured can not stand in `{name}`"));
+            headers.insert(name, value.map_err(fail)?);
+        }
+        let body = match &self.body {
+            BodyTemplate::None => Bytes::new(),
+            BodyTemplate::Json(json) => json.fill(scope),
+            BodyTemplate::Plain(text) => text.fill(scope).into(),
+        };
+        Ok((Outgoing { method: self.method.clone(), target, headers, body }, pool))
+    }
+}
+
+/// A user's cookies. Most loads have none, and pay nothing for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cookies(Option<Arc<Jar>>);
+
+impl Cookies {
+    fn add_to(&self, outgoing: &mut Outgoing) {
+        let Some(jar) = &self.0 else { return };
+        if let Ok(url) = Url::parse(&outgoing.target.absolute().to_string())
+            && let Some(cookies) = jar.cookies(&url)
+            && !outgoing.headers.contains_key(COOKIE)
+        {
+            outgoing.headers.insert(COOKIE, cookies);
+        }
+    }
+
+    fn take_from(&mut self, target: &Target, headers: &HeaderMap) {
+        if headers.contains_key(SET_COOKIE)
+            && let Ok(url) = Url::parse(&target.absolute().to_string())
+        {
+            self.0.get_or_insert_default().set_cookies(&mut headers.get_all(SET_COOKIE).iter(), &url);
         }
     }
 }
 
-/// The request with every placeholder filled; none when a captured value makes it impossible.
-fn build(
+/// Takes one step, which was meant to begin at `intended`, and judges its answer.
+pub(crate) async fn perform(
     client: &Client,
-    jar: &Jar,
+    cookies: &mut Cookies,
     step: &PreparedStep,
-    captured: &BTreeMap<String, Value>,
-) -> Option<(Url, RequestBuilder)> {
-    let planned = &step.planned;
-    let text = |name: &str| captured.get(name).map(as_text);
-    let url = Url::parse(&fill(&planned.url, text)).ok()?;
-    let mut request = client.request(method(planned.method), url.clone()).timeout(planned.timeout.0);
-    if let Some(json) = &planned.json {
-        request = request.json(&fill_json(json, &|name| captured.get(name).cloned()));
+    scope: &mut Scope,
+    intended: Instant,
+) -> Exchange {
+    let began = Instant::now();
+    let whole = match step.request.fill(client, scope) {
+        Ok((outgoing, pool)) => follow(client, cookies, step, outgoing, pool).await,
+        Err(failure) => Outcome { answer: Err(failure), timings: Timings::default(), bytes: 0 },
+    };
+    let ended = Instant::now();
+    let service = ended - began;
+    let status = whole.answer.as_ref().ok().map(|answer| answer.status);
+    let judge = |received: Received| {
+        let answer = Answer { status: received.status, elapsed: service, body: &received.body };
+        step.expectation.judge(&answer)
+    };
+    Exchange {
+        outcome: whole.answer.and_then(judge),
+        status,
+        response: ended - intended,
+        service,
+        timings: whole.timings,
+        bytes: whole.bytes,
     }
-    if let Some(body) = &planned.body {
-        request = request.body(fill(body, text));
-    }
-    if let Some(cookies) = jar.cookies(&url) {
-        request = request.header(COOKIE, cookies);
-    }
-    let mut headers = reqwest::header::HeaderMap::new();
-    for (name, value) in &planned.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        headers.insert(name, HeaderValue::from_str(&fill(value, text)).ok()?);
-    }
-    // These replace what was set above, so that a step can send its own cookies or content type.
-    Some((url, request.headers(headers)))
 }
 
-fn method(method: Method) -> reqwest::Method {
+/// Sends a request and those that it is redirected to.
+async fn follow(
+    client: &Client,
+    cookies: &mut Cookies,
+    step: &PreparedStep,
+    mut outgoing: Outgoing,
+    mut pool: Arc<Pool>,
+) -> Outcome {
+    let deadline = Instant::now() + step.request.limits.total;
+    let mut redirects_left = step.request.redirects;
+    let mut bytes = 0;
+    loop {
+        cookies.add_to(&mut outgoing);
+        let limits = Limits { total: deadline.saturating_duration_since(Instant::now()), ..step.request.limits };
+        // Only what may be redirected is needed again.
+        let again = (step.request.redirects > 0).then(|| outgoing.clone());
+        let target = outgoing.target.clone();
+        let mut outcome = client.send(&pool, outgoing, limits, step.expectation.needs_body()).await;
+        bytes += outcome.bytes;
+        outcome.bytes = bytes;
+        let Ok(received) = &outcome.answer else { return outcome };
+        cookies.take_from(&target, &received.headers);
+        let Some(next) = again.and_then(|again| redirected(again, received)) else { return outcome };
+        let next = next.and_then(|next| {
+            redirects_left = redirects_left.checked_sub(1).ok_or_else(|| {
+                Failure::new(FailureKind::Redirect, format_args!("more than {} redirects", step.request.redirects))
+            })?;
+            let pool = self::pool(client, &next.target)?;
+            Ok((next, pool))
+        });
+        match next {
+            Ok(next) => (outgoing, pool) = next,
+            Err(failure) => return Outcome { answer: Err(failure), ..outcome },
+        }
+    }
+}
+
+/// The connections to a target's host, where the load names it.
+fn pool(client: &Client, target: &Target) -> Result<Arc<Pool>, Failure> {
+    let origin = target.origin();
+    client.pool(&origin).ok_or_else(|| {
+        Failure::new(FailureKind::Elsewhere, format_args!("the load does not name {origin}, and sends nothing there"))
+    })
+}
+
+/// Whether the beginning of a URL has all of its host.
+fn names_a_host(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
+}
+
+/// The request that a redirect asks for (RFC 9110, 15.4); none where the answer is none.
+fn redirected(mut outgoing: Outgoing, received: &Received) -> Option<Result<Outgoing, Failure>> {
+    let keeps_method = match received.status {
+        301 | 302 => outgoing.method != hyper::Method::POST,
+        303 => matches!(outgoing.method, hyper::Method::GET | hyper::Method::HEAD),
+        307 | 308 => true,
+        _ => return None,
+    };
+    let fail = || Failure::new(FailureKind::Redirect, format_args!("status {} leads to no URL", received.status));
+    let location = received.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    let base = Url::parse(&outgoing.target.absolute().to_string()).ok();
+    let joined = location.zip(base).and_then(|(location, base)| base.join(location).ok());
+    let Some(target) = joined.and_then(|url| Target::parse(url.as_str())) else { return Some(Err(fail())) };
+    if !keeps_method {
+        outgoing.method = hyper::Method::GET;
+        outgoing.body = Bytes::new();
+        for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            outgoing.headers.remove(name);
+        }
+    }
+    if outgoing.target.origin() != target.origin() {
+        outgoing.headers.remove(AUTHORIZATION);
+    }
+    outgoing.headers.remove(HOST);
+    outgoing.headers.remove(COOKIE);
+    outgoing.target = target;
+    Some(Ok(outgoing))
+}
+
+fn method(method: Method) -> hyper::Method {
     match method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-        Method::Patch => reqwest::Method::PATCH,
-        Method::Delete => reqwest::Method::DELETE,
-        Method::Head => reqwest::Method::HEAD,
-    }
-}
-
-fn failure_kind(error: &reqwest::Error) -> FailureKind {
-    if error.is_timeout() {
-        FailureKind::Timeout
-    } else if error.is_connect() {
-        FailureKind::Connect
-    } else {
-        FailureKind::Other
+        Method::Get => hyper::Method::GET,
+        Method::Post => hyper::Method::POST,
+        Method::Put => hyper::Method::PUT,
+        Method::Patch => hyper::Method::PATCH,
+        Method::Delete => hyper::Method::DELETE,
+        Method::Head => hyper::Method::HEAD,
     }
 }

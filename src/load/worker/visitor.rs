@@ -4,46 +4,53 @@
 //! failed step it starts anew. Its cookies last as long as it does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use reqwest::Client;
-use reqwest::cookie::Jar;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::http::{Client, Failure};
 use super::prepare::{Prepared, PreparedStep};
 use super::recorder::Recorder;
-use super::request::perform;
-use crate::load::frame::FailureKind;
-use crate::unit::DurationRange;
+use super::request::{Cookies, perform};
+use super::template::Scope;
+use crate::unit::{Clock, DurationRange};
 
 /// A user rests no longer than this at a time, so that it can leave when the shape asks for fewer.
 const REST_SLICE_MAX: Duration = Duration::from_millis(500);
 
-/// The least rest after a request that did not get through: a user without think time must not hammer a closed port.
+/// The least rest of a user who comes again after a request that did not get through: one without think time must not hammer a
+/// closed port.
 const REST_AFTER_NO_ANSWER_LEAST: Duration = Duration::from_millis(100);
 
 /// A virtual user.
 #[derive(Debug, Clone)]
 pub(crate) struct Visitor {
-    random: ChaCha8Rng,
-    jar: Arc<Jar>,
+    scope: Scope,
+    cookies: Cookies,
     journey: usize,
     /// The step to take next; 0 draws a journey first.
     step: usize,
-    captured: BTreeMap<String, Value>,
     resting_until: Option<Instant>,
+}
+
+/// What a user does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Advance {
+    rest: Duration,
+    /// Whether the journey is over, and why: it was walked to its end, or a step failed.
+    is_over: bool,
 }
 
 impl Visitor {
     /// The `index`-th user of a load: the same seed and index make the same choices.
-    pub(crate) fn new(seed: u64, index: u64) -> Self {
+    pub(crate) fn new(seed: u64, index: u64, clock: Clock) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(index);
-        Self { random, jar: Arc::default(), journey: 0, step: 0, captured: BTreeMap::new(), resting_until: None }
+        let scope = Scope { values: BTreeMap::new(), random, clock };
+        Self { scope, cookies: Cookies::default(), journey: 0, step: 0, resting_until: None }
     }
 
     /// Does the next thing: rests a while, or makes one request. Never returns once the load is over.
@@ -56,19 +63,45 @@ impl Visitor {
             }
             self.resting_until = None;
         }
-        let Some(step) = self.next_step(prepared) else { return };
+        let advance = self.take_step(client, prepared, recorder, Instant::now()).await;
+        self.resting_until = (!advance.rest.is_zero()).then(|| Instant::now() + advance.rest);
+    }
+
+    /// Walks one journey from its start, which was meant to be at `arrival`, to its end. Never returns once the load is over.
+    pub(crate) async fn walk(&mut self, client: &Client, prepared: &Prepared, recorder: &Recorder, arrival: Instant) {
+        let mut intended = arrival;
+        loop {
+            let advance = self.take_step(client, prepared, recorder, intended).await;
+            if advance.is_over {
+                return;
+            }
+            if !advance.rest.is_zero() {
+                tokio::time::sleep(advance.rest).await;
+            }
+            intended = Instant::now();
+        }
+    }
+
+    async fn take_step(
+        &mut self,
+        client: &Client,
+        prepared: &Prepared,
+        recorder: &Recorder,
+        intended: Instant,
+    ) -> Advance {
+        let Some(step) = self.next_step(prepared) else { return Advance { rest: Duration::ZERO, is_over: true } };
         if !recorder.begin() {
             // The worker is about to end. Coming back would only bring the next turn.
             return std::future::pending().await;
         }
-        let exchange = perform(client, &self.jar, step, &self.captured).await;
+        let exchange = perform(client, &mut self.cookies, step, &mut self.scope, intended).await;
         recorder.end(step.slot, &exchange);
-        self.advance(prepared, step, exchange.outcome);
+        self.advance(prepared, step, exchange.outcome)
     }
 
     fn next_step<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p PreparedStep> {
         if self.step == 0 {
-            self.captured.clear();
+            self.scope.values.clear();
             self.journey = self.draw(prepared);
         }
         prepared.journeys.get(self.journey)?.steps.get(self.step)
@@ -76,8 +109,11 @@ impl Visitor {
 
     /// A journey, by weight.
     fn draw(&mut self, prepared: &Prepared) -> usize {
+        if prepared.journeys.len() == 1 {
+            return 0;
+        }
         let total: u64 = prepared.journeys.iter().map(|journey| u64::from(journey.weight)).sum();
-        let mut rest = self.random.random_range(0..total.max(1));
+        let mut rest = self.scope.random.random_range(0..total.max(1));
         for (index, journey) in prepared.journeys.iter().enumerate() {
             match rest.checked_sub(u64::from(journey.weight)) {
                 Some(less) => rest = less,
@@ -91,27 +127,27 @@ impl Visitor {
         &mut self,
         prepared: &Prepared,
         step: &PreparedStep,
-        outcome: Result<BTreeMap<String, Value>, FailureKind>,
-    ) {
-        let mut rest = step.planned.think.map_or(Duration::ZERO, |think| self.think(think));
+        outcome: Result<BTreeMap<String, Value>, Failure>,
+    ) -> Advance {
+        let mut rest = step.think.map_or(Duration::ZERO, |think| self.think(think));
         match outcome {
             Ok(captured) => {
-                self.captured.extend(captured);
+                self.scope.values.extend(captured);
                 let steps = prepared.journeys.get(self.journey).map_or(0, |journey| journey.steps.len());
                 self.step = if self.step + 1 < steps { self.step + 1 } else { 0 };
             }
-            Err(kind) => {
+            Err(failure) => {
                 self.step = 0;
-                if matches!(kind, FailureKind::Connect | FailureKind::Other) {
+                if failure.kind.is_no_answer() {
                     rest = rest.max(REST_AFTER_NO_ANSWER_LEAST);
                 }
             }
         }
-        self.resting_until = (!rest.is_zero()).then(|| Instant::now() + rest);
+        Advance { rest, is_over: self.step == 0 }
     }
 
     fn think(&mut self, think: DurationRange) -> Duration {
-        self.random.random_range(think.least..=think.most)
+        self.scope.random.random_range(think.least..=think.most)
     }
 }
 
@@ -120,65 +156,73 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::load::frame::FailureKind;
     use crate::load::plan::LoadPlan;
     use crate::load::spec::LoadSpec;
+    use crate::load::worker::http::{Connector, Version};
 
     fn prepared(journeys: &str) -> Prepared {
         let yaml = format!("{{base_url: 'http://a', journeys: {journeys}, shape: [{{hold: 1m, at: 2 users}}]}}");
         let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
         let load = "users".parse().unwrap();
         let plan = LoadPlan::build(&load, &spec, chrono::DateTime::UNIX_EPOCH, 1, |_| None).unwrap();
-        Prepared::from_plan(&plan).unwrap()
+        Prepared::from_plan(&plan, &client()).unwrap()
     }
 
-    /// Takes the next step with this outcome and gives its URL.
-    fn walk(visitor: &mut Visitor, prepared: &Prepared, outcome: Result<Value, FailureKind>) -> String {
+    fn client() -> Client {
+        Client::new(Connector::new(Version::Http1, &[]).unwrap())
+    }
+
+    fn visitor(seed: u64, index: u64) -> Visitor {
+        Visitor::new(seed, index, Clock::with_origin(chrono::DateTime::UNIX_EPOCH))
+    }
+
+    /// Takes the next step with this outcome; gives its number and what comes next.
+    fn walk(visitor: &mut Visitor, prepared: &Prepared, outcome: Result<Value, FailureKind>) -> (usize, Advance) {
         let step = visitor.next_step(prepared).unwrap();
+        let taken = visitor.step;
         let captured = outcome.map(|value| serde_json::from_value(value).unwrap());
-        visitor.advance(prepared, step, captured);
-        step.planned.url.clone()
+        (taken, visitor.advance(prepared, step, captured.map_err(|kind| Failure::new(kind, ""))))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_user_takes_the_steps_in_order_and_forgets_captures_at_the_end() {
+    #[test]
+    fn a_user_takes_the_steps_in_order_and_forgets_captures_at_the_end() {
         let prepared = prepared("[{name: j, steps: [{get: /a}, {get: /b}]}]");
-        let mut visitor = Visitor::new(1, 0);
-        assert_eq!(walk(&mut visitor, &prepared, Ok(json!({"id": 17}))), "http://a/a");
-        assert_eq!(visitor.captured["id"], 17);
-        assert_eq!(walk(&mut visitor, &prepared, Ok(json!({}))), "http://a/b");
-        assert_eq!(walk(&mut visitor, &prepared, Ok(json!({}))), "http://a/a");
-        assert!(visitor.captured.is_empty());
+        let mut visitor = visitor(1, 0);
+        let advance = |is_over| Advance { rest: Duration::ZERO, is_over };
+        assert_eq!(walk(&mut visitor, &prepared, Ok(json!({"id": 17}))), (0, advance(false)));
+        assert_eq!(visitor.scope.values["id"], 17);
+        assert_eq!(walk(&mut visitor, &prepared, Ok(json!({}))), (1, advance(true)));
+        assert_eq!(walk(&mut visitor, &prepared, Ok(json!({}))), (0, advance(false)));
+        assert!(visitor.scope.values.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_failed_step_abandons_the_rest_of_the_journey() {
+    #[test]
+    fn a_failed_step_abandons_the_rest_of_the_journey() {
         let prepared = prepared("[{name: j, steps: [{get: /a}, {get: /b}, {get: /c}]}]");
-        let mut visitor = Visitor::new(1, 0);
+        let mut visitor = visitor(1, 0);
         walk(&mut visitor, &prepared, Ok(json!({})));
-        assert_eq!(walk(&mut visitor, &prepared, Err(FailureKind::Status)), "http://a/b");
-        assert_eq!(visitor.resting_until, None);
-        assert_eq!(walk(&mut visitor, &prepared, Err(FailureKind::Connect)), "http://a/a");
-        assert_eq!(visitor.resting_until, Some(Instant::now() + REST_AFTER_NO_ANSWER_LEAST));
+        let over = |rest| Advance { rest, is_over: true };
+        assert_eq!(walk(&mut visitor, &prepared, Err(FailureKind::Status)), (1, over(Duration::ZERO)));
+        assert_eq!(walk(&mut visitor, &prepared, Err(FailureKind::Connect)), (0, over(REST_AFTER_NO_ANSWER_LEAST)));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_rest_lies_within_its_range_and_a_step_can_have_its_own() {
+    #[test]
+    fn a_rest_lies_within_its_range_and_a_step_can_have_its_own() {
         let prepared = prepared("[{name: j, think: 1s..3s, steps: [{get: /a}, {get: /b, think: 10s}]}]");
-        let mut visitor = Visitor::new(1, 0);
+        let mut visitor = visitor(1, 0);
         for _ in 0..50 {
-            walk(&mut visitor, &prepared, Ok(json!({})));
-            let rest = visitor.resting_until.unwrap() - Instant::now();
+            let (_, Advance { rest, .. }) = walk(&mut visitor, &prepared, Ok(json!({})));
             assert!((Duration::from_secs(1)..=Duration::from_secs(3)).contains(&rest), "{rest:?}");
-            walk(&mut visitor, &prepared, Ok(json!({})));
-            assert_eq!(visitor.resting_until.unwrap() - Instant::now(), Duration::from_secs(10));
+            assert_eq!(walk(&mut visitor, &prepared, Ok(json!({}))).1.rest, Duration::from_secs(10));
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn journeys_are_drawn_by_weight_and_the_same_seed_draws_the_same() {
+    #[test]
+    fn journeys_are_drawn_by_weight_and_the_same_seed_draws_the_same() {
         let prepared = prepared("[{name: a, weight: 3, steps: [{get: /a}]}, {name: b, weight: 7, steps: [{get: /b}]}]");
         let draw = |seed, index| {
-            let mut visitor = Visitor::new(seed, index);
+            let mut visitor = visitor(seed, index);
             (0..1000).map(|_| visitor.draw(&prepared)).collect::<Vec<_>>()
         };
         let share = draw(1, 0).iter().filter(|journey| **journey == 0).count();

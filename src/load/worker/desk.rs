@@ -1,0 +1,237 @@
+//! The desk at which the arrivals of an open load wait for a user who takes them.
+//!
+//! Owns: which arrivals have come, which of them wait, which will never begin. Must not know: what a user does.
+//!
+//! Nothing is kept for an arrival that waits: which moment is next is asked of the schedule again, so that a server that
+//! stalls for minutes at any rate costs no memory.
+
+use std::future::poll_fn;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::load::frame::ArrivalFrame;
+use crate::load::schedule::Arrivals;
+use crate::unit::Histogram;
+
+/// How long nobody need be called while all users are under way and arrivals wait.
+const FULL_WAIT: Duration = Duration::from_millis(1);
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Desk {
+    /// The zero of the schedule.
+    started: Instant,
+    /// How long an arrival waits before it is given up.
+    patience: Duration,
+    users_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Goes ahead: the arrivals that have not come.
+    coming: Arrivals,
+    next: Option<Duration>,
+    /// Follows: those that nobody has taken.
+    untaken: Arrivals,
+    planned: u64,
+    begun: u64,
+    not_sent: u64,
+    /// How many of those were told.
+    not_sent_told: u64,
+    lag: Option<Histogram>,
+    /// Users who have nothing to do; the last was busy last.
+    idle: Vec<Waker>,
+    /// All users there are.
+    users: usize,
+    is_closed: bool,
+}
+
+impl State {
+    fn waiting(&self) -> u64 {
+        self.planned - self.begun - self.not_sent
+    }
+
+    /// Takes note of what has come by `now`, in time since the schedule's zero.
+    fn catch_up(&mut self, now: Duration) {
+        while let Some(next) = self.next.filter(|next| *next <= now && !self.is_closed) {
+            self.planned += 1;
+            self.lag.get_or_insert_with(Histogram::growing).record(now - next);
+            self.next = self.coming.next();
+        }
+    }
+
+    /// The first arrival that waits and has not waited for too long.
+    fn take(&mut self, now: Duration, patience: Duration) -> Option<Duration> {
+        while self.waiting() > 0 {
+            let arrival = self.untaken.next()?;
+            if arrival + patience > now {
+                self.begun += 1;
+                return Some(arrival);
+            }
+            self.not_sent += 1;
+        }
+        None
+    }
+}
+
+impl Desk {
+    pub(super) fn new(arrivals: Arrivals, started: Instant, patience: Duration, users_max: usize) -> Self {
+        let untaken = arrivals.clone();
+        let mut coming = arrivals;
+        let state = State {
+            next: coming.next(),
+            coming,
+            untaken,
+            planned: 0,
+            begun: 0,
+            not_sent: 0,
+            not_sent_told: 0,
+            lag: None,
+            idle: Vec::new(),
+            users: 0,
+            is_closed: false,
+        };
+        Self { started, patience, users_max, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls users for what has come by now. The number of users that are to be made because none is idle, and when the next
+    /// arrival comes; none when there is none any more.
+    pub(super) fn call(&self) -> (usize, Option<Instant>) {
+        let mut state = self.state();
+        state.catch_up(self.started.elapsed());
+        let mut wanted = usize::try_from(state.waiting()).unwrap_or(usize::MAX);
+        while wanted > 0
+            && let Some(user) = state.idle.pop()
+        {
+            user.wake();
+            wanted -= 1;
+        }
+        let made = wanted.min(self.users_max - state.users);
+        state.users += made;
+        let next = state.next.filter(|_| !state.is_closed).map(|next| self.started + next);
+        // Users who finish look for themselves what has come meanwhile.
+        let is_full = wanted > made;
+        (made, next.map(|next| if is_full { next.max(Instant::now() + FULL_WAIT) } else { next }))
+    }
+
+    /// When the next arrival of a user was meant to begin; none when there is none any more. It waits for one.
+    pub(super) async fn next(&self) -> Option<Instant> {
+        poll_fn(|context| {
+            let mut state = self.state();
+            if state.is_closed {
+                return Poll::Ready(None);
+            }
+            let now = self.started.elapsed();
+            state.catch_up(now);
+            match state.take(now, self.patience) {
+                Some(arrival) => Poll::Ready(Some(self.started + arrival)),
+                None => {
+                    state.idle.push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Nobody begins any more: those that wait, and those that would still come, are not sent or not planned.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.catch_up(self.started.elapsed());
+        state.is_closed = true;
+        state.not_sent += state.waiting();
+        state.idle.drain(..).for_each(Waker::wake);
+    }
+
+    /// What has come so far, and how late that was noticed since the last call.
+    pub(super) fn frame(&self) -> ArrivalFrame {
+        let mut state = self.state();
+        state.catch_up(self.started.elapsed());
+        let not_sent_now = state.not_sent - state.not_sent_told;
+        state.not_sent_told = state.not_sent;
+        ArrivalFrame {
+            planned: state.planned,
+            begun: state.begun,
+            waiting: state.waiting(),
+            not_sent: state.not_sent,
+            not_sent_now,
+            pacer_lag: state.lag.take(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::schedule::{Spacing, Stripe};
+    use crate::load::shape::Shape;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Ten a second for ten seconds.
+    fn desk(users_max: usize) -> Desk {
+        let shape = Shape::from_stages(&serde_yaml::from_str::<Vec<_>>("[{hold: 10s, at: 10/s}]").unwrap());
+        let arrivals = Arrivals::new(&shape, Spacing::Even, 1, Stripe::default());
+        Desk::new(arrivals, Instant::now(), PATIENCE, users_max)
+    }
+
+    fn counts(desk: &Desk) -> [u64; 4] {
+        let ArrivalFrame { planned, begun, waiting, not_sent, .. } = desk.frame();
+        assert_eq!(planned, begun + waiting + not_sent);
+        [planned, begun, waiting, not_sent]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn arrivals_are_taken_in_order_with_the_moment_that_they_were_meant_for() {
+        let desk = desk(2);
+        let zero = Instant::now();
+        assert_eq!(desk.call(), (1, Some(zero + Duration::from_millis(100))));
+        assert_eq!(desk.next().await, Some(zero));
+        tokio::time::advance(Duration::from_millis(350)).await;
+        assert_eq!(counts(&desk), [4, 1, 3, 0]);
+        assert_eq!(desk.call(), (1, Some(zero + Duration::from_millis(400))), "one of the two that may be is there");
+        assert_eq!(desk.call().0, 0);
+        for tenths in 1..4 {
+            assert_eq!(desk.next().await, Some(zero + Duration::from_millis(100) * tenths), "late, and not forgotten");
+        }
+        assert!(tokio::time::timeout(Duration::ZERO, desk.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_called_and_nobody_more_is_made() {
+        let desk = std::sync::Arc::new(desk(5));
+        let zero = Instant::now();
+        assert_eq!(desk.call().0, 1);
+        assert_eq!(desk.next().await, Some(zero));
+        let user = tokio::spawn({
+            let desk = std::sync::Arc::clone(&desk);
+            async move { desk.next().await }
+        });
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(desk.call().0, 0);
+        assert_eq!(user.await.unwrap(), Some(zero + Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_waited_for_too_long_and_who_waits_at_the_end_is_not_sent() {
+        let desk = desk(1);
+        let zero = Instant::now();
+        desk.call();
+        tokio::time::advance(Duration::from_secs(35)).await;
+        assert_eq!(desk.next().await, Some(zero + Duration::from_millis(5_100)));
+        assert_eq!(counts(&desk), [100, 1, 48, 51]);
+        desk.close();
+        assert_eq!(counts(&desk), [100, 1, 0, 99]);
+        assert_eq!(desk.next().await, None);
+        assert_eq!(desk.call().1, None);
+    }
+}
