@@ -9,6 +9,7 @@ mod explain;
 mod init;
 mod launch;
 mod live;
+mod load;
 mod load_worker;
 mod new;
 mod out;
@@ -60,6 +61,8 @@ enum Command {
     Approve(approve::Arguments),
     /// Run a scenario to its report.
     Run(run::Arguments),
+    /// Make the loads of a scenario alone: a load test, with the same checks and report.
+    Load(load::Arguments),
     /// Show what a run is at.
     Status(status::Arguments),
     /// Tick a step of the checklist or the playbook of the run that is alive.
@@ -147,6 +150,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Approve(arguments) => approve::run(&arguments),
         Command::Readiness(arguments) => readiness::run(&arguments).await,
+        Command::Load(arguments) => load::run(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,

@@ -1,7 +1,7 @@
 //! `gameday run`: a scenario from its file to its report.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::ui::terminal;
 use crate::unit::{Failpoints, plural};
 
 /// The seed of a run that names none: the same scenario makes the same choices.
-const SEED_DEFAULT: u64 = 1;
+pub(super) const SEED_DEFAULT: u64 = 1;
 
 /// How long the screen may take to show the last lines of a run.
 const SCREEN_WAIT: Duration = Duration::from_secs(2);
@@ -49,18 +49,70 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// How a scenario is run.
+pub(super) struct Manner<'a> {
+    pub(super) scenario: &'a Path,
+    pub(super) environment: &'a str,
+    pub(super) production: Option<&'a str>,
+    pub(super) reports: Option<&'a Path>,
+    pub(super) attendance: Attendance,
+    pub(super) seed: u64,
+    pub(super) has_watchdog: bool,
+}
+
+/// A run that is over.
+pub(super) struct Ended {
+    pub(super) plan: Arc<Plan>,
+    pub(super) outcome: Outcome,
+    pub(super) folder: RunFolder,
+    /// Its reports, or why there is none.
+    pub(super) reports: Result<Vec<PathBuf>, Failure>,
+}
+
+impl Ended {
+    /// The exit code: that of the run counts more than that of its report.
+    pub(super) fn exit(self) -> Result<Exit, Failure> {
+        match self.reports {
+            Err(failure) if self.outcome == Outcome::Passed => Err(failure),
+            Err(failure) => {
+                out::progress(format_args!("error: {}", failure.text));
+                Ok(exit(self.outcome))
+            }
+            Ok(_) => Ok(exit(self.outcome)),
+        }
+    }
+}
+
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let workspace = workspace::discover(&arguments.scenario)?;
-    let environment = workspace::environment(&workspace, &arguments.env)?;
-    let checked = plan::load(&arguments.scenario, &workspace, environment)?;
-    let plan = plan::compile(&checked, &workspace, environment)?;
+    let manner = Manner {
+        scenario: &arguments.scenario,
+        environment: &arguments.env,
+        production: arguments.production.as_deref(),
+        reports: arguments.reports.as_deref(),
+        attendance: attendance(arguments.yes),
+        seed: arguments.seed,
+        has_watchdog: !arguments.no_watchdog,
+    };
+    let ended = carry_out(&manner, |plan| Ok(plan)).await?;
+    tell(&ended, arguments.json)?;
+    ended.exit()
+}
+
+/// Runs what `change` makes of a scenario's plan, from its file to its report.
+pub(super) async fn carry_out(
+    manner: &Manner<'_>,
+    change: impl FnOnce(Plan) -> Result<Plan, Failure>,
+) -> Result<Ended, Failure> {
+    let workspace = workspace::discover(manner.scenario)?;
+    let environment = workspace::environment(&workspace, manner.environment)?;
+    let checked = plan::load(manner.scenario, &workspace, environment)?;
+    let plan = change(plan::compile(&checked, &workspace, environment)?)?;
     for line in &plan.not_carried_out {
         out::progress(format_args!("note: checked, but not carried out by this version: {line}"));
     }
-    let reports = workspace::reports_of(&workspace, arguments.reports.as_deref());
-    let production = arguments.production.as_deref();
+    let reports = workspace::reports_of(&workspace, manner.reports);
     let permission =
-        plan::permission(&plan, &checked, environment, &workspace, &reports, production, &arguments.scenario);
+        plan::permission(&plan, &checked, environment, &workspace, &reports, manner.production, manner.scenario);
     permission.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
     let permit = permission.permit().map_err(|missing| not_permitted(&missing))?;
     let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
@@ -71,9 +123,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         reports,
         scenario_text: checked.source.text().to_owned(),
         workload_text: std::fs::read_to_string(workspace.root.join("workload.yaml")).ok(),
-        attendance: attendance(arguments.yes),
-        seed: arguments.seed,
-        has_watchdog: !arguments.no_watchdog,
+        attendance: manner.attendance,
+        seed: manner.seed,
+        has_watchdog: manner.has_watchdog,
         permit,
         failpoints: Failpoints::from_environment(),
     };
@@ -83,7 +135,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         begun = Some(folder.path.clone());
         screen = show(Arc::clone(&shown), log.subscribe());
     };
-    let outcome = run::run(plan, environment, options, &mut watcher).await;
+    // On the heap: the compiler's own limit of nested futures is not far.
+    let outcome = Box::pin(run::run(plan, environment, options, &mut watcher)).await;
     if let Some(screen) = screen {
         // The screen ends with the run's last event; one that broke or hangs is not worth failing for.
         tokio::time::timeout(SCREEN_WAIT, screen).await.ok();
@@ -98,17 +151,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             return Err(failure(&error));
         }
     };
-    let written = report::write(&folder.path, None, &workspace);
-    tell(&folder, &shown, outcome, written.as_ref().ok(), arguments.json)?;
-    match written {
-        Ok(_) => Ok(exit(outcome)),
-        // What was learnt is in the log; the exit code of the run counts more than that of its report.
-        Err(failure) if outcome == Outcome::Passed => Err(failure),
-        Err(failure) => {
-            out::progress(format_args!("error: {}", failure.text));
-            Ok(exit(outcome))
-        }
-    }
+    let reports = report::write(&folder.path, None, &workspace);
+    Ok(Ended { plan: shown, outcome, folder, reports })
 }
 
 /// Shows the run from a thread of its own: a terminal that takes nothing more (Ctrl-S, a stuck connection) must hold up
@@ -173,35 +217,15 @@ fn failure(error: &RunError) -> Failure {
     Failure { exit, ..failure }
 }
 
-fn tell(
-    folder: &RunFolder,
-    plan: &Plan,
-    outcome: Outcome,
-    reports: Option<&Vec<PathBuf>>,
-    json: bool,
-) -> Result<(), Failure> {
-    let read = read_log(&folder.path).map_err(|error| Failure::from_error(&error))?;
+fn tell(ended: &Ended, json: bool) -> Result<(), Failure> {
+    let read = read_log(&ended.folder.path).map_err(|error| Failure::from_error(&error))?;
     let state = RunState::fold(&read.events);
-    let reports: Vec<String> = reports.into_iter().flatten().map(|path| path.display().to_string()).collect();
+    let folder = &ended.folder;
     if json {
-        out::json(&serde_json::json!({
-            "run": folder.id,
-            "exit_code": outcome.exit_code(),
-            "hypotheses": state.results,
-            "reports": reports,
-        }));
+        out::json(&as_json(ended, &state));
         return Ok(());
     }
-    out::line(format_args!("\n{}\n", style(outcome_text(outcome, state.abort.as_ref())).bold()));
-    for result in &state.results {
-        let text = plan.hypotheses.iter().find(|planned| planned.id == result.hypothesis).map(|planned| &planned.text);
-        out::line(format_args!(
-            "  {:<13} {:<4} {}",
-            verdict_word(&result.verdict),
-            result.hypothesis,
-            crate::unit::printable(text.map_or("", String::as_str))
-        ));
-    }
+    print_verdicts(ended, &state);
     let faults = state.faults.iter().filter(|fault| !fault.identity.is_route());
     let (injected, proven) = faults.fold((0, 0), |(injected, proven), fault| {
         (injected + usize::from(fault.applied_ms.is_some()), proven + u32::from(fault.effective_ms.is_some()))
@@ -214,9 +238,7 @@ fn tell(
     };
     let injected = plural(injected, "fault", "faults");
     out::line(format_args!("\n  {injected} injected, {proven} with a proven effect, {undone}"));
-    for path in reports {
-        out::line(format_args!("  {path}"));
-    }
+    print_reports(ended);
     let mut remains = state.remains_by_hand().peekable();
     if remains.peek().is_some() {
         out::line("\n  left in AWS, a schedule or the lock; by hand:");
@@ -235,6 +257,37 @@ fn tell(
         }
     }
     Ok(())
+}
+
+/// What a run came to, for programs.
+pub(super) fn as_json(ended: &Ended, state: &RunState) -> serde_json::Value {
+    let reports: Vec<String> = ended.reports.iter().flatten().map(|path| path.display().to_string()).collect();
+    serde_json::json!({
+        "run": ended.folder.id,
+        "exit_code": ended.outcome.exit_code(),
+        "hypotheses": state.results,
+        "reports": reports,
+    })
+}
+
+/// The outcome, and each hypothesis with its verdict.
+pub(super) fn print_verdicts(ended: &Ended, state: &RunState) {
+    out::line(format_args!("\n{}\n", style(outcome_text(ended.outcome, state.abort.as_ref())).bold()));
+    for result in &state.results {
+        let planned = ended.plan.hypotheses.iter().find(|planned| planned.id == result.hypothesis);
+        out::line(format_args!(
+            "  {:<13} {:<4} {}",
+            verdict_word(&result.verdict),
+            result.hypothesis,
+            crate::unit::printable(planned.map_or("", |planned| planned.text.as_str()))
+        ));
+    }
+}
+
+pub(super) fn print_reports(ended: &Ended) {
+    for path in ended.reports.iter().flatten() {
+        out::line(format_args!("  {}", path.display()));
+    }
 }
 
 fn outcome_text(outcome: Outcome, abort: Option<&AbortCause>) -> String {

@@ -123,7 +123,7 @@ impl LoadSpec {
     }
 
     /// Shows `visit` every text that may hold a placeholder, with its path.
-    fn visit_texts(&self, visit: &mut impl FnMut(Vec<String>, &str)) {
+    pub(super) fn visit_texts(&self, visit: &mut impl FnMut(Vec<String>, &str)) {
         if let Some(base) = &self.base_url {
             visit(vec!["base_url".to_owned()], base);
         }

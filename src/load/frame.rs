@@ -58,6 +58,8 @@ pub struct Frame {
     /// Whole seconds from the run's zero to the start of this second. The first and the last frame may hold less than
     /// a whole second of load.
     pub second: u64,
+    /// How many milliseconds of this second the load was on: less than 1000 in the first and in the last.
+    pub lasting_ms: u64,
     /// What the shape asks for at the end of this second: users, or arrivals a second.
     pub target: f64,
     /// Users there are at the end of this second; in an open model those that are under way.
@@ -358,6 +360,7 @@ mod tests {
         Frame {
             load: "users".parse().unwrap(),
             second: 3,
+            lasting_ms: 1_000,
             target: 2.5,
             users_active: 2,
             in_flight: 1,

@@ -6,6 +6,7 @@
 
 mod check;
 mod controller;
+mod destination;
 mod frame;
 mod goose;
 mod placeholder;
@@ -14,10 +15,12 @@ mod schedule;
 mod shape;
 mod spec;
 mod statistic;
+mod summary;
 pub(crate) mod worker;
 
 pub use check::SpecProblem;
 pub use controller::{LoadError, LoadWorker};
+pub(crate) use destination::host_of;
 pub use frame::{
     ArrivalFrame, ConnectionFrame, Doubt, EndReason, FRAME_FORMAT, FailureKind, FailureSample, Frame, PACER_LAG_MAX,
     SAMPLES_MAX, STEP_NAMES_MAX, StepFrame, Totals, WORKER_CPU_MAX, WorkerRecord,
@@ -31,3 +34,4 @@ pub use spec::{
     StatusList, StepSpec,
 };
 pub use statistic::LoadStatistic;
+pub use summary::{LoadSummary, StepSummary, Times};

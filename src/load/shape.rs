@@ -82,7 +82,14 @@ impl Shape {
         0.0
     }
 
-    /// The highest level that it reaches.
+    /// The highest level that it reaches; none for a shape of nothing.
+    #[must_use]
+    pub fn highest(&self) -> Option<Level> {
+        let levels = self.segments.iter().flat_map(|segment| [segment.from, segment.to]);
+        levels.max_by(|one, other| value(*one).total_cmp(&value(*other)))
+    }
+
+    /// The highest level that it reaches, as a number.
     #[must_use]
     pub fn peak(&self) -> f64 {
         self.segments.iter().flat_map(|segment| [value(segment.from), value(segment.to)]).fold(0.0, f64::max)

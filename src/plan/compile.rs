@@ -122,6 +122,7 @@ pub(crate) fn environment_facts(environment: &Environment) -> EnvironmentFacts {
         require_tags: environment.require_tags.clone(),
         exec: environment.exec.iter().map(ToString::to_string).collect(),
         proxies: environment.proxies.clone(),
+        hosts: environment.hosts.iter().map(ToString::to_string).collect(),
         rate: environment.rate.map(|rate| rate.to_string()),
     };
     EnvironmentFacts { name: environment.name.clone(), kind, deadman, lock, rules }

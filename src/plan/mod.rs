@@ -3,6 +3,7 @@
 //! Owns: what will happen when, each change with its undo and its calls. Must not know: time, sockets, AWS itself.
 
 mod alarms;
+mod alone;
 mod compile;
 mod cover;
 mod interval;
@@ -14,6 +15,7 @@ pub(crate) mod testing;
 mod types;
 
 pub use alarms::{ALARM_CALLS, AlarmPlan};
+pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
 pub use permission::{

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::load::host_of;
 use crate::observe::SignalSource;
 use crate::proxy::RemoteProxy;
 use crate::scenario::expect::{Condition, Expectation, Measure};
@@ -106,6 +107,14 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             }
         }
     }
+    for (load, host) in public_hosts(&checked.scenario) {
+        if !environment.permits_host(&host) {
+            found.insert(Refusal::new(
+                format!("load `{load}` goes to `{host}`, which environment `{name}` does not permit"),
+                format!("if it is yours, add `{host}` to the list `hosts` of `{name}` in `gameday.yaml`"),
+            ));
+        }
+    }
     for (target, remote) in remote_proxies(&checked.scenario) {
         if !environment.permits_proxy(&remote.admin) {
             let admin = &remote.admin;
@@ -115,6 +124,20 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
             ));
         }
     }
+}
+
+/// The public hosts that loads go to, with who names them: a load itself, or a target of a URL in so many words.
+fn public_hosts(scenario: &Scenario) -> BTreeSet<(String, String)> {
+    let mut hosts = BTreeSet::new();
+    for (name, load) in &scenario.load {
+        let named = load.placeholders().into_iter().filter_map(|placeholder| {
+            let (target, _) = placeholder.name.split_once('.')?;
+            let target = scenario.targets.iter().find(|(id, _)| id.as_str() == target)?.1;
+            host_of(target.lambda.as_ref()?.url.as_deref()?)
+        });
+        hosts.extend(load.hosts().into_iter().chain(named).map(|host| (name.to_string(), host)));
+    }
+    hosts
 }
 
 fn remote_proxies(scenario: &Scenario) -> impl Iterator<Item = (&TargetId, RemoteProxy)> {

@@ -139,6 +139,9 @@ pub struct EnvironmentRules {
     /// The admin APIs of fault proxies that runs may drive, besides those on this machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<AdminUrl>,
+    /// The hosts on the public internet that loads may go to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// How many control calls a run sends at most: `5/s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<String>,

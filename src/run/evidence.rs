@@ -14,12 +14,44 @@ use crate::verdict::{SecondRecord, StepRecord};
 
 const DIRECTORY: &str = "evidence";
 
-/// Why evidence cannot be written.
+/// Why evidence cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
     /// The file system said no.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A line that is no frame.
+    #[error("line {line} of `{path}` is no frame of a load")]
+    Frame {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The frames of a load in a run's folder, in order; none where it made none.
+///
+/// # Errors
+/// The file can not be read, or holds something else.
+pub fn read_load_frames(directory: &Path, load: &LoadId) -> Result<Vec<Frame>, EvidenceError> {
+    let path = directory.join(DIRECTORY).join(format!("load-{load}.ndjson"));
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileError::on("read", &path)(error).into()),
+    };
+    let frame = |(index, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|source| EvidenceError::Frame {
+            path: path.clone(),
+            line: index + 1,
+            source,
+        })
+    };
+    text.lines().enumerate().map(frame).collect()
 }
 
 /// The frame file of one load, or of one proxy.

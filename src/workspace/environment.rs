@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::role::{self, AssumedRole};
 use super::safety::{self, Deadman, DeadmanSwitch};
-use super::{ProgramPattern, Window};
+use super::{HostPattern, ProgramPattern, Window, is_public};
 use crate::proxy::AdminUrl;
 use crate::sandbox::{AlarmSpec, FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::{PersonId, Rate};
@@ -70,6 +70,11 @@ pub struct EnvironmentSpec {
     /// a scenario alone must not decide who is sent a token.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<AdminUrl>,
+    /// The hosts on the public internet that loads may go to: `shop.example.com`, or `*.staging.example.com`. Default none: a
+    /// scenario alone must not decide who is put under load. This machine, private networks and
+    /// the function URLs that AWS tells of targets are permitted in any case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostPattern>,
     /// How many control calls a run sends at most, from 1/s to 1000/s; what undoes goes past it. Default 5/s in an account,
     /// and as many as there are on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,6 +176,8 @@ pub struct Environment {
     pub exec: Vec<ProgramPattern>,
     /// The admin APIs of fault proxies that runs may drive, besides those on this machine.
     pub proxies: Vec<AdminUrl>,
+    /// The hosts on the public internet that loads may go to.
+    pub hosts: Vec<HostPattern>,
     /// How many control calls a run sends at most; none is no limit.
     pub rate: Option<Rate>,
     /// How faults are undone in AWS itself when nobody of ours is left; none where they are not.
@@ -190,6 +197,12 @@ impl Environment {
     #[must_use]
     pub fn permits_proxy(&self, admin: &AdminUrl) -> bool {
         admin.is_loopback() || self.proxies.contains(admin)
+    }
+
+    /// Whether loads may go to a host. What is not public is its user's own.
+    #[must_use]
+    pub fn permits_host(&self, host: &str) -> bool {
+        !is_public(host) || self.hosts.iter().any(|pattern| pattern.matches(host))
     }
 
     /// Where its functions run.
@@ -255,6 +268,7 @@ impl EnvironmentSpec {
                 window: self.window.clone(),
                 exec: self.exec.clone(),
                 proxies: self.proxies.clone(),
+                hosts: self.hosts.clone(),
                 rate: self.rate.or_else(|| is_account.then(rate_default)),
                 deadman,
                 lock,

@@ -6,6 +6,7 @@ mod approval;
 mod discover;
 mod environment;
 mod functions;
+mod host;
 mod index;
 mod outcome;
 mod program;
@@ -21,6 +22,7 @@ pub use environment::{
     AccountBinding, Approvals, Class, EndpointBinding, Environment, EnvironmentKind, EnvironmentSpec,
 };
 pub use functions::read_functions;
+pub use host::{HostPattern, is_public};
 pub use outcome::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};
 pub use program::ProgramPattern;
 pub use role::AssumedRole;

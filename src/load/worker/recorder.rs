@@ -202,6 +202,12 @@ impl Recorder {
         self.state().in_flight
     }
 
+    /// How much of the second that ends at `over` the load was on.
+    fn lasting_ms(&self, over: Duration, now: Duration) -> u64 {
+        let from = self.started.max(over.saturating_sub(Duration::from_secs(1)));
+        elapsed_ms(over.min(now).min(self.end_of_shape()).saturating_sub(from))
+    }
+
     /// Waits until no request is in flight.
     pub(crate) async fn wait_until_idle(&self) {
         loop {
@@ -227,6 +233,7 @@ impl Recorder {
                 Frame {
                     load: self.load.clone(),
                     second,
+                    lasting_ms: self.lasting_ms(over, now),
                     target: self.target(over.min(now)),
                     users_active: state.users_active,
                     in_flight: state.in_flight,
@@ -317,6 +324,7 @@ mod tests {
         assert_eq!(step.statuses, BTreeMap::from([(200, 2)]));
         assert_eq!(frames[2].samples.len(), 1);
         assert_eq!([frames[0].target, frames[2].target], [1.0, 3.0]);
+        assert_eq!(frames[2].lasting_ms, 1_000);
         assert!(recorder.frames_before(3).is_empty(), "each second has one frame");
     }
 

@@ -201,7 +201,7 @@ pub(super) async fn prepare(
     };
     let ready = alarms.and_then(|alarms| {
         stage.fill_routes(&mut plan.routes).map_err(Box::new)?;
-        let (loads, probes) = ready(&plan, &stage, options.seed, recorder)?;
+        let (loads, probes) = ready(&plan, &stage, options.seed, folder, recorder)?;
         Ok((loads, probes, alarms))
     });
     let guarded = match ready {
@@ -285,13 +285,13 @@ async fn look_at_alarms(plan: &Plan, stage: &mut Stage, recorder: &Recorder) -> 
 type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);
 
 /// Resolves loads and probes, so that nothing of them can fail in the middle of a run.
-fn ready(plan: &Plan, stage: &Stage, seed: u64, recorder: &Recorder) -> Result<Ready, RunError> {
+fn ready(plan: &Plan, stage: &Stage, seed: u64, folder: &RunFolder, recorder: &Recorder) -> Result<Ready, RunError> {
     let origin = recorder.log().clock().origin();
     let mut loads = BTreeMap::new();
     for (load, spec) in &plan.loads {
         let load_plan = LoadPlan::build(load, spec, origin, seed, |name| stage.resolve(name))?;
         let authorities = stage.authorities();
-        loads.insert(load.clone(), LoadPlan { authorities, ..load_plan });
+        loads.insert(load.clone(), LoadPlan { authorities, run: Some(folder.id.to_string()), ..load_plan });
     }
     let mut probes = Vec::new();
     for (signal, spec) in &plan.signals {

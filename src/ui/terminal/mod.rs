@@ -82,7 +82,7 @@ impl View {
             && let EventKind::LoadRecorded(second) = &event.kind
             && self.is_due(&second.load, second.second)
         {
-            self.print(&status::load_line(event.elapsed_ms, second));
+            self.print(&status::load_line(event.elapsed_ms, second, &self.plan));
         }
     }
 

@@ -4,6 +4,7 @@ use console::{style, truncate_str};
 
 use super::line::{clock, span};
 use crate::event::{LoadSecond, RunStage, RunState};
+use crate::load::{LoadSpec, Model};
 use crate::plan::Plan;
 use crate::unit::{AlarmState, printable, users};
 
@@ -16,7 +17,11 @@ const WIDTH_DEFAULT: u16 = 80;
 pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     let mut lines = vec![headline(state, plan, now_ms)];
     lines.extend(
-        state.loads.values().filter_map(|load| load.last.as_ref()).map(|second| format!("      {}", load_text(second))),
+        state
+            .loads
+            .values()
+            .filter_map(|load| load.last.as_ref())
+            .map(|second| format!("      {}", load_text(second, plan))),
     );
     let active: Vec<String> =
         state.faults.iter().filter(|fault| fault.is_active()).map(|fault| fault.identity.fault.to_string()).collect();
@@ -78,23 +83,35 @@ fn phase_text(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     format!("phase {number}/{} {} · {} left", plan.phases.len(), phase.phase, span(left_ms))
 }
 
-fn load_text(second: &LoadSecond) -> String {
+fn load_text(second: &LoadSecond, plan: &Plan) -> String {
     let all = second.ok_count + second.failed_count;
     let failed = if second.failed_count == 0 {
         "no errors".to_owned()
     } else {
         style(format!("{} of {all} failed", second.failed_count)).for_stderr().red().to_string()
     };
-    let p99 = second.p99_ms.map(|millis| format!(" · p99 {millis:.0} ms")).unwrap_or_default();
+    let time =
+        |name: &str, millis: Option<f64>| millis.map(|millis| format!(" · {name} {millis:.0} ms")).unwrap_or_default();
+    let target = match plan.loads.get(&second.load).and_then(LoadSpec::model) {
+        Some(Model::Open) => format!("{:.0}/s asked", second.target),
+        Some(Model::Closed) | None => users(second.target),
+    };
+    let doubts = match (second.not_sent_count, second.doubts.is_empty()) {
+        (0, true) => String::new(),
+        (0, false) => style(" · this machine is too slow".to_owned()).for_stderr().yellow().to_string(),
+        (count, _) => style(format!(" · {count} NOT sent")).for_stderr().red().to_string(),
+    };
     format!(
-        "{}: {} · {all}/s{p99} · {failed} · {} in flight",
+        "{}: {target} · {all}/s{}{} · {failed} · {} in flight{doubts}",
         second.load,
-        users(second.target),
+        time("p50", second.p50_ms),
+        time("p99", second.p99_ms),
         second.in_flight_count
     )
 }
 
 /// How a load is doing, as a line of its own.
-pub(super) fn load_line(elapsed_ms: u64, second: &LoadSecond) -> String {
-    format!("{} {} {}", style(clock(elapsed_ms)).for_stderr().dim(), style("·").for_stderr().dim(), load_text(second))
+pub(super) fn load_line(elapsed_ms: u64, second: &LoadSecond, plan: &Plan) -> String {
+    let clock = style(clock(elapsed_ms)).for_stderr().dim();
+    format!("{clock} {} {}", style("·").for_stderr().dim(), load_text(second, plan))
 }

@@ -1,0 +1,73 @@
+//! `gameday load` as a user calls it: the load of a scenario alone, its summary, its exit code.
+
+use gameday::event::EventKind;
+use serde_json::Value;
+
+use crate::support::Workspace;
+
+fn scenario() -> String {
+    std::fs::read_to_string(crate::support::repository().join("scenarios/load.yaml")).unwrap()
+}
+
+fn workspace(scenario: &str) -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("scenarios/load.yaml", scenario);
+    workspace
+}
+
+#[test]
+fn a_load_alone_is_made_summed_up_and_judged() {
+    let workspace = workspace(&scenario());
+    let output = workspace.gameday(&["load", "scenarios/load.yaml", "--rate", "20/s", "--for", "3s", "--json"]);
+    assert_eq!(output.code(), 0, "{output:#?}");
+    let answer: Value = serde_json::from_str(&output.stdout).expect("standard output is JSON alone");
+    let [load] = answer["loads"].as_array().unwrap().as_slice() else { panic!("one load: {answer}") };
+    assert_eq!(load["load"], "customers");
+    assert_eq!(load["not_sent_count"], 0);
+    assert!(load["all"]["ok_count"].as_u64().unwrap() >= 40, "{load}");
+    assert!(load["all"]["response_ms"]["p99.9"].as_f64().unwrap() > 0.0, "{load}");
+    let names: Vec<&str> =
+        load["steps"].as_array().unwrap().iter().map(|step| step["name"][1].as_str().unwrap()).collect();
+    assert!(names.contains(&"checkout") && names.contains(&"browse"), "{names:?}");
+    assert_eq!(answer["hypotheses"].as_array().unwrap().len(), 2);
+    let events = workspace.events();
+    assert!(events.iter().all(|event| !matches!(event.kind, EventKind::FaultIntended { .. })));
+    let folder = workspace.run_folder().unwrap();
+    assert!(std::fs::metadata(folder.join("report.html")).is_ok_and(|file| file.len() > 100));
+}
+
+#[test]
+fn the_summary_is_for_people_and_names_what_went_wrong() {
+    let wrong = scenario().replace("get: /items, expect: {status: 200}", "get: /items, expect: {status: 204}");
+    let workspace = workspace(&wrong);
+    let output = workspace.gameday(&["load", "scenarios/load.yaml", "--rate", "10/s", "--for", "3s"]);
+    assert_eq!(output.code(), 3, "{output:#?}");
+    for text in ["customers", "req/s", "p99.9", "failed: status", "status 200", "report.html"] {
+        assert!(output.stdout.contains(text), "no `{text}` in\n{}", output.stdout);
+    }
+}
+
+#[test]
+fn a_load_of_the_quickstart_leaves_out_what_is_about_its_faults() {
+    let workspace = Workspace::new();
+    let arguments = ["load", "scenarios/quickstart.yaml", "--only", "auditor", "--rate", "2 users", "--for", "2s"];
+    let output = workspace.gameday(&arguments);
+    assert_eq!(output.code(), 0, "{output:#?}");
+    assert!(output.stderr.contains("left out: H1"), "{}", output.stderr);
+    assert!(output.stdout.contains("auditor") && !output.stdout.contains("shoppers"), "{}", output.stdout);
+}
+
+#[test]
+fn what_can_not_be_made_is_told() {
+    let workspace = workspace(&scenario());
+    for (arguments, told) in [
+        (["--only", "robots"], "the scenario has no load `robots`; it has `customers`"),
+        (["--rate", "40"], "write a rate such as `40/s`"),
+        (["--for", "5"], "duration"),
+    ] {
+        let output = workspace.gameday(&[&["load", "scenarios/load.yaml"], arguments.as_slice()].concat());
+        assert_eq!(output.code(), 1, "{output:#?}");
+        assert!(output.stderr.contains(told), "{}", output.stderr);
+    }
+    assert!(workspace.run_folder().is_none(), "nothing was run");
+}
