@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 
 /// Nobody is there any more to change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,11 @@ impl<T: Send + Sync + 'static> Change<T> {
                 return Poll::Pending;
             }
             let mut watched = self.watched.clone();
-            let mut change: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            // Not bound by tokio's budget, with which it may say that it waits and be told of nothing.
+            let mut change: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(unconstrained(async move {
                 // Either way there is something to look at.
                 watched.changed().await.ok();
-            });
+            }));
             if change.as_mut().poll(context).is_pending() {
                 self.waiting = Some(Waiting { _change: change, waker: context.waker().clone() });
                 return Poll::Pending;
@@ -78,6 +80,7 @@ impl<T> std::fmt::Debug for Change<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::time::Duration;
 
     use super::*;
@@ -104,6 +107,26 @@ mod tests {
         }
         drop(sender);
         assert_eq!(change.changed().await, Err(Gone));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_used_up_its_budget_is_woken_all_the_same() {
+        let (sender, receiver) = watch::channel(1);
+        let mut change = Change::of(receiver);
+        change.look();
+        let waiting = tokio::spawn(async move {
+            poll_fn(|context| {
+                while tokio::task::coop::has_budget_remaining() {
+                    let _ = pin!(tokio::task::consume_budget()).poll(context);
+                }
+                change.poll_changed(context)
+            })
+            .await
+        });
+        tokio::task::yield_now().await;
+        sender.send_replace(2);
+        let told = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it is woken");
+        assert_eq!(told.expect("no panic"), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 mod alarm;
 mod byte_rate;
 mod clock;
+mod connect;
 mod date;
 mod digest;
 mod duration;
@@ -28,6 +29,7 @@ mod runtime_dir;
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
+pub(crate) use connect::connect_to_any;
 pub use date::Date;
 pub use digest::{hex, sha256_hex};
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};

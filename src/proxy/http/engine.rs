@@ -9,7 +9,7 @@ use tokio_util::bytes::BytesMut;
 
 use super::body::Body;
 use super::exchange::{Exchange, Plan, Source};
-use super::head::{HEADERS_MAX, HeadEnd, HeadError, RequestHead};
+use super::head::{HeadEnd, HeadError, RequestHead, slots};
 use super::message::{Answer, rewrite};
 use super::progress::{Progress, Step};
 use super::response::Responses;
@@ -201,6 +201,19 @@ impl Engine {
         }
     }
 
+    /// Whether nothing can be done before one of the sides says something: so it is most of the time.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_only_passed_on =
+            |exchange: &Exchange| exchange.plan.is_empty() && matches!(exchange.source, Source::Upstream);
+        self.client_input.is_empty()
+            && self.server_input.is_empty()
+            && !self.client_ended
+            && !self.server_ended
+            && self.end.is_none()
+            && !self.is_signing()
+            && self.exchanges.front().is_none_or(is_only_passed_on)
+    }
+
     /// Does all that can be done at `now`.
     pub(super) fn advance(&mut self, rules: &RuleSet, now: Instant) {
         loop {
@@ -340,8 +353,8 @@ impl Engine {
     fn take_head(&mut self, input: &[u8], rules: &RuleSet, now: Instant) -> Result<Step, HeadError> {
         let Some(length) = self.head_end.find(input)? else { return Ok(Step::Waits) };
         let (bytes, after) = input.split_at(length);
-        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let head = RequestHead::parse(bytes, &mut slots)?;
+        let mut room = slots();
+        let head = RequestHead::parse(bytes, &mut room)?;
         let body = head.body()?;
         let mut exchange = Exchange {
             is_head: head.method == "HEAD",

@@ -1,6 +1,8 @@
 //! Heads of HTTP/1 messages: where they end, how long their bodies are, and what is refused because two readers could
 //! understand it in two ways (RFC 9112, 6.3 and 11.2). Pure.
 
+use std::mem::MaybeUninit;
+
 use httparse::{Header, Status};
 
 use super::body::Body;
@@ -12,7 +14,12 @@ pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const HEADERS_MAX: usize = 128;
 
 /// Room for the header lines of one head.
-pub(crate) type Slots<'a> = [Header<'a>; HEADERS_MAX];
+pub(crate) type Slots<'a> = [MaybeUninit<Header<'a>>; HEADERS_MAX];
+
+/// Room that nothing was written to: there is more of it than most heads need.
+pub(crate) fn slots<'a>() -> Slots<'a> {
+    [const { MaybeUninit::uninit() }; HEADERS_MAX]
+}
 
 /// Why a head is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -94,8 +101,8 @@ pub(crate) struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     /// Reads a whole head.
     pub(crate) fn parse(bytes: &'a [u8], slots: &'a mut Slots<'a>) -> Result<Self, HeadError> {
-        let mut request = httparse::Request::new(slots);
-        match request.parse(bytes) {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, slots) {
             Ok(Status::Complete(length)) if length == bytes.len() => {}
             Ok(Status::Complete(_) | Status::Partial) => return Err(HeadError::Malformed),
             Err(error) => return Err(error.into()),
@@ -162,8 +169,8 @@ pub(crate) struct ResponseHead<'a> {
 impl<'a> ResponseHead<'a> {
     /// Reads a whole head.
     pub(crate) fn parse(bytes: &'a [u8], slots: &'a mut Slots<'a>) -> Result<Self, HeadError> {
-        let mut response = httparse::Response::new(slots);
-        match response.parse(bytes) {
+        let mut response = httparse::Response::new(&mut []);
+        match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, slots) {
             Ok(Status::Complete(length)) if length == bytes.len() => {}
             Ok(Status::Complete(_) | Status::Partial) => return Err(HeadError::Malformed),
             Err(error) => return Err(error.into()),
@@ -248,7 +255,7 @@ mod tests {
     fn request_body(lines: &str) -> Result<Body, HeadError> {
         let bytes = format!("POST /a?b=1 HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
         HeadEnd::default().find(bytes.as_bytes())?;
-        RequestHead::parse(bytes.as_bytes(), &mut [httparse::EMPTY_HEADER; HEADERS_MAX])?.body()
+        RequestHead::parse(bytes.as_bytes(), &mut slots())?.body()
     }
 
     #[test]
@@ -284,7 +291,7 @@ mod tests {
     fn a_response_has_the_body_that_its_request_and_status_allow() {
         let body = |head: &str, is_head| {
             let bytes = format!("HTTP/1.1 {head}\r\n\r\n");
-            ResponseHead::parse(bytes.as_bytes(), &mut [httparse::EMPTY_HEADER; HEADERS_MAX])?.body(is_head)
+            ResponseHead::parse(bytes.as_bytes(), &mut slots())?.body(is_head)
         };
         assert_eq!(body("200 OK\r\nContent-Length: 5", false), Ok(Body::of_length(5)));
         assert_eq!(body("200 OK\r\nContent-Length: 5", true), Ok(Body::of_length(0)));

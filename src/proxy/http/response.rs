@@ -9,7 +9,7 @@ use super::action::{CORRUPT_BYTES_MAX, ResetAfter};
 use super::body::Body;
 use super::engine::{BUFFER_BYTES_MAX, Ending, Engine};
 use super::exchange::{BodyFault, Cut, Exchange, Source, StepIndex};
-use super::head::{HEADERS_MAX, HeadEnd, ResponseHead};
+use super::head::{HeadEnd, ResponseHead, slots};
 use super::message::{Answer, is_framing, rewrite};
 use super::progress::{Progress, Step};
 
@@ -256,8 +256,8 @@ impl Engine {
             Err(_) => return self.refuse_answer(),
         };
         let bytes = input.get(..length).unwrap_or_default();
-        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let Ok(head) = ResponseHead::parse(bytes, &mut slots) else { return self.refuse_answer() };
+        let mut room = slots();
+        let Ok(head) = ResponseHead::parse(bytes, &mut room) else { return self.refuse_answer() };
         let Ok(body) = head.body(exchange.is_head) else { return self.refuse_answer() };
         let switches = head.status == 101 || (exchange.is_connect && (200..300).contains(&head.status));
         if head.is_interim() {
@@ -490,8 +490,8 @@ fn held_until(exchange: &mut Exchange, now: Instant) -> Option<Instant> {
 
 /// The head of an answer that has another body.
 fn with_length(head: &BytesMut, body: Option<&[u8]>) -> BytesMut {
-    let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let parsed = ResponseHead::parse(head, &mut slots).expect("invariant: a head that was taken can be read again");
+    let mut room = slots();
+    let parsed = ResponseHead::parse(head, &mut room).expect("invariant: a head that was taken can be read again");
     let length = body.unwrap_or_default().len().to_string();
     let is_length = |name: &str| is_framing(name) && !name.eq_ignore_ascii_case("connection");
     rewrite(head, parsed.headers, is_length, [("Content-Length", length.as_str())])

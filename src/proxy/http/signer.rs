@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::head::{HEADERS_MAX, RequestHead};
+use super::head::{RequestHead, slots};
 use super::signing::{BodyRoom, SigningWish};
 use crate::proxy::caller::{self, HostName};
 use crate::unit::{NotResigned, Resign};
@@ -40,8 +40,8 @@ impl Signer {
 
 /// Why a page may have sent a request.
 fn objection(head: &[u8], hosts: &[HostName]) -> Option<NotResigned> {
-    let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let Ok(head) = RequestHead::parse(head, &mut slots) else {
+    let mut room = slots();
+    let Ok(head) = RequestHead::parse(head, &mut room) else {
         return Some(NotResigned::Malformed("its head is not HTTP/1"));
     };
     if caller::browser_sign(head.headers.iter().map(|header| (header.name, header.value))).is_some() {

@@ -130,7 +130,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     fn advance(&mut self) {
         self.look_at_rules();
-        self.engine.advance(&self.present, Instant::now());
+        if !self.engine.is_quiet() {
+            self.engine.advance(&self.present, Instant::now());
+        }
         self.count_requests();
     }
 
@@ -151,7 +153,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             self.engine.to_server.extend_from_slice(rest);
             self.engine.to_server.extend_from_slice(&later);
         }
-        self.engine.advance(&self.present, now);
+        if !self.engine.is_quiet() {
+            self.engine.advance(&self.present, now);
+        }
         self.count_requests();
         Ok(())
     }

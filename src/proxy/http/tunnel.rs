@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::bytes::{Buf as _, BytesMut};
 
-use super::head::{HEADERS_MAX, HeadEnd, RequestHead};
+use super::head::{HeadEnd, RequestHead, slots};
 use super::message::Answer;
 use crate::proxy::UpstreamAddress;
 use crate::proxy::splice::{Pipe, Side};
@@ -107,8 +107,8 @@ impl Tunnel {
 
 /// Where a request wants to go, or what it is answered.
 fn destination(head: &[u8], allowed: &UpstreamAddress) -> Result<UpstreamAddress, Answer> {
-    let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let Ok(head) = RequestHead::parse(head, &mut slots) else { return Err(Answer::new(400, Vec::new())) };
+    let mut room = slots();
+    let Ok(head) = RequestHead::parse(head, &mut room) else { return Err(Answer::new(400, Vec::new())) };
     if head.method != "CONNECT" {
         let why = "this proxy opens tunnels alone: ask it with CONNECT, as clients do for HTTPS\n";
         return Err(plain(405, why.to_owned()).with("Allow", "CONNECT"));

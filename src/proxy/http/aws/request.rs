@@ -148,15 +148,15 @@ fn is_path(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::http::head::HEADERS_MAX;
+    use crate::proxy::http::head::slots;
 
     fn call(first_line: &str, service: &str, lines: &str, body: &str) -> Option<AwsCall> {
         let bytes = format!(
             "{first_line} HTTP/1.1\r\nHost: h\r\nAuthorization: AWS4-HMAC-SHA256 Credential=AK/20260310/eu-west-1/{service}\
              /aws4_request, SignedHeaders=host, Signature=0\r\n{lines}\r\n"
         );
-        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        recognise(&RequestHead::parse(bytes.as_bytes(), &mut slots).expect("a head"), body.as_bytes())
+        let mut room = slots();
+        recognise(&RequestHead::parse(bytes.as_bytes(), &mut room).expect("a head"), body.as_bytes())
     }
 
     #[test]
@@ -208,8 +208,8 @@ mod tests {
         let presigned = "GET /b/k?X-Amz-Credential=AK%2F20260310%2Feu-west-1%2Fs3%2Faws4_request";
         let parse = |first_line: &str| {
             let bytes = format!("{first_line} HTTP/1.1\r\nHost: h\r\n\r\n");
-            let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-            recognise(&RequestHead::parse(bytes.as_bytes(), &mut slots).expect("a head"), b"")
+            let mut room = slots();
+            recognise(&RequestHead::parse(bytes.as_bytes(), &mut room).expect("a head"), b"")
         };
         assert!(parse(presigned).is_some_and(|call| call.service == "s3"));
         assert_eq!(parse("GET /b/k"), None);

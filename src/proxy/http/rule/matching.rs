@@ -109,12 +109,12 @@ fn is_call(wanted: &AwsMatch, subject: &Subject<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::http::head::HEADERS_MAX;
+    use crate::proxy::http::head::slots;
 
     fn holds(json: serde_json::Value) -> bool {
         let bytes = b"POST /orders/7?state=open%20now&x=a+b HTTP/1.1\r\nHost: Api:80\r\nX-Kind: a\r\nX-Kind: b\r\n\r\n";
-        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let head = RequestHead::parse(bytes, &mut slots).expect("a head");
+        let mut room = slots();
+        let head = RequestHead::parse(bytes, &mut room).expect("a head");
         let matches: Match = serde_json::from_value(json).expect("a match");
         assert_eq!(matches.problems(), []);
         matches.holds(&Subject::new(&head, b""))
