@@ -177,10 +177,10 @@ pub struct LoadSecond {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_sent_count: u64,
     /// Why the figures may tell of the load worker and not of the server: `late` (it noticed arrivals more than 5 ms late),
-    /// `not_sent`, `cpu` (it used over 90 % of its CPU).
+    /// `not_sent`, `cpu` (it used over 90 % of its CPU), `exhausted` (its machine had no port or descriptor left).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
-    /// Failures by kind: `dns`, `connect`, `connect_timeout`, `tls`, `timeout`, `broken`, `protocol`, `redirect`, `elsewhere`,
+    /// Failures by kind: `dns`, `connect`, `connect_timeout`, `tls`, `timeout`, `broken`, `protocol`, `redirect`, `elsewhere`, `exhausted`,
     /// `throttled`, `status`, `body`, `capture`, `slow`, `other`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, u64>,

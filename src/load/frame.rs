@@ -101,6 +101,8 @@ pub enum Doubt {
     NotSent,
     /// The worker had hardly any CPU time left: over [`WORKER_CPU_MAX`] of what it can use.
     Cpu,
+    /// Requests failed because the worker's machine had no descriptor, port or memory left.
+    Exhausted,
 }
 
 /// How late one in a hundred arrivals may be noticed.
@@ -117,6 +119,7 @@ impl Doubt {
             Self::Late => "late",
             Self::NotSent => "not_sent",
             Self::Cpu => "cpu",
+            Self::Exhausted => "exhausted",
         }
     }
 }
@@ -128,6 +131,7 @@ impl Frame {
         let doubts = [
             (Doubt::Late, lag.is_some_and(|lag| lag > PACER_LAG_MAX)),
             (Doubt::NotSent, self.arrivals.as_ref().is_some_and(|arrivals| arrivals.not_sent_now > 0)),
+            (Doubt::Exhausted, self.steps.iter().any(|step| step.failures.contains_key(&FailureKind::Exhausted))),
             (Doubt::Cpu, self.worker_cpu_seconds.is_some_and(|seconds| seconds > WORKER_CPU_MAX * cores)),
         ];
         self.doubts = doubts.into_iter().filter_map(|(doubt, is_so)| is_so.then_some(doubt)).collect();
@@ -183,7 +187,8 @@ pub struct FailureSample {
     pub step: String,
     /// What it counts as.
     pub kind: FailureKind,
-    /// What was seen: an error's text, a status, which expectation was not met. No part of a request or a body.
+    /// What was seen: an error's text, a status, which expectation was not met, which host is not the load's.
+    /// Nothing else of a request, and nothing of a body.
     pub detail: String,
 }
 
@@ -240,6 +245,8 @@ pub enum FailureKind {
     Redirect,
     /// A URL on a host that the load does not name.
     Elsewhere,
+    /// This machine has no descriptor, no port or no memory left for a connection.
+    Exhausted,
     /// Status 429: the server throttles.
     Throttled,
     /// A status that was not expected.
@@ -268,6 +275,7 @@ impl FailureKind {
             Self::Protocol => "protocol",
             Self::Redirect => "redirect",
             Self::Elsewhere => "elsewhere",
+            Self::Exhausted => "exhausted",
             Self::Throttled => "throttled",
             Self::Status => "status",
             Self::Body => "body",
@@ -288,6 +296,7 @@ impl FailureKind {
             | Self::Broken
             | Self::Protocol
             | Self::Elsewhere
+            | Self::Exhausted
             | Self::Other => true,
             Self::Timeout
             | Self::Redirect
@@ -309,7 +318,7 @@ pub struct Totals {
     pub failed: u64,
     /// Failures by kind.
     pub failures: BTreeMap<FailureKind, u64>,
-    /// Time to the last byte of all of them, failed ones included.
+    /// Response times of all of them, failed ones included.
     pub latency: Histogram,
 }
 

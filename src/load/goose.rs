@@ -138,7 +138,7 @@ fn test_plan(shape: &Shape) -> String {
 fn users(level: Level) -> u32 {
     match level {
         Level::Users(users) => users.0,
-        // An open model was refused with the plan.
+        // The shapes of an open model are not goose's.
         Level::Rate(_) => 0,
     }
 }

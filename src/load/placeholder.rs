@@ -1,5 +1,6 @@
 //! Placeholders in texts: `${name}` is a value captured earlier in the journey, `${target.url}` (dotted) belongs to
-//! the caller. Owns: finding and filling them. Must not know: what names there are.
+//! the caller, `${uuid}` and the like are made anew. Owns: finding and filling them, and what can be made anew. Must not know:
+//! what is captured, what targets there are.
 
 use serde_json::Value;
 

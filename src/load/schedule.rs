@@ -97,7 +97,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// All arrivals of a shape whose levels are rates. A stripe that is not valid takes none.
+    /// All arrivals of a shape whose levels are rates, as far as they are in the stripe, whose `index` is less than its `of`.
     #[must_use]
     pub fn new(shape: &Shape, spacing: Spacing, seed: u64, stripe: Stripe) -> Self {
         let mut pieces = Vec::with_capacity(shape.segments().len());

@@ -83,6 +83,16 @@ pub(super) struct Doubtful {
 }
 
 impl Doubtful {
+    /// Whether so many seconds are doubtful that the others say nothing.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.seconds == self.of || is_too_few(self.of - self.seconds, self.of)
+    }
+
+    /// The values of the seconds that are not doubtful.
+    pub(super) fn trusted(&self) -> &Values {
+        &self.trusted
+    }
+
     /// Why nothing can be said: too many seconds are doubtful, or without them `holds` comes out another way than `held`.
     pub(super) fn objection(
         &self,
@@ -90,11 +100,14 @@ impl Doubtful {
         held: Option<bool>,
         holds: impl Fn(f64) -> Option<bool>,
     ) -> Option<String> {
-        let is_too_much = too_few(self.of - self.seconds, self.of, "").is_some();
-        // A sum is smaller without some of its seconds, which says nothing.
-        let is_sum = matches!(aggregate, Aggregate::Sum | Aggregate::Count);
-        let without = self.trusted.aggregate(aggregate).and_then(holds);
-        let rests_on_them = !is_sum && without != held;
+        // A sum is smaller without some of its seconds, which says nothing: but one that is too small may be so for them.
+        let rests_on_them = match aggregate {
+            Aggregate::Sum | Aggregate::Count => held == Some(false),
+            Aggregate::Min | Aggregate::Max | Aggregate::Mean | Aggregate::Percentile(_) | Aggregate::Last => {
+                self.trusted.aggregate(aggregate).and_then(holds) != held
+            }
+        };
+        let is_too_much = self.is_too_much();
         let reasons: Vec<&str> = self.doubts.iter().map(|doubt| doubt_text(*doubt)).collect();
         (is_too_much || rests_on_them).then(|| {
             let Self { seconds, of, .. } = self;
@@ -108,6 +121,7 @@ fn doubt_text(doubt: Doubt) -> &'static str {
         Doubt::Late => "it sent requests too late",
         Doubt::NotSent => "it did not send all requests",
         Doubt::Cpu => "it was short of CPU",
+        Doubt::Exhausted => "its machine had no port or descriptor left",
     }
 }
 
@@ -231,8 +245,12 @@ fn measure_probe(
 /// Says so when more is missing than can be passed over.
 fn too_few(seen: u64, expected: u64, what: &str) -> Option<String> {
     let missing = expected.saturating_sub(seen);
+    is_too_few(seen, expected).then(|| format!("{missing} of {expected} {what} are missing"))
+}
+
+fn is_too_few(seen: u64, expected: u64) -> bool {
     let spared = (number(expected) * MISSING_RATIO_MAX).max(number(MISSING_SECONDS_SPARED));
-    (number(missing) > spared).then(|| format!("{missing} of {expected} {what} are missing"))
+    number(expected.saturating_sub(seen)) > spared
 }
 
 /// A count as a number to calculate with.

@@ -235,7 +235,7 @@ impl Judge<'_> {
         let mut last = TermResult::unknown("the time to look back over is not full yet");
         let mut at = start + elapsed_ms(length);
         while at <= seen_until {
-            let result = self.trailing(term, (start, at), length);
+            let result = beyond_doubt(self.trailing(term, (start, at), length));
             if result.held == Some(true) {
                 return TermResult { held_ms: Some(at), ..result };
             }
@@ -378,7 +378,13 @@ impl Judge<'_> {
         if measured.missing.is_some() {
             return None;
         }
-        measured.values.aggregate(aggregate).map(|value| (value, window))
+        let values = match &measured.doubtful {
+            Some(doubtful) if doubtful.is_too_much() => return None,
+            // A sum is only right over all of its window.
+            Some(doubtful) if !matches!(aggregate, Aggregate::Sum | Aggregate::Count) => doubtful.trusted(),
+            Some(_) | None => &measured.values,
+        };
+        values.aggregate(aggregate).map(|value| (value, window))
     }
 }
 

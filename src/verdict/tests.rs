@@ -257,8 +257,29 @@ fn a_verdict_does_not_rest_on_seconds_in_which_the_load_worker_was_the_bottlenec
         story.doubtful_second(second, &[100; 10])
     });
     assert_eq!(many.finally(20, text).held, None);
+    let all = story().load(0).phase("calm", 0, 2).doubtful_second(0, &[100]).doubtful_second(1, &[100]);
+    assert_eq!(all.finally(2, text).held, None);
+    // A sum that is too small may be so for what was not sent.
+    assert_eq!(slow.finally(20, "count(latency) >= 500 during calm").held, None);
+    assert_eq!(slow.finally(20, "count(latency) >= 100 during calm").held, Some(true));
     // A guardrail does not wait for better data.
     assert_eq!(slow.judge(20).holds_now(&expect("p99(latency) > 200ms for 3s")).0, Some(true));
+}
+
+#[test]
+fn a_baseline_is_what_can_be_trusted_of_it() {
+    let baseline =
+        story().load(0).phase("baseline", 0, 20).seconds(0..19, &[100; 10], &[]).doubtful_second(19, &[9_000; 90]);
+    let story = baseline.phase("faulty", 20, 30).seconds(20..30, &[300; 10], &[]);
+    assert_eq!(story.finally(30, "p99(latency) <= 150% of baseline during faulty").held, Some(false));
+}
+
+#[test]
+fn what_holds_beyond_doubt_later_holds_within() {
+    let story = story().load(0).phase("faulty", 0, 10).fault("lag", 0, None).seconds(0..10, &[900], &[]);
+    let story = story.seconds(10..12, &[100], &[]).doubtful_second(12, &[900; 9]).seconds(13..40, &[100], &[]);
+    let result = story.finally(40, "p99(latency) <= 200ms for 3s within 20s after faulty");
+    assert_eq!((result.held, result.held_ms), (Some(true), Some(16_000)));
 }
 
 #[test]

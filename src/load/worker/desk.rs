@@ -6,6 +6,7 @@
 //! stalls for minutes at any rate costs no memory.
 
 use std::future::poll_fn;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -43,8 +44,8 @@ struct State {
     /// How many of those were told.
     not_sent_told: u64,
     lag: Option<Histogram>,
-    /// Users who have nothing to do; the last was busy last.
-    idle: Vec<Waker>,
+    /// Users who have nothing to do, by number; the last was busy last.
+    idle: Vec<(usize, Waker)>,
     /// All users there are.
     users: usize,
     is_closed: bool,
@@ -57,9 +58,8 @@ impl State {
 
     /// Takes note of what has come by `now`, in time since the schedule's zero.
     fn catch_up(&mut self, now: Duration) {
-        while let Some(next) = self.next.filter(|next| *next <= now && !self.is_closed) {
+        while self.next.is_some_and(|next| next <= now) && !self.is_closed {
             self.planned += 1;
-            self.lag.get_or_insert_with(Histogram::growing).record(now - next);
             self.next = self.coming.next();
         }
     }
@@ -75,6 +75,25 @@ impl State {
             self.not_sent += 1;
         }
         None
+    }
+
+    /// Takes note of how late an arrival began though somebody could have begun it in time.
+    fn note_lag(&mut self, lag: Duration) {
+        self.lag.get_or_insert_with(Histogram::growing).record(lag);
+    }
+}
+
+/// A user at the desk.
+#[derive(Debug)]
+pub(super) struct Seat {
+    number: usize,
+    /// Whether the user has just come from a journey, and not from waiting or from nowhere.
+    has_walked: bool,
+}
+
+impl Seat {
+    pub(super) fn new(number: usize) -> Self {
+        Self { number, has_walked: false }
     }
 }
 
@@ -102,28 +121,28 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls users for what has come by now. The number of users that are to be made because none is idle, and when the next
-    /// arrival comes; none when there is none any more.
-    pub(super) fn call(&self) -> (usize, Option<Instant>) {
+    /// Calls users for what has come by now. The numbers of the users that are to be made because none is idle, and when the
+    /// next arrival comes; none when there is none any more.
+    pub(super) fn call(&self) -> (Range<usize>, Option<Instant>) {
         let mut state = self.state();
         state.catch_up(self.started.elapsed());
         let mut wanted = usize::try_from(state.waiting()).unwrap_or(usize::MAX);
         while wanted > 0
-            && let Some(user) = state.idle.pop()
+            && let Some((_, user)) = state.idle.pop()
         {
             user.wake();
             wanted -= 1;
         }
-        let made = wanted.min(self.users_max - state.users);
-        state.users += made;
+        let made = state.users..self.users_max.min(state.users.saturating_add(wanted));
+        state.users = made.end;
         let next = state.next.filter(|_| !state.is_closed).map(|next| self.started + next);
         // Users who finish look for themselves what has come meanwhile.
-        let is_full = wanted > made;
+        let is_full = wanted > made.len();
         (made, next.map(|next| if is_full { next.max(Instant::now() + FULL_WAIT) } else { next }))
     }
 
-    /// When the next arrival of a user was meant to begin; none when there is none any more. It waits for one.
-    pub(super) async fn next(&self) -> Option<Instant> {
+    /// When the next arrival of a user was meant to begin; none when the desk is closed. It waits for one.
+    pub(super) async fn next(&self, seat: &mut Seat) -> Option<Instant> {
         poll_fn(|context| {
             let mut state = self.state();
             if state.is_closed {
@@ -132,14 +151,34 @@ impl Desk {
             let now = self.started.elapsed();
             state.catch_up(now);
             match state.take(now, self.patience) {
-                Some(arrival) => Poll::Ready(Some(self.started + arrival)),
+                Some(arrival) => {
+                    // An arrival that waited because all users were under way is not late by the pacer.
+                    let is_full = state.users == self.users_max && state.idle.is_empty();
+                    if !(seat.has_walked && is_full) {
+                        state.note_lag(now - arrival);
+                    }
+                    seat.has_walked = true;
+                    Poll::Ready(Some(self.started + arrival))
+                }
                 None => {
-                    state.idle.push(context.waker().clone());
+                    seat.has_walked = false;
+                    // Something else may have woken it: it waits in one place only.
+                    if state.idle.last().is_none_or(|(number, _)| *number != seat.number) {
+                        state.idle.retain(|(number, _)| *number != seat.number);
+                        state.idle.push((seat.number, context.waker().clone()));
+                    }
                     Poll::Pending
                 }
             }
         })
         .await
+    }
+
+    /// An arrival that was taken did not begin after all: the load is over.
+    pub(super) fn take_back(&self) {
+        let mut state = self.state();
+        state.begun -= 1;
+        state.not_sent += 1;
     }
 
     /// Nobody begins any more: those that wait, and those that would still come, are not sent or not planned.
@@ -148,7 +187,7 @@ impl Desk {
         state.catch_up(self.started.elapsed());
         state.is_closed = true;
         state.not_sent += state.waiting();
-        state.idle.drain(..).for_each(Waker::wake);
+        state.idle.drain(..).for_each(|(_, user)| user.wake());
     }
 
     /// What has come so far, and how late that was noticed since the last call.
@@ -185,7 +224,6 @@ mod tests {
 
     fn counts(desk: &Desk) -> [u64; 4] {
         let ArrivalFrame { planned, begun, waiting, not_sent, .. } = desk.frame();
-        assert_eq!(planned, begun + waiting + not_sent);
         [planned, begun, waiting, not_sent]
     }
 
@@ -193,32 +231,53 @@ mod tests {
     async fn arrivals_are_taken_in_order_with_the_moment_that_they_were_meant_for() {
         let desk = desk(2);
         let zero = Instant::now();
-        assert_eq!(desk.call(), (1, Some(zero + Duration::from_millis(100))));
-        assert_eq!(desk.next().await, Some(zero));
+        let mut seat = Seat::new(0);
+        assert_eq!(desk.call(), (0..1, Some(zero + Duration::from_millis(100))));
+        assert_eq!(desk.next(&mut seat).await, Some(zero));
         tokio::time::advance(Duration::from_millis(350)).await;
         assert_eq!(counts(&desk), [4, 1, 3, 0]);
-        assert_eq!(desk.call(), (1, Some(zero + Duration::from_millis(400))), "one of the two that may be is there");
-        assert_eq!(desk.call().0, 0);
+        let full = Some(Instant::now().max(zero + Duration::from_millis(400)));
+        assert_eq!(desk.call(), (1..2, full), "one of the two that may be is there");
+        assert!(desk.call().0.is_empty());
         for tenths in 1..4 {
-            assert_eq!(desk.next().await, Some(zero + Duration::from_millis(100) * tenths), "late, and not forgotten");
+            assert_eq!(
+                desk.next(&mut seat).await,
+                Some(zero + Duration::from_millis(100) * tenths),
+                "late, and not forgotten"
+            );
         }
-        assert!(tokio::time::timeout(Duration::ZERO, desk.next()).await.is_err());
+        assert!(tokio::time::timeout(Duration::ZERO, desk.next(&mut seat)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_is_called_and_nobody_more_is_made() {
         let desk = std::sync::Arc::new(desk(5));
         let zero = Instant::now();
-        assert_eq!(desk.call().0, 1);
-        assert_eq!(desk.next().await, Some(zero));
+        assert_eq!(desk.call().0, 0..1);
+        let mut seat = Seat::new(0);
+        assert_eq!(desk.next(&mut seat).await, Some(zero));
         let user = tokio::spawn({
             let desk = std::sync::Arc::clone(&desk);
-            async move { desk.next().await }
+            async move { desk.next(&mut seat).await }
         });
         tokio::task::yield_now().await;
         tokio::time::advance(Duration::from_millis(100)).await;
-        assert_eq!(desk.call().0, 0);
+        assert!(desk.call().0.is_empty());
         assert_eq!(user.await.unwrap(), Some(zero + Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_somebody_could_have_begun_in_time_is_late() {
+        let desk = desk(1);
+        let mut seat = Seat::new(0);
+        desk.call();
+        tokio::time::advance(Duration::from_millis(20)).await;
+        desk.next(&mut seat).await;
+        tokio::time::advance(Duration::from_millis(180)).await;
+        // It was under way when this one came, and there is nobody else.
+        desk.next(&mut seat).await;
+        let lag = desk.frame().pacer_lag.expect("one was late");
+        assert_eq!((lag.count(), lag.max().map(|lag| lag.as_millis())), (1, Some(20)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -227,11 +286,14 @@ mod tests {
         let zero = Instant::now();
         desk.call();
         tokio::time::advance(Duration::from_secs(35)).await;
-        assert_eq!(desk.next().await, Some(zero + Duration::from_millis(5_100)));
+        let mut seat = Seat::new(0);
+        assert_eq!(desk.next(&mut seat).await, Some(zero + Duration::from_millis(5_100)));
         assert_eq!(counts(&desk), [100, 1, 48, 51]);
         desk.close();
         assert_eq!(counts(&desk), [100, 1, 0, 99]);
-        assert_eq!(desk.next().await, None);
+        assert_eq!(desk.next(&mut seat).await, None);
         assert_eq!(desk.call().1, None);
+        desk.take_back();
+        assert_eq!(counts(&desk), [100, 0, 0, 100]);
     }
 }

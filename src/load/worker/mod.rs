@@ -51,6 +51,8 @@ const PLAN_WAIT: Duration = Duration::from_secs(30);
 const STOP_GRACE: Duration = Duration::from_secs(1);
 /// How long the controller may leave a record unread before it counts as dead.
 const RECORD_WAIT: Duration = Duration::from_secs(10);
+/// How long before the zero of an open load's shape its pacer is made: it must be there when the first arrival comes.
+const LEAD: Duration = Duration::from_millis(50);
 /// Users may be fewer than the shape asks for this long before its end: goose counts its stages in whole seconds.
 const EARLY_END_ALLOWED: Duration = Duration::from_secs(2);
 
@@ -150,10 +152,12 @@ async fn serve(output: OwnedFd) -> Result<(), WorkerError> {
     }
     // Some may not end within the grace; they are told of below.
     tokio::time::timeout(STOP_GRACE, load.recorder.wait_until_idle()).await.ok();
-    for frame in load.frames_before(load.clock.elapsed().as_secs() + 1, None) {
+    let frames = load.frames_before(load.clock.elapsed().as_secs() + 1, None);
+    let abandoned = frames.last().map_or(0, |frame| frame.in_flight);
+    for frame in frames {
         write(&mut output, &WorkerRecord::Frame(frame)).await?;
     }
-    write(&mut output, &WorkerRecord::Ended { reason, abandoned: load.recorder.in_flight() }).await
+    write(&mut output, &WorkerRecord::Ended { reason, abandoned }).await
 }
 
 /// A load while it is made.
@@ -172,14 +176,19 @@ struct Making {
 type Users = Pin<Box<dyn Future<Output = Result<(), WorkerError>> + Send>>;
 
 impl Making {
-    /// Makes all ready; the shape begins now.
+    /// Makes all ready; the shape begins now, or as soon as the pacer is there.
     fn prepare(plan: LoadPlan, stop: CancellationToken) -> Result<Self, WorkerError> {
+        if plan.stripe.index >= plan.stripe.of {
+            return Err(WorkerError::Plan { message: "its stripe is none".to_owned() });
+        }
         lift_descriptor_limit();
         let version = if plan.http2 { http::Version::Http2 } else { http::Version::Http1 };
         let client = Arc::new(http::Client::new(http::Connector::new(version, &plan.authorities)?));
         let prepared = Arc::new(Prepared::from_plan(&plan, &client)?);
         let clock = Clock::since(plan.origin);
-        let recorder = Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, stop.clone());
+        let is_open = plan.shape.model() == Some(Model::Open);
+        let lead = if is_open { LEAD } else { Duration::ZERO };
+        let recorder = Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, lead, stop.clone());
         let desk = match plan.shape.model() {
             Some(Model::Open) => {
                 let arrivals = Arrivals::new(&plan.shape, plan.arrivals, plan.seed, plan.stripe);
@@ -245,6 +254,8 @@ impl Making {
     fn frames_before(&self, second: u64, mut used: Option<Duration>) -> Vec<Frame> {
         let mut frames = self.recorder.frames_before(second);
         let mut arrivals = self.desk.as_ref().map(|desk| desk.frame());
+        // What two seconds used together can not be told apart.
+        let is_one = frames.len() == 1;
         for frame in frames.iter_mut().rev() {
             frame.connections.open = self.client.counts().open();
             frame.connections.opened = self.client.counts().opened();
@@ -253,7 +264,7 @@ impl Making {
             if let Some(arrivals) = &mut arrivals {
                 (arrivals.pacer_lag, arrivals.not_sent_now) = (None, 0);
             }
-            frame.worker_cpu_seconds = used.take().map(|used| used.as_secs_f64());
+            frame.worker_cpu_seconds = used.take().filter(|_| is_one).map(|used| used.as_secs_f64());
             frame.find_doubts(self.cores());
         }
         frames

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::desk::Desk;
+use super::desk::{Desk, Seat};
 use super::http::Client;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
@@ -61,8 +61,8 @@ impl Opening {
         let mut timer = ExactTimer::open()?;
         loop {
             let (made, next) = desk.call();
-            for _ in 0..made {
-                tokio::spawn(serve(Arc::clone(self), Arc::clone(recorder), Arc::clone(desk)));
+            for number in made {
+                tokio::spawn(serve(Arc::clone(self), Arc::clone(recorder), Arc::clone(desk), Seat::new(number)));
             }
             let Some(next) = next else { return Ok(()) };
             timer.until(next.max(Instant::now() + PACE_LEAST)).await?;
@@ -71,12 +71,15 @@ impl Opening {
 }
 
 /// One user after the other, each from its arrival to the end of its journey.
-async fn serve(opening: Arc<Opening>, recorder: Arc<Recorder>, desk: Arc<Desk>) {
-    while let Some(arrival) = desk.next().await {
+async fn serve(opening: Arc<Opening>, recorder: Arc<Recorder>, desk: Arc<Desk>, mut seat: Seat) {
+    while let Some(arrival) = desk.next(&mut seat).await {
         let Stripe { index, of } = opening.stripe;
         let number = recorder.enter() * u64::from(of) + u64::from(index);
         let mut visitor = Visitor::new(opening.seed, number, recorder.clock());
-        visitor.walk(&opening.client, &opening.prepared, &recorder, arrival).await;
+        let has_begun = visitor.walk(&opening.client, &opening.prepared, &recorder, arrival).await;
         recorder.leave();
+        if !has_begun {
+            desk.take_back();
+        }
     }
 }

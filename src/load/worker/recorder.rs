@@ -40,9 +40,36 @@ struct State {
     users_ever: u64,
     /// The first second that is in no frame yet.
     second_next: u64,
+    /// The second in which something happened last.
+    second_present: u64,
     seconds: BTreeMap<u64, Second>,
+    /// How things stood at the end of seconds that are in no frame yet.
+    stands: BTreeMap<u64, Stand>,
     /// How many failures of each kind were told with their details.
     sampled: BTreeMap<FailureKind, usize>,
+}
+
+/// How things stand at a moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stand {
+    in_flight: u64,
+    started: u64,
+    users_active: u64,
+}
+
+impl State {
+    fn stand(&self) -> Stand {
+        Stand { in_flight: self.in_flight, started: self.started, users_active: self.users_active }
+    }
+
+    /// Goes on to `second`: how things stood at the end of those before is kept.
+    fn turn_to(&mut self, second: u64) {
+        while self.second_present < second {
+            let stand = self.stand();
+            self.stands.insert(self.second_present, stand);
+            self.second_present += 1;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -80,9 +107,17 @@ fn record(histogram: &mut Option<Histogram>, latency: Duration) {
 }
 
 impl Recorder {
-    /// A recorder whose shape begins now.
-    pub(crate) fn new(load: LoadId, names: &StepNames, shape: Shape, clock: Clock, stop: CancellationToken) -> Self {
-        let started = clock.elapsed();
+    /// A recorder whose shape begins when `lead` is over.
+    pub(crate) fn new(
+        load: LoadId,
+        names: &StepNames,
+        shape: Shape,
+        clock: Clock,
+        lead: Duration,
+        stop: CancellationToken,
+    ) -> Self {
+        let started = clock.elapsed() + lead;
+        let second = started.as_secs();
         Self {
             load,
             names: names.slots.clone(),
@@ -92,7 +127,7 @@ impl Recorder {
             clock,
             started,
             stop,
-            state: Mutex::new(State { second_next: started.as_secs(), ..State::default() }),
+            state: Mutex::new(State { second_next: second, second_present: second, ..State::default() }),
             idle: Notify::new(),
         }
     }
@@ -124,6 +159,7 @@ impl Recorder {
     /// A user has come; its index in order of coming.
     pub(crate) fn enter(&self) -> u64 {
         let mut state = self.state();
+        state.turn_to(self.clock.elapsed().as_secs());
         state.users_active += 1;
         state.users_ever += 1;
         state.users_ever - 1
@@ -131,15 +167,20 @@ impl Recorder {
 
     /// A user has left.
     pub(crate) fn leave(&self) {
-        self.state().users_active -= 1;
+        let mut state = self.state();
+        state.turn_to(self.clock.elapsed().as_secs());
+        state.users_active -= 1;
     }
 
-    /// Whether a request may begin, and if so counts it as in flight.
+    /// Whether a request may begin, and if so counts it as in flight. After a stop none does: what was let in before is seen by
+    /// whoever asks [`Recorder::in_flight`] from then on.
     pub(crate) fn begin(&self) -> bool {
-        if self.stop.is_cancelled() || self.clock.elapsed() >= self.end_of_shape() {
+        let mut state = self.state();
+        let now = self.clock.elapsed();
+        if self.stop.is_cancelled() || now >= self.end_of_shape() {
             return false;
         }
-        let mut state = self.state();
+        state.turn_to(now.as_secs());
         state.in_flight += 1;
         state.started += 1;
         true
@@ -150,7 +191,9 @@ impl Recorder {
         let mut guard = self.state();
         let state = &mut *guard;
         // The clock is read under the lock, so that no second that is already in a frame gets another request.
-        let second = state.seconds.entry(self.clock.elapsed().as_secs()).or_default();
+        let second = self.clock.elapsed().as_secs();
+        state.turn_to(second);
+        let second = state.seconds.entry(second).or_default();
         second.latency_clipped |= exchange.response > Duration::from_micros(LATENCY_MICROS_MAX);
         if let Some(connect) = exchange.timings.connect {
             record(&mut second.connect, connect);
@@ -223,6 +266,7 @@ impl Recorder {
     pub(crate) fn frames_before(&self, second: u64) -> Vec<Frame> {
         let mut state = self.state();
         let now = self.clock.elapsed();
+        state.turn_to(now.as_secs());
         let seconds = state.second_next..second.max(state.second_next);
         state.second_next = seconds.end;
         seconds
@@ -230,14 +274,16 @@ impl Recorder {
                 let Second { tallies, connect, tls, samples, latency_clipped } =
                     state.seconds.remove(&second).unwrap_or_default();
                 let over = Duration::from_secs(second + 1);
+                // Of a second that is not over it is how things stand now.
+                let stand = state.stands.remove(&second).unwrap_or_else(|| state.stand());
                 Frame {
                     load: self.load.clone(),
                     second,
                     lasting_ms: self.lasting_ms(over, now),
                     target: self.target(over.min(now)),
-                    users_active: state.users_active,
-                    in_flight: state.in_flight,
-                    started: state.started,
+                    users_active: stand.users_active,
+                    in_flight: stand.in_flight,
+                    started: stand.started,
                     arrivals: None,
                     steps: tallies
                         .into_iter()
@@ -287,7 +333,7 @@ mod tests {
         let names = StepNames { slots: vec![("buy".to_owned(), "browse".to_owned())], is_folded: false };
         let shape = Shape::from_stages(&serde_yaml::from_str::<Vec<_>>("[{ramp: 10s, to: 10 users}]").unwrap());
         let clock = Clock::with_origin(DateTime::UNIX_EPOCH);
-        Recorder::new("users".parse().unwrap(), &names, shape, clock, CancellationToken::new())
+        Recorder::new("users".parse().unwrap(), &names, shape, clock, Duration::ZERO, CancellationToken::new())
     }
 
     fn exchange(outcome: Result<(), FailureKind>) -> Exchange {
@@ -320,6 +366,7 @@ mod tests {
         assert_eq!(step.ok.as_ref().map(Histogram::count), Some(1));
         assert_eq!(step.failures, BTreeMap::from([(FailureKind::Status, 1)]));
         assert_eq!((frames[2].in_flight, frames[2].started, frames[2].users_active, frames[2].lag_ms), (1, 3, 1, 100));
+        assert_eq!((frames[1].in_flight, frames[1].started), (2, 2), "as it was at that second's end");
         assert_eq!((step.service.as_ref(), step.first_byte.as_ref().map(Histogram::count)), (None, Some(2)));
         assert_eq!(step.statuses, BTreeMap::from([(200, 2)]));
         assert_eq!(frames[2].samples.len(), 1);

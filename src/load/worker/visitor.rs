@@ -63,17 +63,29 @@ impl Visitor {
             }
             self.resting_until = None;
         }
-        let advance = self.take_step(client, prepared, recorder, Instant::now()).await;
+        let Some(advance) = self.take_step(client, prepared, recorder, Instant::now()).await else {
+            // The worker is about to end. Coming back would only bring the next turn.
+            return std::future::pending().await;
+        };
         self.resting_until = (!advance.rest.is_zero()).then(|| Instant::now() + advance.rest);
     }
 
-    /// Walks one journey from its start, which was meant to be at `arrival`, to its end. Never returns once the load is over.
-    pub(crate) async fn walk(&mut self, client: &Client, prepared: &Prepared, recorder: &Recorder, arrival: Instant) {
+    /// Walks one journey from its start, which was meant to be at `arrival`, to its end or that of the load. False where the
+    /// load was over before it began.
+    pub(crate) async fn walk(
+        &mut self,
+        client: &Client,
+        prepared: &Prepared,
+        recorder: &Recorder,
+        arrival: Instant,
+    ) -> bool {
         let mut intended = arrival;
+        let mut has_begun = false;
         loop {
-            let advance = self.take_step(client, prepared, recorder, intended).await;
+            let Some(advance) = self.take_step(client, prepared, recorder, intended).await else { return has_begun };
+            has_begun = true;
             if advance.is_over {
-                return;
+                return true;
             }
             if !advance.rest.is_zero() {
                 tokio::time::sleep(advance.rest).await;
@@ -82,21 +94,21 @@ impl Visitor {
         }
     }
 
+    /// Makes the next request; none where the load is over.
     async fn take_step(
         &mut self,
         client: &Client,
         prepared: &Prepared,
         recorder: &Recorder,
         intended: Instant,
-    ) -> Advance {
-        let Some(step) = self.next_step(prepared) else { return Advance { rest: Duration::ZERO, is_over: true } };
+    ) -> Option<Advance> {
+        let step = self.next_step(prepared)?;
         if !recorder.begin() {
-            // The worker is about to end. Coming back would only bring the next turn.
-            return std::future::pending().await;
+            return None;
         }
         let exchange = perform(client, &mut self.cookies, step, &mut self.scope, intended).await;
         recorder.end(step.slot, &exchange);
-        self.advance(prepared, step, exchange.outcome)
+        Some(self.advance(prepared, step, exchange.outcome))
     }
 
     fn next_step<'p>(&mut self, prepared: &'p Prepared) -> Option<&'p PreparedStep> {

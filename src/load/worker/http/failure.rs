@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::load::frame::FailureKind;
 use crate::unit::error_chain;
 
@@ -33,15 +35,37 @@ impl Failure {
 
     /// A connection that did not come about.
     pub(super) fn of_connect(error: &io::Error) -> Self {
-        Self::new(FailureKind::Connect, error)
+        let kind = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            // These tell of this machine: no descriptor, no port, no memory left.
+            Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL | Errno::NOBUFS | Errno::NOMEM) => {
+                FailureKind::Exhausted
+            }
+            Some(_) | None if error.kind() == io::ErrorKind::TimedOut => FailureKind::ConnectTimeout,
+            Some(_) | None => FailureKind::Connect,
+        };
+        Self::new(kind, error)
     }
 }
 
 /// Whether the other side broke the rules of HTTP/2, or speaks something else.
 fn is_http2_protocol_error(error: &hyper::Error) -> bool {
-    // hyper wraps what `h2` says, and gives its reason in words alone.
-    error.source().is_some_and(|source| {
-        let text = source.to_string();
-        text.contains("protocol error") || text.contains("frame with invalid size")
-    })
+    let reason = error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
+    matches!(reason, Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::FRAME_SIZE_ERROR | h2::Reason::COMPRESSION_ERROR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_servers_failure() {
+        for (errno, kind) in [
+            (Errno::MFILE, FailureKind::Exhausted),
+            (Errno::ADDRNOTAVAIL, FailureKind::Exhausted),
+            (Errno::CONNREFUSED, FailureKind::Connect),
+            (Errno::TIMEDOUT, FailureKind::ConnectTimeout),
+        ] {
+            assert_eq!(Failure::of_connect(&io::Error::from(errno)).kind, kind, "{errno}");
+        }
+    }
 }

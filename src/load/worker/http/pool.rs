@@ -1,30 +1,49 @@
 //! The connections to one origin, and who has them.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::{Request, Response};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use tokio_util::bytes::Bytes;
 
-use super::connect::Sender;
-use super::{Client, Failure, Origin, Timings, Version};
+use super::connect::{Connector, Opened, Sender};
+use super::{Failure, Origin, Timings, Version};
+use crate::load::frame::FailureKind;
 
-/// How many requests at once share a connection of HTTP/2: what servers allow by default (RFC 9113, 6.5.2), so that none waits
-/// unseen for its turn.
-const HTTP2_STREAMS_MAX: usize = 100;
+/// How long a connection may lie idle. What is between here and the server may forget about it in silence: load balancers do so
+/// after a minute, NAT gateways after six.
+const IDLE_MAX: Duration = Duration::from_secs(50);
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) origin: Origin,
-    /// Connections of HTTP/1 that nobody uses; the last was used last.
-    idle: Mutex<Vec<http1::SendRequest<Full<Bytes>>>>,
-    shared: Mutex<Vec<Arc<Shared>>>,
-    /// Held while a connection is opened that many will share.
-    opening: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Connections of HTTP/1 that nobody uses, since when; the last was used last.
+    idle: VecDeque<(http1::SendRequest<Full<Bytes>>, Instant)>,
+    shared: Vec<Arc<Shared>>,
+    /// What the server speaks, once it was asked.
+    spoken: Option<Version>,
+    /// There while a connection is opened that many may share.
+    opening: Option<watch::Receiver<Option<Opening>>>,
+}
+
+/// What came of a connection that many wait for.
+#[derive(Debug, Clone)]
+enum Opening {
+    Opened,
+    Failed(Failure),
 }
 
 /// A connection of HTTP/2.
@@ -32,6 +51,8 @@ pub(crate) struct Pool {
 pub(super) struct Shared {
     sender: http2::SendRequest<Full<Bytes>>,
     in_use: AtomicUsize,
+    /// How many requests at once the server takes.
+    streams_max: Arc<AtomicUsize>,
 }
 
 /// A connection for one request.
@@ -53,53 +74,144 @@ impl Drop for SharedLease {
 
 impl Pool {
     pub(super) fn new(origin: Origin) -> Self {
-        Self { origin, idle: Mutex::default(), shared: Mutex::default(), opening: tokio::sync::Mutex::default() }
+        Self { origin, state: Mutex::default() }
     }
 
-    /// The connection that was used last, or a new one.
-    pub(super) async fn lease(&self, client: &Client, timings: &mut Timings) -> Result<Lease<'_>, Failure> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that was used last, or a new one, which may take `limit` to come about.
+    pub(super) async fn lease<'a>(
+        self: &'a Arc<Self>,
+        connector: &Connector,
+        limit: Duration,
+        timings: &mut Timings,
+    ) -> Result<Lease<'a>, Failure> {
         while let Some(mut sender) = self.take_idle() {
             // It is closed where the server has closed it.
             if sender.ready().await.is_ok() {
                 return Ok(Lease::Http1 { pool: self, sender });
             }
         }
-        if client.connector.version() == Version::Http1 {
-            return self.open(client, timings).await;
+        if connector.version() == Version::Http1 {
+            return self.open(connector, limit, timings).await;
         }
-        if let Some(lease) = self.take_shared() {
-            return Ok(lease);
-        }
-        let _opening = self.opening.lock().await;
-        match self.take_shared() {
-            Some(lease) => Ok(lease),
-            None => self.open(client, timings).await,
+        loop {
+            let mut opening = match self.take_shared(connector, limit) {
+                Turn::Taken(lease) => return Ok(Lease::Http2(lease)),
+                Turn::Alone => return self.open(connector, limit, timings).await,
+                Turn::Waits(opening) => opening,
+            };
+            // Whoever waits has as long as the connection itself, which began no later.
+            match opening.wait_for(Option::is_some).await.as_deref() {
+                Ok(Some(Opening::Failed(failure))) => return Err(failure.clone()),
+                Ok(Some(Opening::Opened) | None) => {}
+                Err(_) => return Err(Failure::new(FailureKind::Other, "the connection's task is gone")),
+            }
+            if let Some(sender) = self.take_idle() {
+                return Ok(Lease::Http1 { pool: self, sender });
+            }
         }
     }
 
-    async fn open(&self, client: &Client, timings: &mut Timings) -> Result<Lease<'_>, Failure> {
-        match client.connector.connect(&self.origin, &client.counts, timings).await? {
+    /// Opens a connection for one request alone.
+    async fn open<'a>(
+        self: &'a Arc<Self>,
+        connector: &Connector,
+        limit: Duration,
+        timings: &mut Timings,
+    ) -> Result<Lease<'a>, Failure> {
+        let opened = connect(connector, &self.origin, limit).await?;
+        (timings.connect, timings.tls) = (Some(opened.connect), opened.tls);
+        match opened.sender {
             Sender::Http1(sender) => Ok(Lease::Http1 { pool: self, sender }),
-            Sender::Http2(sender) => {
-                let shared = Arc::new(Shared { sender, in_use: AtomicUsize::new(1) });
-                lock(&self.shared).push(Arc::clone(&shared));
+            Sender::Http2 { sender, streams_max } => {
+                let shared = Arc::new(Shared { sender, in_use: AtomicUsize::new(1), streams_max });
+                self.state().shared.push(Arc::clone(&shared));
                 Ok(Lease::Http2(SharedLease(shared)))
             }
         }
     }
 
     fn take_idle(&self) -> Option<http1::SendRequest<Full<Bytes>>> {
-        lock(&self.idle).pop()
+        let mut state = self.state();
+        let (sender, since) = state.idle.pop_back()?;
+        if since.elapsed() > IDLE_MAX {
+            // Those below lie idle for longer still.
+            state.idle.clear();
+            return None;
+        }
+        Some(sender)
     }
 
-    /// A turn on a connection that has one left.
-    fn take_shared(&self) -> Option<Lease<'_>> {
-        let mut shared = lock(&self.shared);
-        shared.retain(|shared| !shared.sender.is_closed());
+    fn give_idle(&self, sender: http1::SendRequest<Full<Bytes>>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        while state.idle.front().is_some_and(|(_, since)| now - *since > IDLE_MAX) {
+            state.idle.pop_front();
+        }
+        state.idle.push_back((sender, now));
+    }
+
+    /// A turn on a connection that has one left; or else one is opened, by a task that outlives whoever asked for it.
+    fn take_shared(self: &Arc<Self>, connector: &Connector, limit: Duration) -> Turn {
+        let mut state = self.state();
+        if state.spoken == Some(Version::Http1) {
+            return Turn::Alone;
+        }
+        state.shared.retain(|shared| !shared.sender.is_closed());
         // Nobody else takes turns while the list is locked.
-        let free = shared.iter().find(|shared| shared.in_use.load(Ordering::Relaxed) < HTTP2_STREAMS_MAX)?;
-        free.in_use.fetch_add(1, Ordering::Relaxed);
-        Some(Lease::Http2(SharedLease(Arc::clone(free))))
+        let is_free =
+            |shared: &&Arc<Shared>| shared.in_use.load(Ordering::Relaxed) < shared.streams_max.load(Ordering::Relaxed);
+        if let Some(free) = state.shared.iter().find(is_free) {
+            free.in_use.fetch_add(1, Ordering::Relaxed);
+            return Turn::Taken(SharedLease(Arc::clone(free)));
+        }
+        if let Some(opening) = &state.opening {
+            return Turn::Waits(opening.clone());
+        }
+        let (told, opening) = watch::channel(None);
+        state.opening = Some(opening.clone());
+        let (pool, connector) = (Arc::clone(self), connector.clone());
+        tokio::spawn(async move {
+            let opened = connect(&connector, &pool.origin, limit).await;
+            told.send_replace(Some(pool.take_in(opened)));
+        });
+        Turn::Waits(opening)
+    }
+
+    /// Keeps a connection that was opened for all.
+    fn take_in(&self, opened: Result<Opened, Failure>) -> Opening {
+        let mut state = self.state();
+        state.opening = None;
+        match opened.map(|opened| opened.sender) {
+            Ok(Sender::Http1(sender)) => {
+                state.spoken = Some(Version::Http1);
+                state.idle.push_back((sender, Instant::now()));
+            }
+            Ok(Sender::Http2 { sender, streams_max }) => {
+                state.spoken = Some(Version::Http2);
+                state.shared.push(Arc::new(Shared { sender, in_use: AtomicUsize::new(0), streams_max }));
+            }
+            Err(failure) => return Opening::Failed(failure),
+        }
+        Opening::Opened
+    }
+}
+
+/// How a request comes to its connection.
+enum Turn {
+    Taken(SharedLease),
+    /// The server shares none.
+    Alone,
+    Waits(watch::Receiver<Option<Opening>>),
+}
+
+async fn connect(connector: &Connector, origin: &Origin, limit: Duration) -> Result<Opened, Failure> {
+    match timeout(limit, connector.connect(origin, Instant::now() + limit)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Failure::new(FailureKind::ConnectTimeout, "no connection in its time")),
     }
 }
 
@@ -126,12 +238,8 @@ impl Lease<'_> {
     /// Gives the connection back after an answer that came in whole. One that is dropped instead is closed, or its stream is.
     pub(super) fn give_back(self) {
         match self {
-            Self::Http1 { pool, sender } if !sender.is_closed() => lock(&pool.idle).push(sender),
+            Self::Http1 { pool, sender } if !sender.is_closed() => pool.give_idle(sender),
             Self::Http1 { .. } | Self::Http2(_) => {}
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
