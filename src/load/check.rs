@@ -264,6 +264,12 @@ fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool) {
                         "use letters, digits, `-` and `_`",
                     );
                 }
+                if Generator::parse(name).is_some() {
+                    checker.problem(
+                        format!("`${{{name}}}` is made anew for each request"),
+                        "capture it under another name",
+                    );
+                }
                 check_json_path(checker, path);
             });
         }
@@ -279,7 +285,13 @@ fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool) {
 }
 
 fn check_url(checker: &mut Checker, url: &str, has_base: bool) {
-    if placeholder::is_unclosed(url) {
+    if has_password(url) {
+        // The text itself is not repeated.
+        checker.problem(
+            "the URL holds a user or a password",
+            "send an `authorization` header, with `${env:NAME}` for what is secret",
+        );
+    } else if placeholder::is_unclosed(url) {
         checker.problem(format!("a `${{` in `{url}` is not closed"), "add the missing `}`");
     } else if url.starts_with('/') {
         if !has_base {
@@ -294,6 +306,13 @@ fn check_url(checker: &mut Checker, url: &str, has_base: bool) {
             "start it with `/`, `http://`, `https://` or a target's `${name.url}`",
         );
     }
+}
+
+/// Whether something stands before an `@` in a URL's host.
+fn has_password(url: &str) -> bool {
+    let authority =
+        url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    authority.contains('@')
 }
 
 /// Whether a text is a whole URL, or starts with a placeholder for one.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::check::SpecProblem;
-use super::placeholder;
+use super::placeholder::{self, Generator, Placeholder};
 use super::schedule::{Spacing, Stripe};
 use super::shape::Shape;
 use super::spec::{ExpectSpec, IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Method, StepSpec};
@@ -34,6 +34,14 @@ pub enum PlanError {
         path: String,
         /// What.
         message: String,
+    },
+    /// An environment variable that is not set, so that requests would go without what it stands for.
+    #[error("failed to plan load `{load}`: the environment variable `{variable}` is not set")]
+    NoVariable {
+        /// The load.
+        load: LoadId,
+        /// The variable.
+        variable: String,
     },
     /// A dotted placeholder that the caller does not know.
     #[error("failed to plan load `{load}`: nothing is known as `${{{name}}}`")]
@@ -148,12 +156,23 @@ impl LoadPlan {
             connect_timeout: spec.connect_timeout.unwrap_or(DurationText(CONNECT_TIMEOUT_DEFAULT)),
             authorities: Vec::new(),
         };
+        if let Some(variable) = spec.placeholders().iter().find_map(missing_variable) {
+            return Err(PlanError::NoVariable { load: load.clone(), variable });
+        }
         let unresolved =
             spec.placeholders().into_iter().find(|found| found.is_dotted() && resolve(&found.name).is_none());
         match unresolved {
             Some(found) => Err(PlanError::Unresolved { load: load.clone(), name: found.name }),
             None => Ok(plan),
         }
+    }
+}
+
+/// The variable that a placeholder stands for and that is not set.
+fn missing_variable(placeholder: &Placeholder) -> Option<String> {
+    match Generator::parse(&placeholder.name)?.ok()? {
+        Generator::Environment(variable) => std::env::var_os(&variable).is_none().then_some(variable),
+        Generator::Uuid | Generator::Now | Generator::Random { .. } => None,
     }
 }
 
@@ -225,6 +244,19 @@ shape: [{hold: 5m, at: 20 users}]
         assert_eq!((look.timeout, look.think), ("3s".parse().unwrap(), Some("2s".parse().unwrap())));
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<LoadPlan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_refused() {
+        let error = build(
+            "{base_url: 'http://a', journeys: [{name: j, steps: [{get: '/${env:GAMEDAY_NO_SUCH_VARIABLE}'}]}], \
+             shape: [{hold: 1m, at: 4/s}]}",
+        )
+        .unwrap_err();
+        assert!(
+            error.to_string().ends_with("the environment variable `GAMEDAY_NO_SUCH_VARIABLE` is not set"),
+            "{error}"
+        );
     }
 
     #[test]

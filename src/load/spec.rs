@@ -238,7 +238,7 @@ pub struct ExpectSpec {
     /// The status, or a list of them: `201`, `[200, 204]`; default any below 400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusList>,
-    /// The longest time to the last byte of the body, as `2s`.
+    /// The longest response time, as `2s`: from when the request was meant to be sent to the last byte of the answer's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<DurationText>,
     /// What the body must hold.

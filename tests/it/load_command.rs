@@ -63,11 +63,22 @@ fn what_can_not_be_made_is_told() {
     for (arguments, told) in [
         (["--only", "robots"], "the scenario has no load `robots`; it has `customers`"),
         (["--rate", "40"], "write a rate such as `40/s`"),
-        (["--for", "5"], "duration"),
+        (["--for", "5"], "`5` has no unit"),
     ] {
         let output = workspace.gameday(&[&["load", "scenarios/load.yaml"], arguments.as_slice()].concat());
         assert_eq!(output.code(), 1, "{output:#?}");
         assert!(output.stderr.contains(told), "{}", output.stderr);
     }
+    assert!(workspace.run_folder().is_none(), "nothing was run");
+}
+
+#[test]
+fn a_public_host_needs_the_leave_of_the_environment() {
+    let scenario = scenario().replace("\"${checkout-fn.url}\"", "https://shop.example.com");
+    let workspace = workspace(&scenario);
+    let output = workspace.gameday(&["load", "scenarios/load.yaml"]);
+    assert_eq!(output.code(), 7, "{output:#?}");
+    let told = "load `customers` goes to `shop.example.com`, which environment `sandbox` does not permit";
+    assert!(output.stderr.contains(told), "{}", output.stderr);
     assert!(workspace.run_folder().is_none(), "nothing was run");
 }

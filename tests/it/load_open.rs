@@ -63,6 +63,10 @@ fn assert_conserved(outcome: &Outcome) {
         let arrivals = frame.arrivals.as_ref().expect("it is an open model");
         assert_eq!(arrivals.planned, arrivals.begun + arrivals.waiting + arrivals.not_sent, "{frame:?}");
     }
+    // Every journey of these tests has one step.
+    let last = outcome.frames.last().expect("a frame");
+    let arrivals = last.arrivals.as_ref().expect("it is an open model");
+    assert_eq!((arrivals.begun, arrivals.waiting), (last.started, 0));
 }
 
 #[tokio::test]
@@ -78,7 +82,8 @@ async fn every_arrival_of_the_schedule_is_sent_when_it_is_due() {
     );
     let url = listen(router).await;
     let journeys = "[{name: look, steps: [{name: items, get: /items}]}]";
-    let outcome = run(&plan(&url, journeys, "[{hold: 2s, at: 100/s}, {ramp: 2s, to: 300/s}]")).await;
+    let outcome =
+        run(&plan(&url, journeys, "[{hold: 2s, at: 100/s}, {ramp: 2s, to: 300/s}, {hold: 1s, at: 0/s}]")).await;
     assert_eq!(outcome.end, Some((EndReason::Finished, 0)));
     assert_conserved(&outcome);
     let last = outcome.frames.last().and_then(|frame| frame.arrivals.clone()).expect("it is an open model");
@@ -86,16 +91,13 @@ async fn every_arrival_of_the_schedule_is_sent_when_it_is_due() {
     assert_eq!(outcome.totals(None).ok, 600);
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 600);
-    // On the whole they are there to a fraction of a millisecond; a busy machine makes some of them late.
-    let mut off: Vec<Duration> = (0_u32..200)
+    // On the whole they are there to a fraction of a millisecond; a busy machine makes some of them late, also the first.
+    let mut off: Vec<f64> = (0_u32..200)
         .zip(seen.iter())
-        .map(|(number, came)| {
-            let due = seen[0] + Duration::from_millis(10) * number;
-            came.saturating_duration_since(due).max(due.saturating_duration_since(*came))
-        })
+        .map(|(number, came)| came.duration_since(seen[0]).as_secs_f64() - f64::from(number) * 0.01)
         .collect();
-    off.sort_unstable();
-    assert!(off[100] < Duration::from_millis(5), "{:?}", off[100]);
+    off.sort_unstable_by(f64::total_cmp);
+    assert!(off[150] - off[50] < 0.005, "{off:?}");
     let targets: Vec<f64> = outcome.frames.iter().map(|frame| frame.target).collect();
     assert!(targets.contains(&100.0) && targets.iter().any(|target| *target > 200.0), "{targets:?}");
 }
@@ -114,7 +116,7 @@ async fn who_waits_for_its_turn_has_its_waiting_in_its_response_time_and_the_res
     plan.in_flight_max = 1;
     let outcome = run(&plan).await;
     assert_conserved(&outcome);
-    // One user can take ten a second at most: the thirty-first comes when there is nobody left.
+    // One user can take ten a second at most.
     let last = outcome.frames.last().and_then(|frame| frame.arrivals.clone()).expect("it is an open model");
     assert_eq!(last.planned, 60);
     assert!(last.begun <= 31 && last.not_sent == 60 - last.begun, "{last:?}");
@@ -195,7 +197,7 @@ async fn what_a_server_does_wrong_has_a_name() {
     ];
     let steps: Vec<String> =
         cases.iter().map(|(name, step, _)| format!("{{name: {name}, steps: [{{name: {name}, {step}}}]}}")).collect();
-    let mut plan = plan(&fine, &format!("[{}]", steps.join(",")), "[{hold: 5s, at: 20/s}]");
+    let mut plan = plan(&fine, &format!("[{}]", steps.join(",")), "[{hold: 5s, at: 20/s}, {hold: 1s, at: 0/s}]");
     plan.redirects = 5;
     let outcome = run(&plan).await;
     assert_conserved(&outcome);
@@ -233,10 +235,10 @@ async fn redirects_are_followed_as_far_as_they_may_and_cookies_go_along() {
         );
     let url = listen(router).await;
     let journeys = "[{name: log in, steps: [{name: in, post: /login, json: {user: me}, expect: {status: 200}}]}]";
-    let mut followed = plan(&url, journeys, "[{hold: 1s, at: 10/s}]");
+    let mut followed = plan(&url, journeys, "[{hold: 1s, at: 10/s}, {hold: 1s, at: 0/s}]");
     followed.redirects = 1;
     assert_eq!(run(&followed).await.totals(None).ok, 10);
-    let answers = run(&plan(&url, journeys, "[{hold: 1s, at: 10/s}]")).await.totals(None);
+    let answers = run(&plan(&url, journeys, "[{hold: 1s, at: 10/s}, {hold: 1s, at: 0/s}]")).await.totals(None);
     assert_eq!(answers.failures, BTreeMap::from([(FailureKind::Status, 10)]));
 }
 
@@ -253,7 +255,7 @@ async fn values_are_made_anew_for_each_request_and_the_run_is_named() {
     );
     let url = listen(router).await;
     let journeys = r#"[{name: buy, steps: [{put: "/items/${uuid}", json: {count: "${random(1,9)}"}}]}]"#;
-    let mut plan = plan(&url, journeys, "[{hold: 1s, at: 50/s}]");
+    let mut plan = plan(&url, journeys, "[{hold: 1s, at: 50/s}, {hold: 1s, at: 0/s}]");
     plan.run = Some("2026-11-27-shop-1".to_owned());
     assert_eq!(run(&plan).await.totals(None).ok, 50);
     let seen = seen.lock().unwrap();
@@ -288,10 +290,38 @@ async fn many_requests_share_a_connection_of_http2() {
     });
     let journeys =
         format!("[{{name: look, steps: [{{get: /a, expect: {{body: {{contains: 'HTTP/2.0 {url}/a'}}}}}}]}}]");
-    let mut plan = plan(&url, &journeys, "[{hold: 2s, at: 200/s}]");
+    let mut plan = plan(&url, &journeys, "[{hold: 2s, at: 200/s}, {hold: 1s, at: 0/s}]");
     plan.http2 = true;
     let outcome = run(&plan).await;
     assert_eq!((outcome.totals(None).ok, outcome.totals(None).failed), (400, 0));
     // Twenty are under way at a time, far fewer than a connection carries.
     assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn at_the_end_of_more_load_than_can_be_made_nobody_is_lost() {
+    let url = listen(Router::new().route("/items", get(async || "here"))).await;
+    let mut plan = plan(&url, "[{name: look, steps: [{get: /items}]}]", "[{hold: 2s, at: 5000/s}]");
+    plan.in_flight_max = 20;
+    let outcome = run(&plan).await;
+    assert_eq!(outcome.end, Some((EndReason::Finished, 0)));
+    assert_conserved(&outcome);
+    let last = outcome.frames.last().and_then(|frame| frame.arrivals.clone()).expect("it is an open model");
+    assert_eq!(last.planned, 10_000);
+    assert_eq!(outcome.totals(None).count(), last.begun);
+}
+
+#[tokio::test]
+async fn what_is_found_out_of_the_environment_still_names_its_host() {
+    let url = listen(Router::new().route("/items", get(async || "here"))).await;
+    let plain = url.clone();
+    for journey in [
+        format!("get: '{plain}?q=${{random(1,9)}}'"),
+        format!("get: '{plain}/items?q=${{random(1,9)}}'"),
+        "get: '/items?q=${uuid}'".to_owned(),
+    ] {
+        let journeys = format!("[{{name: look, steps: [{{{journey}, expect: {{status: [200, 404]}}}}]}}]");
+        let totals = run(&plan(&url, &journeys, "[{hold: 1s, at: 10/s}, {hold: 1s, at: 0/s}]")).await.totals(None);
+        assert_eq!((totals.ok, totals.failed), (10, 0), "{journey}: {:?}", totals.failures);
+    }
 }

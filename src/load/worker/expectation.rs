@@ -35,7 +35,7 @@ pub(crate) struct Expectation {
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
-    /// From when the request was sent to the last byte of the body.
+    /// From when the request was meant to be sent to the last byte of the body.
     pub(crate) elapsed: Duration,
     /// The body, as far as it was kept.
     pub(crate) body: &'a [u8],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    SET_COOKIE, TRANSFER_ENCODING, USER_AGENT,
+    CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use reqwest::Url;
 use reqwest::cookie::{CookieStore as _, Jar};
@@ -24,6 +24,9 @@ use crate::load::spec::Method;
 
 /// By what servers know the load.
 const OUR_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("gameday/", env!("CARGO_PKG_VERSION")));
+
+/// What is said of a URL that is none; it may hold a password, and is not repeated.
+const NO_URL: &str = "its URL is none, or holds a password";
 
 /// What every request of a run bears.
 const RUN_HEADER: HeaderName = HeaderName::from_static("x-gameday-run");
@@ -99,7 +102,7 @@ impl RequestTemplate {
         }
         let url = match Template::new(&step.url) {
             Template::Static(text) => {
-                let target = Target::parse(&text).ok_or_else(|| format!("`{}` is no URL", step.url))?;
+                let target = Target::parse(&text).ok_or_else(|| NO_URL.to_owned())?;
                 let pool = client.allow(target.origin());
                 UrlTemplate::Static(target, pool)
             }
@@ -158,14 +161,16 @@ impl RequestTemplate {
 pub(crate) struct Cookies(Option<Arc<Jar>>);
 
 impl Cookies {
-    fn add_to(&self, outgoing: &mut Outgoing) {
-        let Some(jar) = &self.0 else { return };
-        if let Ok(url) = Url::parse(&outgoing.target.absolute().to_string())
-            && let Some(cookies) = jar.cookies(&url)
+    /// The request with the user's cookies, where the step has none of its own.
+    fn add_to(&self, mut outgoing: Outgoing) -> Outgoing {
+        if let Some(jar) = &self.0
             && !outgoing.headers.contains_key(COOKIE)
+            && let Ok(url) = Url::parse(&outgoing.target.absolute().to_string())
+            && let Some(cookies) = jar.cookies(&url)
         {
             outgoing.headers.insert(COOKIE, cookies);
         }
+        outgoing
     }
 
     fn take_from(&mut self, target: &Target, headers: &HeaderMap) {
@@ -194,7 +199,7 @@ pub(crate) async fn perform(
     let service = ended - began;
     let status = whole.answer.as_ref().ok().map(|answer| answer.status);
     let judge = |received: Received| {
-        let answer = Answer { status: received.status, elapsed: service, body: &received.body };
+        let answer = Answer { status: received.status, elapsed: ended - intended, body: &received.body };
         step.expectation.judge(&answer)
     };
     Exchange {
@@ -219,12 +224,12 @@ async fn follow(
     let mut redirects_left = step.request.redirects;
     let mut bytes = 0;
     loop {
-        cookies.add_to(&mut outgoing);
         let limits = Limits { total: deadline.saturating_duration_since(Instant::now()), ..step.request.limits };
         // Only what may be redirected is needed again.
         let again = (step.request.redirects > 0).then(|| outgoing.clone());
         let target = outgoing.target.clone();
-        let mut outcome = client.send(&pool, outgoing, limits, step.expectation.needs_body()).await;
+        let sent = cookies.add_to(outgoing);
+        let mut outcome = client.send(&pool, sent, limits, step.expectation.needs_body()).await;
         bytes += outcome.bytes;
         outcome.bytes = bytes;
         let Ok(received) = &outcome.answer else { return outcome };
@@ -254,7 +259,7 @@ fn pool(client: &Client, target: &Target) -> Result<Arc<Pool>, Failure> {
 
 /// Whether the beginning of a URL has all of its host.
 fn names_a_host(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
+    text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']))
 }
 
 /// The request that a redirect asks for (RFC 9110, 15.4); none where the answer is none.
@@ -278,10 +283,12 @@ fn redirected(mut outgoing: Outgoing, received: &Received) -> Option<Result<Outg
         }
     }
     if outgoing.target.origin() != target.origin() {
-        outgoing.headers.remove(AUTHORIZATION);
+        // What the step says to one host is for no other: its headers may be secrets.
+        let ours = [USER_AGENT, RUN_HEADER, CONTENT_TYPE];
+        outgoing.headers =
+            ours.into_iter().filter_map(|name| Some((name.clone(), outgoing.headers.get(&name)?.clone()))).collect();
     }
     outgoing.headers.remove(HOST);
-    outgoing.headers.remove(COOKIE);
     outgoing.target = target;
     Some(Ok(outgoing))
 }

@@ -70,6 +70,7 @@ impl Template {
                 },
             })
             .collect();
+        let pieces = merged(pieces);
         if pieces.iter().all(|piece| matches!(piece, Piece::Plain(_))) {
             let plain = |piece| match piece {
                 Piece::Plain(plain) => plain,
@@ -109,6 +110,18 @@ impl Template {
             }),
         }
     }
+}
+
+/// Pieces with no two plain ones side by side.
+fn merged(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match (merged.last_mut(), piece) {
+            (Some(Piece::Plain(before)), Piece::Plain(text)) => before.push_str(&text),
+            (_, piece) => merged.push(piece),
+        }
+    }
+    merged
 }
 
 /// A JSON body.
