@@ -104,10 +104,10 @@ fn tell(ended: &Ended, json: bool) -> Result<(), Failure> {
 fn print(load: &LoadSummary, ended: &Ended) {
     let all = load.all.ok_count + load.all.failed_count;
     let level = ended.plan.loads.get(&load.load).and_then(|spec| spec.shape().highest());
-    let unit = if matches!(level, Some(Level::Rate(_))) { "/s" } else { " users" };
-    let lasting = std::time::Duration::from_millis(millis(load.lasting_seconds));
+    let unit = if matches!(level, Some(Level::Rate(_))) { "arrivals/s" } else { "users" };
+    let lasting = std::time::Duration::from_millis(tenths(load.lasting_seconds) * 100);
     out::line(format_args!(
-        "\n{}  {} requests in {}: {} req/s, asked {:.1}{unit}",
+        "\n{}  {} requests in {}: {} req/s, asked for {:.1} {unit}",
         style(&load.load).bold(),
         grouped(all),
         format_duration(lasting),
@@ -174,8 +174,8 @@ fn grouped(count: u64) -> String {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a load lasts for days at most")]
-fn millis(seconds: f64) -> u64 {
-    (seconds.max(0.0) * 1_000.0).round() as u64
+fn tenths(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 10.0).round() as u64
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub struct LoadSummary {
     pub doubts: BTreeMap<&'static str, u64>,
     /// Requests that ended, a second.
     pub rate: f64,
-    /// What the shape asked for on the mean: arrivals a second, or users.
+    /// What the shape asked for on the mean: users, or arrivals a second, each of which is a journey of one request or more.
     pub target: f64,
     /// Arrivals that were never sent; none in a closed model.
     pub not_sent_count: Option<u64>,
@@ -171,7 +171,10 @@ impl LoadSummary {
             seconds_doubtful: count(frames.iter().filter(|frame| !frame.doubts.is_empty()).count()),
             doubts,
             rate: number(all.ok_count + all.failed_count) / lasting,
-            target: frames.iter().map(|frame| frame.target).sum::<f64>() / number(seconds.max(1)),
+            target: match &last.arrivals {
+                Some(arrivals) => number(arrivals.planned) / lasting,
+                None => weighted(frames) / lasting,
+            },
             not_sent_count: last.arrivals.as_ref().map(|arrivals| arrivals.not_sent),
             all: all.finish(None),
             steps: steps.into_iter().map(|(name, sum)| sum.finish(Some(name))).collect(),
@@ -180,6 +183,11 @@ impl LoadSummary {
             samples: frames.iter().flat_map(|frame| frame.samples.iter().cloned()).collect(),
         })
     }
+}
+
+/// The sum of what was asked for, each second by how long it lasted.
+fn weighted(frames: &[Frame]) -> f64 {
+    frames.iter().map(|frame| frame.target * number(frame.lasting_ms) / 1_000.0).sum()
 }
 
 fn count(count: usize) -> u64 {
@@ -240,7 +248,7 @@ mod tests {
             frame(6, 500, &[100, 200], &[Doubt::Late, Doubt::Cpu]),
         ];
         let summary = LoadSummary::of(&frames).unwrap();
-        assert_eq!((summary.lasting_seconds, summary.rate, summary.target), (2.0, 4.0, 4.0));
+        assert_eq!((summary.lasting_seconds, summary.rate, summary.target), (2.0, 4.0, 4.5));
         assert_eq!((summary.seconds, summary.seconds_missing, summary.seconds_doubtful), (3, 1, 2));
         assert_eq!(summary.doubts, BTreeMap::from([("late", 2), ("cpu", 1)]));
         assert_eq!((summary.not_sent_count, summary.connections_max, summary.connections_opened), (Some(1), 6, 5));

@@ -22,6 +22,7 @@ mod load;
 mod load_command;
 mod load_open;
 mod load_rig;
+mod load_soak;
 mod page;
 mod peers;
 mod permission;

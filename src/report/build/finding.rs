@@ -5,7 +5,7 @@ use super::alarm::unread;
 use super::summary::requested;
 use crate::event::EventKind;
 use crate::report::metric::Metric;
-use crate::report::model::{Alarm, Fault, Finding, Hypothesis, Load, Report, Step, Term};
+use crate::report::model::{Alarm, DoubtCount, Fault, Finding, Hypothesis, Load, Report, Step, Term};
 use crate::report::number::{duration, percent};
 use crate::unit::plural;
 
@@ -281,7 +281,7 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
     }
     if let Some(achieved) = load.achieved_ratio.filter(|achieved| *achieved < ACHIEVED_RATIO_MIN) {
         let text = format!(
-            "Load `{name}` completed {} of the arrivals that its shape asks for ({}).",
+            "Load `{name}` sent {} of the arrivals that its shape asks for ({} in all).",
             percent(achieved),
             requested(load.request_count)
         );
@@ -290,7 +290,24 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
             "load_short",
             about,
             text,
-            Some("See whether the system or the generator held it back."),
+            Some("Answers took so long that as many users as may be were under way; raise `in_flight_max` if more should be."),
+        ));
+    }
+    if load.doubtful_seconds > 0 {
+        let reasons: Vec<String> = load.doubts.iter().map(doubt_text).collect();
+        let seconds = usize::try_from(load.doubtful_seconds).unwrap_or(usize::MAX);
+        let text = format!(
+            "{} of load `{name}` may tell of the machine that made it, not of the server: {}. Verdicts that rest on them are \
+             inconclusive.",
+            plural(seconds, "second", "seconds"),
+            reasons.join(", ")
+        );
+        findings.push(finding(
+            "medium",
+            "load_doubtful",
+            about,
+            text,
+            Some("Give the load a machine with more CPU, or less to do."),
         ));
     }
     if load.missing_seconds > 0 {
@@ -298,6 +315,17 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
         let text = format!("Load `{name}` has no record of {}.", plural(seconds, "second", "seconds"));
         findings.push(finding("low", "load_gap", about, text, None));
     }
+}
+
+fn doubt_text(doubt: &DoubtCount) -> String {
+    let what = match doubt.doubt.as_str() {
+        "late" => "requests were sent too late",
+        "not_sent" => "requests were not sent",
+        "cpu" => "it had hardly any CPU left",
+        "exhausted" => "it had no port or descriptor left",
+        other => other,
+    };
+    format!("{what} (in {})", doubt.seconds)
 }
 
 fn of_guardrails(report: &Report, findings: &mut Vec<Finding>) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Run;
 use crate::event::{EventKind, LoadProgress, LoadSecond};
 use crate::report::facts::LoadUnit;
-use crate::report::model::{FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
+use crate::report::model::{DoubtCount, FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
 use crate::report::number::{float, nine_decimals, ratio};
 use crate::unit::LoadId;
 
@@ -28,6 +28,7 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress) -> Load {
     let failed_count: u64 = seconds.iter().map(|second| second.failed_count).sum();
     let asked: f64 = seconds.iter().map(|second| second.target).sum();
     let second_count = u64::try_from(seconds.len()).unwrap_or(u64::MAX);
+    let not_sent_count: u64 = recorded.iter().map(|second| second.not_sent_count).sum();
     Load {
         load: load.to_string(),
         target_unit: unit.map(|unit| unit.key().to_owned()),
@@ -42,7 +43,11 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress) -> Load {
         achieved_mean_per_second: ratio(request_count, second_count),
         achieved_max_per_second: seconds.iter().map(requests).max().map(float),
         achieved_ratio: (unit == Some(LoadUnit::PerSecond) && asked > 0.0)
-            .then(|| nine_decimals(float(request_count) / asked)),
+            .then(|| nine_decimals((1.0 - float(not_sent_count) / asked).max(0.0))),
+        not_sent_count,
+        doubtful_seconds: u64::try_from(recorded.iter().filter(|second| !second.doubts.is_empty()).count())
+            .unwrap_or(u64::MAX),
+        doubts: doubts(&recorded),
         p50_worst: worst(&seconds, |second| second.p50_ms),
         p99_worst: worst(&seconds, |second| second.p99_ms),
         failed_worst: worst(&seconds, |second| ratio(second.failed_count, requests(second))),
@@ -90,6 +95,14 @@ fn second_of(second: &LoadSecond) -> Second {
         p50_ms: second.p50_ms,
         p99_ms: second.p99_ms,
     }
+}
+
+fn doubts(seconds: &[&LoadSecond]) -> Vec<DoubtCount> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for doubt in seconds.iter().flat_map(|second| &second.doubts) {
+        *counts.entry(doubt).or_default() += 1;
+    }
+    counts.into_iter().map(|(doubt, seconds)| DoubtCount { doubt: doubt.to_owned(), seconds }).collect()
 }
 
 fn failures(seconds: &[&LoadSecond]) -> Vec<FailureCount> {

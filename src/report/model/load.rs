@@ -29,8 +29,17 @@ pub struct Load {
     pub achieved_mean_per_second: Option<f64>,
     /// The same in the best second.
     pub achieved_max_per_second: Option<f64>,
-    /// Of an open model: all requests that ended over all arrivals that the shape asked for.
+    /// Of an open model: the share of the arrivals that the shape asked for which were sent.
     pub achieved_ratio: Option<f64>,
+    /// Of an open model: arrivals that were never sent.
+    #[serde(default)]
+    pub not_sent_count: u64,
+    /// Seconds whose figures may tell of the load worker and not of the server.
+    #[serde(default)]
+    pub doubtful_seconds: u64,
+    /// Why, with how many of them for each reason: `late`, `not_sent`, `cpu`, `exhausted`.
+    #[serde(default)]
+    pub doubts: Vec<DoubtCount>,
     /// The median of the worst second.
     pub p50_worst: Option<WorstSecond>,
     /// The 99th percentile of the worst second.
@@ -74,6 +83,15 @@ pub struct FailureCount {
     pub kind: String,
     /// How many.
     pub count: u64,
+}
+
+/// Why seconds are doubtful.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoubtCount {
+    /// The reason.
+    pub doubt: String,
+    /// In how many seconds.
+    pub seconds: u64,
 }
 
 /// The worst second of a load.

@@ -49,7 +49,8 @@ impl Client {
     pub(crate) async fn send(&self, pool: &Arc<Pool>, outgoing: Outgoing, limits: Limits, keeps_body: bool) -> Outcome {
         let mut timings = Timings::default();
         let mut bytes = 0;
-        let exchange = self.exchange(pool, outgoing, limits, keeps_body, &mut timings, &mut bytes);
+        // On the heap: it is large, and each of the futures around it would be copied with it, which costs more than memory does.
+        let exchange = Box::pin(self.exchange(pool, outgoing, limits, keeps_body, &mut timings, &mut bytes));
         let answer = match timeout_at(Instant::now() + limits.total, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::new(FailureKind::Timeout, "its time was over before all of the answer was there")),
