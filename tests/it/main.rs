@@ -21,6 +21,7 @@ mod least_privilege;
 mod load;
 mod load_open;
 mod load_rig;
+mod load_steps;
 mod page;
 mod peers;
 mod permission;
