@@ -181,7 +181,7 @@ pub struct LoadSecond {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
     /// Failures by kind: `dns`, `connect`, `connect_timeout`, `tls`, `timeout`, `broken`, `protocol`, `redirect`, `elsewhere`, `exhausted`,
-    /// `throttled`, `status`, `body`, `capture`, `slow`, `other`.
+    /// `throttled`, `status`, `header`, `body`, `capture`, `slow`, `other`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, u64>,
     /// The same by step name, where a load has more than one.

@@ -1,14 +1,18 @@
 //! What is wrong with a load, all of it at once. Pure; knows neither files nor targets: it says where by keys and
 //! indexes, and the caller maps these to lines.
 
+mod shape;
+mod step;
+
 use std::collections::BTreeSet;
 
-use reqwest::header::{HeaderName, HeaderValue};
-
-use super::placeholder::{self, GENERATORS, Generator, Placeholder};
+use self::shape::check_shape;
+use self::step::{check_name, check_path, check_steps, may_request};
+use super::data::DataFormat;
+use super::placeholder::{GENERATORS, Placeholder};
 use super::schedule::Spacing;
-use super::shape::Shape;
-use super::spec::{ExpectSpec, JourneySpec, LoadSpec, Model, StageSpec, StepSpec, parse_path};
+use super::spec::{JourneySpec, LoadSpec, Model};
+use super::text::{Known, Owner};
 use crate::unit::nearest;
 
 const WEIGHT_MAX: u32 = 10_000;
@@ -52,16 +56,20 @@ impl Checker {
 }
 
 impl LoadSpec {
-    /// Everything that is wrong with the load in itself. Dotted placeholders are the caller's to check: see
-    /// [`LoadSpec::placeholders`].
+    /// Everything that is wrong with the load in itself. Placeholders of targets are the caller's to check, see
+    /// [`LoadSpec::target_placeholders`], and so is what is wrong with the files that it names, see [`LoadSpec::file_problems`].
     #[must_use]
     pub fn problems(&self) -> Vec<SpecProblem> {
         let mut checker = Checker { path: Vec::new(), problems: Vec::new() };
+        let has_base = self.base_url.is_some();
+        checker.within("setup", |checker| check_steps(checker, &self.setup, has_base, 0));
         checker.within("journeys", |checker| self.check_journeys(checker));
+        checker.within("teardown", |checker| check_steps(checker, &self.teardown, has_base, 0));
+        checker.within("data", |checker| self.check_data(checker));
         checker.within("shape", |checker| check_shape(checker, &self.shape));
         self.check_limits(&mut checker);
         if let Some(base) = &self.base_url
-            && !is_absolute(base)
+            && !step::is_absolute(base)
         {
             checker.within("base_url", |checker| {
                 checker.problem(
@@ -70,9 +78,7 @@ impl LoadSpec {
                 );
             });
         }
-        for placeholder in self.placeholders() {
-            self.check_placeholder(&mut checker, placeholder);
-        }
+        self.visit_placeholders(&mut |placeholder, known| self.check_placeholder(&mut checker, placeholder, known));
         checker.problems
     }
 
@@ -111,41 +117,20 @@ impl LoadSpec {
         }
     }
 
-    /// Every `${name}` of the load and where it stands, captured ones included.
-    #[must_use]
-    pub fn placeholders(&self) -> Vec<Placeholder> {
-        let mut found = Vec::new();
-        self.visit_texts(&mut |path, text| {
-            found
-                .extend(placeholder::names(text).map(|name| Placeholder { path: path.clone(), name: name.to_owned() }));
-        });
-        found
-    }
-
-    /// Shows `visit` every text that may hold a placeholder, with its path.
-    pub(super) fn visit_texts(&self, visit: &mut impl FnMut(Vec<String>, &str)) {
-        if let Some(base) = &self.base_url {
-            visit(vec!["base_url".to_owned()], base);
-        }
-        for (journey_index, journey) in self.journeys.iter().enumerate() {
-            for (step_index, step) in journey.steps.iter().enumerate() {
-                let path =
-                    ["journeys", &journey_index.to_string(), "steps", &step_index.to_string()].map(str::to_owned);
-                let below = |keys: &[&str]| path.iter().cloned().chain(keys.iter().map(ToString::to_string)).collect();
-                for (method, url) in step.requests() {
-                    visit(below(&[method.key()]), url);
-                }
-                for (name, value) in &step.headers {
-                    visit(below(&["headers", name]), value);
-                }
-                if let Some(json) = &step.json {
-                    let path: Vec<String> = below(&["json"]);
-                    placeholder::json_texts(json, &path, visit);
-                }
-                if let Some(body) = &step.body {
-                    visit(below(&["body"]), body);
-                }
-            }
+    fn check_data(&self, checker: &mut Checker) {
+        for (name, data) in &self.data {
+            checker.within(name, |checker| {
+                check_name(checker, name);
+                checker.within("file", |checker| {
+                    check_path(checker, &data.file);
+                    if DataFormat::of(&data.file).is_none() {
+                        checker.problem(
+                            format!("the name of `{}` does not tell its format", data.file),
+                            "call it `….csv` or `….jsonl`",
+                        );
+                    }
+                });
+            });
         }
     }
 
@@ -166,47 +151,36 @@ impl LoadSpec {
         }
     }
 
-    /// An undotted placeholder must have been captured by an earlier step of the same journey.
-    fn check_placeholder(&self, checker: &mut Checker, placeholder: Placeholder) {
-        if placeholder.is_dotted() {
-            return;
-        }
+    /// A placeholder that is no target's must be known where it stands.
+    fn check_placeholder(&self, checker: &mut Checker, placeholder: Placeholder, known: &Known) {
         let name = &placeholder.name;
-        match Generator::parse(name) {
-            Some(Ok(_)) => return,
-            Some(Err(message)) => {
-                let remedy = format!("write it as one of {}", proposals());
-                let (path, placeholder) = (placeholder.path, Some(placeholder.name));
-                checker.problems.push(SpecProblem { path, message, remedy, placeholder });
-                return;
-            }
-            None => {}
-        }
-        let earlier: Vec<&StepSpec> = match placeholder.path.as_slice() {
-            [_, journey, _, step, ..] => {
-                let index = |text: &str| text.parse::<usize>().unwrap_or(usize::MAX);
-                let steps = self.journeys.get(index(journey)).map_or(&[][..], |journey| &journey.steps);
-                steps.iter().take(index(step)).collect()
-            }
-            _ => Vec::new(),
+        let (message, remedy) = match known.owner(self, name) {
+            Owner::Generator(Ok(())) | Owner::Item | Owner::Target => return,
+            Owner::Column { .. } if known.has_rows => return,
+            Owner::Value if known.values.contains(name) => return,
+            Owner::Generator(Err(message)) => (message, format!("write it as one of {}", proposals())),
+            Owner::Column { data, .. } => (
+                format!("no row of `{data}` is taken here"),
+                "rows are taken by journeys; name the value itself".to_owned(),
+            ),
+            Owner::Value => (format!("nothing captures `{name}` before this"), remedy_of_value(self, name, known)),
         };
-        if earlier.iter().any(|step| step.capture.contains_key(name)) {
-            return;
-        }
-        let captured = earlier.iter().flat_map(|step| step.capture.keys()).map(String::as_str);
-        let known = captured.chain(GENERATORS);
-        checker.problems.push(SpecProblem {
-            message: format!("nothing captures `{name}` before this"),
-            remedy: match nearest(name, known) {
-                Some(near) => format!("did you mean `${{{near}}}`?"),
-                None => format!(
-                    "add `capture: {{{name}: \"$.…\"}}` to an earlier step, or name a target: `${{target.url}}`; made anew are {}",
-                    proposals()
-                ),
-            },
-            path: placeholder.path,
-            placeholder: Some(placeholder.name),
-        });
+        let Placeholder { path, name } = placeholder;
+        checker.problems.push(SpecProblem { path, message, remedy, placeholder: Some(name) });
+    }
+}
+
+fn remedy_of_value(load: &LoadSpec, name: &str, known: &Known) -> String {
+    if load.data.contains_key(name) {
+        return format!("name one of its columns, as in `${{{name}.column}}`");
+    }
+    let names = known.values.iter().map(String::as_str).chain(GENERATORS);
+    match nearest(name, names) {
+        Some(near) => format!("did you mean `${{{near}}}`?"),
+        None => format!(
+            "add `capture: {{{name}: \"$.…\"}}` to an earlier step, or name a target: `${{target.url}}`; made anew are {}",
+            proposals()
+        ),
     }
 }
 
@@ -228,202 +202,12 @@ fn check_journey(checker: &mut Checker, journey: &JourneySpec, has_base: bool) {
         if journey.steps.is_empty() {
             checker.problem("the journey has no step", "write at least one, as in `{get: /items}`");
         }
-        for (index, step) in journey.steps.iter().enumerate() {
-            checker.within(index, |checker| check_step(checker, step, has_base));
+        check_steps(checker, &journey.steps, has_base, 0);
+        let is_known = !journey.steps.is_empty() && journey.steps.iter().all(|step| step.kind().is_some());
+        if is_known && !journey.steps.iter().any(may_request) {
+            checker.problem("no step of the journey requests anything", "add one that does, as in `{get: /items}`");
         }
     });
-}
-
-fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool) {
-    let requests: Vec<_> = step.requests().collect();
-    match requests.as_slice() {
-        [] => checker
-            .problem("the step requests nothing", "give it one of `get`, `post`, `put`, `patch`, `delete` or `head`"),
-        [(method, url)] => checker.within(method.key(), |checker| check_url(checker, url, has_base)),
-        [_, (second, _), ..] => {
-            let keys: Vec<_> = requests.iter().map(|(method, _)| format!("`{}`", method.key())).collect();
-            checker.within(second.key(), |checker| {
-                checker.problem(format!("the step has {} at once", keys.join(" and ")), "make them steps of their own");
-            });
-        }
-    }
-    if step.json.is_some() && step.body.is_some() {
-        checker.within("body", |checker| checker.problem("the step has both `json` and `body`", "keep one of them"));
-    }
-    checker.within("headers", |checker| {
-        for (name, value) in &step.headers {
-            checker.within(name, |checker| check_header(checker, name, value));
-        }
-    });
-    checker.within("capture", |checker| {
-        for (name, path) in &step.capture {
-            checker.within(name, |checker| {
-                if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
-                    checker.problem(
-                        format!("`{name}` can not stand in a placeholder"),
-                        "use letters, digits, `-` and `_`",
-                    );
-                }
-                if Generator::parse(name).is_some() {
-                    checker.problem(
-                        format!("`${{{name}}}` is made anew for each request"),
-                        "capture it under another name",
-                    );
-                }
-                check_json_path(checker, path);
-            });
-        }
-    });
-    if step.timeout.is_some_and(|timeout| timeout.is_zero()) {
-        checker.within("timeout", |checker| {
-            checker.problem("a timeout of nothing lets no request succeed", "give it time, as in `30s`");
-        });
-    }
-    if let Some(expect) = &step.expect {
-        checker.within("expect", |checker| check_expect(checker, expect));
-    }
-}
-
-fn check_url(checker: &mut Checker, url: &str, has_base: bool) {
-    if has_password(url) {
-        // The text itself is not repeated.
-        checker.problem(
-            "the URL holds a user or a password",
-            "send an `authorization` header, with `${env:NAME}` for what is secret",
-        );
-    } else if placeholder::is_unclosed(url) {
-        checker.problem(format!("a `${{` in `{url}` is not closed"), "add the missing `}`");
-    } else if url.starts_with('/') {
-        if !has_base {
-            checker.problem(
-                format!("`{url}` is a path, and the load has no `base_url`"),
-                "give the load a `base_url`, or write the whole URL",
-            );
-        }
-    } else if !is_absolute(url) {
-        checker.problem(
-            format!("`{url}` is neither a path nor a URL"),
-            "start it with `/`, `http://`, `https://` or a target's `${name.url}`",
-        );
-    }
-}
-
-/// Whether something stands before an `@` in a URL's host.
-fn has_password(url: &str) -> bool {
-    let authority =
-        url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    authority.contains('@')
-}
-
-/// Whether a text is a whole URL, or starts with a placeholder for one.
-pub(crate) fn is_absolute(url: &str) -> bool {
-    ["http://", "https://", "${"].iter().any(|start| url.starts_with(start))
-}
-
-fn check_header(checker: &mut Checker, name: &str, value: &str) {
-    if HeaderName::from_bytes(name.as_bytes()).is_err() {
-        checker.problem(format!("`{name}` is not the name of a header"), "use letters, digits and `-`");
-    }
-    if HeaderValue::from_str(value).is_err() {
-        checker.problem(format!("the value of `{name}` can not stand in a header"), "leave out line breaks");
-    }
-}
-
-fn check_json_path(checker: &mut Checker, path: &str) {
-    if let Err(error) = parse_path(path) {
-        checker.problem(format!("`{path}` is not a JSONPath: {error}"), "write it as in `$.items[0].id`");
-    }
-}
-
-fn check_expect(checker: &mut Checker, expect: &ExpectSpec) {
-    if *expect == ExpectSpec::default() {
-        checker.problem("nothing is expected", "give it `status`, `within` or `body`, or leave it out");
-    }
-    if let Some(statuses) = &expect.status {
-        checker.within("status", |checker| {
-            if statuses.0.is_empty() {
-                checker.problem("the list of statuses is empty", "write at least one, as in `[200, 204]`");
-            }
-            for status in statuses.0.iter().filter(|status| !(100..=599).contains(*status)) {
-                checker.problem(format!("`{status}` is not an HTTP status"), "choose 100 to 599");
-            }
-        });
-    }
-    if let Some(body) = &expect.body {
-        checker.within("body", |checker| {
-            if body.contains.is_none() && body.json.is_empty() {
-                checker.problem("nothing is expected of the body", "give it `contains` or `json`");
-            }
-            checker.within("json", |checker| {
-                for path in body.json.keys() {
-                    checker.within(path, |checker| check_json_path(checker, path));
-                }
-            });
-        });
-    }
-}
-
-fn check_shape(checker: &mut Checker, stages: &[StageSpec]) {
-    if stages.is_empty() {
-        checker.problem("the shape has no stage", "write at least one, as in `{hold: 5m, at: 20 users}`");
-        return;
-    }
-    let model = stages.iter().find_map(StageSpec::level).map(Model::of);
-    let mut is_level_known = false;
-    for (index, stage) in stages.iter().enumerate() {
-        checker.within(index, |checker| {
-            check_stage(checker, stage, is_level_known);
-            if let Some(level) = stage.level()
-                && model.is_some_and(|model| model != Model::of(level))
-            {
-                checker.within(if stage.to.is_some() { "to" } else { "at" }, |checker| {
-                    checker.problem(
-                        format!("`{level}` is of another unit than the stages before"),
-                        "use one unit in a shape, `users` or `/s`, and a second load for the other",
-                    );
-                });
-            }
-        });
-        is_level_known |= stage.level().is_some();
-    }
-    let shape = Shape::from_stages(stages);
-    if stages.iter().all(|stage| stage.stage().is_some()) && is_level_known {
-        if shape.end().is_zero() {
-            checker.problem("the shape takes no time", "give a stage some, as in `{hold: 5m}`");
-        } else if shape.peak() <= 0.0 {
-            checker.problem(
-                "the shape never rises above nothing",
-                "give a stage a level, as in `{hold: 5m, at: 20 users}`",
-            );
-        }
-    }
-}
-
-fn check_stage(checker: &mut Checker, stage: &StageSpec, is_level_known: bool) {
-    match stage {
-        StageSpec { ramp: None, hold: None, .. } => {
-            checker
-                .problem("the stage is neither a ramp nor a hold", "write `{ramp: 3m, to: 40 users}` or `{hold: 5m}`");
-        }
-        StageSpec { ramp: Some(_), hold: Some(_), .. } => {
-            checker.within("hold", |checker| {
-                checker.problem("the stage is a ramp and a hold at once", "make them two stages");
-            });
-        }
-        StageSpec { ramp: Some(_), to: None, .. } => {
-            checker.problem("the ramp leads nowhere", "add where it ends, as in `to: 40 users`");
-        }
-        StageSpec { ramp: Some(_), at: Some(_), .. } => {
-            checker.within("at", |checker| checker.problem("a ramp has no `at`", "write `to`"));
-        }
-        StageSpec { hold: Some(_), to: Some(_), .. } => {
-            checker.within("to", |checker| checker.problem("a hold has no `to`", "write `at`"));
-        }
-        StageSpec { hold: Some(_), at: None, .. } if !is_level_known => {
-            checker.problem("nothing says what level to hold", "add it, as in `at: 20 users`");
-        }
-        StageSpec { .. } => {}
-    }
 }
 
 #[cfg(test)]
@@ -469,8 +253,10 @@ shape: [{ramp: 3m, to: 40/s}, {hold: 60m}, {ramp: 1m, to: 0/s}]
         );
         assert_eq!(load.problems(), []);
         assert_eq!(load.model(), Some(Model::Open));
-        let dotted: Vec<_> = load.placeholders().into_iter().filter(Placeholder::is_dotted).collect();
-        assert_eq!(dotted, [Placeholder { path: vec!["base_url".to_owned()], name: "checkout-fn.url".to_owned() }]);
+        assert_eq!(
+            load.target_placeholders(),
+            [Placeholder { path: vec!["base_url".to_owned()], name: "checkout-fn.url".to_owned() }]
+        );
     }
 
     #[test]
@@ -516,6 +302,62 @@ shape: [{ramp: 3m, to: 40/s}, {hold: 60m}, {ramp: 1m, to: 0/s}]
         for (problem, start) in problems.iter().zip(starts) {
             assert!(problem.starts_with(start), "{problem} does not start with {start}");
         }
+    }
+
+    #[test]
+    fn what_leads_from_step_to_step_is_one_thing_and_complete() {
+        for (steps, problem) in [
+            ("{pause: 1s, headers: {a: b}}", "1/headers: `headers` is about a request, and the step is a `pause`"),
+            ("{get: /, pause: 1s}", "1/pause: the step has `get` and `pause` at once"),
+            ("{get: /, then: [{get: /}]}", "1/then: `then` has no `if`"),
+            ("{then: [{get: /}]}", "1: nothing decides between `then` and `else`"),
+            ("{if: {value: '${a}', is: 1}}", "1: nothing is done where `if` holds"),
+            ("{if: {value: '${a}'}, then: [{get: /}]}", "1/if: the value is compared with nothing"),
+            ("{if: {value: a, is: a}, then: [{get: /}]}", "1/if/value: `a` is always the same"),
+            ("{loop: {steps: [{get: /}]}}", "1/loop: nothing says how often"),
+            ("{loop: {times: 10001, steps: [{get: /}]}}", "1/loop/times: `10001` turns are out of range"),
+            ("{loop: {times: 0, steps: [{get: /}]}}", "1/loop/times: `0` turns are out of range"),
+            ("{loop: {times: 2, as: x, steps: [{get: /}]}}", "1/loop/as: a loop without a list has no item"),
+            ("{loop: {over: 'x${a}', steps: [{get: /}]}}", "1/loop/over: `x${a}` is no list"),
+            ("{loop: {over: '${a}', steps: []}}", "1/loop/steps: there is no step"),
+            (
+                "{loop: {over: '${a}', steps: [{get: '/${itm}'}]}}",
+                "1/loop/steps/0/get: nothing captures `itm` before this",
+            ),
+            ("{group: {name: '', steps: [{get: /}]}}", "1/group/name: the name is empty"),
+            ("{set: {}}", "1/set: nothing is set"),
+            ("{set: {'a b': 1}}", "1/set/a b: `a b` can not stand in a placeholder"),
+            ("{post: /, form: {}, file: a}", "1/file: the step has both `form` and `file`"),
+            ("{post: /, file: ../a}", "1/file: `../a` is no path within the workspace"),
+            ("{post: /, multipart: {a: {file: a, type: png}}}", "1/multipart/a/type: `png` is no media type"),
+            ("{get: /, capture: {b: {cookie: 'a b'}}}", "1/capture/b/cookie: `a b` is not the name of a cookie"),
+        ] {
+            let found = step_problems(&format!("[{{get: /, capture: {{a: $.a}}}}, {steps}]"));
+            assert_eq!(found, [format!("journeys/0/steps/{problem}")], "{steps}");
+        }
+        let deep = (0..10).fold("{get: /}".to_owned(), |inner, _| format!("{{group: {{name: g, steps: [{inner}]}}}}"));
+        assert_eq!(step_problems(&format!("[{deep}]")).len(), 1);
+        assert_eq!(step_problems("[{pause: 1s}]"), ["journeys/0/steps: no step of the journey requests anything"]);
+    }
+
+    #[test]
+    fn rows_are_of_journeys_and_what_the_setup_captures_is_known_to_all() {
+        let found = problems(
+            "{base_url: 'http://a', data: {people: {file: people.txt}, 'a b': {file: /x.csv}}, shape: [{hold: 1m, at: 2 users}],
+              setup: [{get: '/${people.id}', capture: {token: $.t}}], teardown: [{get: '/${token}/${later}'}],
+              journeys: [{name: j, steps: [{get: '/${people.id}/${token}/${people}', capture: {later: $.l}}]}]}",
+        );
+        assert_eq!(
+            found,
+            [
+                "data/a b: `a b` can not stand in a placeholder",
+                "data/a b/file: `/x.csv` is no path within the workspace",
+                "data/people/file: the name of `people.txt` does not tell its format",
+                "setup/0/get: no row of `people` is taken here",
+                "journeys/0/steps/0/get: nothing captures `people` before this",
+                "teardown/0/get: nothing captures `later` before this",
+            ]
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::TEARDOWN_MAX;
 use super::frame::{FRAME_FORMAT, WorkerRecord};
 use super::plan::LoadPlan;
 use crate::unit::process;
@@ -24,7 +25,7 @@ const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// How long a worker may take to read its plan.
 const PLAN_WAIT: Duration = Duration::from_secs(10);
-/// How long a worker may take to end after a stop: its own grace is one second.
+/// How long a worker without a teardown may take to end after a stop: its own grace is one second.
 const STOP_WAIT: Duration = Duration::from_secs(3);
 /// How long a worker that has closed its output may take to be gone.
 const EXIT_WAIT: Duration = Duration::from_secs(2);
@@ -82,6 +83,8 @@ pub struct LoadWorker {
     /// The last thing to tell, kept while the worker is waited for.
     last: Option<Result<WorkerRecord, LoadError>>,
     is_over: bool,
+    /// How long it may take to end after a stop.
+    stop_wait: Duration,
 }
 
 impl LoadWorker {
@@ -117,6 +120,7 @@ impl LoadWorker {
             stderr: StderrTail::follow(stderr),
             last: None,
             is_over: false,
+            stop_wait: if plan.teardown.is_empty() { STOP_WAIT } else { STOP_WAIT + TEARDOWN_MAX },
         })
     }
 
@@ -159,13 +163,13 @@ impl LoadWorker {
         self.input = None;
     }
 
-    /// Stops the worker and gives its last records, at most for 3 s; then it is killed.
+    /// Stops the worker and gives its last records, at most for 3 s and what its teardown may take; then it is killed.
     ///
     /// # Errors
     /// As [`LoadWorker::next`]; a worker that had to be killed is [`LoadError::Lost`].
     pub async fn stop(&mut self) -> Result<Vec<WorkerRecord>, LoadError> {
         self.request_stop();
-        let deadline = Instant::now() + STOP_WAIT;
+        let deadline = Instant::now() + self.stop_wait;
         let mut records = Vec::new();
         loop {
             match tokio::time::timeout_at(deadline, self.next()).await {

@@ -12,7 +12,7 @@ impl LoadSpec {
     #[must_use]
     pub fn hosts(&self) -> BTreeSet<String> {
         let mut hosts = BTreeSet::new();
-        self.visit_texts(&mut |path, text| {
+        self.visit_texts(&mut |path, text, _| {
             if path.last().is_some_and(|key| URL_KEYS.contains(&key.as_str())) {
                 hosts.extend(host_of(text));
             }

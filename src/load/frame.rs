@@ -18,6 +18,7 @@ pub const STEP_NAMES_MAX: usize = 200;
 /// A line of a worker's output. The first is `ready`, the last `ended`; a worker that stops without it was lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "nearly all records are frames")]
 pub enum WorkerRecord {
     /// The load begins now.
     Ready {
@@ -251,9 +252,11 @@ pub enum FailureKind {
     Throttled,
     /// A status that was not expected.
     Status,
+    /// A header that was not expected, or is not there.
+    Header,
     /// A body that was not expected.
     Body,
-    /// A value to capture was not in the body.
+    /// A value to capture was not in the answer.
     Capture,
     /// All as expected, but later than `within`.
     Slow,
@@ -278,6 +281,7 @@ impl FailureKind {
             Self::Exhausted => "exhausted",
             Self::Throttled => "throttled",
             Self::Status => "status",
+            Self::Header => "header",
             Self::Body => "body",
             Self::Capture => "capture",
             Self::Slow => "slow",
@@ -302,6 +306,7 @@ impl FailureKind {
             | Self::Redirect
             | Self::Throttled
             | Self::Status
+            | Self::Header
             | Self::Body
             | Self::Capture
             | Self::Slow => false,

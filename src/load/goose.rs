@@ -71,7 +71,9 @@ impl Attack {
         let Self { goose, client, prepared, seed } = self;
         let users = Scenario::new("users")
             .set_host(HOST_UNUSED)
-            .register_transaction(Transaction::new(enter(Arc::clone(&recorder), seed)).set_on_start())
+            .register_transaction(
+                Transaction::new(enter(Arc::clone(&recorder), Arc::clone(&prepared), seed)).set_on_start(),
+            )
             .register_transaction(Transaction::new(take_turn(Arc::clone(&recorder), client, prepared)))
             .register_transaction(Transaction::new(leave(recorder)).set_on_stop());
         // Its metrics are off; ours are with the recorder.
@@ -81,9 +83,9 @@ impl Attack {
 }
 
 /// A user comes: it gets a state of its own.
-fn enter(recorder: Arc<Recorder>, seed: u64) -> TransactionFunction {
+fn enter(recorder: Arc<Recorder>, prepared: Arc<Prepared>, seed: u64) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
-        user.set_session_data(Visitor::new(seed, recorder.enter(), recorder.clock()));
+        user.set_session_data(Visitor::new(&prepared, seed, recorder.enter(), recorder.clock()));
         Box::pin(async { Ok(()) })
     })
 }

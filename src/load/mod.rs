@@ -6,7 +6,10 @@
 
 mod check;
 mod controller;
+mod data;
 mod destination;
+mod expect;
+mod file;
 mod frame;
 mod goose;
 mod placeholder;
@@ -15,23 +18,41 @@ mod schedule;
 mod shape;
 mod spec;
 mod statistic;
+mod step;
 mod summary;
+mod text;
 pub(crate) mod worker;
 
 pub use check::SpecProblem;
 pub use controller::{LoadError, LoadWorker};
+pub use data::{DataSpec, Pick, Table};
 pub(crate) use destination::host_of;
+pub use expect::{BodyExpectation, CaptureSpec, ExpectSpec, StatusList};
+pub use file::{BODY_FILES_BYTES_MAX, DATA_FILES_BYTES_MAX, ReadFile};
 pub use frame::{
     ArrivalFrame, ConnectionFrame, Doubt, EndReason, FRAME_FORMAT, FailureKind, FailureSample, Frame, PACER_LAG_MAX,
     SAMPLES_MAX, STEP_NAMES_MAX, StepFrame, Totals, WORKER_CPU_MAX, WorkerRecord,
 };
 pub use placeholder::Placeholder;
-pub use plan::{CONNECT_TIMEOUT_DEFAULT, LoadPlan, PlanError, PlannedJourney, PlannedStep, REQUEST_TIMEOUT_DEFAULT};
+pub use plan::{
+    CONNECT_TIMEOUT_DEFAULT, FileBytes, LoadPlan, PlanError, PlannedBody, PlannedCondition, PlannedData, PlannedIf,
+    PlannedJourney, PlannedLoop, PlannedPart, PlannedRequest, PlannedStep, REQUEST_TIMEOUT_DEFAULT, Turns,
+};
 pub use schedule::{Arrivals, Spacing, Stripe};
 pub use shape::{Segment, Shape};
-pub use spec::{
-    BodyExpectation, ExpectSpec, IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Method, Model, OnLost, Stage, StageSpec,
-    StatusList, StepSpec,
-};
+pub use spec::{IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Model, OnLost, Stage, StageSpec};
 pub use statistic::LoadStatistic;
+pub use step::{ConditionSpec, FilePart, GroupSpec, LoopSpec, Method, PartSpec, StepKind, StepSpec};
 pub use summary::{LoadSummary, StepSummary, Times};
+
+/// How long the setup of a load may take in all.
+pub const SETUP_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long the teardown of a load may take in all.
+pub const TEARDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How many turns a loop may have.
+pub const LOOP_TURNS_MAX: u32 = 10_000;
+
+/// How many steps may be around a step.
+pub const NESTING_MAX: usize = 8;

@@ -1,6 +1,6 @@
-//! Placeholders in texts: `${name}` is a value captured earlier in the journey, `${target.url}` (dotted) belongs to
-//! the caller, `${uuid}` and the like are made anew. Owns: finding and filling them, and what can be made anew. Must not know:
-//! what is captured, what targets there are.
+//! Placeholders in texts: `${name}` is a value captured earlier in the journey, `${customers.email}` a column of a data file,
+//! another dotted one, `${target.url}`, belongs to the caller, `${uuid}` and the like are made anew. Owns: finding and filling them,
+//! and what can be made anew. Must not know: what is captured, what targets there are.
 
 use serde_json::Value;
 
@@ -11,14 +11,6 @@ pub struct Placeholder {
     pub path: Vec<String>,
     /// What stands between `${` and `}`.
     pub name: String,
-}
-
-impl Placeholder {
-    /// Whether it is of the form `target.url`, which the caller resolves.
-    #[must_use]
-    pub fn is_dotted(&self) -> bool {
-        self.name.contains('.') && Generator::parse(&self.name).is_none()
-    }
 }
 
 /// A value that is made anew for each request, or read from the environment of the process that makes the load.
@@ -109,6 +101,15 @@ pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The name of the placeholder that a text is; none where it is anything else.
+pub(crate) fn sole_name(text: &str) -> Option<&str> {
+    let mut parts = parts(text);
+    match (parts.next(), parts.next()) {
+        (Some(Part::Name(name)), None) => Some(name),
+        (_, _) => None,
+    }
+}
+
 /// Whether a `${` of the text has no `}`.
 pub(crate) fn is_unclosed(text: &str) -> bool {
     parts(text).any(|part| matches!(part, Part::Unclosed(_)))
@@ -136,8 +137,7 @@ pub(crate) fn fill(text: &str, mut value: impl FnMut(&str) -> Option<String>) ->
 pub(crate) fn fill_json(json: &Value, value: &mut impl FnMut(&str) -> Option<Value>) -> Value {
     match json {
         Value::String(text) => {
-            let mut parts = parts(text);
-            if let (Some(Part::Name(name)), None) = (parts.next(), parts.next())
+            if let Some(name) = sole_name(text)
                 && let Some(value) = value(name)
             {
                 return value;
@@ -219,8 +219,6 @@ mod tests {
         for other in ["random", "random(1)", "randomly", "id", "shop.url"] {
             assert_eq!(Generator::parse(other), None, "{other}");
         }
-        let dotted = Placeholder { path: Vec::new(), name: "env:a.b".to_owned() };
-        assert!(!dotted.is_dotted());
     }
 
     proptest! {

@@ -2,22 +2,28 @@
 //!
 //! Owns: the plan and how it is made from a spec. Must not know: how load is made.
 
-use std::collections::BTreeMap;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use self::step::Planner;
+pub use self::step::{
+    FileBytes, PlannedBody, PlannedCondition, PlannedIf, PlannedLoop, PlannedPart, PlannedRequest, PlannedStep,
+    REQUEST_TIMEOUT_DEFAULT, Turns,
+};
 use super::check::SpecProblem;
-use super::placeholder::{self, Generator, Placeholder};
+use super::data::{Pick, Table};
+use super::file::{Files, ReadFile};
+use super::placeholder::{Generator, Placeholder};
 use super::schedule::{Spacing, Stripe};
 use super::shape::Shape;
-use super::spec::{ExpectSpec, IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Method, StepSpec};
-use crate::unit::{DurationRange, DurationText, LoadId};
-
-/// When a request is given up, unless its step says otherwise.
-pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+use super::spec::{IN_FLIGHT_MAX_DEFAULT, LoadSpec};
+use super::text::Owner;
+use crate::unit::{DurationText, LoadId};
 
 /// How long opening a connection may take, where a load says nothing else.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -66,8 +72,17 @@ pub struct LoadPlan {
     pub run: Option<String>,
     /// Seeds each user's choice of journeys, think times and random values, and the arrivals of a Poisson process.
     pub seed: u64,
+    /// What is done once before the shape begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<PlannedStep>,
     /// What users do.
     pub journeys: Vec<PlannedJourney>,
+    /// What is done once at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teardown: Vec<PlannedStep>,
+    /// The data files of which journeys take rows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, PlannedData>,
     /// How many users, or arrivals a second, when.
     pub shape: Shape,
     /// How arrivals lie between each other.
@@ -96,57 +111,83 @@ pub struct PlannedJourney {
     pub name: String,
     /// How often it is drawn in relation to the others.
     pub weight: u32,
-    /// What is requested, in order; at least one.
+    /// The data files of which it takes a row when it begins.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rows: BTreeSet<String>,
+    /// What is done, in order; at least one.
     pub steps: Vec<PlannedStep>,
 }
 
-/// A step with its URL whole; texts may still hold `${name}` of values that earlier steps capture.
+/// A data file that was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlannedStep {
-    /// Its name in frames.
-    pub name: String,
-    /// The method.
-    pub method: Method,
-    /// The absolute URL.
-    pub url: String,
-    /// Request headers.
-    pub headers: BTreeMap<String, String>,
-    /// A JSON body.
-    pub json: Option<Value>,
-    /// A plain body.
-    pub body: Option<String>,
-    /// Values to keep from the answer: name → JSONPath.
-    pub capture: BTreeMap<String, String>,
-    /// What makes the answer a success.
-    pub expect: ExpectSpec,
-    /// How long the user rests afterwards.
-    pub think: Option<DurationRange>,
-    /// When the request is given up.
-    pub timeout: DurationText,
+pub struct PlannedData {
+    /// Which row a journey takes.
+    pub pick: Pick,
+    /// The rows.
+    pub table: Table,
 }
 
 impl LoadPlan {
-    /// Resolves a load: `resolve` gives the value of a dotted placeholder such as `checkout-fn.url`.
+    /// Resolves a load: `resolve` gives the value of a target's placeholder such as `checkout-fn.url`, `read` the bytes of a file
+    /// of the workspace.
     ///
     /// # Errors
-    /// A spec with problems; an unknown placeholder.
+    /// A spec with problems, those of its files included; an unknown placeholder.
     pub fn build(
         load: &LoadId,
         spec: &LoadSpec,
         origin: DateTime<Utc>,
         seed: u64,
         resolve: impl Fn(&str) -> Option<String>,
+        read: &ReadFile<'_>,
     ) -> Result<Self, PlanError> {
-        if let Some(SpecProblem { path, message, .. }) = spec.problems().into_iter().next() {
-            return Err(PlanError::Invalid { load: load.clone(), path: path.join("."), message });
+        let invalid = |SpecProblem { path, message, .. }| PlanError::Invalid {
+            load: load.clone(),
+            path: path.join("."),
+            message,
+        };
+        if let Some(problem) = spec.problems().into_iter().next() {
+            return Err(invalid(problem));
         }
-        let plan = Self {
+        let Files { bodies, tables, problems } = Files::read(spec, read);
+        if let Some(problem) = problems.into_iter().next() {
+            return Err(invalid(problem));
+        }
+        if let Some(found) = spec.target_placeholders().into_iter().find(|found| resolve(&found.name).is_none()) {
+            return Err(PlanError::Unresolved { load: load.clone(), name: found.name });
+        }
+        let mut missing = None;
+        spec.visit_placeholders(&mut |placeholder, _| missing = missing.take().or_else(|| missing_variable(&placeholder)));
+        if let Some(variable) = missing {
+            return Err(PlanError::NoVariable { load: load.clone(), variable });
+        }
+        let mut planner = Planner::new(spec, &resolve, &bodies);
+        let mut rows = rows_of_journeys(spec);
+        let journeys = spec
+            .journeys
+            .iter()
+            .enumerate()
+            .map(|(index, journey)| PlannedJourney {
+                name: journey.name.clone(),
+                weight: journey.weight,
+                rows: rows.remove(&index).unwrap_or_default(),
+                steps: planner.steps(&journey.steps, journey.think),
+            })
+            .collect();
+        let data = tables.into_iter().filter_map(|(name, table)| {
+            let pick = spec.data.get(&name)?.pick;
+            Some((name, PlannedData { pick, table }))
+        });
+        Ok(Self {
             load: load.clone(),
             origin,
             run: None,
             seed,
-            journeys: spec.journeys.iter().map(|journey| plan_journey(spec, journey, &resolve)).collect(),
+            setup: planner.steps(&spec.setup, None),
+            journeys,
+            teardown: planner.steps(&spec.teardown, None),
+            data: data.collect(),
             shape: spec.shape(),
             arrivals: spec.arrivals,
             stripe: Stripe::default(),
@@ -155,17 +196,29 @@ impl LoadPlan {
             redirects: spec.redirects.unwrap_or_default(),
             connect_timeout: spec.connect_timeout.unwrap_or(DurationText(CONNECT_TIMEOUT_DEFAULT)),
             authorities: Vec::new(),
-        };
-        if let Some(variable) = spec.placeholders().iter().find_map(missing_variable) {
-            return Err(PlanError::NoVariable { load: load.clone(), variable });
-        }
-        let unresolved =
-            spec.placeholders().into_iter().find(|found| found.is_dotted() && resolve(&found.name).is_none());
-        match unresolved {
-            Some(found) => Err(PlanError::Unresolved { load: load.clone(), name: found.name }),
-            None => Ok(plan),
-        }
+        })
     }
+}
+
+/// The data files that each journey mentions, by the journey's index.
+fn rows_of_journeys(spec: &LoadSpec) -> BTreeMap<usize, BTreeSet<String>> {
+    let mut rows: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    spec.visit_placeholders(&mut |placeholder, known| {
+        let Owner::Column { data, .. } = known.owner(spec, &placeholder.name) else { return };
+        match placeholder.path.as_slice() {
+            [first, index, ..] if first == "journeys" => {
+                let index = index.parse().unwrap_or(usize::MAX);
+                rows.entry(index).or_default().insert(data.to_owned());
+            }
+            // What stands in the base URL stands in all of them.
+            _ => {
+                for index in 0..spec.journeys.len() {
+                    rows.entry(index).or_default().insert(data.to_owned());
+                }
+            }
+        }
+    });
+    rows
 }
 
 /// The variable that a placeholder stands for and that is not set.
@@ -174,38 +227,6 @@ fn missing_variable(placeholder: &Placeholder) -> Option<String> {
         Generator::Environment(variable) => std::env::var_os(&variable).is_none().then_some(variable),
         Generator::Uuid | Generator::Now | Generator::Random { .. } => None,
     }
-}
-
-fn plan_journey(load: &LoadSpec, journey: &JourneySpec, resolve: &impl Fn(&str) -> Option<String>) -> PlannedJourney {
-    let steps = journey.steps.iter().filter_map(|step| plan_step(load, journey, step, resolve)).collect();
-    PlannedJourney { name: journey.name.clone(), weight: journey.weight, steps }
-}
-
-/// None for a step that is not valid, which was refused before.
-fn plan_step(
-    load: &LoadSpec,
-    journey: &JourneySpec,
-    step: &StepSpec,
-    resolve: &impl Fn(&str) -> Option<String>,
-) -> Option<PlannedStep> {
-    let (method, url) = step.request()?;
-    let resolved = |text: &str| placeholder::fill(text, |name| resolve(name));
-    let url = match (&load.base_url, url.starts_with('/')) {
-        (Some(base), true) => format!("{}{}", resolved(base).trim_end_matches('/'), resolved(url)),
-        (_, false) | (None, true) => resolved(url),
-    };
-    Some(PlannedStep {
-        name: step.label(),
-        method,
-        url,
-        headers: step.headers.iter().map(|(name, value)| (name.clone(), resolved(value))).collect(),
-        json: step.json.as_ref().map(|json| placeholder::fill_json(json, &mut |name| resolve(name).map(Value::String))),
-        body: step.body.as_deref().map(resolved),
-        capture: step.capture.clone(),
-        expect: step.expect.clone().unwrap_or_default(),
-        think: step.think.or(journey.think),
-        timeout: step.timeout.unwrap_or(DurationText(REQUEST_TIMEOUT_DEFAULT)),
-    })
 }
 
 #[cfg(test)]
@@ -217,7 +238,8 @@ mod tests {
     fn build(yaml: &str) -> Result<LoadPlan, PlanError> {
         let spec: LoadSpec = serde_yaml::from_str(yaml).unwrap();
         let resolve = |name: &str| (name == "shop.url").then(|| "http://127.0.0.1:9/prod/".to_owned());
-        LoadPlan::build(&"users".parse().unwrap(), &spec, DateTime::UNIX_EPOCH, 7, resolve)
+        let read = |path: &str, _| Ok(if path.ends_with("csv") { &b"url\nb\n"[..] } else { b"\0\xff" }.to_vec());
+        LoadPlan::build(&"users".parse().unwrap(), &spec, DateTime::UNIX_EPOCH, 7, resolve, &read)
     }
 
     #[test]
@@ -235,9 +257,11 @@ shape: [{hold: 5m, at: 20 users}]
 "#,
         )
         .unwrap();
-        let [basket, look] = plan.journeys[0].steps.as_slice() else { panic!("two steps") };
+        let [PlannedStep::Request(basket), PlannedStep::Request(look)] = plan.journeys[0].steps.as_slice() else {
+            panic!("two requests")
+        };
         assert_eq!((basket.name.as_str(), basket.url.as_str()), ("POST /basket", "http://127.0.0.1:9/prod/basket"));
-        assert_eq!(basket.json, Some(json!({"back": "http://127.0.0.1:9/prod/", "n": 1})));
+        assert_eq!(basket.body, Some(PlannedBody::Json(json!({"back": "http://127.0.0.1:9/prod/", "n": 1}))));
         assert_eq!((basket.timeout.0, basket.think), (REQUEST_TIMEOUT_DEFAULT, Some("1s".parse().unwrap())));
         assert_eq!((look.name.as_str(), look.url.as_str()), ("look", "http://127.0.0.1:9/prod/basket/${id}"));
         assert_eq!(look.headers["origin"], "http://127.0.0.1:9/prod/");
@@ -257,6 +281,37 @@ shape: [{hold: 5m, at: 20 users}]
             error.to_string().ends_with("the environment variable `GAMEDAY_NO_SUCH_VARIABLE` is not set"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn groups_become_names_and_files_are_in_the_plan_and_rows_are_of_those_who_mention_them() {
+        let plan = build(
+            r#"
+base_url: "http://a"
+data: {shop: {file: shop.csv}, more: {file: more.csv, pick: unique}}
+setup: [{put: /, file: a.bin}]
+journeys:
+  - name: buy
+    steps: [{group: {name: pay, steps: [{loop: {times: 2, steps: [{get: "/${shop.url}"}]}}, {pause: 1s}]}}]
+  - {name: look, steps: [{get: "/x#y", query: {q: "a b"}}]}
+shape: [{hold: 5m, at: 20 users}]
+"#,
+        )
+        .unwrap();
+        let [buy, look] = plan.journeys.as_slice() else { panic!("two journeys") };
+        let [PlannedStep::Loop(repeat), PlannedStep::Pause(_)] = buy.steps.as_slice() else { panic!("{buy:?}") };
+        let [PlannedStep::Request(get)] = repeat.steps.as_slice() else { panic!("{repeat:?}") };
+        // The name of a data file comes before that of a target.
+        assert_eq!((get.name.as_str(), get.url.as_str()), ("pay / GET /${shop.url}", "http://a/${shop.url}"));
+        assert_eq!((buy.rows.clone(), look.rows.len()), (BTreeSet::from(["shop".to_owned()]), 0));
+        let [PlannedStep::Request(look)] = look.steps.as_slice() else { panic!("{look:?}") };
+        assert_eq!(look.url, "http://a/x");
+        let [PlannedStep::Request(put)] = plan.setup.as_slice() else { panic!("{:?}", plan.setup) };
+        assert_eq!(put.body, Some(PlannedBody::File(FileBytes(b"\0\xff".to_vec()))));
+        assert_eq!(plan.data["more"].pick, Pick::Unique);
+        let json = serde_json::to_string(&plan).unwrap();
+        assert!(json.contains(r#""AP8=""#), "{json}");
+        assert_eq!(serde_json::from_str::<LoadPlan>(&json).unwrap(), plan);
     }
 
     #[test]

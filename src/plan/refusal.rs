@@ -130,7 +130,7 @@ fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut 
 fn public_hosts(scenario: &Scenario) -> BTreeSet<(String, String)> {
     let mut hosts = BTreeSet::new();
     for (name, load) in &scenario.load {
-        let named = load.placeholders().into_iter().filter_map(|placeholder| {
+        let named = load.target_placeholders().into_iter().filter_map(|placeholder| {
             let (target, _) = placeholder.name.split_once('.')?;
             let target = scenario.targets.iter().find(|(id, _)| id.as_str() == target)?.1;
             host_of(target.lambda.as_ref()?.url.as_deref()?)

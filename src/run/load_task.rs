@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::load::{Frame, LoadPlan, LoadWorker, WorkerRecord};
+use crate::load::{Frame, LoadPlan, LoadWorker, SETUP_MAX, WorkerRecord};
 use crate::unit::{LoadId, error_chain};
 
-/// How long a worker may say nothing; it says something each second.
+/// How long a worker may say nothing once its setup is done; it says something each second.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// What comes from a load.
@@ -23,7 +23,7 @@ pub(super) enum LoadNews {
     Over { load: LoadId, lost: Option<String> },
 }
 
-/// Keeps one worker until it is over. Cancelling `stop` lets it end within about a second.
+/// Keeps one worker until it is over. Cancelling `stop` lets it end within about a second, and the time of its teardown.
 pub(super) async fn keep(
     gameday: PathBuf,
     plan: LoadPlan,
@@ -45,6 +45,7 @@ async fn follow(
     let mut worker = LoadWorker::spawn(gameday, plan).await.map_err(|error| error_chain(&error))?;
     news.send(LoadNews::Started { load: plan.load.clone(), pid: worker.pid() }).ok();
     let mut is_stopping = false;
+    let mut silence_max = if plan.setup.is_empty() { SILENCE_MAX } else { SILENCE_MAX + SETUP_MAX };
     loop {
         let record = tokio::select! {
             () = stop.cancelled(), if !is_stopping => {
@@ -52,16 +53,17 @@ async fn follow(
                 worker.request_stop();
                 continue;
             }
-            record = tokio::time::timeout(SILENCE_MAX, worker.next()) => record,
+            record = tokio::time::timeout(silence_max, worker.next()) => record,
         };
         match record {
-            Err(_) => return Err("the load worker has said nothing for 10 s".to_owned()),
+            Err(_) => return Err(format!("the load worker has said nothing for {} s", silence_max.as_secs())),
             Ok(None) => return Ok(()),
             Ok(Some(Err(error))) => return Err(error_chain(&error)),
             Ok(Some(Ok(WorkerRecord::Frame(frame)))) => {
                 news.send(LoadNews::Frame(Box::new(frame))).ok();
             }
-            Ok(Some(Ok(WorkerRecord::Ready { .. } | WorkerRecord::Ended { .. }))) => {}
+            Ok(Some(Ok(WorkerRecord::Ready { .. }))) => silence_max = SILENCE_MAX,
+            Ok(Some(Ok(WorkerRecord::Ended { .. }))) => {}
         }
     }
 }

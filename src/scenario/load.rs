@@ -203,6 +203,8 @@ fn decode(tree: Tree, unfilled: &[NodeId]) -> (Option<Scenario>, Document, Vec<D
     decoder.list::<ActionSpec>(&["timeline", "*", "do"]);
     decoder.list::<ChecklistStep>(&["timeline", "*", "checklist"]);
     decoder.list::<PhaseSpec>(&["timeline"]);
+    decoder.list::<StepSpec>(&["load", "*", "setup"]);
+    decoder.list::<StepSpec>(&["load", "*", "teardown"]);
     decoder.list::<StepSpec>(&["load", "*", "journeys", "*", "steps"]);
     decoder.list::<JourneySpec>(&["load", "*", "journeys"]);
     decoder.list::<StageSpec>(&["load", "*", "shape"]);

@@ -12,6 +12,7 @@ mod duration;
 mod error_chain;
 mod exact_timer;
 mod failpoint;
+mod file_below;
 mod file_error;
 mod histogram;
 mod id;
@@ -24,6 +25,7 @@ mod printable;
 pub(crate) mod process;
 mod redact;
 mod resign;
+mod rest;
 mod runtime_dir;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
@@ -36,6 +38,7 @@ pub use duration::{DurationRange, DurationText, format_duration, parse_duration}
 pub use error_chain::error_chain;
 pub(crate) use exact_timer::ExactTimer;
 pub use failpoint::Failpoints;
+pub use file_below::{FileBelowError, read_below, stays_below};
 pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
@@ -50,6 +53,7 @@ pub use plural::{plural, users};
 pub use printable::printable;
 pub use redact::Secret;
 pub use resign::{NotResigned, Resign};
+pub use rest::Rest;
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
 

@@ -172,7 +172,7 @@ async fn what_a_server_does_wrong_has_a_name() {
     .await;
     let garbage = raw(async |mut stream| {
         stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await.ok();
-        stream.read(&mut [0; 1]).await.ok();
+        stream.read_exact(&mut [0; 1]).await.ok();
     })
     .await;
     let stalled = raw(async |stream| {

@@ -19,7 +19,8 @@ pub(crate) fn plan(url: &str, journeys: &str, shape: &str) -> LoadPlan {
     let yaml = format!("{{base_url: '{url}', journeys: {journeys}, shape: {shape}}}");
     let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
     assert_eq!(spec.problems(), []);
-    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, |_| None).unwrap()
+    let read = |path: &str, _| panic!("nothing was said of `{path}`");
+    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, |_| None, &read).unwrap()
 }
 
 pub(crate) async fn spawn(plan: &LoadPlan) -> LoadWorker {

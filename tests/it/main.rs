@@ -23,6 +23,7 @@ mod load_command;
 mod load_open;
 mod load_rig;
 mod load_soak;
+mod load_steps;
 mod page;
 mod peers;
 mod permission;

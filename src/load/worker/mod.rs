@@ -9,13 +9,18 @@
 //! - A stop lets no new request begin, gives those in flight a second, and then drops the runtime: neither goose nor
 //!   a hanging name lookup is waited for.
 
+mod body;
 mod desk;
+mod encode;
 pub(super) mod expectation;
 pub(super) mod http;
+mod once;
 mod open;
 pub(super) mod prepare;
+mod program;
 pub(super) mod recorder;
 pub(super) mod request;
+mod row;
 mod template;
 pub(super) mod visitor;
 
@@ -33,18 +38,19 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use self::desk::Desk;
+use self::once::{Caretaker, OnceFailure};
 use self::open::Opening;
 use self::prepare::Prepared;
 use self::recorder::Recorder;
-use super::frame::{EndReason, FRAME_FORMAT, Frame, WorkerRecord};
+use super::frame::{EndReason, FRAME_FORMAT, FailureKind, Frame, WorkerRecord};
 use super::goose as attack;
 use super::plan::LoadPlan;
 use super::schedule::Arrivals;
 use super::spec::Model;
 use crate::unit::{Clock, cpu_time, elapsed_ms};
 
-/// The longest plan that is read.
-const PLAN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// The longest plan that is read: the files that a load may name, as they are written in a plan, and more than anybody writes.
+const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How long a plan may be in coming.
 const PLAN_WAIT: Duration = Duration::from_secs(30);
 /// How long requests in flight may go on after a stop.
@@ -95,6 +101,16 @@ pub(crate) enum WorkerError {
         #[source]
         source: serde_json_path::ParseError,
     },
+    /// The setup failed.
+    #[error("failed to set up the load: {}{} ({})", step_text(.step.as_deref()), .detail, .kind.as_str())]
+    Setup {
+        /// The step; none when the time was over.
+        step: Option<String>,
+        /// What the step failed with.
+        kind: FailureKind,
+        /// What was seen.
+        detail: String,
+    },
     /// Users could not be started or went away.
     #[error(transparent)]
     Attack(#[from] attack::AttackError),
@@ -113,6 +129,16 @@ pub(crate) enum WorkerError {
     /// A bug.
     #[error("failed to go on")]
     Panicked(#[source] JoinError),
+}
+
+fn step_text(step: Option<&str>) -> String {
+    step.map(|step| format!("step `{step}`: ")).unwrap_or_default()
+}
+
+impl From<OnceFailure> for WorkerError {
+    fn from(OnceFailure { step, failure }: OnceFailure) -> Self {
+        Self::Setup { step, kind: failure.kind, detail: failure.detail }
+    }
 }
 
 /// Makes load as the plan on standard input says. Returns when it is over.
@@ -140,7 +166,7 @@ async fn serve(output: OwnedFd) -> Result<(), WorkerError> {
     let mut output = pipe::Sender::from_owned_fd(output).map_err(WorkerError::Output)?;
     let stop = CancellationToken::new();
     let plan = read_plan(stop.clone()).await?;
-    let load = Making::prepare(plan, stop)?;
+    let mut load = Making::prepare(plan, stop).await?;
     let started_ms = elapsed_ms(load.recorder.started());
     write(&mut output, &WorkerRecord::Ready { format: FRAME_FORMAT, load: load.plan.load.clone(), started_ms }).await?;
     let users = load.begin()?;
@@ -152,10 +178,16 @@ async fn serve(output: OwnedFd) -> Result<(), WorkerError> {
     }
     // Some may not end within the grace; they are told of below.
     tokio::time::timeout(STOP_GRACE, load.recorder.wait_until_idle()).await.ok();
-    let frames = load.frames_before(load.clock.elapsed().as_secs() + 1, None);
+    let mut frames = load.frames_before(load.clock.elapsed().as_secs() + 1, None);
     let abandoned = frames.last().map_or(0, |frame| frame.in_flight);
+    let last = frames.pop();
     for frame in frames {
         write(&mut output, &WorkerRecord::Frame(frame)).await?;
+    }
+    let failures = load.caretaker.tear_down(&load.client, &load.prepared).await;
+    if let Some(mut last) = last {
+        last.samples.extend(failures);
+        write(&mut output, &WorkerRecord::Frame(last)).await?;
     }
     write(&mut output, &WorkerRecord::Ended { reason, abandoned }).await
 }
@@ -165,6 +197,7 @@ struct Making {
     plan: LoadPlan,
     client: Arc<http::Client>,
     prepared: Arc<Prepared>,
+    caretaker: Caretaker,
     recorder: Arc<Recorder>,
     /// There in an open model.
     desk: Option<Arc<Desk>>,
@@ -176,16 +209,26 @@ struct Making {
 type Users = Pin<Box<dyn Future<Output = Result<(), WorkerError>> + Send>>;
 
 impl Making {
-    /// Makes all ready; the shape begins now, or as soon as the pacer is there.
-    fn prepare(plan: LoadPlan, stop: CancellationToken) -> Result<Self, WorkerError> {
+    /// Makes all ready, the setup included; the shape begins when that is done, and the pacer is there.
+    async fn prepare(plan: LoadPlan, stop: CancellationToken) -> Result<Self, WorkerError> {
         if plan.stripe.index >= plan.stripe.of {
             return Err(WorkerError::Plan { message: "its stripe is none".to_owned() });
         }
         lift_descriptor_limit();
         let version = if plan.http2 { http::Version::Http2 } else { http::Version::Http1 };
         let client = Arc::new(http::Client::new(http::Connector::new(version, &plan.authorities)?));
-        let prepared = Arc::new(Prepared::from_plan(&plan, &client)?);
+        let mut prepared = Prepared::from_plan(&plan, &client)?;
         let clock = Clock::since(plan.origin);
+        let mut caretaker = Caretaker::new(&plan, &prepared, clock);
+        match caretaker.set_up(&client, &prepared, &stop).await {
+            Ok(values) => prepared.share(values),
+            Err(failure) => {
+                // What was set up so far is taken away again, as far as that goes.
+                caretaker.tear_down(&client, &prepared).await;
+                return Err(failure.into());
+            }
+        }
+        let prepared = Arc::new(prepared);
         let is_open = plan.shape.model() == Some(Model::Open);
         let lead = if is_open { LEAD } else { Duration::ZERO };
         let recorder = Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, lead, stop.clone());
@@ -198,7 +241,7 @@ impl Making {
             }
             Some(Model::Closed) | None => None,
         };
-        Ok(Self { plan, client, prepared, recorder: Arc::new(recorder), desk, clock, stop })
+        Ok(Self { plan, client, prepared, caretaker, recorder: Arc::new(recorder), desk, clock, stop })
     }
 
     /// Lets users come.

@@ -75,7 +75,7 @@ async fn serve(opening: Arc<Opening>, recorder: Arc<Recorder>, desk: Arc<Desk>, 
     while let Some(arrival) = desk.next(&mut seat).await {
         let Stripe { index, of } = opening.stripe;
         let number = recorder.enter() * u64::from(of) + u64::from(index);
-        let mut visitor = Visitor::new(opening.seed, number, recorder.clock());
+        let mut visitor = Visitor::new(&opening.prepared, opening.seed, number, recorder.clock());
         let has_begun = visitor.walk(&opening.client, &opening.prepared, &recorder, arrival).await;
         recorder.leave();
         if !has_begun {

@@ -14,13 +14,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
 
+use super::body::BodyTemplate;
+use super::encode::{Space, encode, encode_into};
 use super::expectation::Answer;
 use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Target, Timings};
 use super::prepare::PreparedStep;
-use super::template::{JsonTemplate, Scope, Template};
+use super::template::{Scope, Template};
 use crate::load::frame::FailureKind;
-use crate::load::plan::{LoadPlan, PlannedStep};
-use crate::load::spec::Method;
+use crate::load::plan::{LoadPlan, PlannedRequest};
+use crate::load::step::Method;
 
 /// By what servers know the load.
 const OUR_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("gameday/", env!("CARGO_PKG_VERSION")));
@@ -47,14 +49,11 @@ pub(crate) struct RequestTemplate {
 #[derive(Debug)]
 enum UrlTemplate {
     Static(Target, Arc<Pool>),
-    Filled(Template),
-}
-
-#[derive(Debug)]
-enum BodyTemplate {
-    None,
-    Json(JsonTemplate),
-    Plain(Template),
+    Filled {
+        url: Template,
+        /// What is added behind `?`, names encoded.
+        query: Vec<(String, Template)>,
+    },
 }
 
 /// How a step ended.
@@ -78,14 +77,15 @@ impl RequestTemplate {
     /// Takes a step apart; an error says what is impossible about it.
     ///
     /// What hosts a load's URLs name is known from then on; `client` sends nothing elsewhere.
-    pub(super) fn new(step: &PlannedStep, plan: &LoadPlan, client: &Client) -> Result<Self, String> {
+    pub(super) fn new(step: &PlannedRequest, plan: &LoadPlan, client: &Client) -> Result<Self, String> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, OUR_USER_AGENT);
         if let Some(run) = &plan.run {
             headers.insert(RUN_HEADER, HeaderValue::from_str(run).map_err(|_| "the run's id is no header".to_owned())?);
         }
-        if step.json.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (body, content_type) = BodyTemplate::new(step.body.as_ref());
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
         }
         let mut headers_filled = Vec::new();
         // These replace what was set above, so that a step can send its own content type.
@@ -100,24 +100,7 @@ impl RequestTemplate {
                 filled @ Template::Dynamic(_) => headers_filled.push((name, filled)),
             }
         }
-        let url = match Template::new(&step.url) {
-            Template::Static(text) => {
-                let target = Target::parse(&text).ok_or_else(|| NO_URL.to_owned())?;
-                let pool = client.allow(target.origin());
-                UrlTemplate::Static(target, pool)
-            }
-            filled @ Template::Dynamic(_) => {
-                if let Some(target) = filled.first_plain().filter(|text| names_a_host(text)).and_then(Target::parse) {
-                    client.allow(target.origin());
-                }
-                UrlTemplate::Filled(filled)
-            }
-        };
-        let body = match (&step.json, &step.body) {
-            (Some(json), _) => BodyTemplate::Json(JsonTemplate::new(json)),
-            (None, Some(body)) => BodyTemplate::Plain(Template::new(body)),
-            (None, None) => BodyTemplate::None,
-        };
+        let url = UrlTemplate::new(step, client)?;
         let limits = Limits { connect: plan.connect_timeout.0, first_byte: None, total: step.timeout.0 };
         let method = method(step.method);
         Ok(Self { method, url, headers, headers_filled, body, limits, redirects: plan.redirects })
@@ -132,8 +115,8 @@ impl RequestTemplate {
     fn fill(&self, client: &Client, scope: &mut Scope) -> Result<(Outgoing, Arc<Pool>), Failure> {
         let (target, pool) = match &self.url {
             UrlTemplate::Static(target, pool) => (target.clone(), Arc::clone(pool)),
-            UrlTemplate::Filled(template) => {
-                let target = Target::parse(&template.fill(scope));
+            UrlTemplate::Filled { url, query } => {
+                let target = Target::parse(&fill_url(url, query, scope)?);
                 let target =
                     target.ok_or_else(|| Failure::new(FailureKind::Other, "what was captured makes no URL"))?;
                 let pool = pool(client, &target)?;
@@ -142,18 +125,58 @@ impl RequestTemplate {
         };
         let mut headers = self.headers.clone();
         for (name, template) in &self.headers_filled {
-            let value = HeaderValue::from_str(&template.fill(scope));
+            let value = HeaderValue::from_str(&template.fill(scope)?);
             let fail =
                 |_| Failure::new(FailureKind::Other, format_args!("what was captured can not stand in `{name}`"));
             headers.insert(name, value.map_err(fail)?);
         }
-        let body = match &self.body {
-            BodyTemplate::None => Bytes::new(),
-            BodyTemplate::Json(json) => json.fill(scope),
-            BodyTemplate::Plain(text) => text.fill(scope).into(),
-        };
+        let body = self.body.fill(scope)?;
         Ok((Outgoing { method: self.method.clone(), target, headers, body }, pool))
     }
+}
+
+impl UrlTemplate {
+    fn new(step: &PlannedRequest, client: &Client) -> Result<Self, String> {
+        let query: Vec<(String, Template)> =
+            step.query.iter().map(|(name, value)| (encode(name, Space::Percent), Template::new(value))).collect();
+        let url = Template::new(&step.url);
+        let is_static = |(_, value): &(String, Template)| matches!(value, Template::Static(_));
+        match &url {
+            Template::Static(text) if query.iter().all(is_static) => {
+                let pairs = query.iter().filter_map(|(name, value)| Some((name.as_str(), value.first_plain()?)));
+                let mut text = text.clone();
+                pairs.for_each(|(name, value)| add_pair(&mut text, name, value));
+                let target = Target::parse(&text).ok_or_else(|| NO_URL.to_owned())?;
+                let pool = client.allow(target.origin());
+                Ok(Self::Static(target, pool))
+            }
+            Template::Static(_) | Template::Dynamic(_) => {
+                let is_whole = matches!(url, Template::Static(_));
+                let beginning = url.first_plain().filter(|text| is_whole || names_a_host(text));
+                if let Some(target) = beginning.and_then(Target::parse) {
+                    client.allow(target.origin());
+                }
+                Ok(Self::Filled { url, query })
+            }
+        }
+    }
+}
+
+fn fill_url(url: &Template, query: &[(String, Template)], scope: &mut Scope) -> Result<String, Failure> {
+    let mut text = url.fill(scope)?;
+    for (name, value) in query {
+        let value = value.fill(scope)?;
+        add_pair(&mut text, name, &value);
+    }
+    Ok(text)
+}
+
+/// Adds a pair to a URL's query; the name is encoded already.
+fn add_pair(url: &mut String, name: &str, value: &str) {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push_str(name);
+    url.push('=');
+    encode_into(url, value, Space::Percent);
 }
 
 /// A user's cookies. Most loads have none, and pay nothing for them.
@@ -161,12 +184,15 @@ impl RequestTemplate {
 pub(crate) struct Cookies(Option<Arc<Jar>>);
 
 impl Cookies {
+    /// Those that are sent with a request, `a=b; c=d`.
+    fn of(&self, target: &Target) -> Option<HeaderValue> {
+        self.0.as_ref()?.cookies(&Url::parse(&target.absolute().to_string()).ok()?)
+    }
+
     /// The request with the user's cookies, where the step has none of its own.
     fn add_to(&self, mut outgoing: Outgoing) -> Outgoing {
-        if let Some(jar) = &self.0
-            && !outgoing.headers.contains_key(COOKIE)
-            && let Ok(url) = Url::parse(&outgoing.target.absolute().to_string())
-            && let Some(cookies) = jar.cookies(&url)
+        if !outgoing.headers.contains_key(COOKIE)
+            && let Some(cookies) = self.of(&outgoing.target)
         {
             outgoing.headers.insert(COOKIE, cookies);
         }
@@ -191,15 +217,26 @@ pub(crate) async fn perform(
     intended: Instant,
 ) -> Exchange {
     let began = Instant::now();
+    let mut target = None;
     let whole = match step.request.fill(client, scope) {
-        Ok((outgoing, pool)) => follow(client, cookies, step, outgoing, pool).await,
+        Ok((outgoing, pool)) => {
+            target = step.expectation.needs_cookies().then(|| outgoing.target.clone());
+            follow(client, cookies, step, outgoing, pool).await
+        }
         Err(failure) => Outcome { answer: Err(failure), timings: Timings::default(), bytes: 0 },
     };
     let ended = Instant::now();
     let service = ended - began;
     let status = whole.answer.as_ref().ok().map(|answer| answer.status);
     let judge = |received: Received| {
-        let answer = Answer { status: received.status, elapsed: ended - intended, body: &received.body };
+        let cookies = target.and_then(|target| cookies.of(&target));
+        let answer = Answer {
+            status: received.status,
+            elapsed: ended - intended,
+            headers: &received.headers,
+            cookies: cookies.as_ref().and_then(|cookies| cookies.to_str().ok()),
+            body: &received.body,
+        };
         step.expectation.judge(&answer)
     };
     Exchange {
@@ -209,6 +246,20 @@ pub(crate) async fn perform(
         service,
         timings: whole.timings,
         bytes: whole.bytes,
+    }
+}
+
+impl Exchange {
+    /// A request that could not even be made.
+    pub(crate) fn unmade(failure: Failure) -> Self {
+        Self {
+            outcome: Err(failure),
+            status: None,
+            response: Duration::ZERO,
+            service: Duration::ZERO,
+            timings: Timings::default(),
+            bytes: 0,
+        }
     }
 }
 
@@ -301,5 +352,6 @@ fn method(method: Method) -> hyper::Method {
         Method::Patch => hyper::Method::PATCH,
         Method::Delete => hyper::Method::DELETE,
         Method::Head => hyper::Method::HEAD,
+        Method::Options => hyper::Method::OPTIONS,
     }
 }

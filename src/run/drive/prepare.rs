@@ -21,7 +21,7 @@ use crate::event::{AbortCause, EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
 use crate::plan::Plan;
-use crate::unit::{Clock, LoadId, SignalId};
+use crate::unit::{Clock, LoadId, SignalId, read_below};
 use crate::workspace::Environment;
 
 /// The exit code of a run whose environment somebody else uses; product.md.
@@ -201,7 +201,7 @@ pub(super) async fn prepare(
     };
     let ready = alarms.and_then(|alarms| {
         stage.fill_routes(&mut plan.routes).map_err(Box::new)?;
-        let (loads, probes) = ready(&plan, &stage, options.seed, folder, recorder)?;
+        let (loads, probes) = ready(&plan, &stage, options, folder, recorder)?;
         Ok((loads, probes, alarms))
     });
     let guarded = match ready {
@@ -285,11 +285,18 @@ async fn look_at_alarms(plan: &Plan, stage: &mut Stage, recorder: &Recorder) -> 
 type Ready = (BTreeMap<LoadId, LoadPlan>, Vec<(SignalId, HttpProbe)>);
 
 /// Resolves loads and probes, so that nothing of them can fail in the middle of a run.
-fn ready(plan: &Plan, stage: &Stage, seed: u64, folder: &RunFolder, recorder: &Recorder) -> Result<Ready, RunError> {
+fn ready(
+    plan: &Plan,
+    stage: &Stage,
+    options: &RunOptions,
+    folder: &RunFolder,
+    recorder: &Recorder,
+) -> Result<Ready, RunError> {
     let origin = recorder.log().clock().origin();
     let mut loads = BTreeMap::new();
     for (load, spec) in &plan.loads {
-        let load_plan = LoadPlan::build(load, spec, origin, seed, |name| stage.resolve(name))?;
+        let read = |path: &str, bytes_max| read_below(&options.workspace, path, bytes_max);
+        let load_plan = LoadPlan::build(load, spec, origin, options.seed, |name| stage.resolve(name), &read)?;
         let authorities = stage.authorities();
         loads.insert(load.clone(), LoadPlan { authorities, run: Some(folder.id.to_string()), ..load_plan });
     }

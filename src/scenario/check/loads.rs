@@ -2,12 +2,17 @@
 
 use super::Checker;
 use crate::document::{Diagnostic, Place, Span};
-use crate::unit::nearest;
+use crate::unit::{nearest, read_below};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     for (name, load) in &checker.scenario.load {
         let place = checker.root.key("load").key(name.as_str());
-        for problem in load.problems() {
+        let mut problems = load.problems();
+        if problems.is_empty() {
+            let root = &checker.workspace.root;
+            problems = load.file_problems(&|path, bytes_max| read_below(root, path, bytes_max));
+        }
+        for problem in problems {
             let at = walk(place, &problem.path);
             // What seems to be missing may be what could not be read, and that is told already.
             if at.has_problems() {
@@ -23,7 +28,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             };
             checker.tell(Diagnostic { span, ..at.error("invalid-load", problem.message) }.with_help(help));
         }
-        for placeholder in load.placeholders().into_iter().filter(crate::load::Placeholder::is_dotted) {
+        for placeholder in load.target_placeholders() {
             let at = walk(place, &placeholder.path);
             let written = format!("${{{}}}", placeholder.name);
             let start = at.text().and_then(|text| text.find(&written)).unwrap_or_default();
@@ -41,10 +46,9 @@ fn span_of(place: Place<'_>, name: &str) -> Span {
 
 /// The place at the end of a path of keys and indexes, as near as the file goes.
 fn walk<'d>(place: Place<'d>, path: &[String]) -> Place<'d> {
+    const LISTS: [&str; 8] = ["journeys", "steps", "shape", "status", "setup", "teardown", "then", "else"];
     path.iter().fold(place, |place, step| match step.parse::<usize>() {
-        Ok(index) if place.name().is_some_and(|name| matches!(name, "journeys" | "steps" | "shape" | "status")) => {
-            place.item(index)
-        }
+        Ok(index) if place.name().is_some_and(|name| LISTS.contains(&name)) => place.item(index),
         Ok(_) | Err(_) => place.key(step),
     })
 }

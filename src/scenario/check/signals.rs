@@ -28,8 +28,7 @@ fn check_load(checker: &mut Checker<'_>, place: Place<'_>, signal: &LoadSignal) 
     let declared = checker.declared;
     checker.refer(place.key("of"), "load", signal.of.as_str(), &declared.loads);
     let (Some(step), Some(load)) = (&signal.step, checker.scenario.load.get(&signal.of)) else { return };
-    let labels: BTreeSet<String> =
-        load.journeys.iter().flat_map(|journey| &journey.steps).map(crate::load::StepSpec::label).collect();
+    let labels: BTreeSet<String> = load.step_names().into_iter().collect();
     let could_be_read = !checker.root.key("load").key(signal.of.as_str()).key("journeys").has_problems();
     if !labels.contains(step) && could_be_read {
         let what = format!("step of the load `{}`", signal.of);
