@@ -111,7 +111,9 @@ pub(crate) fn plan(url: &str, shape: &str, in_flight_max: u32) -> LoadPlan {
          {{name: file, get: '{url}', expect: {{status: 200, within: 10s}}}}]}}]}}"
     );
     let spec: LoadSpec = serde_yaml::from_str(&yaml).expect("a load");
-    LoadPlan::build(&"bench".parse().expect("a name"), &spec, Clock::start().origin(), 1, |_| None).expect("a plan")
+    let load = "bench".parse().expect("a name");
+    let no_file = |_: &str, _| panic!("it has no file");
+    LoadPlan::build(&load, &spec, Clock::start().origin(), 1, |_| None, &no_file).expect("a plan")
 }
 
 fn gameday_at_full_speed(url: &str, seconds: u32) -> Made {

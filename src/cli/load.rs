@@ -103,8 +103,8 @@ fn tell(ended: &Ended, json: bool) -> Result<(), Failure> {
 
 fn print(load: &LoadSummary, ended: &Ended) {
     let all = load.all.ok_count + load.all.failed_count;
-    let level = ended.plan.loads.get(&load.load).and_then(|spec| spec.shape().highest());
-    let unit = if matches!(level, Some(Level::Rate(_))) { "arrivals/s" } else { "users" };
+    let is_open = ended.plan.loads.get(&load.load).is_some_and(|spec| spec.is_open());
+    let unit = if is_open { "arrivals/s" } else { "users" };
     let lasting = std::time::Duration::from_millis(tenths(load.lasting_seconds) * 100);
     out::line(format_args!(
         "\n{}  {} requests in {}: {} req/s, asked for {:.1} {unit}",

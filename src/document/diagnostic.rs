@@ -176,7 +176,7 @@ impl Diagnostic {
 }
 
 /// The code of a problem with a text that may be a secret: its line is shown without it.
-pub(super) const SECRET_CODE: &str = "literal-secret";
+pub(crate) const SECRET_CODE: &str = "literal-secret";
 
 /// What is shown in the place of a secret, of whatever length.
 const STARS: &str = "***";

@@ -14,6 +14,7 @@ mod source;
 mod tree;
 
 pub use decode::{Decoder, Document, PROBLEMS_MAX, Place};
+pub(crate) use diagnostic::SECRET_CODE;
 pub use diagnostic::{Diagnostic, Related, Severity};
 pub use source::{FILE_BYTES_MAX, Position, SourceFile, Span};
 pub use tree::{DEPTH_MAX, NODES_MAX, NodeId, Scalar, Tree};

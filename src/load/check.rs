@@ -68,15 +68,8 @@ impl LoadSpec {
         checker.within("data", |checker| self.check_data(checker));
         checker.within("shape", |checker| check_shape(checker, &self.shape));
         self.check_limits(&mut checker);
-        if let Some(base) = &self.base_url
-            && !step::is_absolute(base)
-        {
-            checker.within("base_url", |checker| {
-                checker.problem(
-                    format!("`{base}` is not a URL"),
-                    "start it with `http://`, `https://` or a target's `${name.url}`",
-                );
-            });
+        if let Some(base) = &self.base_url {
+            checker.within("base_url", |checker| check_base(checker, base));
         }
         self.visit_placeholders(&mut |placeholder, known| self.check_placeholder(&mut checker, placeholder, known));
         checker.problems
@@ -97,10 +90,14 @@ impl LoadSpec {
                 checker.problem(format!("`{redirects}` redirects are too many"), "choose 0 to 20");
             });
         }
-        if self.connect_timeout.is_some_and(|timeout| timeout.is_zero()) {
-            checker.within("connect_timeout", |checker| {
-                checker.problem("a timeout of nothing lets no connection succeed", "give it time, as in `10s`");
-            });
+        for (key, timeout) in
+            [("connect_timeout", self.connect_timeout), ("first_byte_timeout", self.first_byte_timeout)]
+        {
+            if timeout.is_some_and(|timeout| timeout.is_zero()) {
+                checker.within(key, |checker| {
+                    checker.problem("a timeout of nothing lets no request succeed", "give it time, as in `10s`");
+                });
+            }
         }
         let is_closed = self.model() == Some(Model::Closed);
         for (key, is_given) in
@@ -187,6 +184,17 @@ fn remedy_of_value(load: &LoadSpec, name: &str, known: &Known) -> String {
 /// The values that are made anew, as they are written.
 fn proposals() -> String {
     GENERATORS.map(|name| format!("`${{{name}}}`")).join(", ")
+}
+
+fn check_base(checker: &mut Checker, base: &str) {
+    if step::has_password(base) {
+        step::refuse_password(checker);
+    } else if !step::is_absolute(base) {
+        checker.problem(
+            format!("`{base}` is not a URL"),
+            "start it with `http://`, `https://` or a target's `${name.url}`",
+        );
+    }
 }
 
 fn check_journey(checker: &mut Checker, journey: &JourneySpec, has_base: bool) {

@@ -98,6 +98,9 @@ pub struct LoadPlan {
     pub redirects: u8,
     /// How long opening a connection may take.
     pub connect_timeout: DurationText,
+    /// How long a server may take to begin its answer; none has no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_timeout: Option<DurationText>,
     /// Authorities that are trusted beside the system's, as PEM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<String>,
@@ -158,7 +161,9 @@ impl LoadPlan {
             return Err(PlanError::Unresolved { load: load.clone(), name: found.name });
         }
         let mut missing = None;
-        spec.visit_placeholders(&mut |placeholder, _| missing = missing.take().or_else(|| missing_variable(&placeholder)));
+        spec.visit_placeholders(&mut |placeholder, _| {
+            missing = missing.take().or_else(|| missing_variable(&placeholder))
+        });
         if let Some(variable) = missing {
             return Err(PlanError::NoVariable { load: load.clone(), variable });
         }
@@ -195,6 +200,7 @@ impl LoadPlan {
             http2: spec.http2,
             redirects: spec.redirects.unwrap_or_default(),
             connect_timeout: spec.connect_timeout.unwrap_or(DurationText(CONNECT_TIMEOUT_DEFAULT)),
+            first_byte_timeout: spec.first_byte_timeout,
             authorities: Vec::new(),
         })
     }

@@ -52,6 +52,9 @@ pub struct LoadSpec {
     /// How long opening a connection may take, name look-up and TLS included; default 10 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<DurationText>,
+    /// How long a server may take from a request to the first byte of its answer; default as long as the step's `timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_timeout: Option<DurationText>,
     /// What a run does when the process that makes the load is lost; default `abort`.
     #[serde(default)]
     pub on_lost: OnLost,
@@ -75,6 +78,12 @@ impl LoadSpec {
             labels(&journey.steps, &mut Vec::new(), &mut found);
         }
         found
+    }
+
+    /// Whether users come at a rate, and not as a number of them.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.model() == Some(Model::Open)
     }
 
     /// The shape of the stages that are valid (`problems` names the others).

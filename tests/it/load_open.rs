@@ -325,3 +325,17 @@ async fn what_is_found_out_of_the_environment_still_names_its_host() {
         assert_eq!((totals.ok, totals.failed), (10, 0), "{journey}: {:?}", totals.failures);
     }
 }
+
+#[tokio::test]
+async fn a_stage_that_takes_too_long_is_given_up_before_the_whole_is() {
+    let silent = raw(async |stream| {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(stream);
+    })
+    .await;
+    let mut plan = plan(&silent, "[{name: look, steps: [{get: /}]}]", "[{hold: 1s, at: 10/s}, {hold: 1s, at: 0/s}]");
+    plan.first_byte_timeout = Some("200ms".parse().unwrap());
+    let totals = run(&plan).await.totals(None);
+    assert_eq!(totals.failures, BTreeMap::from([(FailureKind::Timeout, 10)]));
+    assert!(totals.latency.min().unwrap() >= Duration::from_millis(199), "{totals:?}");
+}

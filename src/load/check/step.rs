@@ -10,7 +10,7 @@ use crate::load::expect::{BodyExpectation, CaptureSpec, ExpectSpec, parse_path};
 use crate::load::placeholder::{self, Generator};
 use crate::load::step::{ConditionSpec, LoopSpec, PartSpec, StepKind, StepSpec};
 use crate::load::{LOOP_TURNS_MAX, NESTING_MAX};
-use crate::unit::stays_below;
+use crate::unit::{IS_A_SECRET, stays_below};
 
 /// Checks a list of steps, which stands within so many others.
 pub(super) fn check_steps(checker: &mut Checker, steps: &[StepSpec], has_base: bool, depth: usize) {
@@ -250,11 +250,7 @@ pub(super) fn check_name(checker: &mut Checker, name: &str) {
 
 fn check_url(checker: &mut Checker, url: &str, has_base: bool) {
     if has_password(url) {
-        // The text itself is not repeated.
-        checker.problem(
-            "the URL holds a user or a password",
-            "send an `authorization` header, with `${env:NAME}` for what is secret",
-        );
+        refuse_password(checker);
     } else if placeholder::is_unclosed(url) {
         checker.problem(format!("a `${{` in `{url}` is not closed"), "add the missing `}`");
     } else if url.starts_with('/') {
@@ -272,8 +268,16 @@ fn check_url(checker: &mut Checker, url: &str, has_base: bool) {
     }
 }
 
+/// Says what is wrong without what is secret.
+pub(super) fn refuse_password(checker: &mut Checker) {
+    checker.problem(
+        format!("the URL holds a user or a password, which {IS_A_SECRET}"),
+        "send an `authorization` header, with `${env:NAME}` for what is secret",
+    );
+}
+
 /// Whether something stands before an `@` in a URL's host.
-fn has_password(url: &str) -> bool {
+pub(super) fn has_password(url: &str) -> bool {
     let authority =
         url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     authority.contains('@')

@@ -117,6 +117,11 @@ impl Desk {
         Self { started, patience, users_max, state: Mutex::new(state) }
     }
 
+    /// The time since the schedule's zero; none before it.
+    fn now(&self) -> Option<Duration> {
+        Instant::now().checked_duration_since(self.started)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +130,8 @@ impl Desk {
     /// next arrival comes; none when there is none any more.
     pub(super) fn call(&self) -> (Range<usize>, Option<Instant>) {
         let mut state = self.state();
-        state.catch_up(self.started.elapsed());
+        let Some(now) = self.now() else { return (0..0, Some(self.started)) };
+        state.catch_up(now);
         let mut wanted = usize::try_from(state.waiting()).unwrap_or(usize::MAX);
         while wanted > 0
             && let Some((_, user)) = state.idle.pop()
@@ -148,7 +154,7 @@ impl Desk {
             if state.is_closed {
                 return Poll::Ready(None);
             }
-            let now = self.started.elapsed();
+            let now = self.now().unwrap_or_default();
             state.catch_up(now);
             match state.take(now, self.patience) {
                 Some(arrival) => {
@@ -184,7 +190,7 @@ impl Desk {
     /// Nobody begins any more: those that wait, and those that would still come, are not sent or not planned.
     pub(super) fn close(&self) {
         let mut state = self.state();
-        state.catch_up(self.started.elapsed());
+        self.now().into_iter().for_each(|now| state.catch_up(now));
         state.is_closed = true;
         state.not_sent += state.waiting();
         state.idle.drain(..).for_each(|(_, user)| user.wake());
@@ -193,7 +199,7 @@ impl Desk {
     /// What has come so far, and how late that was noticed since the last call.
     pub(super) fn frame(&self) -> ArrivalFrame {
         let mut state = self.state();
-        state.catch_up(self.started.elapsed());
+        self.now().into_iter().for_each(|now| state.catch_up(now));
         let not_sent_now = state.not_sent - state.not_sent_told;
         state.not_sent_told = state.not_sent;
         ArrivalFrame {
@@ -264,6 +270,16 @@ mod tests {
         tokio::time::advance(Duration::from_millis(100)).await;
         assert!(desk.call().0.is_empty());
         assert_eq!(user.await.unwrap(), Some(zero + Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_comes_before_the_schedule_begins() {
+        let zero = Instant::now() + Duration::from_millis(50);
+        let desk = Desk { started: zero, ..desk(1) };
+        assert_eq!(desk.call(), (0..0, Some(zero)));
+        assert_eq!(counts(&desk), [0; 4]);
+        tokio::time::advance(Duration::from_millis(50)).await;
+        assert_eq!(desk.call().0, 0..1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -101,7 +101,11 @@ impl RequestTemplate {
             }
         }
         let url = UrlTemplate::new(step, client)?;
-        let limits = Limits { connect: plan.connect_timeout.0, first_byte: None, total: step.timeout.0 };
+        let limits = Limits {
+            connect: plan.connect_timeout.0,
+            first_byte: plan.first_byte_timeout.map(|limit| limit.0),
+            total: step.timeout.0,
+        };
         let method = method(step.method);
         Ok(Self { method, url, headers, headers_filled, body, limits, redirects: plan.redirects })
     }

@@ -1,8 +1,8 @@
 //! Loads: what the load's own check finds, at its place in the file, and the targets that its URLs name.
 
 use super::Checker;
-use crate::document::{Diagnostic, Place, Span};
-use crate::unit::{nearest, read_below};
+use crate::document::{Diagnostic, Place, SECRET_CODE, Span};
+use crate::unit::{IS_A_SECRET, nearest, read_below};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     for (name, load) in &checker.scenario.load {
@@ -26,7 +26,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                     (span_of(at, name), near.unwrap_or(problem.remedy))
                 }
             };
-            checker.tell(Diagnostic { span, ..at.error("invalid-load", problem.message) }.with_help(help));
+            // The line itself is not shown then.
+            let code = if problem.message.contains(IS_A_SECRET) { SECRET_CODE } else { "invalid-load" };
+            checker.tell(Diagnostic { span, ..at.error(code, problem.message) }.with_help(help));
         }
         for placeholder in load.target_placeholders() {
             let at = walk(place, &placeholder.path);

@@ -4,7 +4,6 @@ use console::{style, truncate_str};
 
 use super::line::{clock, span};
 use crate::event::{LoadSecond, RunStage, RunState};
-use crate::load::{LoadSpec, Model};
 use crate::plan::Plan;
 use crate::unit::{AlarmState, printable, users};
 
@@ -92,10 +91,8 @@ fn load_text(second: &LoadSecond, plan: &Plan) -> String {
     };
     let time =
         |name: &str, millis: Option<f64>| millis.map(|millis| format!(" · {name} {millis:.0} ms")).unwrap_or_default();
-    let target = match plan.loads.get(&second.load).and_then(LoadSpec::model) {
-        Some(Model::Open) => format!("{:.0}/s asked", second.target),
-        Some(Model::Closed) | None => users(second.target),
-    };
+    let is_open = plan.loads.get(&second.load).is_some_and(|load| load.is_open());
+    let target = if is_open { format!("{:.0}/s asked", second.target) } else { users(second.target) };
     let doubts = match (second.not_sent_count, second.doubts.is_empty()) {
         (0, true) => String::new(),
         (0, false) => style(" · this machine is too slow".to_owned()).for_stderr().yellow().to_string(),
