@@ -188,6 +188,7 @@ fn measured(mut command: Command, seconds: u32, plan: Option<&LoadPlan>) -> (Mad
 }
 
 /// The most memory that a process had.
+#[expect(clippy::disallowed_methods, reason = "no runtime is here, and nothing else can be waited for")]
 fn memory_until_end(child: &mut Child) -> f64 {
     let path = format!("/proc/{}/status", child.id());
     let mut most = 0.0_f64;

@@ -93,7 +93,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
     };
-    let ended = carry_out(&manner, |plan| Ok(plan)).await?;
+    let ended = carry_out(&manner, Ok).await?;
     tell(&ended, arguments.json)?;
     ended.exit()
 }

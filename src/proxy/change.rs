@@ -117,7 +117,7 @@ mod tests {
         let waiting = tokio::spawn(async move {
             poll_fn(|context| {
                 while tokio::task::coop::has_budget_remaining() {
-                    let _ = pin!(tokio::task::consume_budget()).poll(context);
+                    assert!(pin!(tokio::task::consume_budget()).poll(context).is_ready());
                 }
                 change.poll_changed(context)
             })

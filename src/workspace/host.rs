@@ -68,7 +68,7 @@ pub fn is_public(host: &str) -> bool {
         Ok(IpAddr::V6(address)) => !is_private_v6(address),
         Err(_) => {
             let is_below = |name: &&str| host == **name || host.ends_with(&format!(".{name}"));
-            host.contains('.') && !PRIVATE_NAMES.iter().any(|name| is_below(&name))
+            host.contains('.') && !PRIVATE_NAMES.iter().any(is_below)
         }
     }
 }
