@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
 use crate::generator::plan;
-use crate::say;
+use crate::rig::say;
 
 /// How many arrivals a second are asked for.
 const RATE: u32 = 2_000;

@@ -1,12 +1,13 @@
 //! Who makes the load, each a process of its own on the second core.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use gameday::load::{EndReason, Frame, LoadPlan, LoadSpec, Totals, WorkerRecord};
 use gameday::unit::Clock;
+
+use crate::rig::find;
 
 /// The system's unit of CPU time in `/proc`, which is fixed (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -41,12 +42,6 @@ impl Made {
     pub(crate) fn cpu_per_100k(&self) -> f64 {
         self.cpu_seconds / self.requests * 100_000.0
     }
-}
-
-/// A program on the path.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 impl Generator {

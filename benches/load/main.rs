@@ -4,37 +4,26 @@
 //!
 //! `GAMEDAY_BENCH_ROUNDS` (default 5) and `GAMEDAY_BENCH_SECONDS` of each (default 4) make it shorter.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 #[path = "../../tests/it/support.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the tests use more of it, and may unwrap")]
 mod support;
 
+#[path = "../rig/mod.rs"]
+mod rig;
+
 mod exact;
 mod generator;
 mod server;
 
 use generator::{Generator, Made};
+use rig::{find, median, number, say};
 
 /// The bars of the load worker.
 const BARS: &str = "\
 bars: full speed >= 0.90 x wrk's req/s at <= 1.25 x its CPU, <= 1.0 x oha's CPU, <= 0.2 x k6's; arrivals at 2,000/s: rate +- 0.05 %,
 error p99 <= 150 us; a server that stalls 200 ms each second: all sent, p90 +- 5 %, p99 +- 3 %, p99.9 +- 2 %; memory <= 30 MB";
-
-pub(crate) fn say(text: &str) {
-    writeln!(std::io::stdout().lock(), "{text}").expect("somebody reads");
-}
-
-fn number(variable: &str, default: u32) -> u32 {
-    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// The middle one.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().expect("a value")
-}
 
 /// Fifty connections, as many requests as they carry, 1 KB each.
 fn full_speed(rounds: u32, seconds: u32) {
@@ -64,7 +53,7 @@ fn full_speed(rounds: u32, seconds: u32) {
 
 fn main() {
     let missing: Vec<&str> =
-        ["nginx", "wrk", "taskset"].into_iter().filter(|program| generator::find(program).is_none()).collect();
+        ["nginx", "wrk", "taskset"].into_iter().filter(|program| find(program).is_none()).collect();
     if !missing.is_empty() {
         say(&format!("skipped: it needs {}", missing.join(", ")));
         return;

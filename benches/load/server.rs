@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
+use crate::rig::nginx_configuration;
 use crate::support::{Workspace, free_port, wait_for};
 
 /// nginx with one worker, in the foreground, with a file of 1 KB.
@@ -17,17 +18,7 @@ impl Nginx {
         let (root, port) = (workspace.path().to_owned(), free_port());
         std::fs::create_dir_all(root.join("www")).expect("a folder");
         std::fs::write(root.join("www/1k"), vec![b'x'; 1_024]).expect("written");
-        let root = root.display();
-        let configuration = format!(
-            "daemon off; worker_processes 1; pid {root}/nginx.pid; error_log {root}/error.log; user root;
-             events {{ worker_connections 4096; }}
-             http {{
-               access_log off; sendfile on; tcp_nodelay on; keepalive_timeout 3600; keepalive_requests 100000000;
-               client_body_temp_path {root}; proxy_temp_path {root}; fastcgi_temp_path {root}; uwsgi_temp_path {root};
-               scgi_temp_path {root};
-               server {{ listen 127.0.0.1:{port} backlog=4096; root {root}/www; }}
-             }}"
-        );
+        let configuration = nginx_configuration(&root, port);
         workspace.write("nginx.conf", &configuration);
         let process = Command::new("taskset")
             .args(["-c", "0", "nginx", "-c"])

@@ -6,8 +6,9 @@ use gameday::proxy::{AdminClient, ToxicSpec};
 use gameday::unit::ProxyName;
 use serde_json::{Value, json};
 
+use crate::client;
+use crate::rig::{median, say};
 use crate::subject::Subjects;
-use crate::{client, median, say};
 
 /// The rates that are asked for, in KB/s.
 const RATES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];

@@ -4,7 +4,6 @@
 //!
 //! `GAMEDAY_BENCH_ROUNDS` (default 5) and `GAMEDAY_BENCH_SECONDS` of each (default 3) make it shorter.
 
-use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,11 +13,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 #[expect(dead_code, clippy::unwrap_used, reason = "the tests use more of it, and may unwrap")]
 mod support;
 
+#[path = "../rig/mod.rs"]
+mod rig;
+
 mod client;
 mod copy;
 mod exact;
 mod subject;
 
+use rig::{find, median, number, say};
 use subject::{Fresh, Subject, Subjects};
 
 /// The bars of the fault proxy.
@@ -37,20 +40,6 @@ const DESCRIPTORS_KEPT: u64 = 512;
 
 /// The pause between two looks at a process.
 const LOOK: Duration = Duration::from_millis(50);
-
-pub(crate) fn say(text: &str) {
-    writeln!(std::io::stdout().lock(), "{text}").expect("somebody reads");
-}
-
-fn number(variable: &str, default: u32) -> u32 {
-    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// The middle one.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().expect("a value")
-}
 
 /// What wrk saw of one subject in one round.
 struct Load {
@@ -216,7 +205,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, "copy", listen, upstream] => runtime.block_on(copy::serve(listen, upstream)),
-        _ if ["nginx", "wrk"].iter().all(|program| subject::find(program).is_some()) => runtime.block_on(run()),
+        _ if ["nginx", "wrk"].iter().all(|program| find(program).is_some()) => runtime.block_on(run()),
         _ => say("skipped: it needs nginx and wrk"),
     }
 }

@@ -1,6 +1,5 @@
 //! What is measured: nginx itself, and relays in front of it, each a process of its own.
 
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use gameday::proxy::{AdminClient, ListenScope, ProxyProcess, ProxySpec};
 use gameday::unit::ProxyName;
 use serde_json::json;
 
-use crate::say;
+use crate::rig::{find, nginx_configuration, say};
 use crate::support::{Workspace, free_port, wait_for};
 
 /// How long the large body is.
@@ -124,12 +123,6 @@ impl Drop for Subjects {
     }
 }
 
-/// A program on the path.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
 /// The proxy with toxics on it that work on no connection.
 pub(crate) const SPARED: &str = "gameday, toxics at 0";
 
@@ -222,18 +215,7 @@ fn start_nginx(workspace: &Workspace, port: u16) -> Child {
     std::fs::create_dir_all(root.join("www")).expect("a folder");
     std::fs::write(root.join("www/1k"), vec![b'x'; 1_024]).expect("written");
     std::fs::write(root.join("www/64m"), vec![b'x'; BODY_BYTES]).expect("written");
-    let root = root.display();
-    let configuration = format!(
-        "daemon off; worker_processes 1; worker_rlimit_nofile 65536; pid {root}/nginx.pid; error_log {root}/error.log;
-         user root;
-         events {{ worker_connections 32768; }}
-         http {{
-           access_log off; sendfile on; tcp_nodelay on; keepalive_timeout 3600; keepalive_requests 100000000;
-           client_body_temp_path {root}; proxy_temp_path {root}; fastcgi_temp_path {root}; uwsgi_temp_path {root};
-           scgi_temp_path {root};
-           server {{ listen 127.0.0.1:{port} backlog=4096; root {root}/www; }}
-         }}"
-    );
+    let configuration = nginx_configuration(root, port);
     workspace.write("nginx.conf", &configuration);
     start(Command::new("nginx").arg("-c").arg(workspace.path().join("nginx.conf")))
 }

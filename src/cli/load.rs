@@ -8,8 +8,9 @@ use console::style;
 use super::run::{Ended, Manner, SEED_DEFAULT, as_json, carry_out, print_reports, print_verdicts};
 use super::{Exit, Failure, out};
 use crate::event::{RunState, read_log};
-use crate::load::{LoadSummary, StepSummary};
+use crate::load::{FailureSample, LoadSummary, StepSummary};
 use crate::plan::LoadAlone;
+use crate::report::count;
 use crate::run::{Attendance, read_load_frames};
 use crate::unit::{DurationText, Level, LoadId, format_duration, plural};
 
@@ -109,7 +110,7 @@ fn print(load: &LoadSummary, ended: &Ended) {
     out::line(format_args!(
         "\n{}  {} requests in {}: {} req/s, asked for {:.1} {unit}",
         style(&load.load).bold(),
-        grouped(all),
+        count(all),
         format_duration(lasting),
         style(format!("{:.1}", load.rate)).bold(),
         load.target,
@@ -123,9 +124,14 @@ fn print(load: &LoadSummary, ended: &Ended) {
         }
     }
     if !load.all.failures.is_empty() {
-        let kinds = load.all.failures.iter().map(|(kind, count)| format!("{} {}", kind.as_str(), grouped(*count)));
+        let kinds = load.all.failures.iter().map(|(kind, many)| format!("{} {}", kind.as_str(), count(*many)));
         out::line(format_args!("  failed: {}", kinds.collect::<Vec<_>>().join(", ")));
-        for sample in load.samples.iter().take(SAMPLES_SHOWN_MAX) {
+    }
+    let mut told: Vec<&FailureSample> = Vec::new();
+    for sample in &load.samples {
+        // Each is shown once; those of the teardown are counted nowhere else.
+        if told.len() < SAMPLES_SHOWN_MAX && !told.contains(&sample) {
+            told.push(sample);
             let (step, kind, detail) = (&sample.step, sample.kind.as_str(), crate::unit::printable(&sample.detail));
             out::line(format_args!("    {}: {kind}: {detail}", crate::unit::printable(step)));
         }
@@ -155,37 +161,12 @@ fn print_step(name: &str, step: &StepSummary) {
         .collect();
     let name = crate::unit::printable(name);
     let name = console::truncate_str(&name, 34, "…");
-    let failed = format!("{:>9}", grouped(step.failed_count));
+    let failed = format!("{:>9}", count(step.failed_count));
     let failed = if step.failed_count > 0 { style(failed).red() } else { style(failed) };
-    out::line(format_args!("  {name:<34} {:>9} {failed}{times}", grouped(all)));
-}
-
-/// A count with its thousands apart.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    out::line(format_args!("  {name:<34} {:>9} {failed}{times}", count(all)));
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a load lasts for days at most")]
 fn tenths(seconds: f64) -> u64 {
     (seconds.max(0.0) * 10.0).round() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_stand_apart() {
-        for (count, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(count), text);
-        }
-    }
 }

@@ -64,6 +64,8 @@ pub(crate) enum TableError {
     Csv(String),
     #[error("line {line} is no JSON object: {problem}")]
     Json { line: usize, problem: String },
+    #[error("line {line} has no `{column}`, which other lines have: write `null` where there is none")]
+    MissingField { line: usize, column: String },
     #[error("it has two columns called `{0}`")]
     SameName(String),
     #[error("it has no row")]
@@ -97,10 +99,10 @@ fn read_csv(bytes: &[u8]) -> Result<Table, TableError> {
     Ok(Table { columns, rows })
 }
 
-/// A field that a line does not have is null.
+/// Every line has the same fields: one that is missing would be sent as something else.
 fn read_json_lines(bytes: &[u8]) -> Result<Table, TableError> {
     let mut columns: Vec<String> = Vec::new();
-    let mut objects: Vec<Map<String, Value>> = Vec::new();
+    let mut objects: Vec<(usize, Map<String, Value>)> = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
@@ -108,12 +110,15 @@ fn read_json_lines(bytes: &[u8]) -> Result<Table, TableError> {
         let fail = |error: serde_json::Error| TableError::Json { line: index + 1, problem: error.to_string() };
         let object: Map<String, Value> = serde_json::from_slice(line).map_err(fail)?;
         columns.extend(object.keys().filter(|key| !columns.contains(key)).cloned().collect::<Vec<_>>());
-        objects.push(object);
+        objects.push((index + 1, object));
     }
-    let rows = objects
-        .into_iter()
-        .map(|mut object| columns.iter().map(|column| object.remove(column).unwrap_or_default()).collect())
-        .collect();
+    let row = |(line, mut object): (usize, Map<String, Value>)| {
+        let field = |column: &String| {
+            object.remove(column).ok_or_else(|| TableError::MissingField { line, column: column.clone() })
+        };
+        columns.iter().map(field).collect::<Result<Vec<Value>, _>>()
+    };
+    let rows = objects.into_iter().map(row).collect::<Result<_, _>>()?;
     Ok(Table { columns, rows })
 }
 
@@ -131,8 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_keep_their_types_and_may_lack_fields() {
-        let table = Table::read(DataFormat::JsonLines, b"{\"id\": 1}\n\n{\"tags\": [\"a\"], \"id\": 2}").unwrap();
+    fn json_lines_keep_their_types() {
+        let lines = b"{\"id\": 1, \"tags\": null}\n\n{\"tags\": [\"a\"], \"id\": 2}";
+        let table = Table::read(DataFormat::JsonLines, lines).unwrap();
         assert_eq!(table.columns, ["id", "tags"]);
         assert_eq!(table.rows, [[json!(1), json!(null)], [json!(2), json!(["a"])]]);
     }
@@ -145,6 +151,7 @@ mod tests {
         assert!(read(DataFormat::Csv, "a,b\n1\n").starts_with("it is not CSV: "));
         assert!(read(DataFormat::JsonLines, "{\"a\": 1}\n[2]\n").starts_with("line 2 is no JSON object: "));
         assert_eq!(read(DataFormat::JsonLines, ""), "it has no row");
+        assert!(read(DataFormat::JsonLines, "{\"a\": 1}\n\n{\"b\": 1}\n").starts_with("line 1 has no `b`"));
     }
 
     #[test]

@@ -2,19 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use super::placeholder::{Generator, fill};
 use super::spec::LoadSpec;
 
 /// The keys under which URLs stand.
 const URL_KEYS: [&str; 8] = ["base_url", "get", "post", "put", "patch", "delete", "head", "options"];
 
 impl LoadSpec {
-    /// The hosts that its URLs name in so many words, without brackets. What a placeholder decides is not known here.
+    /// The hosts that its URLs name in so many words, or by variables of the environment, without brackets. What another
+    /// placeholder decides is not known here.
     #[must_use]
-    pub fn hosts(&self) -> BTreeSet<String> {
+    pub fn hosts(&self, variable: impl Fn(&str) -> Option<String>) -> BTreeSet<String> {
+        let of_environment = |name: &str| match Generator::parse(name)?.ok()? {
+            Generator::Environment(name) => variable(&name),
+            Generator::Uuid | Generator::Now | Generator::Random { .. } => None,
+        };
         let mut hosts = BTreeSet::new();
         self.visit_texts(&mut |path, text, _| {
             if path.last().is_some_and(|key| URL_KEYS.contains(&key.as_str())) {
-                hosts.extend(host_of(text));
+                hosts.extend(host_of(&fill(text, of_environment)));
             }
         });
         hosts
@@ -57,9 +63,16 @@ mod tests {
     fn the_hosts_of_a_load_are_those_of_its_urls_alone() {
         let load: LoadSpec = serde_yaml::from_str(
             "{base_url: 'https://a.example', journeys: [{name: j, steps: [{get: /x}, {post: 'http://b.example/', \
-             headers: {origin: 'http://c.example/'}, body: 'http://d.example/'}]}], shape: [{hold: 1m, at: 1/s}]}",
+             headers: {origin: 'http://c.example/'}, body: 'http://d.example/'}, {get: '${env:SHOP}/x'}, \
+             {get: 'https://${env:STAGE}.example/'}]}], shape: [{hold: 1m, at: 1/s}]}",
         )
         .unwrap();
-        assert_eq!(load.hosts(), BTreeSet::from(["a.example".to_owned(), "b.example".to_owned()]));
+        let variable = |name: &str| match name {
+            "SHOP" => Some("http://e.example".to_owned()),
+            "STAGE" => Some("f".to_owned()),
+            _ => None,
+        };
+        let hosts = ["a.example", "b.example", "e.example", "f.example"].map(str::to_owned);
+        assert_eq!(load.hosts(variable), BTreeSet::from(hosts));
     }
 }

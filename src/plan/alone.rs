@@ -98,7 +98,7 @@ impl Plan {
         self.hypotheses.retain_mut(|hypothesis| {
             let kept = is_about(&hypothesis.expect, &judged, true);
             if !kept {
-                left_out.push(format!("{} ({}) is about more than load", hypothesis.id, hypothesis.expect));
+                left_out.push(format!("{} ({}) is about more than these loads", hypothesis.id, hypothesis.expect));
             }
             hypothesis.faults.clear();
             hypothesis.known_gap = None;

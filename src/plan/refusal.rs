@@ -135,7 +135,9 @@ fn public_hosts(scenario: &Scenario) -> BTreeSet<(String, String)> {
             let target = scenario.targets.iter().find(|(id, _)| id.as_str() == target)?.1;
             host_of(target.lambda.as_ref()?.url.as_deref()?)
         });
-        hosts.extend(load.hosts().into_iter().chain(named).map(|host| (name.to_string(), host)));
+        // What a variable says now is what the load's process will read.
+        let variable = |name: &str| std::env::var(name).ok();
+        hosts.extend(load.hosts(variable).into_iter().chain(named).map(|host| (name.to_string(), host)));
     }
     hosts
 }

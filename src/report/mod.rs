@@ -37,5 +37,6 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use metric::Metric;
 pub use model::Report;
+pub(crate) use number::count;
 pub use redact::Redaction;
 pub use template::TemplateError;

@@ -109,7 +109,12 @@ impl FrameFile {
 /// A frame as the recording keeps it. Steps of the same name in several journeys count as one.
 pub(super) fn record_of(frame: &Frame) -> SecondRecord {
     let doubts = frame.doubts.iter().copied().collect();
-    let mut record = SecondRecord { in_flight_count: frame.in_flight, doubts, ..SecondRecord::default() };
+    let mut record = SecondRecord {
+        in_flight_count: frame.in_flight,
+        not_sent_count: frame.arrivals.as_ref().map_or(0, |arrivals| arrivals.not_sent_now),
+        doubts,
+        ..SecondRecord::default()
+    };
     for step in &frame.steps {
         let entry = record.steps.entry(step.step.clone()).or_default();
         add(&mut entry.ok, step.ok.as_ref());

@@ -14,6 +14,9 @@ const MISSING_RATIO_MAX: f64 = 0.1;
 /// How many seconds may always be without data: a load worker's start and the window's cut-off ends.
 const MISSING_SECONDS_SPARED: u64 = 2;
 
+/// The largest share of arrivals that may be missing before nothing can be said of the others.
+const NOT_SENT_RATIO_MAX: f64 = 0.01;
+
 /// The unit in which a value is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -80,12 +83,21 @@ pub(super) struct Doubtful {
     seconds: u64,
     of: u64,
     doubts: BTreeSet<Doubt>,
+    /// Arrivals that were never sent, and those that were and came to an end.
+    not_sent: (u64, u64),
 }
 
 impl Doubtful {
     /// Whether so many seconds are doubtful that the others say nothing.
     pub(super) fn is_too_much(&self) -> bool {
-        self.seconds == self.of || is_too_few(self.of - self.seconds, self.of)
+        self.seconds == self.of || is_too_few(self.of - self.seconds, self.of) || self.is_much_unsent()
+    }
+
+    /// Whether so many arrivals were never sent that those that were say little of how customers fare: nobody knows how long
+    /// they would have waited.
+    fn is_much_unsent(&self) -> bool {
+        let (not_sent, sent) = self.not_sent;
+        number(not_sent) > NOT_SENT_RATIO_MAX * number(not_sent + sent)
     }
 
     /// The values of the seconds that are not doubtful.
@@ -193,12 +205,14 @@ impl LoadSums {
 fn measure_load(recording: &Recording, load: &crate::observe::LoadSignal, window: WindowMs) -> Measured {
     let (mut all, mut trusted) = (LoadSums::of(load.stat), LoadSums::of(load.stat));
     let mut doubts = BTreeSet::new();
+    let mut not_sent_count = 0;
     for (_, second) in recording.seconds(&load.of, window) {
         all.add(second, load.step.as_deref());
         if second.doubts.is_empty() {
             trusted.add(second, load.step.as_deref());
         }
         doubts.extend(&second.doubts);
+        not_sent_count += second.not_sent_count;
     }
     let seconds = (window.1 / SECOND_MS).saturating_sub(window.0.div_ceil(SECOND_MS));
     let needs_requests = !matches!(load.stat, LoadStatistic::Rate | LoadStatistic::InFlight);
@@ -213,7 +227,7 @@ fn measure_load(recording: &Recording, load: &crate::observe::LoadSignal, window
     let (values, unit) = all.finish();
     let doubtful = (!doubts.is_empty()).then(|| {
         let seconds = of - trusted.seconds;
-        Doubtful { trusted: trusted.finish().0, seconds, of, doubts }
+        Doubtful { trusted: trusted.finish().0, seconds, of, doubts, not_sent: (not_sent_count, sample_count) }
     });
     Measured { values, unit, sample_count, missing, doubtful }
 }

@@ -19,6 +19,8 @@ pub struct SecondRecord {
     pub steps: BTreeMap<String, StepRecord>,
     /// Requests under way at the second's end.
     pub in_flight_count: u64,
+    /// Arrivals that were given up in it and never sent.
+    pub not_sent_count: u64,
     /// Why its figures may tell of the load worker and not of the server.
     pub doubts: BTreeSet<Doubt>,
 }

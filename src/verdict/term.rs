@@ -132,9 +132,14 @@ impl Judge<'_> {
         let recording = self.recording;
         match &term.window {
             // A run that injects nothing is judged as a whole. One that should have, and did not, is not tested at all.
-            None => match recording.first_injection_ms().or_else(|| recording.start_ms()) {
-                Some(start) => self.closing(term, (start, self.now_ms)),
-                None => TermResult::unknown("no phase began"),
+            None => match (recording.first_injection_ms(), recording.start_ms()) {
+                (Some(injected), _) => self.closing(term, (injected, self.now_ms)),
+                // Nothing else than the load was there: all of its seconds count, those that it began and ended in, too.
+                (None, Some(start)) => {
+                    let whole = (start / SECOND_MS * SECOND_MS, self.now_ms.next_multiple_of(SECOND_MS));
+                    self.closing(term, whole)
+                }
+                (None, None) => TermResult::unknown("no phase began"),
             },
             Some(PhaseWindow::During(phase)) => match recording.phase(phase, self.now_ms) {
                 Some(window) => self.closing(term, window),

@@ -267,6 +267,28 @@ fn a_verdict_does_not_rest_on_seconds_in_which_the_load_worker_was_the_bottlenec
 }
 
 #[test]
+fn customers_who_were_never_sent_leave_the_others_without_a_verdict() {
+    let unsent = |count: u64| {
+        let mut story = story().load(0).phase("calm", 0, 20).seconds(0..19, &[100; 10], &[]);
+        let steps = BTreeMap::from([("home".to_owned(), StepRecord { ok: sparse(&[100; 10]), failed: sparse(&[]) })]);
+        let doubts = BTreeSet::from([Doubt::NotSent]);
+        let record = SecondRecord { steps, doubts, not_sent_count: count, ..SecondRecord::default() };
+        story.recording.record_second(&"users".parse().unwrap(), 19, record);
+        story.finally(20, "mean(ok) >= 99% during calm").held
+    };
+    assert_eq!((unsent(1), unsent(50)), (Some(true), None));
+}
+
+#[test]
+fn without_a_fault_all_seconds_of_the_load_count() {
+    let story = story().load(0).phase("calm", 0, 3).seconds(0..3, &[100; 10], &[]).second(3, &[100], &[]);
+    assert_eq!(observed(&story.finally(3, "count(latency) >= 1")), "30");
+    let mut judge = story.judge(3);
+    judge.now_ms = 3_400;
+    assert_eq!(judge.finally(&expect("count(latency) >= 1").terms[0]).observed.as_deref(), Some("31"));
+}
+
+#[test]
 fn a_baseline_is_what_can_be_trusted_of_it() {
     let baseline =
         story().load(0).phase("baseline", 0, 20).seconds(0..19, &[100; 10], &[]).doubtful_second(19, &[9_000; 90]);
