@@ -19,9 +19,11 @@ fn workspace(scenario: &str) -> Workspace {
 fn a_load_alone_is_made_summed_up_and_judged() {
     let workspace = workspace(&scenario());
     let output = workspace.gameday(&["load", "scenarios/load.yaml", "--rate", "20/s", "--for", "3s", "--json"]);
-    assert_eq!(output.code(), 0, "{output:#?}");
     let answer: Value = serde_json::from_str(&output.stdout).expect("standard output is JSON alone");
     let [load] = answer["loads"].as_array().unwrap().as_slice() else { panic!("one load: {answer}") };
+    // A machine that is too busy to send in time says so, and is believed.
+    let is_doubtful = load["seconds_doubtful"].as_u64().unwrap() > 0;
+    assert!(output.code() == 0 || (output.code() == 6 && is_doubtful), "{output:#?}");
     assert_eq!(load["load"], "customers");
     assert_eq!(load["not_sent_count"], 0);
     assert!(load["all"]["ok_count"].as_u64().unwrap() >= 40, "{load}");
@@ -41,7 +43,8 @@ fn the_summary_is_for_people_and_names_what_went_wrong() {
     let wrong = scenario().replace("get: /items, expect: {status: 200}", "get: /items, expect: {status: 204}");
     let workspace = workspace(&wrong);
     let output = workspace.gameday(&["load", "scenarios/load.yaml", "--rate", "10/s", "--for", "3s"]);
-    assert_eq!(output.code(), 3, "{output:#?}");
+    let is_doubtful = output.stdout.contains("may tell of this machine");
+    assert!(output.code() == 3 || (output.code() == 6 && is_doubtful), "{output:#?}");
     for text in ["customers", "req/s", "p99.9", "failed: status", "status 200", "report.html"] {
         assert!(output.stdout.contains(text), "no `{text}` in\n{}", output.stdout);
     }
