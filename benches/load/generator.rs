@@ -4,16 +4,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use gameday::load::{EndReason, Frame, LoadPlan, LoadSpec, Totals, WorkerRecord};
-use gameday::unit::Clock;
+use gameday::load::{EndReason, LoadPlan, Totals, WorkerRecord};
 
 use crate::rig::find;
+use crate::server::Nginx;
+use crate::task::Task;
 
 /// The system's unit of CPU time in `/proc`, which is fixed (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
-
-/// More than anybody can make on one core.
-const FULL_SPEED: &str = "200000/s";
 
 /// Ours, or a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +21,11 @@ pub(crate) enum Generator {
     Oha,
     Hey,
     K6,
+    /// `aws-sdk-lambda`.
+    Sdk,
+    /// goose as it is.
+    Goose,
+    Artillery,
 }
 
 /// What one of them did.
@@ -45,8 +48,16 @@ impl Made {
 }
 
 impl Generator {
-    pub(crate) fn all() -> Vec<Self> {
-        vec![Self::Wrk, Self::Gameday, Self::Oha, Self::Hey, Self::K6]
+    /// Those that can do the task, the one first that the others are compared with.
+    pub(crate) fn of(task: Task) -> Vec<Self> {
+        let all = match task {
+            Task::File => vec![Self::Wrk, Self::Gameday, Self::Oha, Self::Hey, Self::K6],
+            Task::TlsFile => vec![Self::Wrk, Self::Gameday, Self::K6],
+            Task::Invoke => vec![Self::Sdk, Self::Gameday],
+            Task::Journey => vec![Self::Gameday, Self::K6, Self::Artillery],
+            Task::Users => vec![Self::Goose, Self::Gameday],
+        };
+        all.into_iter().filter(Self::is_there).collect()
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -56,22 +67,29 @@ impl Generator {
             Self::Oha => "oha",
             Self::Hey => "hey",
             Self::K6 => "k6",
+            Self::Sdk => "aws-sdk-lambda",
+            Self::Goose => "goose",
+            Self::Artillery => "artillery",
         }
     }
 
-    pub(crate) fn is_there(&self) -> bool {
-        *self == Self::Gameday || find(self.name()).is_some()
+    fn is_there(&self) -> bool {
+        matches!(self, Self::Gameday | Self::Sdk | Self::Goose) || find(self.name()).is_some()
     }
 
-    /// Fifty connections for so long; the program's own count of requests.
-    pub(crate) fn full_speed(self, url: &str, seconds: u32) -> Made {
+    /// Does a task fifty times at once for so long; the program's own count of requests.
+    pub(crate) fn make(self, task: Task, nginx: &Nginx, seconds: u32) -> Made {
         let duration = format!("{seconds}s");
+        let url = task.url(nginx);
         let arguments: Vec<&str> = match self {
-            Self::Gameday => return gameday_at_full_speed(url, seconds),
-            Self::Wrk => vec!["wrk", "-t1", "-c50", "-d", &duration, url],
-            Self::Oha => vec!["oha", "--no-tui", "--output-format", "json", "-c", "50", "-z", &duration, url],
-            Self::Hey => vec!["hey", "-c", "50", "-z", &duration, url],
-            Self::K6 => return k6_at_full_speed(url, seconds),
+            Self::Gameday => return gameday(&task.plan(nginx, seconds), seconds),
+            Self::Wrk => vec!["wrk", "-t1", "-c50", "-d", &duration, &url],
+            Self::Oha => vec!["oha", "--no-tui", "--output-format", "json", "-c", "50", "-z", &duration, &url],
+            Self::Hey => vec!["hey", "-c", "50", "-z", &duration, &url],
+            Self::K6 => return k6(&task.k6(nginx).expect("a task for k6"), seconds),
+            Self::Sdk => return again("sdk", &url, seconds),
+            Self::Goose => return again("goose", &url, seconds),
+            Self::Artillery => return artillery(&url, seconds),
         };
         let (made, text) = measured(pinned(&arguments), seconds, None);
         let count = match self {
@@ -82,11 +100,10 @@ impl Generator {
             Self::Oha => serde_json::from_str::<serde_json::Value>(&text)
                 .ok()
                 .and_then(|json| json["statusCodeDistribution"]["200"].as_f64()),
-            Self::Hey => text
+            _ => text
                 .lines()
                 .find(|line| line.contains("[200]"))
                 .and_then(|line| line.split_whitespace().nth(1)?.parse().ok()),
-            Self::Gameday | Self::K6 => None,
         };
         Made { requests: count.unwrap_or_else(|| panic!("no count in\n{text}")), ..made }
     }
@@ -99,50 +116,54 @@ fn pinned(arguments: &[&str]) -> Command {
     command
 }
 
-/// A plan as a scenario would write it: a named step, a check.
-pub(crate) fn plan(url: &str, shape: &str, in_flight_max: u32) -> LoadPlan {
-    let yaml = format!(
-        "{{in_flight_max: {in_flight_max}, shape: {shape}, journeys: [{{name: look, steps: [\
-         {{name: file, get: '{url}', expect: {{status: 200, within: 10s}}}}]}}]}}"
-    );
-    let spec: LoadSpec = serde_yaml::from_str(&yaml).expect("a load");
-    let load = "bench".parse().expect("a name");
-    let no_file = |_: &str, _| panic!("it has no file");
-    LoadPlan::build(&load, &spec, Clock::start().origin(), 1, |_| None, &no_file).expect("a plan")
+/// What a plan comes to.
+pub(crate) fn work(plan: &LoadPlan) -> Totals {
+    summed(&measured(worker(), 0, Some(plan)).1)
 }
 
-fn gameday_at_full_speed(url: &str, seconds: u32) -> Made {
-    let plan = plan(url, &format!("[{{hold: {seconds}s, at: {FULL_SPEED}}}]"), 50);
-    let (made, text) = measured(pinned(&[env!("CARGO_BIN_EXE_gameday"), "load-worker"]), seconds, Some(&plan));
-    let (totals, _) = summed(&text);
+fn worker() -> Command {
+    pinned(&[env!("CARGO_BIN_EXE_gameday"), "load-worker"])
+}
+
+fn gameday(plan: &LoadPlan, seconds: u32) -> Made {
+    let (made, text) = measured(worker(), seconds, Some(plan));
+    let totals = summed(&text);
     assert_eq!(totals.failed, 0, "{:?}", totals.failures);
     #[expect(clippy::cast_precision_loss, reason = "some hundred thousand")]
     let requests = totals.count() as f64;
     Made { requests, ..made }
 }
 
-/// What a worker's records come to, and its frames.
-pub(crate) fn summed(text: &str) -> (Totals, Vec<Frame>) {
-    let (mut totals, mut frames) = (Totals::default(), Vec::new());
+/// A peer that is a library, in a process of its own.
+fn again(peer: &str, url: &str, seconds: u32) -> Made {
+    let this = std::env::current_exe().expect("this program").display().to_string();
+    let mut command = pinned(&[&this]);
+    command.env(crate::peer::VARIABLE, format!("{peer} {url} {seconds}"));
+    let (made, text) = measured(command, seconds, None);
+    let count = text.lines().last().and_then(|line| line.parse().ok());
+    Made { requests: count.unwrap_or_else(|| panic!("no count in\n{text}")), ..made }
+}
+
+/// What a worker's records come to.
+fn summed(text: &str) -> Totals {
+    let mut totals = Totals::default();
     for line in text.lines() {
         match serde_json::from_str(line).expect("a record") {
-            WorkerRecord::Frame(frame) => {
-                totals.add(&frame, None);
-                frames.push(frame);
-            }
+            WorkerRecord::Frame(frame) => totals.add(&frame, None),
             WorkerRecord::Ended { reason, .. } => assert_eq!(reason, EndReason::Finished),
             WorkerRecord::Ready { .. } => {}
         }
     }
-    (totals, frames)
+    totals
 }
 
-fn k6_at_full_speed(url: &str, seconds: u32) -> Made {
+fn k6(function: &str, seconds: u32) -> Made {
     let script = tempfile::Builder::new().suffix(".js").tempfile().expect("a file");
+    let discards = !function.contains(".json(");
     let text = format!(
         "import http from 'k6/http'; import {{ check }} from 'k6';
-         export const options = {{ vus: 50, duration: '{seconds}s', discardResponseBodies: true }};
-         export default () => {{ check(http.get('{url}'), {{ ok: (answer) => answer.status === 200 }}); }};"
+         export const options = {{ vus: 50, duration: '{seconds}s', discardResponseBodies: {discards}, insecureSkipTLSVerify: true }};
+         export default () => {{ {function} }};"
     );
     std::fs::write(script.path(), text).expect("written");
     let summary = tempfile::NamedTempFile::new().expect("a file");
@@ -152,6 +173,28 @@ fn k6_at_full_speed(url: &str, seconds: u32) -> Made {
     let json: serde_json::Value = serde_json::from_str(&exported).unwrap_or_default();
     let count = json["metrics"]["http_reqs"]["count"].as_f64();
     Made { requests: count.unwrap_or_else(|| panic!("no count in\n{exported}\n{text}")), ..made }
+}
+
+/// The journey in Artillery, which has no full speed: at a rate that it can keep.
+fn artillery(url: &str, seconds: u32) -> Made {
+    let script = tempfile::Builder::new().suffix(".yml").tempfile().expect("a file");
+    let text = format!(
+        "config: {{target: '{url}', phases: [{{duration: {seconds}, arrivalRate: 200}}], http: {{pool: 50}}}}
+scenarios:
+  - flow:
+      - get: {{url: /items, capture: [{{json: '$.items[0].id', as: item}}]}}
+      - post: {{url: /basket, json: {{item: '{{{{ item }}}}'}}, capture: [{{json: '$.id', as: basket}}]}}
+      - get: {{url: '/basket/{{{{ basket }}}}'}}
+"
+    );
+    std::fs::write(script.path(), text).expect("written");
+    let output = tempfile::Builder::new().suffix(".json").tempfile().expect("a file");
+    let (file, report) = (script.path().display().to_string(), output.path().display().to_string());
+    let (made, text) = measured(pinned(&["artillery", "run", "--quiet", "--output", &report, &file]), seconds, None);
+    let reported = std::fs::read_to_string(output.path()).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_str(&reported).unwrap_or_default();
+    let count = json["aggregate"]["counters"]["http.responses"].as_f64();
+    Made { requests: count.unwrap_or_else(|| panic!("no count in\n{reported}\n{text}")), ..made }
 }
 
 /// Runs a command to its end, with a worker's plan on its input where there is one; its CPU time, the most memory that it had,

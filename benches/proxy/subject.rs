@@ -215,7 +215,7 @@ fn start_nginx(workspace: &Workspace, port: u16) -> Child {
     std::fs::create_dir_all(root.join("www")).expect("a folder");
     std::fs::write(root.join("www/1k"), vec![b'x'; 1_024]).expect("written");
     std::fs::write(root.join("www/64m"), vec![b'x'; BODY_BYTES]).expect("written");
-    let configuration = nginx_configuration(root, port);
+    let configuration = nginx_configuration(root, port, "");
     workspace.write("nginx.conf", &configuration);
     start(Command::new("nginx").arg("-c").arg(workspace.path().join("nginx.conf")))
 }

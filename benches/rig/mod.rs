@@ -24,8 +24,9 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// nginx with one worker, in the foreground, that keeps its connections and serves what is in `www` below `root`.
-pub(crate) fn nginx_configuration(root: &Path, port: u16) -> String {
+/// nginx with one worker, in the foreground, that keeps its connections and serves what is in `www` below `root`; `more` is said
+/// of its server.
+pub(crate) fn nginx_configuration(root: &Path, port: u16, more: &str) -> String {
     let root = root.display();
     format!(
         "daemon off; worker_processes 1; worker_rlimit_nofile 65536; pid {root}/nginx.pid; error_log {root}/error.log;
@@ -35,7 +36,7 @@ pub(crate) fn nginx_configuration(root: &Path, port: u16) -> String {
            access_log off; sendfile on; tcp_nodelay on; keepalive_timeout 3600; keepalive_requests 100000000;
            client_body_temp_path {root}; proxy_temp_path {root}; fastcgi_temp_path {root}; uwsgi_temp_path {root};
            scgi_temp_path {root};
-           server {{ listen 127.0.0.1:{port} backlog=4096; root {root}/www; }}
+           server {{ listen 127.0.0.1:{port} backlog=4096; root {root}/www; {more} }}
          }}"
     )
 }

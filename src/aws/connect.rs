@@ -18,9 +18,9 @@ use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
     AwsError, Caller, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
-    ScheduleControl, Scheduler, ServiceTime, Sqs, Ssm, sts,
+    Kinesis, LoadedService, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm, sts,
 };
-use crate::unit::{Clock, Failpoints, Rate};
+use crate::unit::{AwsAccess, Clock, Failpoints, Rate};
 
 /// How long one attempt of a call may take. The SDK's own default has no limit at all.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -85,6 +85,17 @@ impl Connection {
 }
 
 impl Connection {
+    /// How another process of ours connects to the same place, as the same role.
+    #[must_use]
+    pub fn access(&self, role: Option<&Role>) -> AwsAccess {
+        let (endpoint, region, profile) = match self {
+            Self::Endpoint(url) => (Some(url.clone()), None, None),
+            Self::EndpointAs { url, profile } => (Some(url.clone()), None, Some(profile.clone())),
+            Self::Account { region, profile } => (None, Some(region.clone()), profile.clone()),
+        };
+        AwsAccess { endpoint, region, profile, role: role.map(Role::access) }
+    }
+
     /// The variables with which a program of somebody else's works in the same place. For an endpoint they are all that it
     /// needs, with made-up credentials and nothing of the caller's; for an account they are the caller's `AWS_*` with the
     /// Region and the profile of the environment. They may be secrets.
@@ -143,6 +154,10 @@ pub struct Aws {
     pub iam: Iam,
     /// One-time schedules.
     pub scheduler: Arc<dyn ScheduleControl>,
+    /// Data streams.
+    pub kinesis: Kinesis,
+    /// Topics.
+    pub sns: Sns,
     /// Queues.
     pub sqs: Sqs,
     /// Systems Manager's parameters.
@@ -163,6 +178,20 @@ impl std::fmt::Debug for Aws {
 }
 
 impl Aws {
+    /// Makes the clients that another process of ours has; no call is made but to assume a role when one is needed.
+    pub async fn reconnect(access: &AwsAccess) -> Self {
+        let AwsAccess { endpoint, region, profile, role } = access;
+        let connection = match endpoint {
+            Some(url) => Connection::endpoint(url, profile.as_deref()),
+            None => Connection::Account { region: region.clone().unwrap_or_default(), profile: profile.clone() },
+        };
+        let aws = Self::connect(&connection).await;
+        match role {
+            Some(role) => aws.assuming(&Role::of(role)).await,
+            None => aws,
+        }
+    }
+
     /// Makes the clients; no call is made yet.
     pub async fn connect(connection: &Connection) -> Self {
         let timeouts = TimeoutConfig::builder()
@@ -220,6 +249,8 @@ impl Aws {
             fis,
             iam: Iam::new(&signed),
             scheduler: Arc::new(Scheduler::new(&signed)),
+            kinesis: Kinesis::new(&signed),
+            sns: Sns::new(&signed),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
             signed,
@@ -287,6 +318,26 @@ impl Aws {
     #[must_use]
     pub fn endpoint_override(&self, profile: Option<&str>) -> Option<EndpointOverride> {
         EndpointOverride::find(&self.configuration, profile, |variable| std::env::var(variable).ok())
+    }
+
+    /// Signs requests of our own, with the credentials of these clients.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        Signer::new(Arc::clone(&self.credentials))
+    }
+
+    /// The Region that the clients are for; empty where none is configured.
+    #[must_use]
+    pub fn region(&self) -> String {
+        self.configuration.region().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Where calls of a service go that a load makes, and the Region for which they are signed.
+    ///
+    /// # Errors
+    /// There is no Region, or no endpoint is known for it: `NotSent`.
+    pub fn endpoint(&self, service: LoadedService) -> Result<ServiceEndpoint, AwsError> {
+        self.signed.endpoint(service.service())
     }
 
     /// Signs other programs' requests anew, with the credentials of these clients.

@@ -20,6 +20,8 @@ const SERVICE_IDS: &[&str] = &[
     "IAM",
     "Scheduler",
     "SQS",
+    "SNS",
+    "Kinesis",
     "SSM",
     "SSO",
     "SSO OIDC",

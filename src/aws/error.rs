@@ -45,6 +45,8 @@ const NOT_FOUND_CODES: &[&str] = &[
     "ParameterNotFound",
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
+    // As SNS says it.
+    "NotFound",
 ];
 
 /// The least HTTP status that blames the server.

@@ -9,7 +9,7 @@ use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
 use super::tag::{Tag, by_key};
 
-const SERVICE: Service = Service { name: "events", id: "EventBridge", is_global: false };
+pub(super) const SERVICE: Service = Service { name: "events", id: "EventBridge", is_global: false };
 
 /// EventBridge of one Region. Clones share their connections. Changes of rules take some seconds to be seen (AWS).
 #[derive(Debug, Clone)]
@@ -37,6 +37,12 @@ struct DescribeRuleAnswer {
     arn: String,
     state: State,
     managed_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribeBusAnswer {
+    arn: String,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -74,7 +80,15 @@ impl Events {
         })
     }
 
-    /// The tags of a rule, by its ARN. `events:ListTagsForResource`.
+    /// The ARN of a bus, by its name. `events:DescribeEventBus`.
+    ///
+    /// # Errors
+    /// The call failed, also where there is no such bus.
+    pub async fn bus_arn(&self, name: &str) -> Result<String, AwsError> {
+        Ok(self.send("DescribeEventBus", json!({"Name": name})).await?.json::<DescribeBusAnswer>()?.arn)
+    }
+
+    /// The tags of a rule or a bus, by its ARN. `events:ListTagsForResource`.
     ///
     /// # Errors
     /// The call failed, also where there is no such rule.

@@ -186,16 +186,12 @@ impl<'a> SignedHead<'a> {
     }
 
     fn settings(&self) -> SigningSettings {
-        let mut settings = SigningSettings::default();
+        let mut settings = settings_of(self.service);
         // What was signed is signed again, whatever the signer itself would leave out.
         settings.excluded_headers = None;
-        if self.headers.iter().any(|header| header.is(CONTENT_SHA256)) {
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
-        if VERBATIM_PATH_SERVICES.contains(&self.service) {
-            settings.percent_encoding_mode = PercentEncodingMode::Single;
-            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        }
+        let has_digest = self.headers.iter().any(|header| header.is(CONTENT_SHA256));
+        settings.payload_checksum_kind =
+            if has_digest { PayloadChecksumKind::XAmzSha256 } else { PayloadChecksumKind::NoHeader };
         settings
     }
 
@@ -223,6 +219,17 @@ impl<'a> SignedHead<'a> {
         text.push_str("\r\n");
         text.into_bytes()
     }
+}
+
+/// How requests of a service are signed.
+pub(super) fn settings_of(service: &str) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if VERBATIM_PATH_SERVICES.contains(&service) {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
 }
 
 /// Why is never the request's own text.

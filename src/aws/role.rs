@@ -3,6 +3,8 @@
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 
+use crate::unit::RoleAccess;
+
 /// How many characters a session's name has (AWS: `RoleSessionName` of AssumeRole).
 const SESSION_CHARS: std::ops::RangeInclusive<usize> = 2..=64;
 /// What a session's name may have beside letters and digits (AWS: `[\w+=,.@-]*`).
@@ -32,6 +34,15 @@ impl Role {
             session.push('-');
         }
         Self { arn: arn.to_owned(), external_id: external_id.map(str::to_owned), session }
+    }
+
+    /// What another process of ours must know to assume it.
+    pub(super) fn access(&self) -> RoleAccess {
+        RoleAccess { arn: self.arn.clone(), external_id: self.external_id.clone(), session: self.session.clone() }
+    }
+
+    pub(super) fn of(access: &RoleAccess) -> Self {
+        Self::new(&access.arn, access.external_id.as_deref(), &access.session)
     }
 
     /// Assumes the role with the credentials of `configuration`, whose endpoint, Region and limits hold.

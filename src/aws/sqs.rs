@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::AwsError;
 use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
 
-const SERVICE: Service = Service { name: "sqs", id: "SQS", is_global: false };
+pub(super) const SERVICE: Service = Service { name: "sqs", id: "SQS", is_global: false };
 
 /// SQS of one Region. Clones share their connections. Changes of attributes take up to 60 s to be seen everywhere (AWS).
 #[derive(Debug, Clone)]

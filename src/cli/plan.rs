@@ -1,12 +1,13 @@
 //! `gameday plan`: what a run would do, when, with which calls, and how each change is undone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use super::{Exit, Failure, out, preview, workspace};
+use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
@@ -167,7 +168,10 @@ fn print_step(plan: &Plan, step: &plan::Step) {
     let at = format_duration(step.start.0);
     let stop = step.stop.map(|stop| format!(" until {stop}")).unwrap_or_default();
     match &step.action {
-        Action::StartLoad(load) => out::line(format_args!("{at:>7}  load {load}{stop}")),
+        Action::StartLoad(load) => {
+            out::line(format_args!("{at:>7}  load {load}{stop}"));
+            plan.loads.get(load).into_iter().for_each(print_load);
+        }
         Action::StopLoad(load) => out::line(format_args!("{at:>7}  stop load {load}")),
         Action::InjectFault { fault, .. } => {
             out::line(format_args!("{at:>7}  fault {fault}{stop}"));
@@ -178,6 +182,26 @@ fn print_step(plan: &Plan, step: &plan::Step) {
     }
     if let Some(unless) = &step.unless {
         out::line(format_args!("         unless {unless}"));
+    }
+}
+
+/// How much of a load there is at most, who comes, and where it goes.
+fn print_load(load: &LoadSpec) {
+    let shape = load.shape();
+    let journeys: Vec<&str> = load.journeys.iter().map(|journey| journey.name.as_str()).collect();
+    if let Some(level) = shape.highest() {
+        let (lasting, journeys) = (format_duration(shape.end()), journeys.join(", "));
+        out::line(format_args!("         up to {level}, {lasting} in all: {journeys}"));
+    }
+    // What a placeholder decides has no host yet.
+    let undecided = load.base_url.iter().filter(|base| base.contains("${")).cloned();
+    let places: BTreeSet<String> = undecided.chain(load.hosts(|_| None)).collect();
+    let called: BTreeSet<String> =
+        load.calls().iter().filter_map(|(_, step)| step.callee()).map(ToString::to_string).collect();
+    for (what, names) in [("goes to", places), ("calls", called)] {
+        if !names.is_empty() {
+            out::line(format_args!("         {what} {}", names.into_iter().collect::<Vec<_>>().join(", ")));
+        }
     }
 }
 

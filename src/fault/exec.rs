@@ -171,7 +171,10 @@ impl Fault for Exec {
                 | AwsResource::Queue(name)
                 | AwsResource::Table(name)
                 | AwsResource::Rule { name, .. }
-                | AwsResource::Parameter(name) => (resource.to_string(), name.clone(), true),
+                | AwsResource::Parameter(name)
+                | AwsResource::Topic(name)
+                | AwsResource::Bus(name)
+                | AwsResource::Stream(name) => (resource.to_string(), name.clone(), true),
             },
         };
         let mut told = environment.commands.told.clone();

@@ -49,6 +49,12 @@ pub enum AwsResource {
     },
     /// An SSM parameter.
     Parameter(String),
+    /// An SNS topic.
+    Topic(String),
+    /// An EventBridge bus.
+    Bus(String),
+    /// A Kinesis data stream.
+    Stream(String),
     /// Anything else, in words.
     Other(String),
 }
@@ -62,6 +68,9 @@ impl fmt::Display for AwsResource {
             Self::Rule { name, bus: None } => write!(formatter, "rule `{name}`"),
             Self::Rule { name, bus: Some(bus) } => write!(formatter, "rule `{name}` of bus `{bus}`"),
             Self::Parameter(name) => write!(formatter, "parameter `{name}`"),
+            Self::Topic(name) => write!(formatter, "topic `{name}`"),
+            Self::Bus(name) => write!(formatter, "bus `{name}`"),
+            Self::Stream(name) => write!(formatter, "stream `{name}`"),
             Self::Other(name) => write!(formatter, "`{name}`"),
         }
     }

@@ -1,13 +1,14 @@
 //! What is wrong with a load, all of it at once. Pure; knows neither files nor targets: it says where by keys and
 //! indexes, and the caller maps these to lines.
 
+mod call;
 mod shape;
 mod step;
 
 use std::collections::BTreeSet;
 
 use self::shape::check_shape;
-use self::step::{check_name, check_path, check_steps, may_request};
+use self::step::{check_name, check_path, check_service, check_steps, may_request};
 use super::data::DataFormat;
 use super::placeholder::{GENERATORS, Placeholder};
 use super::schedule::Spacing;
@@ -76,6 +77,7 @@ impl LoadSpec {
     }
 
     fn check_limits(&self, checker: &mut Checker) {
+        self.sign.iter().for_each(|service| checker.within("sign", |checker| check_service(checker, service)));
         if let Some(most) = self.in_flight_max
             && !(1..=IN_FLIGHT_MAX).contains(&most)
         {

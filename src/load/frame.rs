@@ -248,7 +248,9 @@ pub enum FailureKind {
     Elsewhere,
     /// This machine has no descriptor, no port or no memory left for a connection.
     Exhausted,
-    /// Status 429: the server throttles.
+    /// There was nothing to sign it with.
+    Credentials,
+    /// Status 429, or a code of AWS that says the same: the server throttles.
     Throttled,
     /// A status that was not expected.
     Status,
@@ -256,6 +258,10 @@ pub enum FailureKind {
     Header,
     /// A body that was not expected.
     Body,
+    /// The function that was invoked failed, or ran out of time or memory.
+    FunctionError,
+    /// The service took the request, and not the message in it.
+    Rejected,
     /// A value to capture was not in the answer.
     Capture,
     /// All as expected, but later than `within`.
@@ -279,10 +285,13 @@ impl FailureKind {
             Self::Redirect => "redirect",
             Self::Elsewhere => "elsewhere",
             Self::Exhausted => "exhausted",
+            Self::Credentials => "credentials",
             Self::Throttled => "throttled",
             Self::Status => "status",
             Self::Header => "header",
             Self::Body => "body",
+            Self::FunctionError => "function_error",
+            Self::Rejected => "rejected",
             Self::Capture => "capture",
             Self::Slow => "slow",
             Self::Other => "other",
@@ -301,6 +310,7 @@ impl FailureKind {
             | Self::Protocol
             | Self::Elsewhere
             | Self::Exhausted
+            | Self::Credentials
             | Self::Other => true,
             Self::Timeout
             | Self::Redirect
@@ -308,6 +318,8 @@ impl FailureKind {
             | Self::Status
             | Self::Header
             | Self::Body
+            | Self::FunctionError
+            | Self::Rejected
             | Self::Capture
             | Self::Slow => false,
         }

@@ -4,6 +4,7 @@
 //! writes, the worker itself and its controller. Must not know: faults, runs, events, scenarios, AWS. Only `goose.rs`
 //! may name goose.
 
+mod call;
 mod check;
 mod controller;
 mod data;
@@ -23,6 +24,7 @@ mod summary;
 mod text;
 pub(crate) mod worker;
 
+pub use call::{AwsAddress, Callee, InvocationType, ReceiverKind, SendSpec};
 pub use check::SpecProblem;
 pub use controller::{LoadError, LoadWorker};
 pub use data::{DataSpec, Pick, Table};
@@ -35,8 +37,9 @@ pub use frame::{
 };
 pub use placeholder::Placeholder;
 pub use plan::{
-    CONNECT_TIMEOUT_DEFAULT, FileBytes, LoadPlan, PlanError, PlannedBody, PlannedCondition, PlannedData, PlannedIf,
-    PlannedJourney, PlannedLoop, PlannedPart, PlannedRequest, PlannedStep, REQUEST_TIMEOUT_DEFAULT, Turns,
+    AnswerKind, CONNECT_TIMEOUT_DEFAULT, FileBytes, LoadPlan, PlanError, PlannedBody, PlannedCondition, PlannedData,
+    PlannedIf, PlannedJourney, PlannedLoop, PlannedPart, PlannedPiece, PlannedRequest, PlannedSignature, PlannedStep,
+    REQUEST_TIMEOUT_DEFAULT, Targets, Turns, Within,
 };
 pub use schedule::{Arrivals, Spacing, Stripe};
 pub use shape::{Segment, Shape};

@@ -2,19 +2,23 @@
 //!
 //! Owns: the plan and how it is made from a spec. Must not know: how load is made.
 
+mod call;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::call::{AnswerKind, PlannedPiece, PlannedSignature, Within};
 use self::step::Planner;
 pub use self::step::{
     FileBytes, PlannedBody, PlannedCondition, PlannedIf, PlannedLoop, PlannedPart, PlannedRequest, PlannedStep,
     REQUEST_TIMEOUT_DEFAULT, Turns,
 };
+use super::call::AwsAddress;
 use super::check::SpecProblem;
 use super::data::{Pick, Table};
 use super::file::{Files, ReadFile};
@@ -23,7 +27,7 @@ use super::schedule::{Spacing, Stripe};
 use super::shape::Shape;
 use super::spec::{IN_FLIGHT_MAX_DEFAULT, LoadSpec};
 use super::text::Owner;
-use crate::unit::{DurationText, LoadId};
+use crate::unit::{AwsAccess, DurationText, LoadId, TargetId};
 
 /// How long opening a connection may take, where a load says nothing else.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -49,6 +53,14 @@ pub enum PlanError {
         /// The variable.
         variable: String,
     },
+    /// A target that can not be called.
+    #[error("failed to plan load `{load}`: target `{target}` is nothing that can be called")]
+    NoAddress {
+        /// The load.
+        load: LoadId,
+        /// The target.
+        target: TargetId,
+    },
     /// A dotted placeholder that the caller does not know.
     #[error("failed to plan load `{load}`: nothing is known as `${{{name}}}`")]
     Unresolved {
@@ -57,6 +69,30 @@ pub enum PlanError {
         /// The placeholder's name.
         name: String,
     },
+}
+
+/// What the caller knows of the targets that a load names, and of where they are.
+#[derive(Clone, Copy)]
+pub struct Targets<'a> {
+    /// The value of a target's placeholder such as `checkout-fn.url`.
+    pub placeholder: &'a dyn Fn(&str) -> Option<String>,
+    /// Where a target is that is invoked or sent to.
+    pub address: &'a dyn Fn(&TargetId) -> Option<AwsAddress>,
+    /// How the load's process connects to AWS; none where it can not.
+    pub access: Option<&'a AwsAccess>,
+    /// The Region for which requests are signed.
+    pub region: &'a str,
+}
+
+impl fmt::Debug for Targets<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Targets").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl Targets<'_> {
+    /// Nothing is known.
+    pub const NONE: Self = Self { placeholder: &|_| None, address: &|_| None, access: None, region: "" };
 }
 
 /// A load, ready to be made. It is one line of JSON on a worker's standard input.
@@ -101,6 +137,9 @@ pub struct LoadPlan {
     /// How long a server may take to begin its answer; none has no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_timeout: Option<DurationText>,
+    /// How the load's process connects to AWS, where it signs requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsAccess>,
     /// Authorities that are trusted beside the system's, as PEM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<String>,
@@ -132,8 +171,7 @@ pub struct PlannedData {
 }
 
 impl LoadPlan {
-    /// Resolves a load: `resolve` gives the value of a target's placeholder such as `checkout-fn.url`, `read` the bytes of a file
-    /// of the workspace.
+    /// Resolves a load: `targets` is what is known of those that it names, `read` gives the bytes of a file of the workspace.
     ///
     /// # Errors
     /// A spec with problems, those of its files included; an unknown placeholder.
@@ -142,7 +180,7 @@ impl LoadPlan {
         spec: &LoadSpec,
         origin: DateTime<Utc>,
         seed: u64,
-        resolve: impl Fn(&str) -> Option<String>,
+        targets: &Targets<'_>,
         read: &ReadFile<'_>,
     ) -> Result<Self, PlanError> {
         let invalid = |SpecProblem { path, message, .. }| PlanError::Invalid {
@@ -157,8 +195,14 @@ impl LoadPlan {
         if let Some(problem) = problems.into_iter().next() {
             return Err(invalid(problem));
         }
-        if let Some(found) = spec.target_placeholders().into_iter().find(|found| resolve(&found.name).is_none()) {
+        if let Some(found) =
+            spec.target_placeholders().into_iter().find(|found| (targets.placeholder)(&found.name).is_none())
+        {
             return Err(PlanError::Unresolved { load: load.clone(), name: found.name });
+        }
+        let mut callees = spec.calls().into_iter().filter_map(|(_, step)| step.callee());
+        if let Some(target) = callees.find(|target| (targets.address)(target).is_none()) {
+            return Err(PlanError::NoAddress { load: load.clone(), target: target.clone() });
         }
         let mut missing = None;
         spec.visit_placeholders(&mut |placeholder, _| {
@@ -167,7 +211,7 @@ impl LoadPlan {
         if let Some(variable) = missing {
             return Err(PlanError::NoVariable { load: load.clone(), variable });
         }
-        let mut planner = Planner::new(spec, &resolve, &bodies);
+        let mut planner = Planner::new(spec, targets, &bodies);
         let mut rows = rows_of_journeys(spec);
         let journeys = spec
             .journeys
@@ -201,6 +245,7 @@ impl LoadPlan {
             redirects: spec.redirects.unwrap_or_default(),
             connect_timeout: spec.connect_timeout.unwrap_or(DurationText(CONNECT_TIMEOUT_DEFAULT)),
             first_byte_timeout: spec.first_byte_timeout,
+            aws: targets.access.filter(|_| spec.signs()).cloned(),
             authorities: Vec::new(),
         })
     }
@@ -245,7 +290,8 @@ mod tests {
         let spec: LoadSpec = serde_yaml::from_str(yaml).unwrap();
         let resolve = |name: &str| (name == "shop.url").then(|| "http://127.0.0.1:9/prod/".to_owned());
         let read = |path: &str, _| Ok(if path.ends_with("csv") { &b"url\nb\n"[..] } else { b"\0\xff" }.to_vec());
-        LoadPlan::build(&"users".parse().unwrap(), &spec, DateTime::UNIX_EPOCH, 7, resolve, &read)
+        let targets = Targets { placeholder: &resolve, ..Targets::NONE };
+        LoadPlan::build(&"users".parse().unwrap(), &spec, DateTime::UNIX_EPOCH, 7, &targets, &read)
     }
 
     #[test]

@@ -11,10 +11,11 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::call::{InvocationType, SendSpec};
 use super::expect::{CaptureSpec, ExpectSpec};
-use crate::unit::{DurationText, Rest};
+use crate::unit::{DurationText, Rest, TargetId};
 
-/// One HTTP request and what is expected of its answer, or one of `pause`, `set`, `group`, `loop` and `if`.
+/// One request or call of AWS and what is expected of its answer, or one of `pause`, `set`, `group`, `loop` and `if`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepSpec {
@@ -42,6 +43,20 @@ pub struct StepSpec {
     /// OPTIONS of this path or URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<String>,
+    /// Invoke the function of this `lambda` target, through its alias where it has one. `json`, `body` or `file` is the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoke: Option<TargetId>,
+    /// How `invoke` does it: `request_response` (the default) waits for the function's answer, `event` has the event queued,
+    /// `dry_run` only asks whether it may be invoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<InvocationType>,
+    /// Send a message to a queue, a topic, a bus or a stream. `json`, `body` or `file` is the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<SendSpec>,
+    /// The service for which the request is signed (Signature Version 4) with the environment's credentials: `execute-api`,
+    /// `lambda` for a function URL. Default the load's `sign`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<String>,
     /// What is added to the URL behind `?`: name → value, percent-encoded; values may hold `${name}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, String>,
@@ -222,6 +237,10 @@ impl JsonSchema for PartSpec {
 pub enum StepKind<'s> {
     /// A request with its path or URL.
     Request(Method, &'s str),
+    /// A function that is invoked.
+    Invoke(&'s TargetId),
+    /// A message that is sent.
+    Send(&'s SendSpec),
     /// A rest.
     Pause(Rest),
     /// Values for later.
@@ -235,11 +254,22 @@ pub enum StepKind<'s> {
 }
 
 impl StepKind<'_> {
+    /// Whether it is sent and answered, and so counted.
+    #[must_use]
+    pub fn is_sent(self) -> bool {
+        match self {
+            Self::Request(..) | Self::Invoke(_) | Self::Send(_) => true,
+            Self::Pause(_) | Self::Set(_) | Self::Group(_) | Self::Loop(_) | Self::If(_) => false,
+        }
+    }
+
     /// The key that makes a step one of this kind.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Self::Request(method, _) => method.key(),
+            Self::Invoke(_) => "invoke",
+            Self::Send(_) => "send",
             Self::Pause(_) => "pause",
             Self::Set(_) => "set",
             Self::Group(_) => "group",
@@ -264,6 +294,8 @@ impl StepSpec {
         let requests =
             requests.into_iter().filter_map(|(method, url)| Some(StepKind::Request(method, url.as_deref()?)));
         let others = [
+            self.invoke.as_ref().map(StepKind::Invoke),
+            self.send.as_ref().map(StepKind::Send),
             self.pause.map(StepKind::Pause),
             self.set.as_ref().map(StepKind::Set),
             self.group.as_ref().map(StepKind::Group),
@@ -280,14 +312,23 @@ impl StepSpec {
         kinds.next().filter(|_| kinds.next().is_none())
     }
 
-    /// The step's name in frames: `name`, or the method and path as written, `GET /items`. Empty for one that is no request.
+    /// The step's name in frames: `name`, or the method and path as written, `GET /items`, or the call and its target,
+    /// `invoke orders-fn`. Empty for one that sends nothing.
     #[must_use]
     pub fn label(&self) -> String {
         match (&self.name, self.kind()) {
             (Some(name), _) => name.clone(),
             (None, Some(StepKind::Request(method, url))) => format!("{method} {url}"),
+            (None, Some(StepKind::Invoke(target))) => format!("invoke {target}"),
+            (None, Some(StepKind::Send(send))) => format!("send {}", send.to),
             (None, _) => String::new(),
         }
+    }
+
+    /// The target that the step calls; none where it calls none.
+    #[must_use]
+    pub fn callee(&self) -> Option<&TargetId> {
+        self.invoke.as_ref().or_else(|| self.send.as_ref().map(|send| &send.to))
     }
 
     /// The steps within the step, with the keys that lead to each list of them.
@@ -323,7 +364,7 @@ pub(crate) fn name_within(groups: &[String], label: &str) -> String {
 /// The names in frames of all requests among the steps, in order.
 pub(crate) fn labels(steps: &[StepSpec], groups: &mut Vec<String>, found: &mut Vec<String>) {
     for step in steps {
-        if let Some(StepKind::Request(..)) = step.kind() {
+        if step.kind().is_some_and(StepKind::is_sent) {
             found.push(name_within(groups, &step.label()));
         }
         let is_group = step.group.is_some();
@@ -386,6 +427,8 @@ mod tests {
         for yaml in [
             "{post: /a, query: {q: '${q}'}, multipart: {note: hello, photo: {file: a.png, type: image/png}}}",
             "{pause: exp(2s)}",
+            "{invoke: orders-fn, invocation: event, json: {id: 1}}",
+            "{send: {to: orders, attributes: {a: b}, group: '${c}', deduplication: '${uuid}'}, body: x}",
             "{set: {a: 1, b: '${c}'}}",
             "{loop: {over: '${items}', as: one, steps: [{if: {value: '${one}', is: x}, then: [{get: /}], else: [{options: /}]}]}}",
             "{get: /, capture: {a: $.a, b: {header: x-id}, c: {regex: 'id=(\\d+)'}, d: {cookie: sid}}, expect: {header: {etag: '*'}}}",

@@ -94,8 +94,27 @@ impl LoadSpec {
         walk.within(&["teardown"], |walk| walk.steps(&self.teardown));
     }
 
+    /// Every step that calls AWS, and where it stands.
+    #[must_use]
+    pub fn calls(&self) -> Vec<(Vec<String>, &StepSpec)> {
+        let mut calls = Vec::new();
+        self.visit_steps(&mut |path, step| {
+            if step.callee().is_some() {
+                calls.push((path.to_vec(), step));
+            }
+        });
+        calls
+    }
+
+    /// Whether any of its requests is signed.
+    pub(super) fn signs(&self) -> bool {
+        let mut signs = self.sign.is_some();
+        self.visit_steps(&mut |_, step| signs |= step.sign.is_some() || step.callee().is_some());
+        signs
+    }
+
     /// Shows `visit` every step with its path, those within others included.
-    pub(crate) fn visit_steps(&self, visit: &mut dyn FnMut(&[String], &StepSpec)) {
+    pub(crate) fn visit_steps<'s>(&'s self, visit: &mut dyn FnMut(&[String], &'s StepSpec)) {
         visit_list(&mut vec!["setup".to_owned()], &self.setup, visit);
         for (index, journey) in self.journeys.iter().enumerate() {
             let mut path = ["journeys", &index.to_string(), "steps"].map(str::to_owned).to_vec();
@@ -105,7 +124,7 @@ impl LoadSpec {
     }
 }
 
-fn visit_list(path: &mut Vec<String>, steps: &[StepSpec], visit: &mut dyn FnMut(&[String], &StepSpec)) {
+fn visit_list<'s>(path: &mut Vec<String>, steps: &'s [StepSpec], visit: &mut dyn FnMut(&[String], &'s StepSpec)) {
     for (index, step) in steps.iter().enumerate() {
         path.push(index.to_string());
         visit(path, step);
@@ -197,6 +216,14 @@ impl Walk<'_> {
         {
             self.within(&[key], |walk| fields.into_iter().flatten().for_each(|(name, value)| walk.text(name, value)));
         }
+        if let Some(send) = &step.send {
+            self.within(&["send"], |walk| {
+                send.texts().for_each(|(key, text)| walk.text(key, text));
+                walk.within(&["attributes"], |walk| {
+                    send.attributes.iter().for_each(|(name, value)| walk.text(name, value))
+                });
+            });
+        }
         step.json.iter().for_each(|json| self.json("json", json));
         step.body.iter().for_each(|body| self.text("body", body));
         self.within(&["multipart"], |walk| {
@@ -228,6 +255,7 @@ journeys:
       - loop: {over: "${list}", as: one, steps: [{get: "/${one.id}"}, {set: {late: 1}}]}
       - {if: {value: "${i}", is: "${j}", is_not: "${k}"}, then: [{get: "/${l}"}], else: [{get: "/${people.m}"}]}
       - {group: {name: g, steps: [{get: "/${one.id}"}]}}
+      - {send: {to: q, attributes: {t: "${o}"}, group: "${p}", key: "${q}"}, body: "${r}"}
 teardown: [{delete: "/${n}"}]
 shape: []
 "#;
@@ -235,7 +263,7 @@ shape: []
         let mut found = Vec::new();
         load.visit_placeholders(&mut |placeholder, known| found.push((placeholder, known.clone())));
         let names: Vec<&str> = found.iter().map(|(placeholder, _)| placeholder.name.as_str()).collect();
-        let expected = "shop.url a b c d f g e h list one.id i j k l people.m one.id n";
+        let expected = "shop.url a b c d f g e h list one.id i j k l people.m one.id o p q r n";
         let mut sorted = [names.clone(), expected.split(' ').collect()];
         sorted.iter_mut().for_each(|names| names.sort_unstable());
         assert_eq!(sorted[0], sorted[1]);

@@ -1,5 +1,7 @@
 //! What a change works on: two targets may be the same function, and two faults the same setting of it.
 
+use std::collections::BTreeSet;
+
 use super::types::{ChangePlan, Plan, TargetPlan};
 use crate::unit::TargetId;
 
@@ -13,6 +15,13 @@ impl Plan {
             Some(TargetPlan::RemoteProxy { at, .. }) => format!("proxy `{}` at {}", at.name, at.admin),
             Some(TargetPlan::Proxy(_)) | None => format!("proxy `{target}`"),
         }
+    }
+
+    /// The targets that loads invoke or send to.
+    #[must_use]
+    pub fn called_targets(&self) -> BTreeSet<TargetId> {
+        let calls = self.loads.values().flat_map(|load| load.calls());
+        calls.filter_map(|(_, step)| step.callee().cloned()).collect()
     }
 
     /// Whether a load or a signal names the target's URL: `${orders.url}`.

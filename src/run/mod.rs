@@ -3,6 +3,7 @@
 //! `core.rs` decides (pure: time and input in, effects out), `drive.rs` performs (tokio). Owns: the life of a run, the
 //! ledger, guardrails, recovery, the run's folder and its control socket. Must not know: how anything is shown.
 
+mod address;
 mod alarm_task;
 mod control;
 mod core;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::aws::{Aws, Connection, EndpointOverride, Role};
 use crate::fault::{AccountError, AccountGuard};
 use crate::plan::{EnvironmentFacts, EnvironmentKind};
-use crate::unit::Failpoints;
+use crate::unit::{AwsAccess, Failpoints};
 
 /// Why nothing may be asked or changed there. Nothing was.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,8 @@ pub(super) struct Place {
     pub(super) account: Option<AccountGuard>,
     /// What a shell must say before `aws` works in the same place.
     pub(super) shell: String,
+    /// How another process of ours connects to it.
+    pub(super) reconnect: AwsAccess,
     /// The variables with which a program of somebody else's works in the same place. They may be secrets.
     pub(super) access: BTreeMap<String, String>,
 }
@@ -72,6 +74,7 @@ impl Place {
             aws: aws.with_failpoints(failpoints.clone()),
             account: kind.account().map(|account| AccountGuard::new(&environment.name, account)),
             shell,
+            reconnect: connection.access(role.as_ref()),
             access: connection.variables(),
         })
     }

@@ -299,7 +299,8 @@ async fn environment_of(
     // The sandbox lived in the run's process: nobody answers there any more, and its functions are gone.
     let embedded = address_of(ProcessKind::Sandbox);
     let session = format!("gameday-{}", state.run);
-    let Place { aws, account, shell, access } = Place::connect(&environment, embedded, &session, failpoints).await?;
+    let Place { aws, account, shell, access, .. } =
+        Place::connect(&environment, embedded, &session, failpoints).await?;
     if let Some(guard) = &account {
         guard.check(&aws).await.map_err(PlaceError::from)?;
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::address::addresses;
 use super::place::{Place, PlaceError};
 use super::readiness::{CallerError, Looked, check_caller};
 use super::remote_proxy::{self, RemoteTarget};
@@ -14,10 +15,11 @@ use super::targets::{check_resources, missing_tag};
 use crate::aws::AwsError;
 use crate::event::ProcessKind;
 use crate::fault::{CommandPlace, FaultEnvironment, FaultTarget, Occasion, Permits, obstacle};
+use crate::load::AwsAddress;
 use crate::plan::{ChangePlan, Plan, TargetPlan};
 use crate::proxy::{AdminClient, AdminError, ListenScope, ProxyError, ProxyProcess, ProxySpec, SocketPathError, Stats};
 use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
-use crate::unit::{Clock, Failpoints, FileError, ProxyName, RuntimeDirectoryError, TargetId};
+use crate::unit::{AwsAccess, Clock, Failpoints, FileError, ProxyName, RuntimeDirectoryError, TargetId};
 use crate::workspace::{Environment, EnvironmentKind};
 
 /// How long the proxy keeps its toxics without a sign of life from the run.
@@ -109,6 +111,10 @@ pub(super) struct Stage {
     pub(super) faults: FaultEnvironment,
     /// What `${target.url}` stands for.
     urls: BTreeMap<TargetId, String>,
+    /// Where the targets are that loads call.
+    addresses: BTreeMap<TargetId, AwsAddress>,
+    /// How the processes that make load connect to AWS.
+    reconnect: AwsAccess,
     /// What callers of proxies must trust who come with TLS; none where no proxy has an authority of its own.
     trusted: Option<Trusted>,
     /// One line for each thing that was looked at.
@@ -159,7 +165,7 @@ impl Stage {
         };
         let embedded = sandbox.as_ref().map(Sandbox::endpoint);
         let place = Place::connect(&plan.environment, embedded, options.session, options.failpoints).await;
-        let Place { aws, account, shell, access } = match place {
+        let Place { aws, account, shell, reconnect, access } = match place {
             Ok(place) => place,
             Err(error) => {
                 if let Some(sandbox) = sandbox {
@@ -184,6 +190,8 @@ impl Stage {
                 commands: commands(environment, access, options),
             },
             urls: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            reconnect,
             trusted: None,
             checks: Vec::new(),
             unknown: Vec::new(),
@@ -211,6 +219,7 @@ impl Stage {
         self.check_caller(plan).await?;
         self.check_functions(plan, environment).await?;
         self.checks.extend(check_resources(&self.faults.aws, plan, &environment.require_tags).await?);
+        self.addresses = addresses(&self.faults.aws, plan).await?;
         self.look_at_remote_proxies(plan).await?;
         self.start_proxies(plan, options, started).await
     }
@@ -349,6 +358,16 @@ impl Stage {
             return self.trusted.as_ref().map(|trusted| trusted.path.display().to_string());
         }
         self.urls.get(name.strip_suffix(".url")?).cloned()
+    }
+
+    /// Where a target is that a load calls.
+    pub(super) fn address(&self, target: &TargetId) -> Option<AwsAddress> {
+        self.addresses.get(target).cloned()
+    }
+
+    /// How the processes that make load connect to AWS, and the Region for which their requests are signed.
+    pub(super) fn reach(&self) -> (&AwsAccess, String) {
+        (&self.reconnect, self.faults.aws.region())
     }
 
     /// A text with every `${target.url}` filled in.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::address::topic_arn;
 use super::stage::StageError;
 use crate::aws::{Aws, AwsError};
 use crate::fault::AwsResource;
@@ -66,6 +67,19 @@ async fn look(aws: &Aws, resource: &AwsResource, is_tagged: bool) -> Result<Opti
         AwsResource::Parameter(name) => {
             aws.ssm.existing_parameter(name).await?;
             if is_tagged { Some(aws.ssm.tags(name).await?) } else { None }
+        }
+        AwsResource::Topic(name) => {
+            let arn = topic_arn(aws, name).await?;
+            aws.sns.find_topic(&arn).await?;
+            if is_tagged { Some(aws.sns.tags(&arn).await?) } else { None }
+        }
+        AwsResource::Bus(name) => {
+            let arn = aws.events.bus_arn(name).await?;
+            if is_tagged { Some(aws.events.tags(&arn).await?) } else { None }
+        }
+        AwsResource::Stream(name) => {
+            aws.kinesis.find_stream(name).await?;
+            if is_tagged { Some(aws.kinesis.tags(name).await?) } else { None }
         }
         AwsResource::Other(_) => None,
     })

@@ -3,6 +3,8 @@
 //! Owns: how a quantity is written, parsed and kept. Must not know: scenarios, runs, AWS, processes of ours.
 
 mod alarm;
+mod aws_access;
+mod aws_code;
 mod byte_rate;
 mod clock;
 mod connect;
@@ -27,8 +29,11 @@ mod redact;
 mod resign;
 mod rest;
 mod runtime_dir;
+mod sign;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
+pub use aws_access::{AwsAccess, RoleAccess};
+pub use aws_code::{bare_aws_code, is_throttling_code};
 pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub(crate) use connect::connect_to_any;
@@ -56,6 +61,7 @@ pub use resign::{NotResigned, Resign};
 pub use rest::Rest;
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
+pub use sign::{NotSigned, RequestToSign, SignRequest};
 
 /// Why a quantity's text could not be read: what was wrong, and how it should be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -230,7 +230,11 @@ pub(crate) async fn state_of(aws: &Aws, target: &FaultTarget) -> Value {
             let parameter = aws.ssm.parameter(name).await.expect("an answer").expect("a parameter");
             json!([parameter.value.reveal(), parameter.kind.as_str()])
         }
-        FaultTarget::Proxy(_) | FaultTarget::RemoteProxy { .. } | FaultTarget::Resource(AwsResource::Other(_)) => {
+        FaultTarget::Proxy(_)
+        | FaultTarget::RemoteProxy { .. }
+        | FaultTarget::Resource(
+            AwsResource::Topic(_) | AwsResource::Bus(_) | AwsResource::Stream(_) | AwsResource::Other(_),
+        ) => {
             panic!("no fault of this test: {target:?}")
         }
     }

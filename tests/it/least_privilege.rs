@@ -62,7 +62,7 @@ timeline:
 "#;
 
 /// Starts a run of the scenario, or a look at it, as one of the users.
-fn start_as(workspace: &Workspace, user: &str, arguments: &[&str]) -> Run {
+pub(crate) fn start_as(workspace: &Workspace, user: &str, arguments: &[&str]) -> Run {
     let mut command = gameday();
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
         command.env_remove(name);
@@ -72,12 +72,12 @@ fn start_as(workspace: &Workspace, user: &str, arguments: &[&str]) -> Run {
     workspace.start_command(command.args(arguments))
 }
 
-fn as_user(workspace: &Workspace, user: &str, arguments: &[&str]) -> Output {
+pub(crate) fn as_user(workspace: &Workspace, user: &str, arguments: &[&str]) -> Output {
     start_as(workspace, user, arguments).wait()
 }
 
 /// Every action of a policy.
-fn actions(policy: &Value) -> Vec<String> {
+pub(crate) fn actions(policy: &Value) -> Vec<String> {
     let statements = policy["Statement"].as_array().expect("statements");
     let of = |statement: &Value| statement["Action"].as_array().expect("actions").clone();
     let mut actions: Vec<String> =
@@ -88,7 +88,7 @@ fn actions(policy: &Value) -> Vec<String> {
 }
 
 /// The policy without one action.
-fn without(policy: &Value, action: &str) -> Value {
+pub(crate) fn without(policy: &Value, action: &str) -> Value {
     let mut policy = policy.clone();
     let statements = policy["Statement"].as_array_mut().expect("statements");
     for statement in statements.iter_mut() {
@@ -104,7 +104,7 @@ fn user_without(action: &str) -> String {
 }
 
 /// Makes the users, each with a profile in a file of its own.
-fn create_users(workspace: &Workspace, endpoint: &str, users: &BTreeMap<String, Vec<Value>>) {
+pub(crate) fn create_users(workspace: &Workspace, endpoint: &str, users: &BTreeMap<String, Vec<Value>>) {
     workspace.write("users.json", &serde_json::to_string(users).expect("JSON"));
     let mut python = python("creating users").expect("there is one");
     let users = workspace.path().join("users.json");

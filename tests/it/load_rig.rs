@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gameday::load::{EndReason, Frame, LoadError, LoadPlan, LoadSpec, LoadWorker, Totals, WorkerRecord};
+use gameday::load::{EndReason, Frame, LoadError, LoadPlan, LoadSpec, LoadWorker, Targets, Totals, WorkerRecord};
 use gameday::unit::Clock;
 use tokio::time::{Instant, timeout};
 
@@ -20,7 +20,7 @@ pub(crate) fn plan(url: &str, journeys: &str, shape: &str) -> LoadPlan {
     let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
     assert_eq!(spec.problems(), []);
     let read = |path: &str, _| panic!("nothing was said of `{path}`");
-    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, |_| None, &read).unwrap()
+    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, &Targets::NONE, &read).unwrap()
 }
 
 pub(crate) async fn spawn(plan: &LoadPlan) -> LoadWorker {

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::any;
-use gameday::load::{EndReason, FailureKind, LoadError, LoadPlan, LoadSpec, WorkerRecord};
+use gameday::load::{EndReason, FailureKind, LoadError, LoadPlan, LoadSpec, Targets, WorkerRecord};
 use gameday::unit::{Clock, read_below};
 use tokio::net::TcpListener;
 
@@ -64,7 +64,7 @@ fn plan_of(url: &str, load: &str, folder: &Path) -> LoadPlan {
     let spec: LoadSpec = serde_yaml::from_str(&format!("base_url: '{url}'\n{load}")).unwrap();
     let read = |path: &str, bytes_max| read_below(folder, path, bytes_max);
     assert_eq!((spec.problems(), spec.file_problems(&read)), (vec![], vec![]));
-    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, |_| None, &read).unwrap()
+    LoadPlan::build(&"users".parse().unwrap(), &spec, Clock::start().origin(), 7, &Targets::NONE, &read).unwrap()
 }
 
 /// Runs a load whose one journey has these steps ten times, and gives what the server saw of each path.

@@ -19,6 +19,7 @@ mod lambda;
 mod layering;
 mod least_privilege;
 mod load;
+mod load_calls;
 mod load_command;
 mod load_open;
 mod load_rig;

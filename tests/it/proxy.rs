@@ -80,9 +80,14 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(upstream: SocketAddr) -> Self {
+        Self::start_for(upstream, PATIENCE * 4).await
+    }
+
+    /// A proxy that ends by itself after `limit`, whatever becomes of the test.
+    pub(crate) async fn start_for(upstream: SocketAddr, limit: Duration) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("private/p.sock");
-        let process = ProxyProcess::spawn(gameday(), &socket, 7, Some(PATIENCE * 4), ListenScope::Loopback)
+        let process = ProxyProcess::spawn(gameday(), &socket, 7, Some(limit), ListenScope::Loopback)
             .await
             .expect("started");
         let client = process.client();

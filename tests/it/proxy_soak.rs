@@ -25,6 +25,9 @@ const CLIENTS: u64 = 20;
 /// How long each toxic and each rule stays.
 const FAULTS_LAST: Duration = Duration::from_millis(100);
 
+/// How long the proxy may live: two million requests with faults take a quarter of an hour.
+const LASTS_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// How much memory of its own the process may have gained from a tenth of the way to the end, in KiB: 8 MiB. Two million
 /// requests that lose 5 bytes each are more than that.
 const GROWN_KIB_MAX: u64 = 8 * 1_024;
@@ -180,7 +183,7 @@ async fn exchange_faults(rig: &Rig, clients: &[JoinHandle<()>], progress: &Progr
 async fn a_soak_with_faults_that_switch_leaks_no_descriptor_and_no_memory() {
     let asked = std::env::var("GAMEDAY_SOAK_REQUESTS").ok();
     let requests = asked.as_ref().map_or(REQUESTS_DEFAULT, |text| text.parse().expect("a number of requests"));
-    let rig = Arc::new(Rig::start(http_server().await).await);
+    let rig = Arc::new(Rig::start_for(http_server().await, LASTS_MAX).await);
     let process = rig.process.pid();
     let files_before = open_files(process);
     let (made, answered, switches) = Default::default();

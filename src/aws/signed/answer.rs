@@ -12,6 +12,7 @@ use super::service::Service;
 use super::xml::Element;
 use crate::aws::AwsError;
 use crate::aws::error::{RETRYABLE_CODES, SERVER_ERROR_STATUS_MIN};
+use crate::unit::{bare_aws_code, is_throttling_code};
 
 /// The longest answer that is read. The largest that is asked for, a page of a simulation, has some 100 kB.
 pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -20,25 +21,9 @@ const SECRET_BYTES_MIN: usize = 4;
 /// The status of what came too often.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// Codes after which another attempt is made whatever the status: throttling and a service's own time limits. Source: the
-/// SDK's `THROTTLING_ERRORS` and `TRANSIENT_ERRORS` (aws-runtime, retries/classifiers.rs).
-const RETRIED_CODES: &[&str] = &[
-    "BandwidthLimitExceeded",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-];
+/// Codes of a service's own time limits, after which another attempt is made whatever the status. Source: the SDK's
+/// `TRANSIENT_ERRORS` (aws-runtime, retries/classifiers.rs).
+const TRANSIENT_CODES: &[&str] = &["RequestTimeout", "RequestTimeoutException"];
 
 /// The answer to a call. It has no `Debug`: its body may hold secrets.
 pub(crate) struct Answer {
@@ -100,7 +85,8 @@ impl Answer {
         }
         let is_retried = self.status >= SERVER_ERROR_STATUS_MIN
             || self.status == TOO_MANY_REQUESTS
-            || RETRIED_CODES.contains(&code.as_str());
+            || is_throttling_code(&code)
+            || TRANSIENT_CODES.contains(&code.as_str());
         let retryable = is_retried || RETRYABLE_CODES.contains(&code.as_str());
         let pause = self.header("x-amz-retry-after").and_then(|text| text.parse().ok()).map(Duration::from_millis);
         let error = AwsError { code, message, retryable, ..self.bad("") };
@@ -117,7 +103,7 @@ impl Answer {
         if let Some((code, _)) = self.header("x-amzn-query-error").and_then(|error| error.split_once(';')) {
             told.code = Some(code.to_owned());
         }
-        told.code = told.code.as_deref().map(bare_code).filter(|code| !code.is_empty());
+        told.code = told.code.as_deref().map(bare_aws_code).filter(|code| !code.is_empty()).map(str::to_owned);
         told
     }
 
@@ -163,12 +149,6 @@ struct JsonError {
     message: Option<String>,
     #[serde(rename = "Message")]
     capital_message: Option<String>,
-}
-
-/// `com.amazonaws.ssm#ParameterNotFound:http://…` → `ParameterNotFound`.
-fn bare_code(code: &str) -> String {
-    let code = code.split(':').next().unwrap_or_default();
-    code.rsplit('#').next().unwrap_or_default().trim().to_owned()
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ use super::answer::{ANSWER_BYTES_MAX, Answer};
 use super::credentials::CredentialCache;
 use super::request::{Call, Prepared};
 use super::retry::{Failure, Limits, persist};
-use super::service::endpoint;
-use crate::aws::AwsError;
+use super::service::{Endpoint, Service, endpoint};
 use crate::aws::error::innermost;
 use crate::aws::pace::Pace;
+use crate::aws::{AwsError, ServiceEndpoint};
 use crate::unit::{Clock, Failpoints};
 
 /// Codes that say that the credentials of a request are no longer good.
@@ -81,6 +81,23 @@ impl Signed {
     /// The same sender, whose attempts take their turns.
     pub(crate) fn with_pace(&self, pace: Pace) -> Self {
         Self { pace, ..self.clone() }
+    }
+
+    /// Where calls of a service go.
+    ///
+    /// # Errors
+    /// `NotSent`: no Region is configured, or no endpoint is known for it.
+    pub(crate) fn endpoint(&self, service: &'static Service) -> Result<ServiceEndpoint, AwsError> {
+        let found = endpoint(&self.shared.configuration, service);
+        let Endpoint { url, region } = found.map_err(|message| AwsError {
+            service: service.name,
+            operation: "any operation",
+            code: "NotSent".to_owned(),
+            message,
+            retryable: false,
+            request_id: None,
+        })?;
+        Ok(ServiceEndpoint { url, region })
     }
 
     /// The present moment by the clock that signs.

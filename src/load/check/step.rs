@@ -21,8 +21,7 @@ pub(super) fn check_steps(checker: &mut Checker, steps: &[StepSpec], has_base: b
 
 /// Whether a step, or one within it, is a request.
 pub(super) fn may_request(step: &StepSpec) -> bool {
-    step.kinds().any(|kind| matches!(kind, StepKind::Request(..)))
-        || step.inner().any(|(_, inner)| inner.iter().any(may_request))
+    step.kinds().any(StepKind::is_sent) || step.inner().any(|(_, inner)| inner.iter().any(may_request))
 }
 
 fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: usize) {
@@ -33,7 +32,8 @@ fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: usi
         }
         [] => checker.problem(
             "the step requests nothing",
-            "give it one of `get`, `post`, `put`, `patch`, `delete`, `head` and `options`, or make it a `pause`, `set`, `group`, `loop` or `if`",
+            "give it one of `get`, `post`, `put`, `patch`, `delete`, `head`, `options`, `invoke` and `send`, or make it a `pause`, `set`, \
+             `group`, `loop` or `if`",
         ),
         [kind] => check_kind(checker, step, *kind, has_base),
         [_, second, ..] => {
@@ -44,6 +44,7 @@ fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: usi
         }
     }
     check_body(checker, step);
+    step.sign.iter().for_each(|service| checker.within("sign", |checker| check_service(checker, service)));
     checker.within("headers", |checker| check_headers(checker, &step.headers));
     checker.within("capture", |checker| {
         for (name, capture) in &step.capture {
@@ -86,6 +87,13 @@ fn check_inner(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: us
 fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_base: bool) {
     match kind {
         StepKind::Request(method, url) => checker.within(method.key(), |checker| check_url(checker, url, has_base)),
+        StepKind::Invoke(_) => check_call(checker, step, kind),
+        StepKind::Send(_) => {
+            check_call(checker, step, kind);
+            if step.json.is_none() && step.body.is_none() && step.file.is_none() {
+                checker.problem("no message is sent", "add it, as in `json: {order: 17}`, or a `body` or `file`");
+            }
+        }
         StepKind::Pause(_) => {}
         StepKind::Set(values) => checker.within("set", |checker| {
             if values.is_empty() {
@@ -109,7 +117,12 @@ fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_ba
             }
         }
     }
-    if !matches!(kind, StepKind::Request(..)) {
+    if step.invocation.is_some() && !matches!(kind, StepKind::Invoke(_)) {
+        checker.within("invocation", |checker| {
+            checker.problem("`invocation` has no `invoke`", "name the function: `invoke: orders-fn`");
+        });
+    }
+    if !kind.is_sent() {
         for (key, is_given) in of_requests(step) {
             if is_given {
                 checker.within(key, |checker| {
@@ -130,8 +143,37 @@ fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_ba
     }
 }
 
+/// What a call of AWS can not say: its headers and its form are the service's.
+fn check_call(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>) {
+    let of_http = [
+        ("query", !step.query.is_empty()),
+        ("headers", !step.headers.is_empty()),
+        ("form", step.form.is_some()),
+        ("multipart", step.multipart.is_some()),
+        ("sign", step.sign.is_some()),
+    ];
+    for (key, _) in of_http.into_iter().filter(|(_, is_given)| *is_given) {
+        checker.within(key, |checker| {
+            checker.problem(
+                format!("`{key}` is about a request of HTTP, and the step has `{}`", kind.key()),
+                "leave it out; what is sent is its `json`, `body` or `file`, and it is always signed",
+            );
+        });
+    }
+}
+
+/// What signatures call a service: `execute-api`.
+pub(super) fn check_service(checker: &mut Checker, service: &str) {
+    if service.is_empty() || !service.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-') {
+        checker.problem(
+            format!("`{service}` is not what signatures call a service"),
+            "write it as in `execute-api` or `lambda`",
+        );
+    }
+}
+
 /// The keys that only a request may have, and whether the step has each.
-fn of_requests(step: &StepSpec) -> [(&'static str, bool); 12] {
+fn of_requests(step: &StepSpec) -> [(&'static str, bool); 13] {
     [
         ("name", step.name.is_some()),
         ("query", !step.query.is_empty()),
@@ -145,6 +187,7 @@ fn of_requests(step: &StepSpec) -> [(&'static str, bool); 12] {
         ("expect", step.expect.is_some()),
         ("think", step.think.is_some()),
         ("timeout", step.timeout.is_some()),
+        ("sign", step.sign.is_some()),
     ]
 }
 

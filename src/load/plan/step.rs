@@ -10,6 +10,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::Targets;
+use super::call::{AnswerKind, Call, PlannedPiece, PlannedSignature};
+use crate::load::call::SendSpec;
 use crate::load::expect::{CaptureSpec, ExpectSpec};
 use crate::load::placeholder;
 use crate::load::spec::LoadSpec;
@@ -65,6 +68,12 @@ pub struct PlannedRequest {
     pub think: Option<Rest>,
     /// When the request is given up.
     pub timeout: DurationText,
+    /// What it is signed for; none is not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<PlannedSignature>,
+    /// Whose answer it is.
+    #[serde(default)]
+    pub answer: AnswerKind,
 }
 
 /// What a request sends.
@@ -81,6 +90,8 @@ pub enum PlannedBody {
     File(FileBytes),
     /// Several parts.
     Multipart(Vec<PlannedPart>),
+    /// Pieces that follow each other.
+    Pieces(Vec<PlannedPiece>),
 }
 
 /// A part of a body of several parts.
@@ -181,7 +192,7 @@ pub struct PlannedCondition {
 /// Plans the steps of a load that is valid.
 pub(super) struct Planner<'p> {
     load: &'p LoadSpec,
-    resolve: &'p dyn Fn(&str) -> Option<String>,
+    targets: &'p Targets<'p>,
     files: &'p BTreeMap<String, Vec<u8>>,
     /// The names of the groups around the step.
     groups: Vec<String>,
@@ -190,12 +201,8 @@ pub(super) struct Planner<'p> {
 }
 
 impl<'p> Planner<'p> {
-    pub(super) fn new(
-        load: &'p LoadSpec,
-        resolve: &'p dyn Fn(&str) -> Option<String>,
-        files: &'p BTreeMap<String, Vec<u8>>,
-    ) -> Self {
-        Self { load, resolve, files, groups: Vec::new(), known: Known::default() }
+    pub(super) fn new(load: &'p LoadSpec, targets: &'p Targets<'p>, files: &'p BTreeMap<String, Vec<u8>>) -> Self {
+        Self { load, targets, files, groups: Vec::new(), known: Known::default() }
     }
 
     /// The steps; those of groups are put in their place. `think` is what users do after a request that does not say.
@@ -205,6 +212,10 @@ impl<'p> Planner<'p> {
             match step.kind() {
                 Some(StepKind::Request(method, url)) => {
                     planned.push(PlannedStep::Request(Box::new(self.request(step, method, url, think))));
+                }
+                Some(kind @ (StepKind::Invoke(_) | StepKind::Send(_))) => {
+                    let call = self.call(step, kind).map(|call| self.called(step, call, think));
+                    planned.extend(call.map(|request| PlannedStep::Request(Box::new(request))));
                 }
                 Some(StepKind::Pause(rest)) => planned.push(PlannedStep::Pause(rest)),
                 Some(StepKind::Set(values)) => {
@@ -269,6 +280,55 @@ impl<'p> Planner<'p> {
             expect: step.expect.clone().unwrap_or_default(),
             think: step.think.or(think),
             timeout: step.timeout.unwrap_or(DurationText(REQUEST_TIMEOUT_DEFAULT)),
+            sign: self.signature(step),
+            answer: AnswerKind::Http,
+        }
+    }
+
+    fn signature(&self, step: &StepSpec) -> Option<PlannedSignature> {
+        let service = step.sign.as_ref().or(self.load.sign.as_ref())?;
+        Some(PlannedSignature { service: service.clone(), region: self.targets.region.to_owned() })
+    }
+
+    /// A call of AWS; none of a target that has no address, which was refused before.
+    fn call(&self, step: &StepSpec, kind: StepKind<'_>) -> Option<Call> {
+        let address = (self.targets.address)(step.callee()?)?;
+        match kind {
+            StepKind::Send(send) => Call::message(&address, &self.message(send), self.body(step)),
+            _ => Call::invocation(&address, step.invocation.unwrap_or_default(), self.body(step)),
+        }
+    }
+
+    fn called(&self, step: &StepSpec, call: Call, think: Option<Rest>) -> PlannedRequest {
+        let Call { url, headers, body, signature, answer } = call;
+        PlannedRequest {
+            name: name_within(&self.groups, &step.label()),
+            method: Method::Post,
+            url,
+            query: BTreeMap::new(),
+            headers,
+            body,
+            capture: step.capture.clone(),
+            expect: step.expect.clone().unwrap_or_default(),
+            think: step.think.or(think),
+            timeout: step.timeout.unwrap_or(DurationText(REQUEST_TIMEOUT_DEFAULT)),
+            sign: Some(signature),
+            answer,
+        }
+    }
+
+    /// A message's way with the placeholders of targets filled.
+    fn message(&self, send: &SendSpec) -> SendSpec {
+        let text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
+        SendSpec {
+            to: send.to.clone(),
+            attributes: self.fields(&send.attributes),
+            group: text(&send.group),
+            deduplication: text(&send.deduplication),
+            subject: text(&send.subject),
+            source: text(&send.source),
+            detail_type: text(&send.detail_type),
+            key: text(&send.key),
         }
     }
 
@@ -315,6 +375,6 @@ impl<'p> Planner<'p> {
 
     /// What a target's placeholder stands for; none where it is none.
     fn target(&self, name: &str) -> Option<String> {
-        (self.known.owner(self.load, name) == Owner::Target).then(|| (self.resolve)(name)).flatten()
+        (self.known.owner(self.load, name) == Owner::Target).then(|| (self.targets.placeholder)(name)).flatten()
     }
 }

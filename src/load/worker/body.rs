@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use tokio_util::bytes::Bytes;
 
 use super::encode::{Space, encode, encode_into};
 use super::template::{JsonTemplate, Missing, Scope, Template};
-use crate::load::plan::{PlannedBody, PlannedPart};
+use crate::load::plan::{PlannedBody, PlannedPart, PlannedPiece, Within};
 
 /// A body.
 #[derive(Debug)]
@@ -19,14 +21,61 @@ pub(super) enum BodyTemplate {
     /// Fields with their names encoded.
     Form(Vec<(String, Template)>),
     /// Pieces that follow each other.
-    Multipart(Vec<Piece>),
+    Pieces(Vec<Piece>),
 }
 
-/// A piece of a body of several parts.
+/// A piece of a body.
 #[derive(Debug)]
 pub(super) enum Piece {
     Bytes(Vec<u8>),
-    Text(Template),
+    Text(Template, Option<Within>),
+    Body(BodyTemplate, Within),
+}
+
+impl Piece {
+    fn of(planned: &PlannedPiece) -> Self {
+        match planned {
+            PlannedPiece::Plain(text) => Self::Bytes(text.clone().into_bytes()),
+            PlannedPiece::Text { text, within } => match Template::new(text) {
+                Template::Static(text) => Self::Bytes(within_bytes(text.into_bytes().into(), *within)),
+                text @ Template::Dynamic(_) => Self::Text(text, Some(*within)),
+            },
+            PlannedPiece::Body { body, within } => match BodyTemplate::new(Some(body)).0 {
+                BodyTemplate::Static(bytes) => Self::Bytes(within_bytes(bytes, *within)),
+                body => Self::Body(body, *within),
+            },
+        }
+    }
+
+    fn fill_into(&self, whole: &mut Vec<u8>, scope: &mut Scope) -> Result<(), Missing> {
+        match self {
+            Self::Bytes(bytes) => whole.extend_from_slice(bytes),
+            Self::Text(text, None) => whole.extend_from_slice(text.fill(scope)?.as_bytes()),
+            Self::Text(text, Some(within)) => within_into(whole, text.fill(scope)?.as_bytes(), *within),
+            Self::Body(body, within) => within_into(whole, &body.fill(scope)?, *within),
+        }
+        Ok(())
+    }
+}
+
+fn within_bytes(bytes: Bytes, within: Within) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(bytes.len());
+    within_into(&mut whole, &bytes, within);
+    whole
+}
+
+/// Adds bytes as they stand in what is around them. Those that are no text are replaced, but in Base64.
+fn within_into(whole: &mut Vec<u8>, bytes: &[u8], within: Within) {
+    match within {
+        Within::Json => {
+            let quoted = serde_json::to_string(&String::from_utf8_lossy(bytes)).unwrap_or_default();
+            whole.extend_from_slice(
+                quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().as_bytes(),
+            );
+        }
+        Within::Form => whole.extend_from_slice(encode(&String::from_utf8_lossy(bytes), Space::Plus).as_bytes()),
+        Within::Base64 => whole.extend_from_slice(STANDARD.encode(bytes).as_bytes()),
+    }
 }
 
 impl BodyTemplate {
@@ -52,6 +101,7 @@ impl BodyTemplate {
                 let header = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"));
                 (multipart(parts, &boundary), header.ok())
             }
+            Some(PlannedBody::Pieces(pieces)) => (pieces_of(pieces.iter().map(Piece::of)), None),
         }
     }
 
@@ -73,13 +123,10 @@ impl BodyTemplate {
                 }
                 encoded.into()
             }
-            Self::Multipart(pieces) => {
+            Self::Pieces(pieces) => {
                 let mut whole = Vec::new();
                 for piece in pieces {
-                    match piece {
-                        Piece::Bytes(bytes) => whole.extend_from_slice(bytes),
-                        Piece::Text(text) => whole.extend_from_slice(text.fill(scope)?.as_bytes()),
-                    }
+                    piece.fill_into(&mut whole, scope)?;
                 }
                 whole.into()
             }
@@ -135,7 +182,7 @@ fn multipart(parts: &[PlannedPart], boundary: &str) -> BodyTemplate {
                     Template::Static(text) => bytes.extend_from_slice(text.as_bytes()),
                     text @ Template::Dynamic(_) => {
                         pieces.push(Piece::Bytes(std::mem::take(&mut bytes)));
-                        pieces.push(Piece::Text(text));
+                        pieces.push(Piece::Text(text, None));
                     }
                 }
             }
@@ -150,11 +197,26 @@ fn multipart(parts: &[PlannedPart], boundary: &str) -> BodyTemplate {
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    if pieces.is_empty() {
-        return BodyTemplate::Static(bytes.into());
-    }
     pieces.push(Piece::Bytes(bytes));
-    BodyTemplate::Multipart(pieces)
+    pieces_of(pieces)
+}
+
+/// The body of pieces, where what is always the same stands together.
+fn pieces_of(pieces: impl IntoIterator<Item = Piece>) -> BodyTemplate {
+    let mut joined: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match (joined.last_mut(), piece) {
+            (Some(Piece::Bytes(before)), Piece::Bytes(bytes)) => before.extend(bytes),
+            (_, piece) => joined.push(piece),
+        }
+    }
+    match joined.pop() {
+        Some(Piece::Bytes(bytes)) if joined.is_empty() => BodyTemplate::Static(bytes.into()),
+        last => {
+            joined.extend(last);
+            BodyTemplate::Pieces(joined)
+        }
+    }
 }
 
 /// A name within quotes, as browsers write it (HTML, multipart form data).
@@ -220,5 +282,24 @@ mod tests {
         assert!(sent(&PlannedBody::Json(json!({"a": 1}))).0);
         assert_eq!(sent(&PlannedBody::Json(json!({"a": "${id}"}))).2, r#"{"a":17}"#);
         assert_eq!(sent(&PlannedBody::File(FileBytes(b"x".to_vec()))).1, "application/octet-stream");
+    }
+
+    #[test]
+    fn what_stands_in_something_else_is_written_as_that_wants_it() {
+        let json = PlannedBody::Json(json!({"q": "\"${name}\""}));
+        let body = |body: &PlannedBody, within| PlannedPiece::Body { body: Box::new(body.clone()), within };
+        let plain = |text: &str| PlannedPiece::Plain(text.to_owned());
+        let text = |text: &str, within| PlannedPiece::Text { text: text.to_owned(), within };
+        let whole = |pieces: Vec<PlannedPiece>| sent(&PlannedBody::Pieces(pieces));
+        let (is_static, _, filled) = whole(vec![plain("{\"m\":\""), body(&json, Within::Json), plain("\"}")]);
+        assert!(!is_static);
+        let outer: serde_json::Value = serde_json::from_str(&filled).unwrap();
+        let inner: serde_json::Value = serde_json::from_str(outer["m"].as_str().unwrap()).unwrap();
+        assert_eq!(inner, json!({"q": "\"a b\""}));
+        let form = whole(vec![plain("m="), text("${name}&c=ü", Within::Form)]);
+        assert_eq!(form.2, "m=a+b%26c%3D%C3%BC");
+        let bytes = PlannedBody::File(FileBytes(vec![0, 255]));
+        let (is_static, _, encoded) = whole(vec![plain("<"), body(&bytes, Within::Base64), plain(">")]);
+        assert_eq!((is_static, encoded.as_str()), (true, "<AP8=>"));
     }
 }

@@ -9,11 +9,10 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::http::Failure;
+use super::service;
 use crate::load::frame::FailureKind;
+use crate::load::plan::AnswerKind;
 use crate::unit::format_duration;
-
-/// What a server says that throttles (RFC 6585, 4).
-const STATUS_THROTTLED: u16 = 429;
 
 /// Statuses at or above this are failures when the step does not say which it expects.
 const STATUS_FAILED_LEAST: u16 = 400;
@@ -21,6 +20,8 @@ const STATUS_FAILED_LEAST: u16 = 400;
 /// What is expected of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Expectation {
+    /// Whose answers they are.
+    pub(crate) answer: AnswerKind,
     /// None expects any status below 400.
     pub(crate) statuses: Option<Vec<u16>>,
     /// Headers that must be there; with a value, where any will not do.
@@ -62,6 +63,9 @@ pub(crate) struct Answer<'a> {
 impl Expectation {
     /// Whether the body is looked at; if not, it need not be kept.
     pub(crate) fn needs_body(&self) -> bool {
+        if self.answer != AnswerKind::Http {
+            return true;
+        }
         let is_in_body = |capture: &Capture| match capture {
             Capture::JsonPath(_) | Capture::Regex(_) => true,
             Capture::Header(_) | Capture::Cookie(_) => false,
@@ -84,9 +88,9 @@ impl Expectation {
             None => answer.status < STATUS_FAILED_LEAST,
         };
         if !is_status_expected {
-            let kind = if answer.status == STATUS_THROTTLED { FailureKind::Throttled } else { FailureKind::Status };
-            return Err(Failure::new(kind, format_args!("status {}", answer.status)));
+            return Err(service::unexpected_status(self.answer, answer));
         }
+        service::judge(self.answer, answer)?;
         self.judge_headers(answer)?;
         let needs_document =
             !self.json.is_empty() || self.capture.iter().any(|(_, capture)| matches!(capture, Capture::JsonPath(_)));

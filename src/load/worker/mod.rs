@@ -21,6 +21,8 @@ mod program;
 pub(super) mod recorder;
 pub(super) mod request;
 mod row;
+mod service;
+mod signature;
 mod template;
 pub(super) mod visitor;
 
@@ -47,7 +49,7 @@ use super::goose as attack;
 use super::plan::LoadPlan;
 use super::schedule::Arrivals;
 use super::spec::Model;
-use crate::unit::{Clock, cpu_time, elapsed_ms};
+use crate::unit::{AwsAccess, Clock, SignRequest, cpu_time, elapsed_ms};
 
 /// The longest plan that is read: the files that a load may name, as they are written in a plan, and more than anybody writes.
 const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -141,15 +143,18 @@ impl From<OnceFailure> for WorkerError {
     }
 }
 
-/// Makes load as the plan on standard input says. Returns when it is over.
+/// Connects to AWS, for a plan whose requests are signed.
+pub(crate) type Connect = fn(AwsAccess) -> Pin<Box<dyn Future<Output = Arc<dyn SignRequest>> + Send>>;
+
+/// Makes load as the plan on standard input says. Returns when it is over. `connect` is called where the plan signs requests.
 ///
 /// # Errors
 /// See [`WorkerError`]: no valid plan, no users, or a controller that reads no more.
-pub(crate) async fn run() -> Result<(), WorkerError> {
+pub(crate) async fn run(connect: Connect) -> Result<(), WorkerError> {
     let output = take_stdout().map_err(WorkerError::Output)?;
     // A runtime of its own, because it can be left without waiting for what runs on it.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(WorkerError::Runtime)?;
-    let served = runtime.spawn(serve(output)).await;
+    let served = runtime.spawn(serve(output, connect)).await;
     runtime.shutdown_background();
     served.map_err(WorkerError::Panicked)?
 }
@@ -162,11 +167,11 @@ fn take_stdout() -> io::Result<OwnedFd> {
     Ok(pipe)
 }
 
-async fn serve(output: OwnedFd) -> Result<(), WorkerError> {
+async fn serve(output: OwnedFd, connect: Connect) -> Result<(), WorkerError> {
     let mut output = pipe::Sender::from_owned_fd(output).map_err(WorkerError::Output)?;
     let stop = CancellationToken::new();
     let plan = read_plan(stop.clone()).await?;
-    let mut load = Making::prepare(plan, stop).await?;
+    let mut load = Making::prepare(plan, connect, stop).await?;
     let started_ms = elapsed_ms(load.recorder.started());
     write(&mut output, &WorkerRecord::Ready { format: FRAME_FORMAT, load: load.plan.load.clone(), started_ms }).await?;
     let users = load.begin()?;
@@ -210,13 +215,17 @@ type Users = Pin<Box<dyn Future<Output = Result<(), WorkerError>> + Send>>;
 
 impl Making {
     /// Makes all ready, the setup included; the shape begins when that is done, and the pacer is there.
-    async fn prepare(plan: LoadPlan, stop: CancellationToken) -> Result<Self, WorkerError> {
+    async fn prepare(plan: LoadPlan, connect: Connect, stop: CancellationToken) -> Result<Self, WorkerError> {
         if plan.stripe.index >= plan.stripe.of {
             return Err(WorkerError::Plan { message: "its stripe is none".to_owned() });
         }
         lift_descriptor_limit();
         let version = if plan.http2 { http::Version::Http2 } else { http::Version::Http1 };
-        let client = Arc::new(http::Client::new(http::Connector::new(version, &plan.authorities)?));
+        let client = http::Client::new(http::Connector::new(version, &plan.authorities)?);
+        let client = Arc::new(match &plan.aws {
+            Some(access) => client.signing(connect(access.clone()).await),
+            None => client,
+        });
         let mut prepared = Prepared::from_plan(&plan, &client)?;
         let clock = Clock::since(plan.origin);
         let mut caretaker = Caretaker::new(&plan, &prepared, clock);

@@ -159,6 +159,7 @@ fn expectation(step: &PlannedRequest) -> Result<Expectation, WorkerError> {
     };
     let regex = |text: &String| Regex::new(text).map_err(|error| impossible(error.to_string()));
     let mut expectation = Expectation {
+        answer: step.answer,
         statuses: step.expect.status.as_ref().map(|statuses| statuses.0.clone()),
         within: step.expect.within.map(|within| within.0),
         ..Expectation::default()

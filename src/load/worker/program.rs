@@ -362,6 +362,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::load::plan::Targets;
     use crate::load::spec::LoadSpec;
     use crate::load::worker::http::{Connector, Version};
     use crate::load::worker::template::tests::scope;
@@ -375,7 +376,7 @@ mod tests {
         let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
         let load = "users".parse().unwrap();
         let read = |_: &str, _| Ok(Vec::new());
-        let plan = LoadPlan::build(&load, &spec, chrono::DateTime::UNIX_EPOCH, 1, |_| None, &read).unwrap();
+        let plan = LoadPlan::build(&load, &spec, chrono::DateTime::UNIX_EPOCH, 1, &Targets::NONE, &read).unwrap();
         let client = Client::new(Connector::new(Version::Http1, &[]).unwrap());
         let mut names = StepNames::default();
         let mut compiler = Compiler { plan: &plan, client: &client, names: &mut names };

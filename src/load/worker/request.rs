@@ -19,9 +19,10 @@ use super::encode::{Space, encode, encode_into};
 use super::expectation::Answer;
 use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Target, Timings};
 use super::prepare::PreparedStep;
+use super::signature::Signature;
 use super::template::{Scope, Template};
 use crate::load::frame::FailureKind;
-use crate::load::plan::{LoadPlan, PlannedRequest};
+use crate::load::plan::{AnswerKind, LoadPlan, PlannedRequest};
 use crate::load::step::Method;
 
 /// By what servers know the load.
@@ -44,6 +45,7 @@ pub(crate) struct RequestTemplate {
     body: BodyTemplate,
     limits: Limits,
     redirects: u8,
+    signature: Option<Signature>,
 }
 
 #[derive(Debug)]
@@ -107,7 +109,10 @@ impl RequestTemplate {
             total: step.timeout.0,
         };
         let method = method(step.method);
-        Ok(Self { method, url, headers, headers_filled, body, limits, redirects: plan.redirects })
+        let signature = step.sign.as_ref().map(|planned| Signature::new(planned, client)).transpose()?;
+        // A call of AWS is never redirected.
+        let redirects = if step.answer == AnswerKind::Http { plan.redirects } else { 0 };
+        Ok(Self { method, url, headers, headers_filled, body, limits, redirects, signature })
     }
 
     /// How long all of it may take.
@@ -277,13 +282,21 @@ async fn follow(
 ) -> Outcome {
     let deadline = Instant::now() + step.request.limits.total;
     let mut redirects_left = step.request.redirects;
+    let origin = outgoing.target.origin();
     let mut bytes = 0;
     loop {
         let limits = Limits { total: deadline.saturating_duration_since(Instant::now()), ..step.request.limits };
         // Only what may be redirected is needed again.
         let again = (step.request.redirects > 0).then(|| outgoing.clone());
         let target = outgoing.target.clone();
-        let sent = cookies.add_to(outgoing);
+        let mut sent = cookies.add_to(outgoing);
+        // What is signed for one host is for no other.
+        if let Some(signature) = &step.request.signature
+            && target.origin() == origin
+            && let Err(failure) = signature.add_to(&mut sent).await
+        {
+            return Outcome { answer: Err(failure), timings: Timings::default(), bytes };
+        }
         let mut outcome = client.send(&pool, sent, limits, step.expectation.needs_body()).await;
         bytes += outcome.bytes;
         outcome.bytes = bytes;

@@ -234,6 +234,7 @@ mod tests {
 
     use super::*;
     use crate::load::plan::LoadPlan;
+    use crate::load::plan::Targets;
     use crate::load::spec::LoadSpec;
     use crate::load::worker::http::{Connector, Version};
 
@@ -242,7 +243,7 @@ mod tests {
         let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
         let load = "users".parse().unwrap();
         let read = |_: &str, _| Ok(b"n\n1\n2\n".to_vec());
-        let plan = LoadPlan::build(&load, &spec, chrono::DateTime::UNIX_EPOCH, 1, |_| None, &read).unwrap();
+        let plan = LoadPlan::build(&load, &spec, chrono::DateTime::UNIX_EPOCH, 1, &Targets::NONE, &read).unwrap();
         Prepared::from_plan(&plan, &client()).unwrap()
     }
 

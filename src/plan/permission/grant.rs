@@ -28,6 +28,12 @@ impl Place {
         format!("arn:{partition}:{service}:{region}:{account}:{rest}")
     }
 
+    /// The ARN of a topic.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> String {
+        self.arn("sns", name)
+    }
+
     /// IAM is one for the whole partition.
     pub(super) fn role(&self, name_with_path: &str) -> String {
         format!("arn:{}:iam::{}:role/{name_with_path}", self.partition, self.account)
@@ -127,6 +133,12 @@ pub(super) enum Scope {
     Queue,
     /// The table.
     Table,
+    /// The topic.
+    Topic,
+    /// The bus.
+    Bus,
+    /// The stream.
+    Stream,
     /// The rule.
     Rule,
     /// The parameter.
@@ -175,7 +187,14 @@ impl Scope {
                 let everywhere = Place { account: "*".to_owned(), ..place.clone() };
                 some(here.function(|_| Some(String::new())).map(|_| everywhere.arn("lambda", "layer:*:*")), None)
             }
-            Self::Role | Self::Queue | Self::Table | Self::Rule | Self::Parameter => {
+            Self::Role
+            | Self::Queue
+            | Self::Table
+            | Self::Topic
+            | Self::Bus
+            | Self::Stream
+            | Self::Rule
+            | Self::Parameter => {
                 let Some(TargetPlan::Resource(resource)) = subject.target else { return Vec::new() };
                 let arns = self.of_resource(place, resource).into_iter();
                 arns.map(|resource| Grant { resource, condition: None }).collect()
@@ -227,6 +246,9 @@ impl Scope {
                 let bus = bus.map(|bus| format!("{bus}/")).unwrap_or_default();
                 vec![place.arn("events", &format!("rule/{bus}{name}"))]
             }
+            (Self::Topic, AwsResource::Topic(name)) => vec![place.topic(name)],
+            (Self::Bus, AwsResource::Bus(name)) => vec![place.arn("events", &format!("event-bus/{name}"))],
+            (Self::Stream, AwsResource::Stream(name)) => vec![place.arn("kinesis", &format!("stream/{name}"))],
             (Self::Parameter, AwsResource::Parameter(name)) => vec![parameter_arn(place, name)],
             _ => Vec::new(),
         }

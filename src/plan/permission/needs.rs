@@ -31,6 +31,7 @@ impl Policies {
         for change in plan.routes.iter().chain(plan.changes.values()) {
             policies.add_change(plan, change, &place);
         }
+        policies.add_loads(plan, &place);
         policies.add_surroundings(plan, &place, surroundings(environment));
         // Who injects also undoes.
         policies.inject.needs.extend(policies.rollback.needs.iter().cloned());
@@ -52,6 +53,15 @@ impl Policies {
             {
                 self.inject.add(&["lambda:GetFunctionUrlConfig"], place, subject);
             }
+        }
+    }
+
+    /// What loads call themselves.
+    fn add_loads(&mut self, plan: &Plan, place: &Place) {
+        for target in plan.called_targets() {
+            let target = plan.targets.get(&target);
+            let subject = Subject { target, ..Subject::default() };
+            self.inject.add(target.and_then(call_of).as_slice(), place, subject);
         }
     }
 
@@ -101,6 +111,18 @@ impl Policy {
     }
 }
 
+/// With which call a load calls a target; none for one that it can not call.
+fn call_of(target: &TargetPlan) -> Option<&'static str> {
+    match target {
+        TargetPlan::Lambda { .. } => Some("lambda:InvokeFunction"),
+        TargetPlan::Resource(AwsResource::Queue(_)) => Some("sqs:SendMessage"),
+        TargetPlan::Resource(AwsResource::Topic(_)) => Some("sns:Publish"),
+        TargetPlan::Resource(AwsResource::Bus(_)) => Some("events:PutEvents"),
+        TargetPlan::Resource(AwsResource::Stream(_)) => Some("kinesis:PutRecord"),
+        TargetPlan::Resource(_) | TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => None,
+    }
+}
+
 /// With which calls a target is looked for before a run, and its tags are read; none where nothing is asked.
 fn looks(target: &TargetPlan) -> Option<(&'static [&'static str], &'static str)> {
     Some(match target {
@@ -110,6 +132,11 @@ fn looks(target: &TargetPlan) -> Option<(&'static [&'static str], &'static str)>
         TargetPlan::Resource(AwsResource::Table(_)) => (&["dynamodb:DescribeTable"], "dynamodb:ListTagsOfResource"),
         TargetPlan::Resource(AwsResource::Rule { .. }) => (&["events:DescribeRule"], "events:ListTagsForResource"),
         TargetPlan::Resource(AwsResource::Parameter(_)) => (&["ssm:GetParameter"], "ssm:ListTagsForResource"),
+        TargetPlan::Resource(AwsResource::Topic(_)) => (&["sns:GetTopicAttributes"], "sns:ListTagsForResource"),
+        TargetPlan::Resource(AwsResource::Bus(_)) => (&["events:DescribeEventBus"], "events:ListTagsForResource"),
+        TargetPlan::Resource(AwsResource::Stream(_)) => {
+            (&["kinesis:DescribeStreamSummary"], "kinesis:ListTagsForStream")
+        }
         TargetPlan::Resource(AwsResource::Other(_)) | TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => {
             return None;
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
 use super::table::TABLE;
-use crate::fault::FaultSpec;
+use crate::fault::{AwsResource, FaultSpec};
 use crate::plan::testing::{Sketch, variable};
 use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, Plan, TargetPlan};
 use crate::scenario::Mode;
@@ -282,6 +282,9 @@ fn the_rows_of_the_table_are_those_that_were_checked() {
         Subject { scheduler_role: Some("undo"), scheduler_group: Some("default"), ..Subject::default() },
         Subject { lock: Some("/gameday/lock"), ..Subject::default() },
     ];
+    let receivers = [AwsResource::Topic, AwsResource::Bus, AwsResource::Stream];
+    let receivers = receivers.map(|of| TargetPlan::Resource(of("orders".to_owned())));
+    others.extend(receivers.iter().map(|target| Subject { target: Some(target), ..Subject::default() }));
     others.extend(targets.iter().map(|target| Subject { target: Some(target), ..Subject::default() }));
     let mut rows = Vec::new();
     for permission in TABLE {

@@ -18,7 +18,7 @@ use super::super::switch::{may_fire, moment};
 use super::super::watchdog::{Watchdog, WatchdogError};
 use super::RunOptions;
 use crate::event::{AbortCause, EventKind, LogError, ProcessKind};
-use crate::load::{LoadPlan, PlanError};
+use crate::load::{LoadPlan, PlanError, Targets};
 use crate::observe::{HttpProbe, ProbeError, SignalSource};
 use crate::plan::Plan;
 use crate::unit::{Clock, LoadId, SignalId, read_below};
@@ -296,7 +296,14 @@ fn ready(
     let mut loads = BTreeMap::new();
     for (load, spec) in &plan.loads {
         let read = |path: &str, bytes_max| read_below(&options.workspace, path, bytes_max);
-        let load_plan = LoadPlan::build(load, spec, origin, options.seed, |name| stage.resolve(name), &read)?;
+        let (access, region) = stage.reach();
+        let targets = Targets {
+            placeholder: &|name| stage.resolve(name),
+            address: &|target| stage.address(target),
+            access: Some(access),
+            region: &region,
+        };
+        let load_plan = LoadPlan::build(load, spec, origin, options.seed, &targets, &read)?;
         let authorities = stage.authorities();
         loads.insert(load.clone(), LoadPlan { authorities, run: Some(folder.id.to_string()), ..load_plan });
     }

@@ -2,6 +2,8 @@
 
 use super::Checker;
 use crate::document::{Diagnostic, Place, SECRET_CODE, Span};
+use crate::load::{ReceiverKind, StepKind, StepSpec};
+use crate::scenario::schema::{TargetKind, TargetSpec};
 use crate::unit::{IS_A_SECRET, nearest, read_below};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -30,12 +32,57 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             let code = if problem.message.contains(IS_A_SECRET) { SECRET_CODE } else { "invalid-load" };
             checker.tell(Diagnostic { span, ..at.error(code, problem.message) }.with_help(help));
         }
+        for (path, step) in load.calls() {
+            check_call(checker, walk(place, &path), step);
+        }
         for placeholder in load.target_placeholders() {
             let at = walk(place, &placeholder.path);
             let written = format!("${{{}}}", placeholder.name);
             let start = at.text().and_then(|text| text.find(&written)).unwrap_or_default();
             checker.target_url(at, start, &placeholder.name);
         }
+    }
+}
+
+/// A call names a target of a kind that can be called so.
+fn check_call(checker: &mut Checker<'_>, place: Place<'_>, step: &StepSpec) {
+    let (Some(kind), Some(target)) = (step.kind(), step.callee()) else { return };
+    let at = if step.send.is_some() { place.key("send").key("to") } else { place.key("invoke") };
+    checker.placeholder_targets.insert(target.to_string());
+    let known = checker.declared.targets.clone();
+    checker.refer(at, "target", target.as_str(), &known);
+    let Some(Ok(found)) = checker.scenario.targets.get(target).map(TargetSpec::kind) else { return };
+    let receiver = match found {
+        TargetKind::Queue(queue) => Some((ReceiverKind::Queue, &queue.name)),
+        TargetKind::Topic(topic) => Some((ReceiverKind::Topic, &topic.name)),
+        TargetKind::Bus(bus) => Some((ReceiverKind::Bus, &bus.name)),
+        TargetKind::Stream(stream) => Some((ReceiverKind::Stream, &stream.name)),
+        TargetKind::Lambda(_)
+        | TargetKind::Proxy(_)
+        | TargetKind::Role(_)
+        | TargetKind::Table(_)
+        | TargetKind::Rule(_)
+        | TargetKind::Parameter(_)
+        | TargetKind::Other(_) => None,
+    };
+    let thing = found.thing();
+    match (kind, receiver) {
+        (StepKind::Invoke(_), _) if !matches!(found, TargetKind::Lambda(_)) => {
+            let problem = at.error("wrong-target", format!("`{target}` is a {thing}, and `invoke` is for functions"));
+            checker.tell(problem.with_help("name a `lambda` target, or `send` it a message"));
+        }
+        (StepKind::Send(_), None) => {
+            let message = format!("`{target}` is a {thing}, which takes no messages");
+            let problem = at.error("wrong-target", message);
+            checker.tell(problem.with_help("name a target that is a `queue`, `topic`, `bus` or `stream`"));
+        }
+        (StepKind::Send(_), Some((receiver, name))) => {
+            for problem in step.send_problems(receiver, name) {
+                let at = walk(place, &problem.path);
+                checker.tell(at.error("invalid-load", problem.message).with_help(problem.remedy));
+            }
+        }
+        _ => {}
     }
 }
 

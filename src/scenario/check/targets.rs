@@ -25,6 +25,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 | TargetKind::Table(_)
                 | TargetKind::Rule(_)
                 | TargetKind::Parameter(_)
+                | TargetKind::Topic(_)
+                | TargetKind::Bus(_)
+                | TargetKind::Stream(_)
                 | TargetKind::Other(_)),
             ) => {
                 check_resource(checker, place.key(kind.key()), kind);
@@ -95,7 +98,10 @@ fn check_resource(checker: &mut Checker<'_>, place: Place<'_>, kind: TargetKind<
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_good = match kind {
         TargetKind::Other(_) => !name.trim().is_empty(),
-        TargetKind::Parameter(_) => !name.is_empty() && name.chars().all(|c| is_word(c) || c == '/'),
+        // Buses of partners have paths for names.
+        TargetKind::Parameter(_) | TargetKind::Bus(_) => {
+            !name.is_empty() && name.chars().all(|c| is_word(c) || c == '/')
+        }
         TargetKind::Role(_) => {
             !name.is_empty() && name.chars().all(|c| is_word(c) || matches!(c, '+' | '=' | ',' | '@'))
         }
@@ -108,7 +114,7 @@ fn check_resource(checker: &mut Checker<'_>, place: Place<'_>, kind: TargetKind<
         let problem = place.error("invalid-value", format!("`{name}` is not the name of a {}", kind.thing()));
         checker.tell(problem.with_help(match kind {
             TargetKind::Other(_) => "say in words what it is",
-            TargetKind::Parameter(_) => "use letters, digits, `-`, `_`, `.` and `/`",
+            TargetKind::Parameter(_) | TargetKind::Bus(_) => "use letters, digits, `-`, `_`, `.` and `/`",
             TargetKind::Role(_) => "use letters, digits, `-`, `_`, `.`, `+`, `=`, `,` and `@`",
             _ => "use letters, digits, `-`, `_` and `.`",
         }));

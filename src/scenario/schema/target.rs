@@ -84,6 +84,12 @@ target_kinds! {
     rule: Rule(RuleTarget) = "rule",
     /// An SSM parameter.
     parameter: Parameter(NamedTarget) = "parameter",
+    /// An SNS topic, to which a load sends.
+    topic: Topic(NamedTarget) = "topic",
+    /// An EventBridge bus, to which a load sends.
+    bus: Bus(NamedTarget) = "bus",
+    /// A Kinesis data stream, to which a load sends.
+    stream: Stream(NamedTarget) = "stream",
     /// Anything else, in words: what an `exec` fault works on.
     other: Other(NamedTarget) = "thing of another kind",
 }
@@ -99,6 +105,9 @@ impl TargetKind<'_> {
             Self::Table(target) => AwsResource::Table(target.name.clone()),
             Self::Rule(target) => AwsResource::Rule { name: target.name.clone(), bus: target.bus.clone() },
             Self::Parameter(target) => AwsResource::Parameter(target.name.clone()),
+            Self::Topic(target) => AwsResource::Topic(target.name.clone()),
+            Self::Bus(target) => AwsResource::Bus(target.name.clone()),
+            Self::Stream(target) => AwsResource::Stream(target.name.clone()),
             Self::Other(target) => AwsResource::Other(target.name.clone()),
         })
     }
@@ -250,6 +259,9 @@ impl TargetSpec {
             | TargetKind::Table(_)
             | TargetKind::Rule(_)
             | TargetKind::Parameter(_)
+            | TargetKind::Topic(_)
+            | TargetKind::Bus(_)
+            | TargetKind::Stream(_)
             | TargetKind::Other(_) => None,
         }
     }

@@ -12,17 +12,29 @@ use tokio::time::{Instant, timeout_at};
 use super::connect::Connector;
 use super::{ConnectionCounts, Failure, Limits, Origin, Outcome, Outgoing, Pool, Received, Timings, Version, body};
 use crate::load::frame::FailureKind;
+use crate::unit::SignRequest;
 
 /// What all users of a load share.
 #[derive(Debug)]
 pub(crate) struct Client {
     connector: Connector,
     pools: Mutex<HashMap<Origin, Arc<Pool>>>,
+    signer: Option<Arc<dyn SignRequest>>,
 }
 
 impl Client {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector, pools: Mutex::default() }
+        Self { connector, pools: Mutex::default(), signer: None }
+    }
+
+    /// The same, which can sign.
+    pub(crate) fn signing(self, signer: Arc<dyn SignRequest>) -> Self {
+        Self { signer: Some(signer), ..self }
+    }
+
+    /// What requests are signed with; none where none is.
+    pub(crate) fn signer(&self) -> Option<Arc<dyn SignRequest>> {
+        self.signer.clone()
     }
 
     /// How many connections there are.

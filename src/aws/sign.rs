@@ -1,0 +1,96 @@
+//! Signing the requests of a load, with the official signer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, sign};
+use aws_sigv4::sign::v4;
+
+use super::resign::settings_of;
+use super::signed::CredentialCache;
+use crate::unit::{Clock, NotSigned, RequestToSign, SignRequest};
+
+/// Signs with the credentials of one environment, which are fetched anew before they expire. Clones share them.
+#[derive(Clone)]
+pub struct Signer {
+    credentials: Arc<CredentialCache>,
+}
+
+impl Signer {
+    pub(super) fn new(credentials: Arc<CredentialCache>) -> Self {
+        Self { credentials }
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Signer")
+    }
+}
+
+#[async_trait]
+impl SignRequest for Signer {
+    async fn sign(&self, request: &RequestToSign<'_>) -> Result<Vec<(String, String)>, NotSigned> {
+        let now = Clock::start().now();
+        let credentials = self.credentials.at(now).await.map_err(|none| NotSigned::NoCredentials(none.why))?;
+        let identity = credentials.into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(request.region)
+            .name(request.service)
+            .time(SystemTime::from(now))
+            .settings(settings_of(request.service))
+            .build()
+            .expect("invariant: every parameter is given")
+            .into();
+        let body = SignableBody::Bytes(request.body);
+        let signable = SignableRequest::new(request.method, request.url, std::iter::empty(), body);
+        let signed = signable.and_then(|signable| sign(signable, &parameters)).map_err(|_| NotSigned::Malformed)?;
+        let (instructions, _) = signed.into_parts();
+        Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+
+    use super::*;
+
+    fn signer(provider: Option<Credentials>) -> Signer {
+        Signer::new(Arc::new(CredentialCache::new(provider.map(SharedCredentialsProvider::new))))
+    }
+
+    fn request<'r>(service: &'r str, url: &'r str) -> RequestToSign<'r> {
+        RequestToSign { service, region: "eu-central-1", method: "POST", url, body: b"{}" }
+    }
+
+    #[tokio::test]
+    async fn a_signature_names_its_scope_and_covers_the_host() {
+        let token = Some("a token".to_owned());
+        let signer = signer(Some(Credentials::new("AKID", "secret", token, None, "made up")));
+        let headers = signer.sign(&request("lambda", "https://lambda.example/a?b=c")).await.unwrap();
+        let value = |name: &str| headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str());
+        let authorization = value("authorization").unwrap();
+        assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKID/"), "{authorization}");
+        assert!(
+            authorization.contains("/eu-central-1/lambda/aws4_request, SignedHeaders=host;x-amz-date;"),
+            "{authorization}"
+        );
+        assert_eq!(value("x-amz-security-token"), Some("a token"));
+        assert!(!headers.iter().any(|(_, value)| value.contains("secret")));
+        let of_s3 = signer.sign(&request("s3", "https://s3.example/a")).await.unwrap();
+        assert!(of_s3.iter().any(|(name, _)| name == "x-amz-content-sha256"), "S3 asks for the digest of the body");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_signed_without_credentials_or_a_url() {
+        let none = signer(None).sign(&request("lambda", "https://lambda.example/")).await;
+        assert_eq!(none, Err(NotSigned::NoCredentials("there are no credentials".to_owned())));
+        let signer = signer(Some(Credentials::new("AKID", "secret", None, None, "made up")));
+        assert_eq!(signer.sign(&request("lambda", "not a url")).await, Err(NotSigned::Malformed));
+    }
+}
