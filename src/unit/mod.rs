@@ -16,6 +16,7 @@ mod file_below;
 mod file_error;
 mod histogram;
 mod id;
+mod interval_log;
 mod lambda;
 mod level;
 mod nearest;
@@ -27,6 +28,7 @@ mod redact;
 mod resign;
 mod rest;
 mod runtime_dir;
+mod whole_file;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use byte_rate::ByteRate;
@@ -45,6 +47,7 @@ pub use id::{
     ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId, PhaseId,
     PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
+pub use interval_log::{IntervalEncoder, IntervalLog};
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};
 pub use nearest::nearest;
@@ -56,6 +59,7 @@ pub use resign::{NotResigned, Resign};
 pub use rest::Rest;
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
+pub use whole_file::WholeFile;
 
 /// Why a quantity's text could not be read: what was wrong, and how it should be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
