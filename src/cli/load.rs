@@ -8,10 +8,10 @@ use console::style;
 use super::run::{Ended, Manner, SEED_DEFAULT, as_json, carry_out, print_reports, print_verdicts};
 use super::{Exit, Failure, out};
 use crate::event::{RunState, read_log};
-use crate::load::{FailureSample, LoadSummary, StepSummary};
+use crate::load::{FailureSample, Frames, LoadSummary, StepSummary};
 use crate::plan::LoadAlone;
 use crate::report::count;
-use crate::run::{Attendance, read_load_frames};
+use crate::run::Attendance;
 use crate::unit::{DurationText, Level, LoadId, format_duration, plural};
 
 /// The percentiles of the table, in order.
@@ -86,8 +86,8 @@ fn tell(ended: &Ended, json: bool) -> Result<(), Failure> {
     let state = RunState::fold(&read.events);
     let mut loads = Vec::new();
     for load in ended.plan.loads.keys() {
-        let frames = read_load_frames(&ended.folder.path, load).map_err(|error| Failure::from_error(&error))?;
-        loads.extend(LoadSummary::of(&frames));
+        let summary = Frames::open(&ended.folder.path, load).and_then(LoadSummary::of);
+        loads.extend(summary.map_err(|error| Failure::from_error(&error))?);
     }
     if json {
         let mut answer = as_json(ended, &state);

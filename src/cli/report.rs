@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
 use crate::event::is_in_use;
-use crate::report::{Facts, Format, Report, ReportError, read_run};
+use crate::report::{Evidence, Facts, Format, Report, ReportError, export, read_run};
 use crate::workspace::Workspace;
 
 /// Where a workspace keeps templates of its own.
@@ -66,9 +66,11 @@ pub(super) fn write(
 }
 
 fn make(directory: &Path, formats: Option<&[Format]>, templates: &Path) -> Result<(Report, Vec<PathBuf>), ReportError> {
-    let (events, plan, evidence) = read_run(directory)?;
+    let (events, plan) = read_run(directory)?;
+    export(directory, &events, &plan)?;
+    let evidence = Evidence::read(directory, &events, &plan)?;
     let facts = Facts::of(&plan);
-    let report = Report::from_facts(&events, &facts, evidence);
+    let report = Report::from_facts(&events, &facts, &evidence);
     let paths = crate::report::write(directory, &report, formats.unwrap_or(&facts.formats), Some(templates))?;
     Ok((report, paths))
 }

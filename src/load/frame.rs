@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::status::StatusClass;
 use crate::unit::{Histogram, LoadId};
 
 /// The version of the records below; a worker of another version is refused.
@@ -220,8 +221,29 @@ pub struct StepFrame {
     /// How many answers had each status.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub statuses: BTreeMap<u16, u64>,
+    /// Response times by class of status; left out where all are of one, which `statuses` tells.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<StatusClass, Histogram>,
     /// Bytes of body received.
     pub bytes: u64,
+}
+
+impl StepFrame {
+    /// How many requests ended.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.ok.iter().chain(&self.failed).map(Histogram::count).sum()
+    }
+
+    /// The class that all answers are of; none where there are several.
+    #[must_use]
+    pub fn only_class(&self) -> Option<StatusClass> {
+        let answered: u64 = self.statuses.values().sum();
+        let silent = (answered < self.count()).then_some(StatusClass::NoAnswer);
+        let mut classes = self.statuses.keys().map(|status| StatusClass::of(Some(*status))).chain(silent);
+        let first = classes.next()?;
+        classes.all(|class| class == first).then_some(first)
+    }
 }
 
 /// Why a request did not meet its expectations; the first that applies.
@@ -270,7 +292,33 @@ pub enum FailureKind {
     Other,
 }
 
+const _: () = assert!(FailureKind::ALL.len() == FailureKind::Other as usize + 1, "`ALL` names every kind");
+
 impl FailureKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 20] = [
+        Self::Dns,
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Tls,
+        Self::Timeout,
+        Self::Broken,
+        Self::Protocol,
+        Self::Redirect,
+        Self::Elsewhere,
+        Self::Exhausted,
+        Self::Credentials,
+        Self::Throttled,
+        Self::Status,
+        Self::Header,
+        Self::Body,
+        Self::FunctionError,
+        Self::Rejected,
+        Self::Capture,
+        Self::Slow,
+        Self::Other,
+    ];
+
     /// The kind's name in frames and events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -354,6 +402,16 @@ impl Totals {
         }
     }
 
+    /// Adds what another one holds.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.latency.merge(&other.latency);
+        for (kind, count) in &other.failures {
+            *self.failures.entry(*kind).or_default() += count;
+        }
+    }
+
     /// All requests that ended.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -381,6 +439,7 @@ mod tests {
             first_byte: None,
             failures,
             statuses: BTreeMap::from([(200, 1)]),
+            classes: BTreeMap::new(),
             bytes: 10,
         };
         Frame {

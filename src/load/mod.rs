@@ -10,8 +10,10 @@ mod controller;
 mod data;
 mod destination;
 mod expect;
+mod export;
 mod file;
 mod frame;
+mod frame_file;
 mod goose;
 mod placeholder;
 mod plan;
@@ -19,7 +21,9 @@ mod schedule;
 mod shape;
 mod spec;
 mod statistic;
+mod status;
 mod step;
+mod sum;
 mod summary;
 mod text;
 pub(crate) mod worker;
@@ -30,11 +34,14 @@ pub use controller::{LoadError, LoadWorker};
 pub use data::{DataSpec, Pick, Table};
 pub(crate) use destination::host_of;
 pub use expect::{BodyExpectation, CaptureSpec, ExpectSpec, StatusList};
+pub use export::export_frames;
 pub use file::{BODY_FILES_BYTES_MAX, DATA_FILES_BYTES_MAX, ReadFile};
 pub use frame::{
     ArrivalFrame, ConnectionFrame, Doubt, EndReason, FRAME_FORMAT, FailureKind, FailureSample, Frame, PACER_LAG_MAX,
     SAMPLES_MAX, STEP_NAMES_MAX, StepFrame, Totals, WORKER_CPU_MAX, WorkerRecord,
 };
+pub(crate) use frame_file::{EVIDENCE_FOLDER, frame_file_name};
+pub use frame_file::{FrameFileError, Frames};
 pub use placeholder::Placeholder;
 pub use plan::{
     AnswerKind, CONNECT_TIMEOUT_DEFAULT, FileBytes, LoadPlan, PlanError, PlannedBody, PlannedCondition, PlannedData,
@@ -45,8 +52,10 @@ pub use schedule::{Arrivals, Spacing, Stripe};
 pub use shape::{Segment, Shape};
 pub use spec::{IN_FLIGHT_MAX_DEFAULT, JourneySpec, LoadSpec, Model, OnLost, Stage, StageSpec};
 pub use statistic::LoadStatistic;
+pub use status::StatusClass;
 pub use step::{ConditionSpec, FilePart, GroupSpec, LoopSpec, Method, PartSpec, StepKind, StepSpec};
-pub use summary::{LoadSummary, StepSummary, Times};
+pub(crate) use sum::{FrameSum, Pace, StepSum};
+pub use summary::{ClassSummary, LoadSummary, StepSummary, Times};
 
 /// How long the setup of a load may take in all.
 pub const SETUP_MAX: std::time::Duration = std::time::Duration::from_secs(60);

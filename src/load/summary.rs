@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::frame::{FailureKind, FailureSample, Frame};
+use super::status::StatusClass;
+use super::sum::{FrameSum, StepSum};
 use crate::unit::{Histogram, LoadId};
 
 /// The percentiles that are told, with their names.
@@ -35,8 +37,16 @@ pub struct LoadSummary {
     pub not_sent_count: Option<u64>,
     /// All steps together.
     pub all: StepSummary,
+    /// Each journey with all of its steps.
+    pub journeys: BTreeMap<String, StepSummary>,
+    /// The answers by the class of their status: `2xx`, `5xx`, `no_answer`.
+    pub classes: BTreeMap<StatusClass, ClassSummary>,
     /// Each step, in order of its first request.
     pub steps: Vec<StepSummary>,
+    /// How long name look-up and TCP took for new connections, in milliseconds.
+    pub connect_ms: Times,
+    /// How long their TLS handshakes took.
+    pub tls_ms: Times,
     /// The most connections that were open at the end of a second.
     pub connections_max: u64,
     /// How many were opened.
@@ -45,10 +55,19 @@ pub struct LoadSummary {
     pub samples: Vec<FailureSample>,
 }
 
-/// The requests of one step, or of all.
+/// The answers of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassSummary {
+    /// How many.
+    pub count: u64,
+    /// Response times in milliseconds; none where frames of an older version do not tell the classes apart.
+    pub response_ms: Option<Times>,
+}
+
+/// The requests of one step, of a journey, or of all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepSummary {
-    /// The journey and the step; none of all of them.
+    /// The journey and the step; none of several of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<(String, String)>,
     /// Requests that met their expectations.
@@ -89,109 +108,77 @@ impl Times {
     }
 }
 
-#[derive(Debug, Default)]
-struct Sum {
-    ok_count: u64,
-    failed_count: u64,
-    failures: BTreeMap<FailureKind, u64>,
-    statuses: BTreeMap<u16, u64>,
-    bytes: u64,
-    response: Histogram,
-    service: Histogram,
-    first_byte: Histogram,
-}
-
-impl Sum {
-    fn add(&mut self, step: &super::StepFrame) {
-        for histogram in step.ok.iter().chain(&step.failed) {
-            self.response.merge(histogram);
-        }
-        match &step.service {
-            Some(service) => self.service.merge(service),
-            None => step.ok.iter().chain(&step.failed).for_each(|histogram| self.service.merge(histogram)),
-        }
-        step.first_byte.iter().for_each(|histogram| self.first_byte.merge(histogram));
-        self.ok_count += step.ok.as_ref().map_or(0, Histogram::count);
-        self.failed_count += step.failed.as_ref().map_or(0, Histogram::count);
-        for (kind, count) in &step.failures {
-            *self.failures.entry(*kind).or_default() += count;
-        }
-        for (status, count) in &step.statuses {
-            *self.statuses.entry(*status).or_default() += count;
-        }
-        self.bytes += step.bytes;
-    }
-
-    fn finish(self, name: Option<(String, String)>) -> StepSummary {
-        StepSummary {
+impl StepSummary {
+    fn of(sum: &StepSum, name: Option<(String, String)>) -> Self {
+        Self {
             name,
-            ok_count: self.ok_count,
-            failed_count: self.failed_count,
-            failures: self.failures,
-            statuses: self.statuses,
-            bytes: self.bytes,
-            response_ms: Times::of(&self.response),
-            service_ms: Times::of(&self.service),
-            first_byte_ms: Times::of(&self.first_byte),
+            ok_count: sum.ok_count,
+            failed_count: sum.failed_count,
+            failures: sum.failures.clone(),
+            statuses: sum.statuses.clone(),
+            bytes: sum.bytes,
+            response_ms: Times::of(&sum.response()),
+            service_ms: Times::of(&sum.service),
+            first_byte_ms: Times::of(&sum.first_byte),
         }
     }
 }
 
 impl LoadSummary {
     /// Sums up the frames of one load; none where there is no frame.
-    #[must_use]
-    pub fn of(frames: &[Frame]) -> Option<Self> {
-        let (first, last) = (frames.first()?, frames.last()?);
-        let mut all = Sum::default();
-        let mut steps: Vec<((String, String), Sum)> = Vec::new();
-        for step in frames.iter().flat_map(|frame| &frame.steps) {
-            all.add(step);
-            let is_it = |(name, _): &((String, String), Sum)| name.0 == step.journey && name.1 == step.step;
-            match steps.iter().position(is_it).and_then(|index| steps.get_mut(index)) {
-                Some((_, sum)) => sum.add(step),
-                None => {
-                    let mut sum = Sum::default();
-                    sum.add(step);
-                    steps.push(((step.journey.clone(), step.step.clone()), sum));
-                }
-            }
-        }
+    ///
+    /// # Errors
+    /// The first frame that is an error.
+    pub fn of<E>(frames: impl IntoIterator<Item = Result<Frame, E>>) -> Result<Option<Self>, E> {
+        let mut sum = FrameSum::default();
         let mut doubts: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for doubt in frames.iter().flat_map(|frame| &frame.doubts) {
-            *doubts.entry(doubt.as_str()).or_default() += 1;
+        let (mut seconds, mut seconds_doubtful, mut connections_max, mut weighted) = (0, 0, 0, 0.0);
+        let mut samples = Vec::new();
+        let (mut first_second, mut last): (Option<u64>, Option<Frame>) = (None, None);
+        for frame in frames {
+            let mut frame = frame?;
+            sum.add(&frame);
+            frame.doubts.iter().for_each(|doubt| *doubts.entry(doubt.as_str()).or_default() += 1);
+            seconds += 1;
+            seconds_doubtful += u64::from(!frame.doubts.is_empty());
+            connections_max = connections_max.max(frame.connections.open);
+            weighted += frame.target * number(frame.lasting_ms) / 1_000.0;
+            samples.append(&mut frame.samples);
+            first_second.get_or_insert(frame.second);
+            last = Some(frame);
         }
-        let seconds = count(frames.len());
-        let span = last.second + 1 - first.second.min(last.second);
-        let lasting = number(frames.iter().map(|frame| frame.lasting_ms).sum::<u64>().max(1)) / 1_000.0;
-        Some(Self {
-            load: first.load.clone(),
+        let (Some(first_second), Some(last)) = (first_second, last) else { return Ok(None) };
+        let span = last.second + 1 - first_second.min(last.second);
+        let lasting = number(sum.lasting_ms.max(1)) / 1_000.0;
+        let all = sum.all();
+        let class = |(class, (count, response)): (StatusClass, (u64, Option<&Histogram>))| {
+            (class, ClassSummary { count, response_ms: response.map(Times::of) })
+        };
+        Ok(Some(Self {
+            load: last.load.clone(),
             lasting_seconds: lasting,
             seconds,
             seconds_missing: span.saturating_sub(seconds),
-            seconds_doubtful: count(frames.iter().filter(|frame| !frame.doubts.is_empty()).count()),
+            seconds_doubtful,
             doubts,
-            rate: number(all.ok_count + all.failed_count) / lasting,
-            target: match &last.arrivals {
-                Some(arrivals) => number(arrivals.planned) / lasting,
-                None => weighted(frames) / lasting,
-            },
+            rate: number(all.count()) / lasting,
+            target: last.arrivals.as_ref().map_or(weighted, |arrivals| number(arrivals.planned)) / lasting,
             not_sent_count: last.arrivals.as_ref().map(|arrivals| arrivals.not_sent),
-            all: all.finish(None),
-            steps: steps.into_iter().map(|(name, sum)| sum.finish(Some(name))).collect(),
-            connections_max: frames.iter().map(|frame| frame.connections.open).max().unwrap_or_default(),
+            all: StepSummary::of(&all, None),
+            journeys: sum
+                .journeys()
+                .into_iter()
+                .map(|(journey, sum)| (journey.to_owned(), StepSummary::of(&sum, None)))
+                .collect(),
+            classes: all.classes().into_iter().map(class).collect(),
+            steps: sum.steps.iter().map(|(name, sum)| StepSummary::of(sum, Some(name.clone()))).collect(),
+            connect_ms: Times::of(&sum.connect),
+            tls_ms: Times::of(&sum.tls),
+            connections_max,
             connections_opened: last.connections.opened,
-            samples: frames.iter().flat_map(|frame| frame.samples.iter().cloned()).collect(),
-        })
+            samples,
+        }))
     }
-}
-
-/// The sum of what was asked for, each second by how long it lasted.
-fn weighted(frames: &[Frame]) -> f64 {
-    frames.iter().map(|frame| frame.target * number(frame.lasting_ms) / 1_000.0).sum()
-}
-
-fn count(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a load are far below 2^52")]
@@ -201,6 +188,8 @@ fn number(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
     use crate::load::frame::{ArrivalFrame, ConnectionFrame, Doubt, StepFrame};
 
@@ -227,7 +216,8 @@ mod tests {
                 service: Some(service),
                 first_byte: None,
                 failures: BTreeMap::new(),
-                statuses: BTreeMap::from([(200, count(millis.len()))]),
+                statuses: BTreeMap::from([(200, u64::try_from(millis.len()).unwrap())]),
+                classes: BTreeMap::new(),
                 bytes: 10,
             }],
             connections: ConnectionFrame { open: second, opened: 5, ..ConnectionFrame::default() },
@@ -247,7 +237,8 @@ mod tests {
             frame(4, 1_000, &[10, 20, 30, 40], &[Doubt::Late]),
             frame(6, 500, &[100, 200], &[Doubt::Late, Doubt::Cpu]),
         ];
-        let summary = LoadSummary::of(&frames).unwrap();
+        let of = |frames: Vec<Frame>| LoadSummary::of(frames.into_iter().map(Ok::<_, Infallible>)).unwrap();
+        let summary = of(frames.to_vec()).unwrap();
         assert_eq!((summary.lasting_seconds, summary.rate, summary.target), (2.0, 4.0, 4.5));
         assert_eq!((summary.seconds, summary.seconds_missing, summary.seconds_doubtful), (3, 1, 2));
         assert_eq!(summary.doubts, BTreeMap::from([("late", 2), ("cpu", 1)]));
@@ -257,6 +248,8 @@ mod tests {
         assert_eq!(browse.response_ms.get("max").map(f64::round), Some(200.0));
         assert_eq!(browse.service_ms.get("p99").map(f64::round), Some(1.0));
         assert_eq!(browse.first_byte_ms, Times::default());
-        assert_eq!(LoadSummary::of(&[]), None);
+        assert_eq!(summary.journeys["buy"].ok_count, 8);
+        assert_eq!(summary.classes[&StatusClass::Success].count, 8);
+        assert_eq!(of(Vec::new()), None);
     }
 }

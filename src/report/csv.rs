@@ -1,6 +1,6 @@
-//! Tables for a spreadsheet (RFC 4180, lines end in CR LF): the timeline, and each load second by second.
+//! Tables for a spreadsheet (RFC 4180, lines end in CR LF): the timeline, each load second by second, and by window.
 
-use super::model::{Report, TimelineEntry};
+use super::model::{Load, Numbers, Report, TimelineEntry};
 use super::text;
 
 const LINE_END: &str = "\r\n";
@@ -29,7 +29,6 @@ pub fn load_csv(report: &Report) -> String {
     let header = "load,second,target,target_unit,ok_count,failed_count,in_flight_count,p50_ms,p99_ms";
     let rows = report.loads.iter().flat_map(|load| {
         load.seconds.iter().map(|second| {
-            let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
             [
                 text::csv(&load.load),
                 second.second.to_string(),
@@ -45,6 +44,46 @@ pub fn load_csv(report: &Report) -> String {
         })
     });
     table(header, rows)
+}
+
+/// Each load by window (`whole_load`, `phase`, `fault`, `without_fault`) and by part (`journey`, `step`, `status`, `stage`), times in
+/// milliseconds; empty where there is none.
+#[must_use]
+pub fn windows_csv(report: &Report) -> String {
+    let header = "load,kind,name,start_ms,end_ms,seconds,missing_seconds,doubtful_seconds,asked,begun_per_second,\
+        count,failed_count,per_second,p50_ms,p95_ms,p99_ms,p99_9_ms,p99_99_ms,max_ms";
+    let rows = report.loads.iter().flat_map(|load| {
+        let windows = load.windows.iter().map(|window| {
+            let times = [window.start_ms, window.end_ms].map(optional);
+            let seconds =
+                [window.seconds, window.missing_seconds, window.doubtful_seconds].map(|count| count.to_string());
+            let rates = [window.asked, window.begun_per_second].map(optional);
+            let about = times.into_iter().chain(seconds).chain(rates).collect();
+            row(load, &window.kind, window.name.as_deref(), about, &window.numbers)
+        });
+        let parts = load
+            .parts
+            .iter()
+            .map(|part| row(load, &part.kind, Some(&part.name), vec![String::new(); 7], &part.numbers));
+        windows.chain(parts)
+    });
+    table(header, rows)
+}
+
+fn row(load: &Load, kind: &str, name: Option<&str>, about: Vec<String>, numbers: &Numbers) -> String {
+    let Numbers { count, failed_count, failed_ratio: _, per_second, .. } = numbers;
+    let percentiles =
+        [numbers.p50_ms, numbers.p95_ms, numbers.p99_ms, numbers.p99_9_ms, numbers.p99_99_ms, numbers.max_ms];
+    let cells = [text::csv(&load.load), kind.to_owned(), text::csv(name.unwrap_or_default())]
+        .into_iter()
+        .chain(about)
+        .chain([optional(*count), optional(*failed_count), optional(*per_second)])
+        .chain(percentiles.map(optional));
+    cells.collect::<Vec<_>>().join(",")
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 fn table(header: &str, rows: impl Iterator<Item = String>) -> String {

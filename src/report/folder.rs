@@ -1,14 +1,17 @@
 //! A run's folder: what a report is made of, and where its files go.
 
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::model::{EvidenceFile, Report};
+use super::window::{LoadSum, Window, windows};
 use super::{csv, drawing, html, json, junit, markdown};
 use crate::event::{Event, LogError, read_log};
+use crate::load::{FrameFileError, Frames, export_frames};
 use crate::plan::Plan;
-use crate::unit::{FileError, sha256_hex};
+use crate::unit::{FileError, LoadId, WholeFile, error_chain, sha256_hex};
 
 /// The chart by itself, beside the Markdown.
 pub(super) const CHART_FILE: &str = "timeline.svg";
@@ -32,7 +35,7 @@ pub enum Format {
     Json,
     /// A test case for each hypothesis, gate and guardrail: `junit.xml`.
     Junit,
-    /// Tables: `events.csv` and `load.csv`.
+    /// Tables: `events.csv`, `load.csv` and `load-windows.csv`.
     Csv,
 }
 
@@ -85,6 +88,9 @@ pub enum ReportError {
         #[source]
         source: serde_json::Error,
     },
+    /// What is made of a load's frames cannot be written.
+    #[error("failed to make the evidence of a load")]
+    Export(#[source] FrameFileError),
     /// A template cannot be used.
     #[error(transparent)]
     Template(#[from] super::TemplateError),
@@ -121,6 +127,7 @@ pub fn write(
             Format::Csv => {
                 files.push(("events.csv", csv::timeline_csv(report)));
                 files.push(("load.csv", csv::load_csv(report)));
+                files.push(("load-windows.csv", csv::windows_csv(report)));
             }
         }
     }
@@ -132,26 +139,72 @@ fn chart_file(report: &Report) -> String {
     drawing::chart_of(report).draw_file()
 }
 
-/// Writes a hidden file beside the wanted one, then gives it its name: a reader sees the old or the new, never a half.
 fn write_whole(directory: &Path, name: &str, text: &str) -> Result<PathBuf, ReportError> {
-    let path = directory.join(name);
-    let partial = directory.join(format!(".{name}.partial"));
-    let mut file = File::create(&partial).map_err(FileError::on("create", &partial))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(FileError::on("write", &partial))?;
-    std::fs::rename(&partial, &path).map_err(FileError::on("rename", &partial))?;
-    Ok(path)
+    let mut file = WholeFile::begin(directory, name)?;
+    file.write_all(text.as_bytes()).map_err(|error| file.failed(error))?;
+    Ok(file.finish()?)
 }
 
-/// What a run's folder holds: its events, its plan, and the list of the files that the report rests on.
+/// What a run's folder holds beside its events and its plan.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// The files that the report rests on.
+    pub files: Vec<EvidenceFile>,
+    /// What the frames of each load come to, or why they can not be read; a load without frames is none.
+    pub loads: BTreeMap<LoadId, Result<LoadSum, String>>,
+}
+
+/// What a run's folder holds: its events and its plan.
 ///
 /// # Errors
 /// The log or the plan is missing, broken, or of another format.
-pub fn read_run(directory: &Path) -> Result<(Vec<Event>, Plan, Vec<EvidenceFile>), ReportError> {
+pub fn read_run(directory: &Path) -> Result<(Vec<Event>, Plan), ReportError> {
     let events = read_log(directory).map_err(ReportError::Log)?.events;
     let path = directory.join(PLAN_FILE);
     let text = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
-    let plan = serde_json::from_str(&text).map_err(|source| ReportError::Plan { path, source })?;
-    Ok((events, plan, evidence(directory)?))
+    let plan: Plan = serde_json::from_str(&text).map_err(|source| ReportError::Plan { path, source })?;
+    Ok((events, plan))
+}
+
+impl Evidence {
+    /// Reads what the folder of a run holds beside its events and its plan.
+    ///
+    /// # Errors
+    /// A file cannot be read. Frames that cannot be are told in the report.
+    pub fn read(directory: &Path, events: &[Event], plan: &Plan) -> Result<Self, ReportError> {
+        let windows = windows(events);
+        let sum = |load: &LoadId| {
+            let sum = sum_up(directory, load, &windows).map_err(|error| error_chain(&error)).transpose()?;
+            Some((load.clone(), sum))
+        };
+        let loads = plan.loads.keys().filter_map(sum).collect();
+        Ok(Self { files: evidence(directory)?, loads })
+    }
+}
+
+/// Makes the files of evidence that other tools read: of each load an interval log and a table. Those that are there stay.
+///
+/// # Errors
+/// The file system said no. Frames that cannot be read are told in the report.
+pub fn export(directory: &Path, events: &[Event], plan: &Plan) -> Result<(), ReportError> {
+    let Some(first) = events.first() else { return Ok(()) };
+    let zero = first.at - Duration::from_millis(first.elapsed_ms);
+    for load in plan.loads.keys() {
+        match export_frames(directory, load, zero) {
+            Ok(()) | Err(FrameFileError::Frame { .. }) => {}
+            Err(error) => return Err(ReportError::Export(error)),
+        }
+    }
+    Ok(())
+}
+
+/// The frames of a load by window; none where it made none.
+fn sum_up(directory: &Path, load: &LoadId, windows: &[Window]) -> Result<Option<LoadSum>, FrameFileError> {
+    let mut sum = None;
+    for frame in Frames::open(directory, load)? {
+        sum.get_or_insert_with(|| LoadSum::new(windows)).add(&frame?);
+    }
+    Ok(sum.map(LoadSum::finish))
 }
 
 /// The files that a report rests on, with their digests, by path.

@@ -20,17 +20,18 @@ mod number;
 mod redact;
 mod template;
 mod text;
+mod window;
 
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use csv::{load_csv, timeline_csv};
+pub use csv::{load_csv, timeline_csv, windows_csv};
 pub use drawing::chart_of;
 pub use facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use folder::CHART_FILE;
-pub use folder::{Format, FormatError, ReportError, evidence, read_run, write};
+pub use folder::{Evidence, Format, FormatError, ReportError, evidence, export, read_run, write};
 pub use html::html;
 pub use json::json;
 pub use junit::junit;
@@ -40,3 +41,4 @@ pub use model::Report;
 pub(crate) use number::count;
 pub use redact::Redaction;
 pub use template::TemplateError;
+pub use window::LoadSum;

@@ -1,5 +1,6 @@
 //! A realistic run for tests: 94 seconds, two faults, a known gap, a refuted hypothesis, an overdue step, marks.
 
+mod frames;
 mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
+use super::folder::Evidence;
 use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant, Why};
 use crate::event::{
     Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
@@ -481,8 +483,15 @@ pub(super) fn facts() -> Facts {
     }
 }
 
-pub(super) fn evidence() -> Vec<EvidenceFile> {
-    [("scenario.yaml", 5_503, "11"), ("run.ndjson", 61_204, "22"), ("evidence/load-shoppers.ndjson", 148_992, "33")]
-        .map(|(file, bytes, digest)| EvidenceFile { file: file.to_owned(), bytes, sha256: digest.repeat(32) })
-        .to_vec()
+pub(super) fn evidence() -> Evidence {
+    let files = [
+        ("scenario.yaml", 5_503, "11"),
+        ("run.ndjson", 61_204, "22"),
+        ("evidence/load-shoppers.ndjson", 148_992, "33"),
+    ]
+    .map(|(file, bytes, digest)| EvidenceFile { file: file.to_owned(), bytes, sha256: digest.repeat(32) })
+    .to_vec();
+    let [shoppers, staff] = frames::sums(&script());
+    let loads = [("shoppers", Ok(shoppers)), ("support-staff", Ok(staff))];
+    Evidence { files, loads: loads.map(|(load, sum)| (load.parse().unwrap(), sum)).into() }
 }

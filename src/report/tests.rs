@@ -5,15 +5,16 @@ mod ending;
 mod hostile;
 mod proxy;
 mod response;
+mod window;
 
 use std::path::{Path, PathBuf};
 
 use super::sample::{self, Script};
-use super::{Facts, Format, Report, chart, chart_of};
+use super::{Evidence, Facts, Format, Report, chart, chart_of};
 use crate::event::{EventKind, FaultEnd, RunOutcome};
 
 fn report_of(script: &Script, facts: &Facts) -> Report {
-    Report::from_facts(&script.events(), facts, sample::evidence())
+    Report::from_facts(&script.events(), facts, &sample::evidence())
 }
 
 fn sample_report() -> Report {
@@ -39,6 +40,7 @@ fn the_sample_run_reads_as_it_did() {
     assert_golden("junit.xml", &super::junit(&report).unwrap());
     assert_golden("events.csv", &super::timeline_csv(&report));
     assert_golden("load.csv", &super::load_csv(&report));
+    assert_golden("load-windows.csv", &super::windows_csv(&report));
     assert_golden("timeline.svg", &chart_of(&report).draw_file());
 }
 
@@ -55,7 +57,7 @@ fn the_same_run_gives_the_same_bytes_in_every_format() {
         files
     };
     let first = written();
-    assert_eq!(first.len(), 7);
+    assert_eq!(first.len(), 8);
     assert!(first == written());
 }
 
@@ -125,7 +127,7 @@ fn a_run_without_load_faults_and_people_has_no_empty_sections() {
     script.at(0, sample::started());
     script.at(500, EventKind::RunEnded { outcome: RunOutcome::GateShut, exit_code: 7 });
     let facts = Facts { hypotheses: Vec::new(), guardrails: Vec::new(), why: None, ..sample::facts() };
-    let report = Report::from_facts(&script.events(), &facts, Vec::new());
+    let report = Report::from_facts(&script.events(), &facts, &Evidence::default());
     assert_eq!(report.safety.state, "untouched");
     let page = super::html(&report, None).unwrap();
     for section in ["why", "hypotheses", "response", "steps", "journal", "load", "evidence"] {
@@ -135,7 +137,7 @@ fn a_run_without_load_faults_and_people_has_no_empty_sections() {
     assert!(page.contains("No guardrail was set."));
     super::markdown(&report, None).unwrap();
     assert_eq!(super::load_csv(&report).lines().count(), 1);
-    let nothing = Report::from_facts(&[], &facts, Vec::new());
+    let nothing = Report::from_facts(&[], &facts, &Evidence::default());
     super::html(&nothing, None).unwrap();
 }
 

@@ -8,51 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::event::{FaultIdentity, LoadSecond, LoadStepSecond};
-use crate::load::Frame;
+use crate::load::{EVIDENCE_FOLDER, Frame, frame_file_name};
 use crate::unit::{FileError, Histogram, LoadId, ProxyName};
 use crate::verdict::{SecondRecord, StepRecord};
-
-const DIRECTORY: &str = "evidence";
-
-/// Why evidence cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum EvidenceError {
-    /// The file system said no.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A line that is no frame.
-    #[error("line {line} of `{path}` is no frame of a load")]
-    Frame {
-        /// The file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-/// The frames of a load in a run's folder, in order; none where it made none.
-///
-/// # Errors
-/// The file can not be read, or holds something else.
-pub fn read_load_frames(directory: &Path, load: &LoadId) -> Result<Vec<Frame>, EvidenceError> {
-    let path = directory.join(DIRECTORY).join(format!("load-{load}.ndjson"));
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(FileError::on("read", &path)(error).into()),
-    };
-    let frame = |(index, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|source| EvidenceError::Frame {
-            path: path.clone(),
-            line: index + 1,
-            source,
-        })
-    };
-    text.lines().enumerate().map(frame).collect()
-}
 
 /// The frame file of one load, or of one proxy.
 #[derive(Debug)]
@@ -83,26 +41,26 @@ pub(super) struct ProxyFaultFrame {
 }
 
 impl FrameFile {
-    pub(super) fn of_load(directory: &Path, load: &LoadId) -> Result<Self, EvidenceError> {
-        Self::create(directory, &format!("load-{load}.ndjson"))
+    pub(super) fn of_load(directory: &Path, load: &LoadId) -> Result<Self, FileError> {
+        Self::create(directory, &frame_file_name(load))
     }
 
-    pub(super) fn of_proxy(directory: &Path, proxy: &ProxyName) -> Result<Self, EvidenceError> {
+    pub(super) fn of_proxy(directory: &Path, proxy: &ProxyName) -> Result<Self, FileError> {
         Self::create(directory, &format!("proxy-{proxy}.ndjson"))
     }
 
-    fn create(directory: &Path, name: &str) -> Result<Self, EvidenceError> {
-        let path = directory.join(DIRECTORY).join(name);
-        let folder = directory.join(DIRECTORY);
+    fn create(directory: &Path, name: &str) -> Result<Self, FileError> {
+        let path = directory.join(EVIDENCE_FOLDER).join(name);
+        let folder = directory.join(EVIDENCE_FOLDER);
         std::fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::on("create", &path))?;
         Ok(Self { file, path })
     }
 
-    pub(super) fn append(&mut self, frame: &impl Serialize) -> Result<(), EvidenceError> {
+    pub(super) fn append(&mut self, frame: &impl Serialize) -> Result<(), FileError> {
         let mut line = serde_json::to_vec(frame).expect("invariant: a frame serialises to JSON");
         line.push(b'\n');
-        Ok(self.file.write_all(&line).map_err(FileError::on("append to", &self.path))?)
+        self.file.write_all(&line).map_err(FileError::on("append to", &self.path))
     }
 }
 

@@ -31,7 +31,6 @@ mod watchdog;
 pub use alarm_task::AlarmsNotReady;
 pub use control::{ControlError, send_command};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
-pub use evidence::{EvidenceError, read_load_frames};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
 pub use permission::{Permissions, PermissionsError, Permitted, Verdict as PermissionVerdict, permissions};

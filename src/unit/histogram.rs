@@ -24,7 +24,7 @@ pub enum HistogramError {
 
 /// A distribution of latencies, 1 µs to 120 s, at most 0.1 % off; merging is exact.
 #[derive(Clone, PartialEq)]
-pub struct Histogram(hdrhistogram::Histogram<u64>);
+pub struct Histogram(pub(super) hdrhistogram::Histogram<u64>);
 
 impl std::fmt::Debug for Histogram {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -18,6 +18,7 @@ mod file_below;
 mod file_error;
 mod histogram;
 mod id;
+mod interval_log;
 mod lambda;
 mod level;
 mod nearest;
@@ -30,6 +31,7 @@ mod resign;
 mod rest;
 mod runtime_dir;
 mod sign;
+mod whole_file;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use aws_access::{AwsAccess, RoleAccess};
@@ -50,6 +52,7 @@ pub use id::{
     ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId, PhaseId,
     PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
+pub use interval_log::{IntervalEncoder, IntervalLog};
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};
 pub use nearest::nearest;
@@ -62,6 +65,7 @@ pub use rest::Rest;
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
 pub use sign::{NotSigned, RequestToSign, SignRequest};
+pub use whole_file::WholeFile;
 
 /// Why a quantity's text could not be read: what was wrong, and how it should be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

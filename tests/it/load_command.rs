@@ -34,8 +34,20 @@ fn a_load_alone_is_made_summed_up_and_judged() {
     assert_eq!(answer["hypotheses"].as_array().unwrap().len(), 2);
     let events = workspace.events();
     assert!(events.iter().all(|event| !matches!(event.kind, EventKind::FaultIntended { .. })));
+    assert_eq!(load["journeys"].as_object().unwrap().keys().collect::<Vec<_>>(), ["buy", "look"]);
+    let all = load["all"]["ok_count"].as_u64().unwrap() + load["all"]["failed_count"].as_u64().unwrap();
+    let classes = load["classes"].as_object().unwrap().values();
+    assert_eq!(classes.map(|class| class["count"].as_u64().unwrap()).sum::<u64>(), all);
     let folder = workspace.run_folder().unwrap();
     assert!(std::fs::metadata(folder.join("report.html")).is_ok_and(|file| file.len() > 100));
+    let report: Value = serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap();
+    let whole = &report["loads"][0]["windows"][0];
+    assert_eq!((&whole["kind"], &whole["numbers"]["count"]), (&"whole_load".into(), &all.into()));
+    assert_eq!(whole["numbers"]["p99_9_ms"], load["all"]["response_ms"]["p99.9"]);
+    let listed = report["evidence"].as_array().unwrap();
+    for file in ["evidence/load-customers.hlog", "evidence/load-customers.csv", "evidence/load-customers.ndjson"] {
+        assert!(listed.iter().any(|it| it["file"] == file), "no {file} in {listed:?}");
+    }
 }
 
 #[test]

@@ -87,9 +87,8 @@ impl Rig {
     pub(crate) async fn start_for(upstream: SocketAddr, limit: Duration) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("private/p.sock");
-        let process = ProxyProcess::spawn(gameday(), &socket, 7, Some(limit), ListenScope::Loopback)
-            .await
-            .expect("started");
+        let process =
+            ProxyProcess::spawn(gameday(), &socket, 7, Some(limit), ListenScope::Loopback).await.expect("started");
         let client = process.client();
         let proxy: ProxyName = "p".parse().expect("a name");
         client.create_proxy(&proxy, &spec("127.0.0.1:0", upstream)).await.expect("created");

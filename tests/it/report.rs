@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use gameday::event::{EventKind, EventLog, FaultEnd, FaultIdentity, RunOutcome};
-use gameday::report::{Format, Report, read_run};
+use gameday::report::{Evidence, Format, Report, read_run};
 use gameday::unit::Clock;
 use serde_json::{Value, json};
 
@@ -109,7 +109,16 @@ fn gameday(root: &Path, arguments: &[&str]) -> (bool, String, String) {
 fn a_report_is_made_again_from_the_folder_alone_and_is_the_same() {
     let root = tempfile::tempdir().expect("a folder");
     let directory = run_folder(root.path());
-    let names = ["report.html", "report.md", "timeline.svg", "report.json", "junit.xml", "events.csv", "load.csv"];
+    let names = [
+        "report.html",
+        "report.md",
+        "timeline.svg",
+        "report.json",
+        "junit.xml",
+        "events.csv",
+        "load.csv",
+        "load-windows.csv",
+    ];
     let read = || names.map(|name| std::fs::read(directory.join(name)).expect("a file of the report"));
 
     let (ok, stdout, stderr) = gameday(root.path(), &["report"]);
@@ -135,8 +144,9 @@ fn a_report_is_made_again_from_the_folder_alone_and_is_the_same() {
 fn the_plan_gives_bounds_units_and_words() {
     let root = tempfile::tempdir().expect("a folder");
     let directory = run_folder(root.path());
-    let (events, plan, evidence) = read_run(&directory).expect("a run");
-    let report = Report::from_events(&events, &plan, evidence);
+    let (events, plan) = read_run(&directory).expect("a run");
+    let evidence = Evidence::read(&directory, &events, &plan).expect("evidence");
+    let report = Report::from_events(&events, &plan, &evidence);
     assert_eq!(report.hypotheses[0].expected, "p99(latency) <= 800ms during slow and mean(ok) >= 99% during slow");
     assert_eq!(report.hypotheses[0].evidence, ["evidence/load-users.ndjson"]);
     assert_eq!((report.header.mode.as_str(), report.hypotheses[0].severity.as_str()), ("regression", "high"));

@@ -1,6 +1,7 @@
 //! Counts what users do, second by second, and decides whether a request may still begin.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::request::Exchange;
 use crate::load::frame::{ConnectionFrame, FailureKind, FailureSample, Frame, SAMPLES_MAX, StepFrame};
 use crate::load::shape::Shape;
 use crate::load::spec::Model;
+use crate::load::status::StatusClass;
 use crate::unit::{Clock, Histogram, LATENCY_MICROS_MAX, LoadId, elapsed_ms};
 
 /// The one place that users report to.
@@ -84,8 +86,8 @@ struct Second {
 
 #[derive(Debug, Default)]
 struct Tally {
-    ok: Option<Histogram>,
-    failed: Option<Histogram>,
+    /// Response times by whether the request met its expectations, and by its answer's class.
+    responses: BTreeMap<(bool, StatusClass), Histogram>,
     service: Option<Histogram>,
     first_byte: Option<Histogram>,
     failures: BTreeMap<FailureKind, u64>,
@@ -226,14 +228,11 @@ impl Recorder {
         if let Some(first_byte) = exchange.timings.first_byte {
             record(&mut tally.first_byte, first_byte);
         }
-        let histogram = match &exchange.outcome {
-            Ok(_) => &mut tally.ok,
-            Err(failure) => {
-                *tally.failures.entry(failure.kind).or_default() += 1;
-                &mut tally.failed
-            }
-        };
-        record(histogram, exchange.response);
+        if let Err(failure) = &exchange.outcome {
+            *tally.failures.entry(failure.kind).or_default() += 1;
+        }
+        let kind = (exchange.outcome.is_ok(), StatusClass::of(exchange.status));
+        tally.responses.entry(kind).or_insert_with(Histogram::growing).record(exchange.response);
         state.in_flight -= 1;
         if state.in_flight == 0 {
             self.idle.notify_waiters();
@@ -306,18 +305,35 @@ impl Recorder {
 /// What ended of a step; none where nothing did.
 fn step_frame(tally: Tally, name: &(String, String)) -> Option<StepFrame> {
     let (journey, step) = name.clone();
-    let Tally { ok, failed, service, first_byte, failures, statuses, bytes } = tally;
-    (ok.is_some() || failed.is_some()).then_some(StepFrame {
+    let Tally { responses, service, first_byte, failures, statuses, bytes } = tally;
+    let mut outcomes: BTreeMap<bool, Histogram> = BTreeMap::new();
+    let mut classes: BTreeMap<StatusClass, Histogram> = BTreeMap::new();
+    let is_mixed = responses.keys().any(|(_, class)| responses.keys().any(|(_, other)| other != class));
+    for ((is_ok, class), histogram) in responses {
+        if is_mixed {
+            add(&mut classes, class, histogram.clone());
+        }
+        add(&mut outcomes, is_ok, histogram);
+    }
+    (!outcomes.is_empty()).then(|| StepFrame {
         journey,
         step,
-        ok,
-        failed,
+        ok: outcomes.remove(&true),
+        failed: outcomes.remove(&false),
         service,
         first_byte,
         failures,
         statuses,
+        classes,
         bytes,
     })
+}
+
+fn add<Key: Ord>(sums: &mut BTreeMap<Key, Histogram>, key: Key, more: Histogram) {
+    match sums.entry(key) {
+        Entry::Vacant(entry) => drop(entry.insert(more)),
+        Entry::Occupied(mut entry) => entry.get_mut().merge(&more),
+    }
 }
 
 #[cfg(test)]
@@ -373,6 +389,32 @@ mod tests {
         assert_eq!([frames[0].target, frames[2].target], [1.0, 3.0]);
         assert_eq!(frames[2].lasting_ms, 1_000);
         assert!(recorder.frames_before(3).is_empty(), "each second has one frame");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn classes_are_told_apart_where_there_are_several() {
+        let recorder = recorder();
+        let mut answers = [Some(200), Some(204), Some(500), None].map(|status| {
+            let outcome = if status.is_some_and(|status| status < 300) { Ok(()) } else { Err(FailureKind::Status) };
+            Exchange { status, ..exchange(outcome) }
+        });
+        for second in 1..=2 {
+            for answer in &answers[..2 * second] {
+                assert!(recorder.begin());
+                recorder.end(0, answer);
+            }
+            answers[0].response *= 3;
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let frames = recorder.frames_before(2);
+        let [uniform, mixed] = [&frames[0].steps[0], &frames[1].steps[0]];
+        assert_eq!((uniform.only_class(), uniform.classes.len(), uniform.count()), (Some(StatusClass::Success), 0, 2));
+        assert_eq!((mixed.only_class(), mixed.ok.as_ref().map(Histogram::count)), (None, Some(2)));
+        let max = |class| mixed.classes[&class].max().map(|max| max.as_millis());
+        let counts: Vec<_> =
+            mixed.classes.iter().map(|(class, histogram)| (class.as_str(), histogram.count())).collect();
+        assert_eq!(counts, [("2xx", 2), ("5xx", 1), ("no_answer", 1)]);
+        assert_eq!((max(StatusClass::Success), max(StatusClass::ServerError)), (Some(300), Some(100)));
     }
 
     #[tokio::test(start_paused = true)]

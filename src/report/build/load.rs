@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::Run;
+use super::{Run, window};
 use crate::event::{EventKind, LoadProgress, LoadSecond};
 use crate::report::facts::LoadUnit;
+use crate::report::folder::Evidence;
 use crate::report::model::{DoubtCount, FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
 use crate::report::number::{float, nine_decimals, ratio};
+use crate::report::window::LoadSum;
 use crate::unit::LoadId;
 
-pub(super) fn loads(run: &Run<'_>) -> Vec<Load> {
-    run.state.loads.iter().map(|(load, progress)| summarise(run, load, progress)).collect()
+pub(super) fn loads(run: &Run<'_>, evidence: &Evidence) -> Vec<Load> {
+    let summary = |(load, progress)| summarise(run, load, progress, evidence.loads.get(load));
+    run.state.loads.iter().map(summary).collect()
 }
 
-fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress) -> Load {
+fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress, frames: Option<&Result<LoadSum, String>>) -> Load {
+    let sum = frames.and_then(|frames| frames.as_ref().ok());
     let recorded: Vec<&LoadSecond> = run
         .events
         .iter()
@@ -57,6 +61,9 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress) -> Load {
             .map_or(0, |(first, last)| (last.second + 1).saturating_sub(first.second + second_count)),
         seconds,
         steps: steps(run, load, &recorded),
+        windows: sum.map(window::windows).unwrap_or_default(),
+        parts: sum.map(window::parts).unwrap_or_default(),
+        frames_unread: frames.and_then(|frames| frames.as_ref().err().cloned()),
     }
 }
 

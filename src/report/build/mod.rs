@@ -13,11 +13,13 @@ mod safety;
 mod summary;
 mod switch;
 mod timeline;
+mod window;
 
 use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
-use super::model::{EvidenceFile, REPORT_FORMAT, Report};
+use super::folder::Evidence;
+use super::model::{REPORT_FORMAT, Report};
 use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
 use crate::plan::Plan;
 
@@ -68,22 +70,22 @@ impl<'a> Run<'a> {
 }
 
 impl Report {
-    /// Makes the report of a run from its events, its plan and the list of its files.
+    /// Makes the report of a run from its events, its plan and what else is in its folder.
     #[must_use]
-    pub fn from_events(events: &[Event], plan: &Plan, evidence: Vec<EvidenceFile>) -> Self {
+    pub fn from_events(events: &[Event], plan: &Plan, evidence: &Evidence) -> Self {
         Self::from_facts(events, &Facts::of(plan), evidence)
     }
 
-    /// Makes the report of a run from its events, the facts of its plan and the list of its files.
+    /// Makes the report of a run from its events, the facts of its plan and what else is in its folder.
     #[must_use]
-    pub fn from_facts(events: &[Event], facts: &Facts, evidence: Vec<EvidenceFile>) -> Self {
+    pub fn from_facts(events: &[Event], facts: &Facts, evidence: &Evidence) -> Self {
         let run = Run::new(events, facts);
         let mut report = Self {
             format: REPORT_FORMAT,
             header: header::header(&run),
             summary: Vec::new(),
             why: facts.why.clone(),
-            hypotheses: hypothesis::hypotheses(&run, &evidence),
+            hypotheses: hypothesis::hypotheses(&run, &evidence.files),
             phases: header::phases(&run),
             faults: fault::faults(&run),
             alarms: alarm::alarms(&run),
@@ -92,12 +94,12 @@ impl Report {
             steps: people::steps(&run),
             playbooks: Vec::new(),
             journal: people::journal(&run),
-            loads: load::loads(&run),
+            loads: load::loads(&run, evidence),
             safety: safety::safety(&run),
             findings: Vec::new(),
             not_carried_out: facts.not_carried_out.clone(),
             timeline: timeline::timeline(&run),
-            evidence,
+            evidence: evidence.files.clone(),
             debrief: facts.debrief.clone(),
         };
         report.playbooks = people::playbooks(&report.steps);

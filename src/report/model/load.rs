@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{LoadPart, LoadWindow};
+
 /// A load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
@@ -52,6 +54,15 @@ pub struct Load {
     pub seconds: Vec<Second>,
     /// The steps of its journeys that a hypothesis looks at, by name.
     pub steps: Vec<LoadStep>,
+    /// All of it, each phase, each fault, and the time without any; empty where no frame was kept.
+    #[serde(default)]
+    pub windows: Vec<LoadWindow>,
+    /// All of it by journey, step, class of status and stage.
+    #[serde(default)]
+    pub parts: Vec<LoadPart>,
+    /// Why its frames could not be read.
+    #[serde(default)]
+    pub frames_unread: Option<String>,
 }
 
 /// A step of a load's journeys.

@@ -10,6 +10,7 @@ mod hypothesis;
 mod load;
 mod people;
 mod safety;
+mod window;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, Verdi
 pub use load::{DoubtCount, FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
 pub use safety::{Guardrail, Ledger, LedgerState, Safety, SwitchRow};
+pub use window::{LoadPart, LoadWindow, Numbers};
 
 /// The version of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;

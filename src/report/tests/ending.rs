@@ -6,7 +6,7 @@ use crate::event::{
     SwitchStep, Verdict,
 };
 use crate::report::sample::{self, Script};
-use crate::report::{Report, chart, chart_of};
+use crate::report::{Evidence, Report, chart, chart_of};
 
 /// The sample up to a moment, without what came later.
 fn cut(at_ms: u64) -> Vec<Event> {
@@ -15,7 +15,7 @@ fn cut(at_ms: u64) -> Vec<Event> {
 
 #[test]
 fn a_run_without_its_last_event_is_reported_as_crashed_with_what_is_outstanding() {
-    let report = Report::from_facts(&cut(40_500), &sample::facts(), Vec::new());
+    let report = Report::from_facts(&cut(40_500), &sample::facts(), &Evidence::default());
     assert_eq!((report.header.outcome.name.as_str(), report.header.outcome.exit_code), ("crashed", None));
     assert_eq!(report.safety.state, "dirty");
     assert!(report.safety.residual[0].contains("slow-provider on provider"), "{:?}", report.safety.residual);

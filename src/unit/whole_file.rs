@@ -1,0 +1,65 @@
+//! Files that are there whole or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::FileError;
+
+/// A file that gets its name when everything is in it: a reader sees the old one or the new, never a half.
+#[derive(Debug)]
+pub struct WholeFile {
+    file: BufWriter<File>,
+    partial: PathBuf,
+    path: PathBuf,
+    is_finished: bool,
+}
+
+impl WholeFile {
+    /// Begins the file `name` in `directory`, hidden beside what may be there.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn begin(directory: &Path, name: &str) -> Result<Self, FileError> {
+        let partial = directory.join(format!(".{name}.partial"));
+        let file = BufWriter::new(File::create(&partial).map_err(FileError::on("create", &partial))?);
+        Ok(Self { file, partial, path: directory.join(name), is_finished: false })
+    }
+
+    /// Brings it to the disk and gives it its name, which is returned.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn finish(mut self) -> Result<PathBuf, FileError> {
+        let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        written.map_err(FileError::on("write", &self.partial))?;
+        std::fs::rename(&self.partial, &self.path).map_err(FileError::on("rename", &self.partial))?;
+        self.is_finished = true;
+        Ok(self.path.clone())
+    }
+
+    /// What went wrong while it was written.
+    #[must_use]
+    pub fn failed(&self, source: io::Error) -> FileError {
+        FileError::on("write", &self.partial)(source)
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // What is left has a hidden name, and the next one begins it anew.
+            std::fs::remove_file(&self.partial).ok();
+        }
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
