@@ -6,6 +6,7 @@
 
 mod check;
 mod controller;
+mod course;
 mod data;
 mod destination;
 mod expect;
@@ -25,6 +26,7 @@ pub(crate) mod worker;
 
 pub use check::SpecProblem;
 pub use controller::{LoadError, LoadWorker};
+pub use course::Steer;
 pub use data::{DataSpec, Pick, Table};
 pub(crate) use destination::host_of;
 pub use expect::{BodyExpectation, CaptureSpec, ExpectSpec, StatusList};
