@@ -20,6 +20,7 @@ mod layering;
 mod least_privilege;
 mod load;
 mod load_command;
+mod load_control;
 mod load_open;
 mod load_rig;
 mod load_soak;
