@@ -1,13 +1,14 @@
-//! The commands that speak to a living run: `step`, `mark`, `ack`, `note`, `pause`, `resume`, `abort`.
+//! The commands that speak to a living run: `step`, `mark`, `ack`, `note`, `pause`, `resume`, `abort`, and `load set`, `load pause`,
+//! `load resume`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, out, workspace};
-use crate::event::{Command, CommandAnswer};
+use crate::event::{Command, CommandAnswer, LoadSteer};
 use crate::run::send_command;
-use crate::unit::{FaultId, StepId};
+use crate::unit::{FaultId, LoadId, Rate, StepId};
 
 /// Which run, and who speaks.
 #[derive(Debug, Args)]
@@ -86,6 +87,42 @@ pub(super) struct AbortArguments {
     why: Option<String>,
     #[command(flatten)]
     address: Address,
+}
+
+/// What can be done with a load that runs, in `gameday load` or `gameday run`.
+#[derive(Debug, Subcommand)]
+pub(super) enum LoadCommand {
+    /// Hold another rate from now on, up to the end of the load's shape.
+    Set {
+        /// The rate: `200/s`.
+        #[arg(long, value_name = "RATE")]
+        rate: Rate,
+        #[command(flatten)]
+        which: WhichLoad,
+    },
+    /// Let nobody come; who is under way goes on to the end of the journey.
+    Pause(WhichLoad),
+    /// Let users come again: at the rate that was set, or else along the load's shape.
+    Resume(WhichLoad),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhichLoad {
+    /// The load; needed only when more than one runs.
+    #[arg(long, value_name = "NAME")]
+    load: Option<LoadId>,
+    #[command(flatten)]
+    address: Address,
+}
+
+pub(super) async fn steer_load(command: LoadCommand) -> Result<Exit, Failure> {
+    let (how, WhichLoad { load, address }) = match command {
+        LoadCommand::Set { rate, which } => (LoadSteer::Rate(rate), which),
+        LoadCommand::Pause(which) => (LoadSteer::Pause, which),
+        LoadCommand::Resume(which) => (LoadSteer::Resume, which),
+    };
+    let by = address.by.clone();
+    send(&address, Command::SteerLoad { load, how, by }).await
 }
 
 pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {

@@ -1,10 +1,11 @@
-//! `gameday load`: the loads of a scenario alone, with the same checks and the same report.
+//! `gameday load`: the loads of a scenario alone, with the same checks and the same report; and what steers one that runs.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use console::style;
 
+use super::live::{self, LoadCommand};
 use super::run::{Ended, Manner, SEED_DEFAULT, as_json, carry_out, print_reports, print_verdicts};
 use super::{Exit, Failure, out};
 use crate::event::{RunState, read_log};
@@ -21,14 +22,22 @@ const COLUMNS: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 const SAMPLES_SHOWN_MAX: usize = 5;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Nothing is injected, and nobody is asked to do anything. Hypotheses and guardrails that are about the loads as a whole are judged;
 the exit code is that of `gameday run`.
   gameday load scenarios/shop.yaml
-  gameday load scenarios/shop.yaml --only shoppers --rate 200/s --for 5m")]
+  gameday load scenarios/shop.yaml --only shoppers --rate 200/s --for 5m
+A load that runs is steered from another shell:
+  gameday load set --rate 400/s
+  gameday load pause
+  gameday load resume")]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    live: Option<LoadCommand>,
     /// The scenario file.
-    scenario: PathBuf,
+    #[arg(required = true)]
+    scenario: Option<PathBuf>,
     /// Only this load; may be repeated. Default all, from the start.
     #[arg(long, value_name = "NAME")]
     only: Vec<LoadId>,
@@ -56,13 +65,17 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    if let Some(command) = arguments.live {
+        return live::steer_load(command).await;
+    }
+    let scenario = arguments.scenario.expect("invariant: clap asks for it where there is no subcommand");
     let alone = LoadAlone {
         only: arguments.only.into_iter().collect(),
         level: arguments.rate,
         lasting: arguments.lasting.map(|lasting| lasting.0),
     };
     let manner = Manner {
-        scenario: &arguments.scenario,
+        scenario: &scenario,
         environment: &arguments.env,
         production: arguments.production.as_deref(),
         reports: arguments.reports.as_deref(),

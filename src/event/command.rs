@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{FaultId, StepId};
+use super::LoadSteer;
+use crate::unit::{FaultId, LoadId, StepId};
 
 /// A request to a living run; what comes of it comes back as events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,15 @@ pub enum Command {
         step: StepId,
         /// Why.
         why: Option<String>,
+        /// Who.
+        by: Option<String>,
+    },
+    /// A load goes on in another way.
+    SteerLoad {
+        /// Which; none where only one runs.
+        load: Option<LoadId>,
+        /// How.
+        how: LoadSteer,
         /// Who.
         by: Option<String>,
     },

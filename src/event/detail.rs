@@ -2,10 +2,11 @@
 //! stand here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId};
+use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId, Rate};
 
 /// A process of ours beside the run's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +96,28 @@ pub enum StepOutcome {
     LeftOpen,
 }
 
+/// How a load goes on from a moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadSteer {
+    /// At this rate, in the place of its shape's; a load that is paused stays so.
+    Rate(Rate),
+    /// Nobody comes.
+    Pause,
+    /// At the rate that was set, or else along its shape.
+    Resume,
+}
+
+impl fmt::Display for LoadSteer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(formatter, "set to {rate}"),
+            Self::Pause => formatter.write_str("paused"),
+            Self::Resume => formatter.write_str("resumed"),
+        }
+    }
+}
+
 /// Who or what aborted a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,7 +184,7 @@ pub struct LoadSecond {
     pub load: LoadId,
     /// The second, whole seconds since the run's start.
     pub second: u64,
-    /// The shape's level: virtual users, or arrivals a second.
+    /// What was asked for, by the shape or as it was steered: virtual users, or arrivals a second.
     pub target: f64,
     /// Requests that ended as expected.
     pub ok_count: u64,

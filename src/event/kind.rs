@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, PhaseEnd, ProcessKind, ProxySecond, Recoverer,
-    RunOutcome, StepOutcome, SwitchStep,
+    AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadSteer, PhaseEnd, ProcessKind, ProxySecond,
+    Recoverer, RunOutcome, StepOutcome, SwitchStep,
 };
 use crate::unit::{
     AlarmState, FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId,
@@ -94,6 +94,15 @@ pub enum EventKind {
     LoadRecorded(LoadSecond),
     /// What passed through a proxy in about a second; a second in which nothing did is left out.
     ProxyRecorded(ProxySecond),
+    /// A person steered a load.
+    LoadSteered {
+        /// The load.
+        load: LoadId,
+        /// How it goes on.
+        how: LoadSteer,
+        /// Who.
+        by: Option<String>,
+    },
     /// A load ended as planned.
     LoadEnded {
         /// The load.

@@ -19,8 +19,8 @@ mod switch;
 pub(crate) use alarm::{AlarmRecord, AlarmRecords, AlarmStretch};
 pub use command::{Command, CommandAnswer};
 pub use detail::{
-    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, ProcessKind, Recoverer,
-    RunOutcome, StepOutcome, SwitchStep, Verdict,
+    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadSteer, LoadStepSecond, Observation, PhaseEnd, ProcessKind,
+    Recoverer, RunOutcome, StepOutcome, SwitchStep, Verdict,
 };
 pub use identity::FaultIdentity;
 pub use kind::EventKind;

@@ -58,6 +58,7 @@ impl EventKind {
             | Self::LoadStarted { .. }
             | Self::LoadRecorded(_)
             | Self::ProxyRecorded(_)
+            | Self::LoadSteered { .. }
             | Self::LoadEnded { .. }
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::switch::SwitchProgress;
-use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, PhaseEnd, StepOutcome};
+use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, LoadSteer, PhaseEnd, StepOutcome};
 use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
 
 /// Where a fault stands in its ledger.
@@ -124,6 +124,8 @@ pub struct LoadProgress {
     pub failed_count: u64,
     /// Its latest second.
     pub last: Option<LoadSecond>,
+    /// Whether nobody comes, since a person paused it.
+    pub is_paused: bool,
 }
 
 /// A step for a person and its times, in milliseconds since the run's start.
@@ -257,7 +259,15 @@ impl FaultProgress {
 impl LoadProgress {
     /// A load may be started again once it is over: what failed, and that it was lost, stays.
     pub(super) fn started(&mut self, at: u64) {
-        (self.start_ms, self.end_ms, self.last) = (at, None, None);
+        (self.start_ms, self.end_ms, self.last, self.is_paused) = (at, None, None, false);
+    }
+
+    pub(super) fn steered(&mut self, how: LoadSteer) {
+        match how {
+            LoadSteer::Rate(_) => {}
+            LoadSteer::Pause => self.is_paused = true,
+            LoadSteer::Resume => self.is_paused = false,
+        }
     }
 
     pub(super) fn recorded(&mut self, second: &LoadSecond) {

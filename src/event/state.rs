@@ -51,6 +51,8 @@ pub struct RunState {
     pub elapsed_ms: u64,
     /// Where it stands.
     pub stage: RunStage,
+    /// Whether somebody agreed to its plan.
+    pub is_approved: bool,
     /// Its phases, in order.
     pub phases: Vec<PhaseProgress>,
     /// Its faults, in order of injection.
@@ -172,6 +174,7 @@ impl RunState {
             EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
             EventKind::LoadStarted { .. }
             | EventKind::LoadRecorded(_)
+            | EventKind::LoadSteered { .. }
             | EventKind::LoadEnded { .. }
             | EventKind::LoadLost { .. } => self.on_load(at, &event.kind),
             EventKind::SignalSampled { signal, value } => drop(self.samples.insert(signal.to_string(), *value)),
@@ -230,8 +233,8 @@ impl RunState {
             EventKind::RunEnded { outcome, exit_code } => {
                 (self.outcome, self.exit_code) = (Some(*outcome), Some(*exit_code));
             }
-            EventKind::RunApproved { .. }
-            | EventKind::ActionSkipped { .. }
+            EventKind::RunApproved { .. } => self.is_approved = true,
+            EventKind::ActionSkipped { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)
@@ -253,6 +256,8 @@ impl RunState {
             self.load(&second.load).recorded(second);
         } else if let EventKind::LoadStarted { load, .. } = kind {
             self.load(load).started(at);
+        } else if let EventKind::LoadSteered { load, how, .. } = kind {
+            self.load(load).steered(*how);
         } else if let EventKind::LoadEnded { load } = kind {
             self.load(load).end_ms = Some(at);
         } else if let EventKind::LoadLost { load, why } = kind {

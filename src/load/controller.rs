@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::TEARDOWN_MAX;
+use super::course::Steer;
 use super::frame::{FRAME_FORMAT, WorkerRecord};
 use super::plan::LoadPlan;
 use crate::unit::process;
@@ -25,6 +26,8 @@ const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// How long a worker may take to read its plan.
 const PLAN_WAIT: Duration = Duration::from_secs(10);
+/// How long a worker may take to read how it is steered.
+const STEER_WAIT: Duration = Duration::from_secs(2);
 /// How long a worker without a teardown may take to end after a stop: its own grace is one second.
 const STOP_WAIT: Duration = Duration::from_secs(3);
 /// How long a worker that has closed its output may take to be gone.
@@ -39,6 +42,9 @@ pub enum LoadError {
     /// The worker did not take its plan.
     #[error("failed to hand the load worker its plan")]
     Plan(#[source] io::Error),
+    /// The worker did not take how it is to be steered.
+    #[error("failed to steer the load worker: it has read nothing for 2 s")]
+    Steer,
     /// Its output could not be read.
     #[error("failed to read from the load worker")]
     Read(#[source] io::Error),
@@ -155,6 +161,18 @@ impl LoadWorker {
         }
         self.finish().await;
         self.last.take()
+    }
+
+    /// Lets the worker go on in another way. What has been asked to stop, or has ended, is not steered any more.
+    ///
+    /// # Errors
+    /// [`LoadError::Steer`] when it does not read that within 2 s.
+    pub async fn steer(&mut self, to: Steer) -> Result<(), LoadError> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        let mut line = serde_json::to_vec(&to).expect("invariant: our own words serialise to JSON");
+        line.push(b'\n');
+        // Of a worker that reads no more since it has ended, `next` tells how it did.
+        tokio::time::timeout(STEER_WAIT, input.write_all(&line)).await.map(drop).map_err(|_| LoadError::Steer)
     }
 
     /// Asks the worker to stop: no request begins from now on, and `Ended` comes within about a second. Go on calling

@@ -62,7 +62,7 @@ pub struct Frame {
     pub second: u64,
     /// How many milliseconds of this second the load was on: less than 1000 in the first and in the last.
     pub lasting_ms: u64,
-    /// What the shape asks for at the end of this second: users, or arrivals a second.
+    /// What is asked for at the end of this second, by the shape or as it was steered: users, or arrivals a second.
     pub target: f64,
     /// Users there are at the end of this second; in an open model those that are under way.
     pub users_active: u64,

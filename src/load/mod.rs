@@ -7,6 +7,7 @@
 mod call;
 mod check;
 mod controller;
+mod course;
 mod data;
 mod destination;
 mod expect;
@@ -31,6 +32,7 @@ pub(crate) mod worker;
 pub use call::{AwsAddress, Callee, InvocationType, ReceiverKind, SendSpec};
 pub use check::SpecProblem;
 pub use controller::{LoadError, LoadWorker};
+pub use course::Steer;
 pub use data::{DataSpec, Pick, Table};
 pub(crate) use destination::host_of;
 pub use expect::{BodyExpectation, CaptureSpec, ExpectSpec, StatusList};

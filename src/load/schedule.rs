@@ -1,8 +1,9 @@
-//! When the arrivals of an open load come: a pure function of its shape and its seed.
+//! When the arrivals of an open load come: a pure function of its shape, its seed and what it was steered to when.
 //!
-//! With `R(t)` the integral of the rate, arrival `n` (from 0) comes at `R⁻¹(n)` where arrivals are even, and at
+//! With `R(t)` the integral of the rate (`course.rs`), arrival `n` (from 0) comes at `R⁻¹(n)` where arrivals are even, and at
 //! `R⁻¹(E₀ + … + Eₙ)` with independent unit exponentials `E` where they are a Poisson process (time rescaling). A worker takes
-//! every `of`-th arrival, so that the union of `of` workers is one worker's schedule exactly.
+//! every `of`-th arrival, so that the union of `of` workers is one worker's schedule exactly. Steering changes `R` from that moment
+//! on and nothing of the counts, so that no arrival is lost and none comes twice.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shape::{Shape, value};
+use super::course::{Course, Steer};
+use super::shape::Shape;
 
 /// Which of the streams of a load's seed its arrivals draw from; its users have the low ones.
 const ARRIVAL_STREAM: u64 = u64::MAX;
@@ -46,77 +48,27 @@ impl Default for Stripe {
     }
 }
 
-/// A straight piece of the rate.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Piece {
-    /// Seconds from the load's zero.
-    start: f64,
-    /// In seconds.
-    lasting: f64,
-    /// Arrivals a second at its start.
-    from: f64,
-    /// Arrivals a second at its end.
-    to: f64,
-    /// The integral of the rate up to its start.
-    before: f64,
-}
-
-impl Piece {
-    /// The integral of the rate up to its end.
-    fn after(&self) -> f64 {
-        self.before + self.lasting * f64::midpoint(self.from, self.to)
-    }
-
-    /// When the integral reaches `count`, which lies within the piece, in seconds from the load's zero.
-    fn time_of(&self, count: f64) -> f64 {
-        let wanted = count - self.before;
-        let slope = if self.lasting > 0.0 { (self.to - self.from) / self.lasting } else { 0.0 };
-        // The root of `from·t + slope·t²/2 = wanted` in the form that does not cancel.
-        let root = self.from.mul_add(self.from, 2.0 * slope * wanted).max(0.0).sqrt();
-        let divisor = self.from + root;
-        let elapsed = if divisor > 0.0 { 2.0 * wanted / divisor } else { 0.0 };
-        self.start + elapsed.clamp(0.0, self.lasting)
-    }
-}
-
-/// The arrivals of a load, in order.
+/// What the integral of the rate is when the arrivals of a stripe come, in order and without an end.
 #[derive(Debug, Clone)]
-pub struct Arrivals {
-    pieces: Vec<Piece>,
-    /// The piece in which the next one lies, or a later one does.
-    piece: usize,
+struct Counts {
     spacing: Spacing,
     random: ChaCha8Rng,
     stripe: Stripe,
     /// The number of the next one, of all workers together.
     number: u64,
-    /// What the integral of the rate is when the next one comes, of all workers together.
+    /// The count of the next one, of all workers together.
     next: f64,
-    /// What it is when the load is over.
-    total: f64,
 }
 
-impl Arrivals {
-    /// All arrivals of a shape whose levels are rates, as far as they are in the stripe, whose `index` is less than its `of`.
-    #[must_use]
-    pub fn new(shape: &Shape, spacing: Spacing, seed: u64, stripe: Stripe) -> Self {
-        let mut pieces = Vec::with_capacity(shape.segments().len());
-        let (mut start, mut before) = (0.0, 0.0);
-        for segment in shape.segments() {
-            let lasting = segment.lasting.0.as_secs_f64();
-            let piece = Piece { start, lasting, from: value(segment.from), to: value(segment.to), before };
-            start += lasting;
-            before = piece.after();
-            pieces.push(piece);
-        }
+impl Counts {
+    fn new(spacing: Spacing, seed: u64, stripe: Stripe) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(ARRIVAL_STREAM);
-        let total = before - ROUNDING_ERROR_MAX;
-        let mut arrivals = Self { pieces, piece: 0, spacing, random, stripe, number: 0, next: 0.0, total };
+        let mut counts = Self { spacing, random, stripe, number: 0, next: 0.0 };
         if spacing == Spacing::Poisson {
-            arrivals.next = arrivals.gap();
+            counts.next = counts.gap();
         }
-        arrivals
+        counts
     }
 
     /// How much the integral of the rate grows between two arrivals.
@@ -128,15 +80,68 @@ impl Arrivals {
         }
     }
 
-    /// When the integral of the rate reaches `count`.
-    fn time_of(&mut self, count: f64) -> Duration {
-        while self.piece + 1 < self.pieces.len()
-            && self.pieces.get(self.piece).is_some_and(|piece| piece.after() <= count)
-        {
-            self.piece += 1;
+    fn next(&mut self) -> f64 {
+        loop {
+            let (number, count) = (self.number, self.next);
+            self.number += 1;
+            // A whole number does not drift, as a sum of gaps would.
+            self.next += self.gap();
+            if number % u64::from(self.stripe.of.max(1)) == u64::from(self.stripe.index) {
+                return count;
+            }
         }
-        let seconds = self.pieces.get(self.piece).map_or(0.0, |piece| piece.time_of(count));
-        Duration::from_secs_f64(seconds)
+    }
+}
+
+/// The arrivals of a load, in order, and the same once more for whoever takes them up later.
+#[derive(Debug, Clone)]
+pub struct Arrivals {
+    course: Course,
+    /// Goes ahead: the arrivals that have not come.
+    coming: Counts,
+    /// The count of the last one that has come.
+    last: f64,
+    /// The count of the next one.
+    next: f64,
+    /// When it comes; none when it does not.
+    next_at: Option<Duration>,
+    /// Follows: those that nobody has taken.
+    untaken: Counts,
+}
+
+impl Arrivals {
+    /// All arrivals of a shape whose levels are rates, as far as they are in the stripe, whose `index` is less than its `of`.
+    #[must_use]
+    pub fn new(shape: &Shape, spacing: Spacing, seed: u64, stripe: Stripe) -> Self {
+        let untaken = Counts::new(spacing, seed, stripe);
+        let mut coming = untaken.clone();
+        let next = coming.next();
+        let course = Course::new(shape);
+        let mut arrivals = Self { course, coming, last: f64::NEG_INFINITY, next, next_at: None, untaken };
+        arrivals.look_ahead();
+        arrivals
+    }
+
+    fn look_ahead(&mut self) {
+        let will_come = self.next < self.course.total() - ROUNDING_ERROR_MAX;
+        self.next_at = will_come.then(|| self.course.time_of(self.next));
+    }
+
+    /// When the next one comes, from the load's zero on.
+    #[must_use]
+    pub fn peek(&self) -> Option<Duration> {
+        self.next_at
+    }
+
+    /// When the first one that nobody has taken was meant to come. No more may be taken than have come.
+    pub(super) fn take_up(&mut self) -> Duration {
+        self.course.time_of(self.untaken.next())
+    }
+
+    /// Goes on as `to` says from `at` on, when all that come by then have come and no other has.
+    pub(super) fn steer(&mut self, at: Duration, to: Steer) {
+        self.course.steer(at, to, self.last.next_up()..=self.next);
+        self.look_ahead();
     }
 }
 
@@ -145,26 +150,22 @@ impl Iterator for Arrivals {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        while self.next < self.total {
-            let (number, count) = (self.number, self.next);
-            self.number += 1;
-            // A whole number does not drift, as a sum of gaps would.
-            self.next += self.gap();
-            if number % u64::from(self.stripe.of.max(1)) == u64::from(self.stripe.index) {
-                return Some(self.time_of(count));
-            }
-        }
-        None
+        let at = self.next_at?;
+        self.last = self.next;
+        self.next = self.coming.next();
+        self.look_ahead();
+        Some(at)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
+    use crate::load::course::tests::{shapes, steers};
+    use crate::load::shape::value;
     use crate::load::spec::StageSpec;
-    use crate::unit::DurationText;
 
     fn shape(yaml: &str) -> Shape {
         Shape::from_stages(&serde_yaml::from_str::<Vec<StageSpec>>(yaml).unwrap())
@@ -232,18 +233,6 @@ mod tests {
         assert_eq!(times.last(), Some(Duration::from_millis(9_999_999)));
     }
 
-    fn shapes() -> impl Strategy<Value = Shape> {
-        let stage = (1_u64..5_000, 0_u32..300, 0_u8..2).prop_map(|(millis, rate, kind)| {
-            let lasting = Some(DurationText(Duration::from_millis(millis)));
-            let level = Some(format!("{rate}/s").parse().unwrap());
-            match kind {
-                0 => StageSpec { ramp: lasting, to: level, ..StageSpec::default() },
-                _ => StageSpec { hold: lasting, at: level, ..StageSpec::default() },
-            }
-        });
-        proptest::collection::vec(stage, 1..6).prop_map(|stages| Shape::from_stages(&stages))
-    }
-
     proptest! {
         #[test]
         fn the_union_of_all_workers_is_the_schedule_of_one(shape in shapes(), of in 1_u32..9, is_poisson: bool) {
@@ -281,5 +270,53 @@ mod tests {
                 prop_assert!((integral - f64::from(number)).abs() < 1e-3, "{} of {}", integral, number);
             }
         }
+
+        #[test]
+        fn steered_arrivals_are_as_many_as_the_integral_at_each_moment_and_are_taken_as_they_came(
+            shape in shapes(), steers in steers(), of in 1_u32..4, is_poisson: bool,
+        ) {
+            let spacing = if is_poisson { Spacing::Poisson } else { Spacing::Even };
+            for index in 0..of {
+                let mut arrivals = Arrivals::new(&shape, spacing, 5, Stripe { index, of });
+                let mut unsteered = Counts::new(spacing, 5, Stripe { index, of });
+                let (mut moment, mut integral, mut came) = (Duration::ZERO, 0.0, Vec::new());
+                for (lasting, steer) in steers.iter().copied().chain([(shape.end(), Steer::default())]) {
+                    let from = moment;
+                    moment = (moment + lasting).min(shape.end());
+                    integral += sum(&arrivals.course, from, moment);
+                    while let Some(at) = arrivals.peek().filter(|at| *at <= moment) {
+                        prop_assert!(at >= from, "{:?} comes before {:?}", at, from);
+                        came.push(at);
+                        arrivals.next();
+                    }
+                    arrivals.steer(moment, steer);
+                }
+                prop_assert!(came.is_sorted());
+                // As many have come as the integral says, give or take what lies at the very end.
+                let expected: Vec<f64> = std::iter::repeat_with(|| unsteered.next()).take(came.len() + 1).collect();
+                let reached = |count: Option<&f64>| count.is_none_or(|count| *count <= integral + 1e-3);
+                prop_assert!(reached(came.len().checked_sub(1).and_then(|last| expected.get(last))), "too many");
+                prop_assert!(expected[came.len()] >= integral - 1e-3, "too few: {} of {}", came.len(), integral);
+                for at in came {
+                    let taken = arrivals.take_up();
+                    prop_assert!(taken.abs_diff(at) < Duration::from_micros(1), "{:?} came at {:?}", taken, at);
+                }
+            }
+        }
+    }
+
+    /// The integral of the level between two moments, between which nothing is steered.
+    fn sum(course: &Course, from: Duration, to: Duration) -> f64 {
+        let mut ends: Vec<Duration> = course.ends().filter(|end| (from..to).contains(end)).collect();
+        ends.push(to);
+        let mut start = from;
+        let mut sum = 0.0;
+        for end in ends {
+            // The middle of a straight piece is its mean.
+            let lasting = end - start;
+            sum += lasting.as_secs_f64() * course.level_at(start + lasting / 2);
+            start = end;
+        }
+        sum
     }
 }

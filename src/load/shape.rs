@@ -65,23 +65,6 @@ impl Shape {
         self.segments.iter().map(|segment| segment.lasting.0).sum()
     }
 
-    /// The level at `elapsed` from the load's start, in users or arrivals a second; 0 from its end on. At a jump the
-    /// later level counts.
-    #[must_use]
-    pub fn level_at(&self, elapsed: Duration) -> f64 {
-        let mut start = Duration::ZERO;
-        for segment in &self.segments {
-            let lasting = segment.lasting.0;
-            if elapsed < start + lasting {
-                let share = (elapsed - start).as_secs_f64() / lasting.as_secs_f64();
-                let (from, to) = (value(segment.from), value(segment.to));
-                return from + (to - from) * share;
-            }
-            start += lasting;
-        }
-        0.0
-    }
-
     /// The highest level that it reaches; none for a shape of nothing.
     #[must_use]
     pub fn highest(&self) -> Option<Level> {
@@ -118,13 +101,18 @@ mod tests {
     use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
+    use crate::load::course::Course;
 
     fn shape(yaml: &str) -> Shape {
         Shape::from_stages(&serde_yaml::from_str::<Vec<StageSpec>>(yaml).unwrap())
     }
 
     fn at(shape: &Shape, seconds: u64) -> f64 {
-        shape.level_at(Duration::from_secs(seconds))
+        level_at(shape, Duration::from_secs(seconds))
+    }
+
+    fn level_at(shape: &Shape, elapsed: Duration) -> f64 {
+        Course::new(shape).level_at(elapsed)
     }
 
     #[test]
@@ -167,7 +155,7 @@ mod tests {
         #[test]
         fn a_level_never_leaves_its_bounds(stages in stages(), millis in 0_u64..200_000) {
             let shape = Shape::from_stages(&stages);
-            let level = shape.level_at(Duration::from_millis(millis));
+            let level = level_at(&shape, Duration::from_millis(millis));
             prop_assert!((0.0..=shape.peak()).contains(&level), "{level}");
             if Duration::from_millis(millis) >= shape.end() {
                 prop_assert_eq!(level, 0.0);
@@ -185,7 +173,7 @@ mod tests {
             ]);
             let moment = shape.end().mul_f64(share);
             let steepness = f64::from(from.abs_diff(to)) / shape.end().as_secs_f64();
-            let change = shape.level_at(moment + Duration::from_millis(1)) - shape.level_at(moment);
+            let change = level_at(&shape, moment + Duration::from_millis(1)) - level_at(&shape, moment);
             // At the very end the shape is over, which is a jump of its own.
             if moment + Duration::from_millis(1) < shape.end() {
                 prop_assert!(change.abs() <= steepness * 0.001 + 1e-6, "{change}");

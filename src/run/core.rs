@@ -21,6 +21,7 @@ use change::{Changes, Move, NewChange};
 use load::Loads;
 
 use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity, PhaseEnd};
+use crate::load::Steer;
 use crate::plan::{ChangePlan, Plan, change_id};
 use crate::unit::{LoadId, TargetId};
 use crate::verdict::{Judge, Recording};
@@ -68,6 +69,8 @@ pub(super) enum Effect {
     StartLoad(LoadId),
     /// Stop it.
     StopLoad(LoadId),
+    /// Let it go on in another way.
+    SteerLoad(LoadId, Steer),
     /// Inject a fault. Never two at once where they work on the same thing.
     Inject(FaultIdentity),
     /// Undo it.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use panic::undo_after_panic;
@@ -28,7 +27,7 @@ use super::evidence::{FrameFile, record_of, second_of};
 use super::folder::{EnvironmentLock, RunFolder};
 use super::guardrail::{self, Finding};
 use super::ledger::Recorder;
-use super::load_task::{self, LoadNews};
+use super::load_task::{self, Keeper, LoadNews, Reins};
 use super::outcome::Outcome;
 use super::permit::Permit;
 use super::probe_task::{self, Sample};
@@ -192,7 +191,7 @@ struct Drive {
     /// Injections and undos that are under way.
     tasks: TaskTracker,
     loads: BTreeMap<LoadId, LoadPlan>,
-    load_stops: BTreeMap<LoadId, CancellationToken>,
+    reins: BTreeMap<LoadId, Reins>,
     frame_files: BTreeMap<LoadId, FrameFile>,
     undos: Undos,
     inputs: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
@@ -256,7 +255,7 @@ impl Drive {
             lock,
             tasks: TaskTracker::new(),
             loads,
-            load_stops: BTreeMap::new(),
+            reins: BTreeMap::new(),
             frame_files: BTreeMap::new(),
             undos,
             inputs,
@@ -356,8 +355,13 @@ impl Drive {
                 Effect::Record(kind) => self.record(kind),
                 Effect::StartLoad(load) => self.start_load(&load),
                 Effect::StopLoad(load) => {
-                    if let Some(stop) = self.load_stops.get(&load) {
-                        stop.cancel();
+                    if let Some(reins) = self.reins.get(&load) {
+                        reins.stop.cancel();
+                    }
+                }
+                Effect::SteerLoad(load, to) => {
+                    if let Some(reins) = self.reins.get(&load) {
+                        reins.steer.send_replace(to);
                     }
                 }
                 Effect::Inject(identity) => self.inject(identity),
@@ -422,10 +426,10 @@ impl Drive {
             }
             Err(error) => self.abort_internally(error_chain(&error)),
         }
-        let stop = CancellationToken::new();
-        self.load_stops.insert(load.clone(), stop.clone());
+        let (keeper, reins) = Keeper::new(self.gameday.clone(), plan);
+        self.reins.insert(load.clone(), reins);
         let news = self.load_news.0.clone();
-        let keeper = tokio::spawn(load_task::keep(self.gameday.clone(), plan, stop, news.clone()));
+        let keeper = tokio::spawn(load_task::keep(keeper, news.clone()));
         let load = load.clone();
         tokio::spawn(async move {
             if let Err(panic) = keeper.await {

@@ -3,14 +3,23 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::load::{Frame, LoadPlan, LoadWorker, SETUP_MAX, WorkerRecord};
+use crate::load::{Frame, LoadPlan, LoadWorker, SETUP_MAX, Steer, WorkerRecord};
 use crate::unit::{LoadId, error_chain};
 
 /// How long a worker may say nothing once its setup is done; it says something each second.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How a load's keeper is spoken to.
+#[derive(Debug)]
+pub(super) struct Reins {
+    /// Cancelling it lets the load end within about a second, and the time of its teardown.
+    pub(super) stop: CancellationToken,
+    /// How the load is to go on.
+    pub(super) steer: watch::Sender<Steer>,
+}
 
 /// What comes from a load.
 #[derive(Debug)]
@@ -23,26 +32,34 @@ pub(super) enum LoadNews {
     Over { load: LoadId, lost: Option<String> },
 }
 
-/// Keeps one worker until it is over. Cancelling `stop` lets it end within about a second, and the time of its teardown.
-pub(super) async fn keep(
+/// A load that is to be kept.
+#[derive(Debug)]
+pub(super) struct Keeper {
     gameday: PathBuf,
     plan: LoadPlan,
     stop: CancellationToken,
-    news: mpsc::UnboundedSender<LoadNews>,
-) {
-    let load = plan.load.clone();
-    let lost = follow(&gameday, &plan, &stop, &news).await.err();
+    steers: watch::Receiver<Steer>,
+}
+
+impl Keeper {
+    pub(super) fn new(gameday: PathBuf, plan: LoadPlan) -> (Self, Reins) {
+        let stop = CancellationToken::new();
+        let (steer, steers) = watch::channel(Steer::default());
+        (Self { gameday, plan, stop: stop.clone(), steers }, Reins { stop, steer })
+    }
+}
+
+/// Keeps one worker until it is over.
+pub(super) async fn keep(keeper: Keeper, news: mpsc::UnboundedSender<LoadNews>) {
+    let load = keeper.plan.load.clone();
+    let lost = follow(keeper, &news).await.err();
     // The engine is gone only when the whole run is.
     news.send(LoadNews::Over { load, lost }).ok();
 }
 
-async fn follow(
-    gameday: &std::path::Path,
-    plan: &LoadPlan,
-    stop: &CancellationToken,
-    news: &mpsc::UnboundedSender<LoadNews>,
-) -> Result<(), String> {
-    let mut worker = LoadWorker::spawn(gameday, plan).await.map_err(|error| error_chain(&error))?;
+async fn follow(keeper: Keeper, news: &mpsc::UnboundedSender<LoadNews>) -> Result<(), String> {
+    let Keeper { gameday, plan, stop, mut steers } = keeper;
+    let mut worker = LoadWorker::spawn(&gameday, &plan).await.map_err(|error| error_chain(&error))?;
     news.send(LoadNews::Started { load: plan.load.clone(), pid: worker.pid() }).ok();
     let mut is_stopping = false;
     let mut silence_max = if plan.setup.is_empty() { SILENCE_MAX } else { SILENCE_MAX + SETUP_MAX };
@@ -51,6 +68,11 @@ async fn follow(
             () = stop.cancelled(), if !is_stopping => {
                 is_stopping = true;
                 worker.request_stop();
+                continue;
+            }
+            Ok(()) = steers.changed(), if !is_stopping => {
+                let to = *steers.borrow_and_update();
+                worker.steer(to).await.map_err(|error| error_chain(&error))?;
                 continue;
             }
             record = tokio::time::timeout(silence_max, worker.next()) => record,

@@ -50,7 +50,7 @@ where
 }
 
 /// Every arrival and every request is somewhere, at every frame.
-fn assert_conserved(outcome: &Outcome) {
+pub(crate) fn assert_conserved(outcome: &Outcome) {
     let mut ended = 0;
     for frame in &outcome.frames {
         for step in &frame.steps {

@@ -21,6 +21,7 @@ mod least_privilege;
 mod load;
 mod load_calls;
 mod load_command;
+mod load_control;
 mod load_open;
 mod load_rig;
 mod load_soak;

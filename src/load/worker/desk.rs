@@ -11,8 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::load::course::Steer;
 use crate::load::frame::ArrivalFrame;
 use crate::load::schedule::Arrivals;
 use crate::unit::Histogram;
@@ -29,15 +31,13 @@ pub(super) struct Desk {
     patience: Duration,
     users_max: usize,
     state: Mutex<State>,
+    /// Told when the next arrival may have become another.
+    steered: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Goes ahead: the arrivals that have not come.
-    coming: Arrivals,
-    next: Option<Duration>,
-    /// Follows: those that nobody has taken.
-    untaken: Arrivals,
+    arrivals: Arrivals,
     planned: u64,
     begun: u64,
     not_sent: u64,
@@ -58,16 +58,16 @@ impl State {
 
     /// Takes note of what has come by `now`, in time since the schedule's zero.
     fn catch_up(&mut self, now: Duration) {
-        while self.next.is_some_and(|next| next <= now) && !self.is_closed {
+        while self.arrivals.peek().is_some_and(|next| next <= now) && !self.is_closed {
             self.planned += 1;
-            self.next = self.coming.next();
+            self.arrivals.next();
         }
     }
 
     /// The first arrival that waits and has not waited for too long.
     fn take(&mut self, now: Duration, patience: Duration) -> Option<Duration> {
         while self.waiting() > 0 {
-            let arrival = self.untaken.next()?;
+            let arrival = self.arrivals.take_up();
             if arrival + patience > now {
                 self.begun += 1;
                 return Some(arrival);
@@ -99,12 +99,8 @@ impl Seat {
 
 impl Desk {
     pub(super) fn new(arrivals: Arrivals, started: Instant, patience: Duration, users_max: usize) -> Self {
-        let untaken = arrivals.clone();
-        let mut coming = arrivals;
         let state = State {
-            next: coming.next(),
-            coming,
-            untaken,
+            arrivals,
             planned: 0,
             begun: 0,
             not_sent: 0,
@@ -114,7 +110,7 @@ impl Desk {
             users: 0,
             is_closed: false,
         };
-        Self { started, patience, users_max, state: Mutex::new(state) }
+        Self { started, patience, users_max, state: Mutex::new(state), steered: Notify::new() }
     }
 
     /// The time since the schedule's zero; none before it.
@@ -127,7 +123,7 @@ impl Desk {
     }
 
     /// Calls users for what has come by now. The numbers of the users that are to be made because none is idle, and when the
-    /// next arrival comes; none when there is none any more.
+    /// next arrival comes; none when there is none, unless the load is steered.
     pub(super) fn call(&self) -> (Range<usize>, Option<Instant>) {
         let mut state = self.state();
         let Some(now) = self.now() else { return (0..0, Some(self.started)) };
@@ -141,10 +137,26 @@ impl Desk {
         }
         let made = state.users..self.users_max.min(state.users.saturating_add(wanted));
         state.users = made.end;
-        let next = state.next.filter(|_| !state.is_closed).map(|next| self.started + next);
+        let next = state.arrivals.peek().filter(|_| !state.is_closed).map(|next| self.started + next);
         // Users who finish look for themselves what has come meanwhile.
         let is_full = wanted > made.len();
         (made, next.map(|next| if is_full { next.max(Instant::now() + FULL_WAIT) } else { next }))
+    }
+
+    /// Steers what has not come yet; from when on, since the schedule's zero.
+    pub(super) fn steer(&self, to: Steer) -> Duration {
+        let mut state = self.state();
+        let now = self.now();
+        now.into_iter().for_each(|now| state.catch_up(now));
+        let at = now.unwrap_or_default();
+        state.arrivals.steer(at, to);
+        self.steered.notify_one();
+        at
+    }
+
+    /// Waits until the load was steered since this was waited for last.
+    pub(super) async fn steered(&self) {
+        self.steered.notified().await;
     }
 
     /// When the next arrival of a user was meant to begin; none when the desk is closed. It waits for one.
@@ -161,7 +173,7 @@ impl Desk {
                     // An arrival that waited because all users were under way is not late by the pacer.
                     let is_full = state.users == self.users_max && state.idle.is_empty();
                     if !(seat.has_walked && is_full) {
-                        state.note_lag(now - arrival);
+                        state.note_lag(now.saturating_sub(arrival));
                     }
                     seat.has_walked = true;
                     Poll::Ready(Some(self.started + arrival))
@@ -294,6 +306,51 @@ mod tests {
         desk.next(&mut seat).await;
         let lag = desk.frame().pacer_lag.expect("one was late");
         assert_eq!((lag.count(), lag.max().map(|lag| lag.as_millis())), (1, Some(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_and_another_rate_change_what_comes_and_lose_nothing_that_has_come() {
+        let desk = desk(1);
+        let zero = Instant::now();
+        let mut seat = Seat::new(0);
+        desk.call();
+        tokio::time::advance(Duration::from_millis(250)).await;
+        assert_eq!(desk.steer(Steer { rate: None, is_paused: true }), Duration::from_millis(250));
+        desk.steered().await;
+        assert_eq!(desk.call().1, None);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(counts(&desk), [3, 0, 3, 0]);
+        for tenths in 0..3 {
+            assert_eq!(desk.next(&mut seat).await, Some(zero + Duration::from_millis(100) * tenths));
+        }
+        assert!(tokio::time::timeout(Duration::ZERO, desk.next(&mut seat)).await.is_err(), "nobody comes in a pause");
+        desk.frame();
+        desk.steer(Steer { rate: Some("50/s".parse().unwrap()), is_paused: false });
+        // Half of the way to the fourth arrival was gone when the pause began.
+        let next = zero + Duration::from_millis(2_260);
+        assert_eq!(desk.call().1, Some(next));
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert_eq!(desk.next(&mut seat).await, Some(next));
+        let frame = desk.frame();
+        assert_eq!(
+            frame.pacer_lag.and_then(|lag| lag.max()),
+            Some(Duration::from_micros(1)),
+            "a pause makes nobody late"
+        );
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert_eq!(counts(&desk)[0], 3 + 50 * 775 / 100, "at the new rate up to the end of the shape");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_load_that_is_steered_before_it_begins_begins_so() {
+        let zero = Instant::now() + Duration::from_millis(50);
+        let desk = Desk { started: zero, ..desk(1) };
+        assert_eq!(desk.steer(Steer { rate: None, is_paused: true }), Duration::ZERO);
+        tokio::time::advance(Duration::from_millis(550)).await;
+        assert_eq!(counts(&desk), [0; 4]);
+        desk.steer(Steer::default());
+        assert_eq!(counts(&desk), [1, 0, 1, 0], "the first comes when the pause is over");
+        assert_eq!(desk.call().1, Some(zero + Duration::from_millis(600)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
-//! The process that makes load: `gameday load-worker`. It reads one plan on its standard input and writes one frame a
-//! second to its standard output, until the shape ends or its input is closed, which also happens when its controller
-//! dies.
+//! The process that makes load: `gameday load-worker`. It reads one plan on its standard input, and then how the load is to be
+//! steered, one line each; it writes one frame a second to its standard output, until the shape ends or its input is closed, which
+//! also happens when its controller dies.
 //!
 //! Owns: the process's descriptors and its end. Must not know: runs, scenarios, how users are scheduled (`goose.rs` for a
 //! number of them, `open.rs` for a rate).
@@ -35,7 +35,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,7 @@ use self::once::{Caretaker, OnceFailure};
 use self::open::Opening;
 use self::prepare::Prepared;
 use self::recorder::Recorder;
+use super::course::Steer;
 use super::frame::{EndReason, FRAME_FORMAT, FailureKind, Frame, WorkerRecord};
 use super::goose as attack;
 use super::plan::LoadPlan;
@@ -53,6 +54,8 @@ use crate::unit::{AwsAccess, Clock, SignRequest, cpu_time, elapsed_ms};
 
 /// The longest plan that is read: the files that a load may name, as they are written in a plan, and more than anybody writes.
 const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The longest line that steers.
+const STEER_BYTES_MAX: u64 = 4 * 1024;
 /// How long a plan may be in coming.
 const PLAN_WAIT: Duration = Duration::from_secs(30);
 /// How long requests in flight may go on after a stop.
@@ -82,6 +85,9 @@ pub(crate) enum WorkerError {
     /// Not a plan.
     #[error("failed to decode the plan")]
     Decode(#[source] serde_json::Error),
+    /// Not a way to steer.
+    #[error("failed to decode how to steer the load")]
+    Steer(#[source] serde_json::Error),
     /// A plan that asks for something impossible.
     #[error("failed to carry out the plan: {message}")]
     Plan {
@@ -170,12 +176,12 @@ fn take_stdout() -> io::Result<OwnedFd> {
 async fn serve(output: OwnedFd, connect: Connect) -> Result<(), WorkerError> {
     let mut output = pipe::Sender::from_owned_fd(output).map_err(WorkerError::Output)?;
     let stop = CancellationToken::new();
-    let plan = read_plan(stop.clone()).await?;
+    let (plan, steers) = read_plan(stop.clone()).await?;
     let mut load = Making::prepare(plan, connect, stop).await?;
     let started_ms = elapsed_ms(load.recorder.started());
     write(&mut output, &WorkerRecord::Ready { format: FRAME_FORMAT, load: load.plan.load.clone(), started_ms }).await?;
     let users = load.begin()?;
-    let reason = load.pace(&mut output, users).await?;
+    let reason = load.pace(&mut output, users, steers).await?;
     // From here on no request begins: the recorder's clock is past the shape's end, or the stop was cancelled.
     load.stop.cancel();
     if let Some(desk) = &load.desk {
@@ -240,7 +246,7 @@ impl Making {
         let prepared = Arc::new(prepared);
         let is_open = plan.shape.model() == Some(Model::Open);
         let lead = if is_open { LEAD } else { Duration::ZERO };
-        let recorder = Recorder::new(plan.load.clone(), &prepared.names, plan.shape.clone(), clock, lead, stop.clone());
+        let recorder = Recorder::new(plan.load.clone(), &prepared.names, &plan.shape, clock, lead, stop.clone());
         let desk = match plan.shape.model() {
             Some(Model::Open) => {
                 let arrivals = Arrivals::new(&plan.shape, plan.arrivals, plan.seed, plan.stripe);
@@ -271,7 +277,12 @@ impl Making {
     }
 
     /// Writes a frame at the end of each second, until the load must end.
-    async fn pace(&self, output: &mut pipe::Sender, mut users: Users) -> Result<EndReason, WorkerError> {
+    async fn pace(
+        &self,
+        output: &mut pipe::Sender,
+        mut users: Users,
+        mut steers: watch::Receiver<Vec<u8>>,
+    ) -> Result<EndReason, WorkerError> {
         let end = self.recorder.end_of_shape();
         let mut cpu_before = cpu_time();
         let mut has_users = true;
@@ -281,6 +292,7 @@ impl Making {
                 biased;
                 () = self.stop.cancelled() => return Ok(EndReason::Stopped),
                 () = tokio::time::sleep_until(self.clock.instant(end)) => return Ok(EndReason::Finished),
+                Ok(()) = steers.changed() => self.steer(&steers.borrow_and_update())?,
                 outcome = &mut users, if has_users => {
                     outcome?;
                     has_users = false;
@@ -300,6 +312,19 @@ impl Making {
                 }
             }
         }
+    }
+
+    fn steer(&self, line: &[u8]) -> Result<(), WorkerError> {
+        let steer: Steer = serde_json::from_slice(line).map_err(WorkerError::Steer)?;
+        let at = match &self.desk {
+            Some(desk) => desk.steer(steer),
+            None if steer.rate.is_some() => {
+                return Err(WorkerError::Plan { message: "users have no rate that could be set".to_owned() });
+            }
+            None => self.clock.elapsed().saturating_sub(self.recorder.started()),
+        };
+        self.recorder.steer(at, steer);
+        Ok(())
     }
 
     /// A whole frame for each second before `second` that has none yet; the last of them used so much CPU time.
@@ -346,25 +371,33 @@ async fn write(output: &mut pipe::Sender, record: &WorkerRecord) -> Result<(), W
     }
 }
 
-/// Reads the plan, one line; cancels `stop` when the input is closed after it.
-async fn read_plan(stop: CancellationToken) -> Result<LoadPlan, WorkerError> {
+/// Reads the plan, one line, and goes on with how to steer, of which the newest line counts; cancels `stop` when the input is closed.
+async fn read_plan(stop: CancellationToken) -> Result<(LoadPlan, watch::Receiver<Vec<u8>>), WorkerError> {
     let (sender, line) = oneshot::channel();
+    let (steer, steers) = watch::channel(Vec::new());
     // A plain thread: a read that blocks must not keep the runtime from ending.
-    std::thread::spawn(move || read_input(sender, &stop));
+    std::thread::spawn(move || read_input(sender, &steer, &stop));
     let line = match tokio::time::timeout(PLAN_WAIT, line).await {
         Ok(Ok(line)) => line.map_err(WorkerError::Input)?,
         Ok(Err(_)) | Err(_) => return Err(WorkerError::NoPlan),
     };
-    serde_json::from_slice(&line).map_err(WorkerError::Decode)
+    Ok((serde_json::from_slice(&line).map_err(WorkerError::Decode)?, steers))
 }
 
-fn read_input(plan: oneshot::Sender<io::Result<Vec<u8>>>, stop: &CancellationToken) {
+fn read_input(plan: oneshot::Sender<io::Result<Vec<u8>>>, steer: &watch::Sender<Vec<u8>>, stop: &CancellationToken) {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
     let read = input.by_ref().take(PLAN_BYTES_MAX).read_until(b'\n', &mut line);
     // Nobody waits for a plan that came too late.
     plan.send(read.map(|_| line)).ok();
-    // Nothing else is expected. A read that fails means as much as the end: there is no controller any more.
-    io::copy(&mut input, &mut io::sink()).ok();
+    loop {
+        let mut line = Vec::new();
+        let read = input.by_ref().take(STEER_BYTES_MAX).read_until(b'\n', &mut line);
+        // Half a line, and a read that fails, mean as much as the end: there is no controller any more.
+        if read.is_err() || !line.ends_with(b"\n") {
+            break;
+        }
+        steer.send_replace(line);
+    }
     stop.cancel();
 }

@@ -50,13 +50,12 @@ impl Opening {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let opening = Arc::new(self);
         runtime.block_on(async {
-            opening.pace(recorder, desk).await?;
-            // Users are still under way; the worker ends the process when they are done, or their time is over.
-            std::future::pending().await
+            // The worker ends the process when users are done, or their time is over.
+            opening.pace(recorder, desk).await
         })
     }
 
-    /// Calls users as their time comes, until the schedule is at its end.
+    /// Calls users as their time comes.
     async fn pace(self: &Arc<Self>, recorder: &Arc<Recorder>, desk: &Arc<Desk>) -> io::Result<()> {
         let mut timer = ExactTimer::open()?;
         loop {
@@ -64,8 +63,14 @@ impl Opening {
             for number in made {
                 tokio::spawn(serve(Arc::clone(self), Arc::clone(recorder), Arc::clone(desk), Seat::new(number)));
             }
-            let Some(next) = next else { return Ok(()) };
-            timer.until(next.max(Instant::now() + PACE_LEAST)).await?;
+            let Some(next) = next else {
+                desk.steered().await;
+                continue;
+            };
+            tokio::select! {
+                waited = timer.until(next.max(Instant::now() + PACE_LEAST)) => waited?,
+                () = desk.steered() => {}
+            }
         }
     }
 }

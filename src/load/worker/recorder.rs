@@ -5,11 +5,12 @@ use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::prepare::StepNames;
 use super::request::Exchange;
+use crate::load::course::{Course, Steer};
 use crate::load::frame::{ConnectionFrame, FailureKind, FailureSample, Frame, SAMPLES_MAX, StepFrame};
 use crate::load::shape::Shape;
 use crate::load::spec::Model;
@@ -22,7 +23,6 @@ pub(crate) struct Recorder {
     load: LoadId,
     names: Vec<(String, String)>,
     names_folded: bool,
-    shape: Shape,
     clock: Clock,
     /// The shape's zero, since the run's zero.
     started: Duration,
@@ -30,12 +30,16 @@ pub(crate) struct Recorder {
     stop: CancellationToken,
     /// In an open model response and service times are two things.
     is_open: bool,
+    /// How long the shape is.
+    lasting: Duration,
+    is_paused: watch::Sender<bool>,
     state: Mutex<State>,
     idle: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    course: Course,
     in_flight: u64,
     started: u64,
     users_active: u64,
@@ -113,23 +117,36 @@ impl Recorder {
     pub(crate) fn new(
         load: LoadId,
         names: &StepNames,
-        shape: Shape,
+        shape: &Shape,
         clock: Clock,
         lead: Duration,
         stop: CancellationToken,
     ) -> Self {
         let started = clock.elapsed() + lead;
         let second = started.as_secs();
+        let state = State {
+            course: Course::new(shape),
+            in_flight: 0,
+            started: 0,
+            users_active: 0,
+            users_ever: 0,
+            second_next: second,
+            second_present: second,
+            seconds: BTreeMap::new(),
+            stands: BTreeMap::new(),
+            sampled: BTreeMap::new(),
+        };
         Self {
             load,
             names: names.slots.clone(),
             names_folded: names.is_folded,
             is_open: shape.model() == Some(Model::Open),
-            shape,
+            lasting: shape.end(),
+            is_paused: watch::Sender::new(false),
             clock,
             started,
             stop,
-            state: Mutex::new(State { second_next: second, second_present: second, ..State::default() }),
+            state: Mutex::new(state),
             idle: Notify::new(),
         }
     }
@@ -150,12 +167,32 @@ impl Recorder {
 
     /// The moment, since the run's zero, from which on no request begins.
     pub(crate) fn end_of_shape(&self) -> Duration {
-        self.started + self.shape.end()
+        self.started + self.lasting
     }
 
-    /// What the shape asks for at a moment since the run's zero: users, or arrivals a second.
+    /// What is asked for at a moment since the run's zero: users, or arrivals a second.
     pub(crate) fn target(&self, elapsed: Duration) -> f64 {
-        elapsed.checked_sub(self.started).map_or(0.0, |elapsed| self.shape.level_at(elapsed))
+        self.target_of(&self.state(), elapsed)
+    }
+
+    fn target_of(&self, state: &State, elapsed: Duration) -> f64 {
+        elapsed.checked_sub(self.started).map_or(0.0, |elapsed| state.course.level_at(elapsed))
+    }
+
+    /// Asks for something else from `at` on, since the shape's zero.
+    pub(crate) fn steer(&self, at: Duration, to: Steer) {
+        self.state().course.steer(at, to, f64::NEG_INFINITY..=f64::INFINITY);
+        self.is_paused.send_replace(to.is_paused);
+    }
+
+    /// Whether a user of a closed model may begin a journey. While the load is paused it waits for its end, at most for `wait`.
+    pub(crate) async fn lets_in(&self, wait: Duration) -> bool {
+        if !*self.is_paused.borrow() {
+            return true;
+        }
+        let mut paused = self.is_paused.subscribe();
+        let goes_on = paused.wait_for(|is_paused| !is_paused);
+        tokio::time::timeout(wait, goes_on).await.is_ok()
     }
 
     /// A user has come; its index in order of coming.
@@ -279,7 +316,7 @@ impl Recorder {
                     load: self.load.clone(),
                     second,
                     lasting_ms: self.lasting_ms(over, now),
-                    target: self.target(over.min(now)),
+                    target: self.target_of(&state, over.min(now)),
                     users_active: stand.users_active,
                     in_flight: stand.in_flight,
                     started: stand.started,
@@ -349,7 +386,7 @@ mod tests {
         let names = StepNames { slots: vec![("buy".to_owned(), "browse".to_owned())], is_folded: false };
         let shape = Shape::from_stages(&serde_yaml::from_str::<Vec<_>>("[{ramp: 10s, to: 10 users}]").unwrap());
         let clock = Clock::with_origin(DateTime::UNIX_EPOCH);
-        Recorder::new("users".parse().unwrap(), &names, shape, clock, Duration::ZERO, CancellationToken::new())
+        Recorder::new("users".parse().unwrap(), &names, &shape, clock, Duration::ZERO, CancellationToken::new())
     }
 
     fn exchange(outcome: Result<(), FailureKind>) -> Exchange {
@@ -427,6 +464,20 @@ mod tests {
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!over.begin());
         assert_eq!((stopped.in_flight(), over.in_flight()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_tells_what_was_asked_for_at_its_end_also_where_that_is_told_later() {
+        let recorder = recorder();
+        tokio::time::advance(MILLIS_100 * 25).await;
+        recorder.steer(MILLIS_100 * 25, Steer { rate: None, is_paused: true });
+        assert!(!recorder.lets_in(MILLIS_100).await);
+        tokio::time::advance(MILLIS_100 * 10).await;
+        let targets: Vec<f64> = recorder.frames_before(3).iter().map(|frame| frame.target).collect();
+        assert_eq!(targets, [1.0, 2.0, 0.0]);
+        recorder.steer(MILLIS_100 * 36, Steer::default());
+        assert!(recorder.lets_in(MILLIS_100).await);
+        assert!((recorder.target(Duration::from_secs(4)) - 4.0).abs() < 1e-9);
     }
 
     #[tokio::test(start_paused = true)]

@@ -71,6 +71,9 @@ impl Visitor {
             }
             self.resting_until = None;
         }
+        if self.position.is_none() && !recorder.lets_in(REST_SLICE_MAX).await {
+            return;
+        }
         let Some(advance) = self.take_step(client, prepared, recorder, Instant::now()).await else {
             // The worker is about to end. Coming back would only bring the next turn.
             return std::future::pending().await;

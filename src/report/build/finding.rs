@@ -281,7 +281,7 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
     }
     if let Some(achieved) = load.achieved_ratio.filter(|achieved| *achieved < ACHIEVED_RATIO_MIN) {
         let text = format!(
-            "Load `{name}` sent {} of the arrivals that its shape asks for ({} in all).",
+            "Load `{name}` sent {} of the arrivals that it was asked for ({} in all).",
             percent(achieved),
             requested(load.request_count)
         );

@@ -160,6 +160,10 @@ fn fault_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
 fn load_words(kind: &EventKind) -> Option<Words> {
     Some(match kind {
         EventKind::LoadStarted { load, .. } => Words::new("load", load, "load started"),
+        EventKind::LoadSteered { load, how, by } => {
+            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            Words::new("load", load, format!("{how}{by}"))
+        }
         EventKind::LoadEnded { load } => Words::new("load", load, "load ended"),
         EventKind::LoadLost { load, why } => Words::new("load", load, format!("load lost: {why}")).trouble(),
         _ => return None,

@@ -2,18 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use super::people::unknown;
 use super::{Core, Effect};
-use crate::event::{AbortCause, EventKind};
-use crate::load::OnLost;
-use crate::unit::LoadId;
+use crate::event::{AbortCause, EventKind, LoadSteer};
+use crate::load::{LoadSpec, OnLost, Steer};
+use crate::unit::{LoadId, Rate};
+use crate::verdict::Judge;
 
 /// Where a load stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct LoadLife {
     is_running: bool,
     is_stop_asked: bool,
     /// Whether it is to be started again: two workers of one load at once could not be told apart.
     is_wanted_again: bool,
+    steer: Steer,
+}
+
+impl LoadLife {
+    fn can_be_steered(&self) -> bool {
+        self.is_running && !self.is_stop_asked
+    }
 }
 
 /// The loads that were started, by name.
@@ -40,6 +49,55 @@ impl Core {
         life.is_stop_asked = true;
         effects.push(Effect::StopLoad(load.clone()));
         true
+    }
+
+    pub(super) fn steer_load(
+        &mut self,
+        load: Option<LoadId>,
+        (how, by): (LoadSteer, Option<String>),
+        judge: &Judge<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), String> {
+        let load = self.load_to_steer(load)?;
+        let (Some(life), Some(spec)) = (self.loads.get_mut(&load), self.plan.loads.get(&load)) else {
+            return Err(format!("load `{load}` does not run at present"));
+        };
+        match how {
+            LoadSteer::Rate(rate) => {
+                check_rate(&load, spec, rate, judge.recording.state().is_approved)?;
+                life.steer.rate = Some(rate);
+            }
+            LoadSteer::Pause if life.steer.is_paused => return Err(format!("load `{load}` is paused already")),
+            LoadSteer::Pause => life.steer.is_paused = true,
+            LoadSteer::Resume if !life.steer.is_paused => return Err(format!("load `{load}` is not paused")),
+            LoadSteer::Resume => life.steer.is_paused = false,
+        }
+        effects.push(Effect::SteerLoad(load.clone(), life.steer));
+        effects.push(Effect::Record(EventKind::LoadSteered { load, how, by }));
+        Ok(())
+    }
+
+    /// The load that is meant, which runs; where none is named, the only one.
+    fn load_to_steer(&self, load: Option<LoadId>) -> Result<LoadId, String> {
+        let running: Vec<&LoadId> =
+            self.loads.iter().filter_map(|(id, life)| life.can_be_steered().then_some(id)).collect();
+        let Some(load) = load else {
+            return match running.as_slice() {
+                [only] => Ok((*only).clone()),
+                [] => Err("no load runs at present".to_owned()),
+                [_, ..] => {
+                    let names: Vec<&str> = running.iter().map(|load| load.as_str()).collect();
+                    Err(format!("more than one load runs: say which with `--load`, one of {}", names.join(", ")))
+                }
+            };
+        };
+        if !self.plan.loads.contains_key(&load) {
+            return Err(unknown("load", load.as_str(), self.plan.loads.keys().map(|id| id.as_str())));
+        }
+        if !running.contains(&&load) {
+            return Err(format!("load `{load}` does not run at present"));
+        }
+        Ok(load)
     }
 
     pub(super) fn stop_loads(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
@@ -71,4 +129,23 @@ impl Core {
             self.start_load(load, effects);
         }
     }
+}
+
+/// A rate is for an open model, and not above what people agreed to where they did.
+fn check_rate(load: &LoadId, spec: &LoadSpec, rate: Rate, is_approved: bool) -> Result<(), String> {
+    if !spec.is_open() {
+        return Err(format!(
+            "load `{load}` is a number of users, which stays as its shape says; only a load whose shape is a rate (`20/s`) can be set"
+        ));
+    }
+    if rate.per_second() <= 0.0 {
+        return Err("a rate of nothing is a pause: `gameday load pause`".to_owned());
+    }
+    let peak = spec.shape().peak();
+    if is_approved && rate.per_second() > peak {
+        return Err(format!(
+            "{rate} is more than the {peak}/s of load `{load}` in the plan to which people agreed: change its shape, and ask them again"
+        ));
+    }
+    Ok(())
 }

@@ -64,6 +64,7 @@ impl Core {
             }
             Command::StepDone { step, by } => close(&step, StepOutcome::Done, by, judge, effects)?,
             Command::StepSkipped { step, why, by } => close(&step, StepOutcome::Skipped { why }, by, judge, effects)?,
+            Command::SteerLoad { load, how, by } => self.steer_load(load, (how, by), judge, effects)?,
             Command::Pause => self.pause(judge.now_ms, effects)?,
             Command::Resume => self.resume(judge.now_ms, effects)?,
             Command::Abort { why } => {
@@ -132,7 +133,10 @@ fn check_mark(name: &str, plan: &Plan) -> Result<(), String> {
 /// Texts of people go into events, which have a longest line.
 fn check_lengths(command: &Command) -> Result<(), String> {
     let (text, by) = match command {
-        Command::Ack { by } | Command::Mark { by, .. } | Command::StepDone { by, .. } => (None, by.as_ref()),
+        Command::Ack { by }
+        | Command::Mark { by, .. }
+        | Command::StepDone { by, .. }
+        | Command::SteerLoad { by, .. } => (None, by.as_ref()),
         Command::Note { text, by } => (Some(text), by.as_ref()),
         Command::StepSkipped { why, by, .. } => (why.as_ref(), by.as_ref()),
         Command::Abort { why } => (why.as_ref(), None),
@@ -166,7 +170,7 @@ fn close(
     Err(unknown("open step", step.as_str(), open.map(|progress| progress.step.as_str())))
 }
 
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("there is no {what} `{name}`; did you mean `{near}`?"),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::testing::{Nature, World};
 use super::{Attendance, Effect, Input};
-use crate::event::{AbortCause, Command, EventKind, FaultIdentity};
+use crate::event::{AbortCause, Command, EventKind, FaultIdentity, LoadSteer};
 use crate::plan::testing::{Sketch, variable};
 use crate::plan::{Action, Plan};
 use crate::scenario::Mode;
@@ -116,6 +116,7 @@ impl Case {
             0 => Command::Pause,
             1 | 2 => Command::Resume,
             3 => Command::Ack { by: None },
+            4 => Command::SteerLoad { load: None, how: LoadSteer::Pause, by: None },
             _ => Command::Abort { why: None },
         };
         let mut commands: Vec<(u64, Command)> = self.commands.iter().map(|(at, kind)| (*at, command(*kind))).collect();
@@ -159,7 +160,12 @@ fn trace(world: &World) -> Result<Trace, TestCaseError> {
                 prop_assert!(trace.undone.insert(identity.clone(), (*at, end)).is_none(), "undone twice");
                 trace.order.push((false, identity.clone()));
             }
-            Effect::Record(_) | Effect::StartLoad(_) | Effect::StopLoad(_) | Effect::Answer(_) | Effect::Finish => {}
+            Effect::Record(_)
+            | Effect::StartLoad(_)
+            | Effect::StopLoad(_)
+            | Effect::SteerLoad(..)
+            | Effect::Answer(_)
+            | Effect::Finish => {}
         }
     }
     Ok(trace)

@@ -242,6 +242,7 @@ impl World {
                 Effect::StopLoad(load) => {
                     self.later(self.now_ms + self.nature.stop_ms, Pending::LoadOver { load, lost: None });
                 }
+                Effect::SteerLoad(load, _) => assert!(self.loads.contains(&load), "{load} does not run"),
                 Effect::Inject(identity) => self.inject(identity),
                 Effect::Undo(identity) => {
                     self.record(EventKind::FaultReverting { identity: identity.clone() });
@@ -308,7 +309,12 @@ impl World {
         let named = |(at, effect): &(u64, Effect)| match effect {
             Effect::Inject(identity) => Some((*at, format!("+{}", identity.fault))),
             Effect::Undo(identity) => Some((*at, format!("-{}", identity.fault))),
-            Effect::Record(_) | Effect::StartLoad(_) | Effect::StopLoad(_) | Effect::Answer(_) | Effect::Finish => None,
+            Effect::Record(_)
+            | Effect::StartLoad(_)
+            | Effect::StopLoad(_)
+            | Effect::SteerLoad(..)
+            | Effect::Answer(_)
+            | Effect::Finish => None,
         };
         self.effects.iter().filter_map(named).collect()
     }

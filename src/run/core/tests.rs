@@ -2,6 +2,7 @@
 
 mod alarm;
 mod change;
+mod load;
 mod people;
 mod proof;
 

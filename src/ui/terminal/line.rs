@@ -68,6 +68,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
         EventKind::GateJudged { phase, open, results } => gate_line(phase, *open, results),
         EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
+        EventKind::LoadSteered { load, how, by } => (person(), format!("load {load} {how}{}", by_text(by.as_deref()))),
         EventKind::LoadEnded { load } => (quiet(), format!("load {load} ended")),
         EventKind::LoadLost { load, why } => (bad(), format!("load {load} was lost: {why}")),
         EventKind::AlarmFound { .. }

@@ -2,6 +2,7 @@
 //!
 //! Everything goes to standard error; results are the command's to print. `NO_COLOR` is honoured.
 
+mod bars;
 mod line;
 mod status;
 
@@ -13,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use self::bars::Bars;
 use crate::event::{Event, EventKind, RunState};
 use crate::plan::Plan;
 use crate::unit::LoadId;
@@ -54,6 +56,8 @@ struct View {
     seen: tokio::time::Instant,
     /// When each load was told of last, in seconds of the run.
     told: BTreeMap<LoadId, u64>,
+    /// The last seconds of each load that runs.
+    bars: BTreeMap<LoadId, Bars>,
 }
 
 impl View {
@@ -69,6 +73,7 @@ impl View {
             is_terminal,
             seen: tokio::time::Instant::now(),
             told: BTreeMap::new(),
+            bars: BTreeMap::new(),
         }
     }
 
@@ -77,6 +82,11 @@ impl View {
         self.seen = tokio::time::Instant::now();
         if let Some(line) = line::of(event, &self.state) {
             self.print(&line);
+        }
+        if let EventKind::LoadRecorded(second) = &event.kind {
+            self.bars.entry(second.load.clone()).or_default().add(second);
+        } else if let EventKind::LoadStarted { load, .. } = &event.kind {
+            self.bars.remove(load);
         }
         if !self.is_terminal
             && let EventKind::LoadRecorded(second) = &event.kind
@@ -99,7 +109,7 @@ impl View {
     fn tick(&self) {
         if self.is_terminal && !self.state.phases.is_empty() {
             let since = crate::unit::elapsed_ms(self.seen.elapsed());
-            self.bar.set_message(status::block(&self.state, &self.plan, self.state.elapsed_ms + since));
+            self.bar.set_message(status::block(&self.state, &self.plan, &self.bars, self.state.elapsed_ms + since));
         }
     }
 

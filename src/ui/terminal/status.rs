@@ -1,11 +1,14 @@
 //! The status block below the lines: phase, load, faults, open steps.
 
-use console::{style, truncate_str};
+use std::collections::BTreeMap;
 
+use console::{measure_text_width, style, truncate_str};
+
+use super::bars::Bars;
 use super::line::{clock, span};
-use crate::event::{LoadSecond, RunStage, RunState};
+use crate::event::{LoadProgress, LoadSecond, RunStage, RunState};
 use crate::plan::Plan;
-use crate::unit::{AlarmState, printable, users};
+use crate::unit::{AlarmState, LoadId, elapsed_ms, printable, users};
 
 /// How many open steps are shown.
 const STEPS_SHOWN_MAX: usize = 3;
@@ -13,15 +16,16 @@ const STEPS_SHOWN_MAX: usize = 3;
 const WIDTH_DEFAULT: u16 = 80;
 
 /// The block at `now_ms`, each line cut to the terminal's width.
-pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
+pub(super) fn block(state: &RunState, plan: &Plan, bars: &BTreeMap<LoadId, Bars>, now_ms: u64) -> String {
+    let width = usize::from(console::Term::stderr().size_checked().map_or(WIDTH_DEFAULT, |(_, columns)| columns));
+    let width = width.saturating_sub(1);
     let mut lines = vec![headline(state, plan, now_ms)];
-    lines.extend(
-        state
-            .loads
-            .values()
-            .filter_map(|load| load.last.as_ref())
-            .map(|second| format!("      {}", load_text(second, plan))),
-    );
+    for (id, load) in state.loads.iter().filter(|(_, load)| load.end_ms.is_none()) {
+        let Some(text) = live_text(load, plan, now_ms) else { continue };
+        let left = width.saturating_sub(measure_text_width(&text) + 1);
+        let bars = bars.get(id).map(|bars| bars.draw(left)).unwrap_or_default();
+        lines.push(format!("{text} {bars}"));
+    }
     let active: Vec<String> =
         state.faults.iter().filter(|fault| fault.is_active()).map(|fault| fault.identity.fault.to_string()).collect();
     if !active.is_empty() {
@@ -48,9 +52,7 @@ pub(super) fn block(state: &RunState, plan: &Plan, now_ms: u64) -> String {
         };
         lines.push(format!("      ☐ {}: {} ({timer})", step.step, step.text));
     }
-    let width = usize::from(console::Term::stderr().size_checked().map_or(WIDTH_DEFAULT, |(_, columns)| columns));
-    let cut: Vec<String> =
-        lines.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect();
+    let cut: Vec<String> = lines.iter().map(|line| truncate_str(line, width, "…").into_owned()).collect();
     cut.join("\n")
 }
 
@@ -82,12 +84,22 @@ fn phase_text(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     format!("phase {number}/{} {} · {} left", plan.phases.len(), phase.phase, span(left_ms))
 }
 
+/// What a load that runs was doing in its last second, and how long its shape goes on.
+fn live_text(load: &LoadProgress, plan: &Plan, now_ms: u64) -> Option<String> {
+    let second = load.last.as_ref()?;
+    let end_ms = plan.loads.get(&second.load).map(|spec| load.start_ms + elapsed_ms(spec.shape().end()));
+    let left = end_ms.map(|end_ms| format!(" · {} left", span(end_ms.saturating_sub(now_ms)))).unwrap_or_default();
+    let paused = if load.is_paused { style(" · paused").for_stderr().yellow().to_string() } else { String::new() };
+    Some(format!("      {}{paused}{left}", load_text(second, plan)))
+}
+
 fn load_text(second: &LoadSecond, plan: &Plan) -> String {
     let all = second.ok_count + second.failed_count;
     let failed = if second.failed_count == 0 {
         "no errors".to_owned()
     } else {
-        style(format!("{} of {all} failed", second.failed_count)).for_stderr().red().to_string()
+        let percent = second.failed_count * 100 / all;
+        style(format!("{} of {all} failed ({percent} %)", second.failed_count)).for_stderr().red().to_string()
     };
     let time =
         |name: &str, millis: Option<f64>| millis.map(|millis| format!(" · {name} {millis:.0} ms")).unwrap_or_default();
