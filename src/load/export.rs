@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::frame::{FailureKind, Frame, StepFrame};
+use super::failure::FailureKind;
+use super::frame::{Frame, StepFrame};
 use super::frame_file::{EVIDENCE_FOLDER, FrameFileError, Frames};
 use super::sum::{Pace, Passed};
 use crate::unit::{Histogram, IntervalEncoder, IntervalLog, LoadId, WholeFile};

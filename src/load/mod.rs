@@ -12,6 +12,7 @@ mod data;
 mod destination;
 mod expect;
 mod export;
+mod failure;
 mod file;
 mod frame;
 mod frame_file;
@@ -37,10 +38,11 @@ pub use data::{DataSpec, Pick, Table};
 pub(crate) use destination::host_of;
 pub use expect::{BodyExpectation, CaptureSpec, ExpectSpec, StatusList};
 pub use export::export_frames;
+pub use failure::FailureKind;
 pub use file::{BODY_FILES_BYTES_MAX, DATA_FILES_BYTES_MAX, ReadFile};
 pub use frame::{
-    ArrivalFrame, ConnectionFrame, Doubt, EndReason, FRAME_FORMAT, FailureKind, FailureSample, Frame, PACER_LAG_MAX,
-    SAMPLES_MAX, STEP_NAMES_MAX, StepFrame, Totals, WORKER_CPU_MAX, WorkerRecord,
+    ArrivalFrame, ConnectionFrame, Doubt, EndReason, FRAME_FORMAT, FailureSample, Frame, PACER_LAG_MAX, SAMPLES_MAX,
+    STEP_NAMES_MAX, StepFrame, Totals, WORKER_CPU_MAX, WorkerRecord,
 };
 pub(crate) use frame_file::{EVIDENCE_FOLDER, frame_file_name};
 pub use frame_file::{FrameFileError, Frames};

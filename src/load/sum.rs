@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::frame::{FailureKind, Frame, StepFrame};
+use super::failure::FailureKind;
+use super::frame::{Frame, StepFrame};
 use super::status::StatusClass;
 use crate::unit::Histogram;
 

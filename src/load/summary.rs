@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::frame::{FailureKind, FailureSample, Frame};
+use super::failure::FailureKind;
+use super::frame::{FailureSample, Frame};
 use super::status::StatusClass;
 use super::sum::{FrameSum, StepSum};
 use crate::unit::{Histogram, LoadId};

@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use gameday::event::{EventKind, LoadSecond, LoadSteer};
-use gameday::load::{Frame, LoadWorker, Steer, WorkerRecord};
-use gameday::run::read_load_frames;
+use gameday::load::{Frame, Frames, LoadWorker, Steer, WorkerRecord};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::load_open::assert_conserved;
 use crate::load_rig::{Outcome, next, plan, spawn};
@@ -227,7 +227,7 @@ fn steer_a_run(url: &str, count: &AtomicU64) {
     let folder = workspace.run_folder().unwrap();
     let report = std::fs::read_to_string(folder.join("report.md")).unwrap();
     assert!(report.contains("set to 100/s by maria"), "{report}");
-    let frames = read_load_frames(&folder, &load()).unwrap();
+    let frames: Vec<Frame> = Frames::open(&folder, &load()).unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(frames.last().map(|frame| frame.started), Some(count.load(Ordering::SeqCst)));
     assert_conserved(&Outcome { frames, end: None });
 }

@@ -10,7 +10,7 @@ use serde_json_path::JsonPath;
 
 use super::http::Failure;
 use super::service;
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::load::plan::AnswerKind;
 use crate::unit::format_duration;
 

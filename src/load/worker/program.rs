@@ -16,7 +16,7 @@ use super::http::{Client, Failure};
 use super::prepare::{PreparedStep, StepNames};
 use super::template::{Missing, Scope, ValueTemplate};
 use crate::load::LOOP_TURNS_MAX;
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::load::placeholder::as_text;
 use crate::load::plan::{LoadPlan, PlannedCondition, PlannedIf, PlannedLoop, PlannedStep, Turns};
 use crate::unit::Rest;

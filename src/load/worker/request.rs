@@ -21,7 +21,7 @@ use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Ta
 use super::prepare::PreparedStep;
 use super::signature::Signature;
 use super::template::{Scope, Template};
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::load::plan::{AnswerKind, LoadPlan, PlannedRequest};
 use crate::load::step::Method;
 

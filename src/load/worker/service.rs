@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::expectation::Answer;
 use super::http::Failure;
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::load::plan::AnswerKind;
 use crate::unit::{bare_aws_code, is_throttling_code};
 

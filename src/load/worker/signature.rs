@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::http::{Client, Failure, Outgoing};
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::load::plan::PlannedSignature;
 use crate::unit::{NotSigned, RequestToSign, SignRequest};
 

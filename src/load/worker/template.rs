@@ -10,7 +10,7 @@ use tokio_util::bytes::Bytes;
 
 use super::http::Failure;
 use super::row::Rows;
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::load::placeholder::{Generator, Part, as_text, fill_json, parts};
 use crate::unit::Clock;
 

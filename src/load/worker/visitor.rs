@@ -18,7 +18,7 @@ use super::program::{Next, Position, draw};
 use super::recorder::Recorder;
 use super::request::{Cookies, Exchange, perform};
 use super::template::Scope;
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::unit::Clock;
 
 /// A user rests no longer than this at a time, so that it can leave when the shape asks for fewer.

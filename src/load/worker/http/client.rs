@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connect::Connector;
 use super::{ConnectionCounts, Failure, Limits, Origin, Outcome, Outgoing, Pool, Received, Timings, Version, body};
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::unit::SignRequest;
 
 /// What all users of a load share.

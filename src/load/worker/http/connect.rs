@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use tokio_util::bytes::Bytes;
 
 use super::{ConnectionCounts, Failure, Origin, Version};
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::unit::connect_to_any;
 
 /// How many bytes of an answer's body a connection of HTTP/2 takes ahead of us: as much as that of one user is enough.

@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 use crate::unit::error_chain;
 
 /// Why a request failed: its kind, which is counted, and what was seen, for people.

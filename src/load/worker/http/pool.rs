@@ -15,7 +15,7 @@ use tokio_util::bytes::Bytes;
 
 use super::connect::{Connector, Opened, Sender};
 use super::{Failure, Origin, Timings, Version};
-use crate::load::frame::FailureKind;
+use crate::load::failure::FailureKind;
 
 /// How long a connection may lie idle. What is between here and the server may forget about it in silence: load balancers do so
 /// after a minute, NAT gateways after six.
