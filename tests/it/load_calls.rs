@@ -65,48 +65,60 @@ fn summary(output: &Output) -> Value {
     answer["loads"][0].clone()
 }
 
-fn of_receivers(workspace: &Workspace, what: &str, endpoint: &str) -> Output {
+fn of_receivers(workspace: &Workspace, arguments: &[&str]) -> Output {
     let mut python = python("receivers").expect("there is one");
-    let output = workspace.start_command(python.arg(script("load_receivers.py")).args([what, endpoint])).wait();
+    let output = workspace.start_command(python.arg(script("load_receivers.py")).args(arguments)).wait();
     assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
     output
 }
 
+/// Where the messages of each step end.
+const ENDS: [(&str, &str); 5] = [
+    ("orders", "send orders"),
+    ("orders.fifo", "send strict"),
+    ("from-topic", "send news"),
+    ("from-bus", "send shop"),
+    ("clicks", "send clicks"),
+];
+
 /// What every receiver got is what was sent, as often as the load says.
 fn check_received(workspace: &Workspace, endpoint: &str, all: &Value) {
-    let received: Value = serde_json::from_str(&of_receivers(workspace, "received", endpoint).stdout).expect("JSON");
     let sent = |step: &str| {
         let steps = all["steps"].as_array().expect("steps");
         let of_step = steps.iter().find(|it| it["name"][1] == step).unwrap_or_else(|| panic!("no `{step}`: {all}"));
         assert_eq!(of_step["failed_count"], 0, "{of_step}");
         usize::try_from(of_step["ok_count"].as_u64().expect("a count")).expect("a small count")
     };
-    let of = |name: &str, step: &str| {
+    let counts: BTreeMap<&str, usize> = ENDS.iter().map(|(name, step)| (*name, sent(step))).collect();
+    let text = serde_json::to_string(&counts).expect("JSON");
+    let output = of_receivers(workspace, &["received", endpoint, &text]);
+    let received: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let of = |name: &str| {
         let messages = received[name].as_array().expect("messages").clone();
-        assert_eq!(messages.len(), sent(step), "{name}");
+        assert_eq!(Some(&messages.len()), counts.get(name), "{name}");
         assert!(!messages.is_empty(), "{name}");
         messages
     };
     let parsed = |text: &Value| serde_json::from_str::<Value>(text.as_str().expect("a text")).expect("JSON");
-    for message in of("orders", "send orders") {
+    for message in of("orders") {
         assert_eq!(parsed(&message["body"]), json!({"text": "käse & \"brot\"", "number": 17}));
         assert_eq!(message["attributes"], json!({"tenant": "a & \"b\""}));
     }
-    for message in of("orders.fifo", "send strict") {
+    for message in of("orders.fifo") {
         assert_eq!((&message["body"], &message["group"]), (&json!("line\nline"), &json!("g 17")));
     }
-    for message in of("from-topic", "send news") {
+    for message in of("from-topic") {
         let notification = parsed(&message["body"]);
         assert_eq!(parsed(&notification["Message"]), json!({"text": "100 % & more"}));
         assert_eq!(notification["Subject"], "a=b&c");
         assert_eq!(notification["MessageAttributes"]["tenant"]["Value"], "x=y&z");
     }
-    for message in of("from-bus", "send shop") {
+    for message in of("from-bus") {
         let event = parsed(&message["body"]);
         assert_eq!(event["detail"], json!({"order": 17, "text": "\"q\""}));
         assert_eq!((&event["source"], &event["detail-type"]), (&json!("shop.load"), &json!("Order & placed")));
     }
-    for record in of("clicks", "send clicks") {
+    for record in of("clicks") {
         assert_eq!(record, json!({"body": "a \"click\" of 17", "key": "k-17"}));
     }
 }
@@ -118,7 +130,7 @@ fn messages_arrive_as_they_were_written_signed_and_with_exactly_the_permissions_
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");
     let ministack = start_ministack(python.env("AUTH", "true"), &workspace, port, SERVICES);
-    of_receivers(&workspace, "create", &endpoint);
+    of_receivers(&workspace, &["create", &endpoint]);
     create_functions(&workspace, &endpoint);
     let environment = format!("gameday: 1\nenvironments: {{emulator: {{endpoint: \"{endpoint}\", profile: it}}}}\n");
     workspace.write("gameday.yaml", &environment);
@@ -158,7 +170,7 @@ fn a_second_emulator_takes_the_same_messages() {
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");
     let moto = start_moto(&mut python, &workspace, port);
-    of_receivers(&workspace, "create", &endpoint);
+    of_receivers(&workspace, &["create", &endpoint]);
     workspace.write("gameday.yaml", &format!("gameday: 1\nenvironments: {{emulator: {{endpoint: \"{endpoint}\"}}}}\n"));
     workspace.write("scenarios/calls.yaml", &scenario(TARGETS, STEPS));
     let output = workspace.gameday(&LOAD);
@@ -231,4 +243,52 @@ fn what_can_not_be_called_is_told_before_anything_is() {
         assert!(text.contains(told), "{step}: {text}");
         assert!(text.contains("calls.yaml:"), "where it is: {text}");
     }
+}
+
+/// The sandbox looks for a signature; that ours are good is what the emulator that verifies them says above.
+#[test]
+fn a_request_of_http_is_signed_where_its_load_says_so_and_else_is_not() {
+    const SCENARIO: &str = r#"
+gameday: 1
+id: signed
+title: Who signs gets in
+owner: me
+targets: {shop: {lambda: {function: checkout-fn}}}
+signals:
+  in:  {level: ux, load: {of: signing, stat: success_ratio}}
+  out: {level: ux, load: {of: others, stat: success_ratio}}
+hypotheses:
+  - {id: H1, text: Who signs gets in, expect: "mean(in) >= 100%"}
+  - {id: H2, text: Who does not is refused, expect: "mean(out) >= 100%"}
+faults: {closed: {lambda_function_url: {target: shop, auth: iam}}}
+load:
+  signing:
+    base_url: "${shop.url}"
+    sign: lambda
+    journeys: [{name: j, steps: [{get: /items, query: {q: "a b"}, expect: {status: 200}}, {post: /basket, json: {item: 17}}]}]
+    shape: [{hold: 3s, at: 5/s}]
+  others:
+    base_url: "${shop.url}"
+    journeys:
+      - name: j
+        steps:
+          - {get: /items, expect: {status: 403}}
+          - {get: /items, sign: lambda, expect: {status: 200}}
+    shape: [{hold: 3s, at: 5/s}]
+timeline:
+  - {phase: open, for: 2s, do: [{at: 0s, fault: closed}]}
+  - {phase: load, for: 4s, do: [{at: 0s, load: signing}, {at: 0s, load: others}]}
+"#;
+    let workspace = Workspace::new();
+    workspace.write("scenarios/signed.yaml", SCENARIO);
+    let output = workspace.gameday(&["run", "scenarios/signed.yaml"]);
+    assert!([0, 6].contains(&output.code()), "{output:#?}");
+    let folder = workspace.run_folder().expect("a run");
+    let read =
+        |load: &str| std::fs::read_to_string(folder.join(format!("evidence/load-{load}.ndjson"))).expect("frames");
+    for load in ["signing", "others"] {
+        let frames = read(load);
+        assert!(frames.contains("\"200\":") && !frames.contains("\"failures\":{\""), "{load}: {frames}");
+    }
+    assert!(read("others").contains("\"403\":"));
 }

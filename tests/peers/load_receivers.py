@@ -1,10 +1,12 @@
-"""What loads send to: `create ENDPOINT` makes it, `received ENDPOINT` prints what has come to each as one JSON object.
+"""What loads send to: `create ENDPOINT` makes it, `received ENDPOINT COUNTS` prints what has come to each as one JSON object.
 
-A topic and a bus pass on to queues of their own, so that what they took can be read.
+A topic and a bus pass on to queues of their own, so that what they took can be read, and an emulator takes its time for that: COUNTS,
+{name: count}, is waited for, at most for half a minute.
 """
 
 import json
 import sys
+import time
 
 from emulator import client_at
 
@@ -63,8 +65,21 @@ def records(kinesis):
     return [{"body": record["Data"].decode(), "key": record["PartitionKey"]} for record in found]
 
 
+def received(client, counts):
+    found = {name: [] for name in QUEUES}
+    deadline = time.monotonic() + 30
+    while True:
+        for name in QUEUES:
+            found[name] += messages(client("sqs"), name)
+        found["clicks"] = records(client("kinesis"))
+        is_there = all(len(found[name]) >= count for name, count in counts.items())
+        if is_there or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
 def main():
-    what, endpoint = sys.argv[1:]
+    what, endpoint = sys.argv[1:3]
 
     def client(service):
         return client_at(endpoint, service)
@@ -72,9 +87,7 @@ def main():
     if what == "create":
         create(client)
         return
-    found = {name: messages(client("sqs"), name) for name in QUEUES}
-    found["clicks"] = records(client("kinesis"))
-    print(json.dumps(found))
+    print(json.dumps(received(client, json.loads(sys.argv[3]))))
 
 
 main()
