@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_lambda::config::{Credentials, Region};
+use goose::config::GooseConfiguration;
 use goose::prelude::*;
 use tokio::time::Instant;
 
@@ -31,15 +32,13 @@ pub(crate) fn serve() -> bool {
 
 /// `aws-sdk-lambda` with fifty invocations at once.
 async fn invoke(url: &str, lasting: Duration) -> u64 {
-    let configuration = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
+    let configuration = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .endpoint_url(url)
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("gameday", "gameday", None, None, "made up"))
-        .http_client(
-            aws_config::SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build().http_client(),
-        );
-    let client = aws_sdk_lambda::Client::from_conf(configuration.build());
+        .load()
+        .await;
+    let client = aws_sdk_lambda::Client::new(&configuration);
     let count = Arc::new(AtomicU64::new(0));
     let end = Instant::now() + lasting;
     let tasks: Vec<_> = (0..50)

@@ -94,7 +94,7 @@ pub(crate) fn plan_of(yaml: &str, endpoint: &str) -> LoadPlan {
     let address = AwsAddress {
         endpoint: endpoint.to_owned(),
         region: "us-east-1".to_owned(),
-        callee: Callee::Function { name: "fn".to_owned(), qualifier: None },
+        callee: Callee::Function { function: "fn".to_owned(), qualifier: None },
     };
     let targets = Targets { address: &|_| Some(address.clone()), access: Some(&access), ..Targets::NONE };
     LoadPlan::build(&load, &spec, Clock::start().origin(), 1, &targets, &no_file).expect("a plan")

@@ -1,26 +1,50 @@
 //! Signing the requests of a load, with the official signer.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, sign};
 use aws_sigv4::sign::v4;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::resign::settings_of;
 use super::signed::CredentialCache;
 use crate::unit::{Clock, NotSigned, RequestToSign, SignRequest};
 
+/// How long after credentials could not be fetched nobody tries again: a load would ask for each of its requests.
+const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(1);
+
 /// Signs with the credentials of one environment, which are fetched anew before they expire. Clones share them.
 #[derive(Clone)]
 pub struct Signer {
     credentials: Arc<CredentialCache>,
+    failed: Arc<Mutex<Option<Failed>>>,
+}
+
+/// Why there were no credentials, and until when nobody tries again.
+struct Failed {
+    error: NotSigned,
+    until: DateTime<Utc>,
 }
 
 impl Signer {
     pub(super) fn new(credentials: Arc<CredentialCache>) -> Self {
-        Self { credentials }
+        Self { credentials, failed: Arc::default() }
+    }
+
+    async fn credentials_at(&self, now: DateTime<Utc>) -> Result<Credentials, NotSigned> {
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failed) = failed().as_ref().filter(|failed| now < failed.until) {
+            return Err(failed.error.clone());
+        }
+        self.credentials.at(now).await.map_err(|none| {
+            let error = NotSigned::NoCredentials(none.why);
+            *failed() = Some(Failed { error: error.clone(), until: Clock::start().now() + RETRY_PAUSE });
+            error
+        })
     }
 }
 
@@ -34,8 +58,7 @@ impl fmt::Debug for Signer {
 impl SignRequest for Signer {
     async fn sign(&self, request: &RequestToSign<'_>) -> Result<Vec<(String, String)>, NotSigned> {
         let now = Clock::start().now();
-        let credentials = self.credentials.at(now).await.map_err(|none| NotSigned::NoCredentials(none.why))?;
-        let identity = credentials.into();
+        let identity = self.credentials_at(now).await?.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(request.region)
@@ -46,7 +69,7 @@ impl SignRequest for Signer {
             .expect("invariant: every parameter is given")
             .into();
         let body = SignableBody::Bytes(request.body);
-        let signable = SignableRequest::new(request.method, request.url, std::iter::empty(), body);
+        let signable = SignableRequest::new(request.method, request.url, request.headers.iter().copied(), body);
         let signed = signable.and_then(|signable| sign(signable, &parameters)).map_err(|_| NotSigned::Malformed)?;
         let (instructions, _) = signed.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -55,7 +78,6 @@ impl SignRequest for Signer {
 
 #[cfg(test)]
 mod tests {
-    use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
 
     use super::*;
@@ -65,7 +87,14 @@ mod tests {
     }
 
     fn request<'r>(service: &'r str, url: &'r str) -> RequestToSign<'r> {
-        RequestToSign { service, region: "eu-central-1", method: "POST", url, body: b"{}" }
+        RequestToSign {
+            service,
+            region: "eu-central-1",
+            method: "POST",
+            url,
+            headers: &[("content-type", "application/json"), ("x-amz-target", "A.B")],
+            body: b"{}",
+        }
     }
 
     #[tokio::test]
@@ -77,7 +106,7 @@ mod tests {
         let authorization = value("authorization").unwrap();
         assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKID/"), "{authorization}");
         assert!(
-            authorization.contains("/eu-central-1/lambda/aws4_request, SignedHeaders=host;x-amz-date;"),
+            authorization.contains("/eu-central-1/lambda/aws4_request, SignedHeaders=content-type;host;x-amz-date;"),
             "{authorization}"
         );
         assert_eq!(value("x-amz-security-token"), Some("a token"));

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, Failure, out, workspace};
 use crate::event::{RunStage, RunState, is_in_use, read_log};
 use crate::run::live_runs;
-use crate::unit::{format_duration, printable, users};
+use crate::unit::{format_duration, printable};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -88,10 +88,13 @@ fn print(state: &RunState, is_alive: bool) {
         out::line(format_args!("  lock {}: {word}{until}", lock.parameter));
     }
     for (load, progress) in &state.loads {
-        if let Some(last) = &progress.last {
-            let all = last.ok_count + last.failed_count;
-            out::line(format_args!("  load {load}: {}, {all}/s, {} failed", users(last.target), last.failed_count));
-        }
+        let paused = if progress.is_paused { ", paused" } else { "" };
+        let now = match (&progress.last, progress.end_ms) {
+            (Some(last), None) => format!("{}/s", last.ok_count + last.failed_count),
+            (None, None) => "begins".to_owned(),
+            (_, Some(_)) => "over".to_owned(),
+        };
+        out::line(format_args!("  load {load}{paused}: {now}, {} failed in all", progress.failed_count));
     }
     for (alarm, of) in &state.alarms {
         out::line(format_args!("  alarm {}: {of}", printable(alarm)));

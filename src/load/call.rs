@@ -108,8 +108,8 @@ pub struct AwsAddress {
 pub enum Callee {
     /// A function.
     Function {
-        /// Its name.
-        name: String,
+        /// Its name or ARN.
+        function: String,
         /// Its alias; none is `$LATEST`.
         qualifier: Option<String>,
     },
@@ -125,12 +125,12 @@ pub enum Callee {
     },
     /// A bus.
     Bus {
-        /// Its name.
-        name: String,
+        /// Its name or ARN.
+        bus: String,
     },
     /// A stream.
     Stream {
-        /// Its name.
-        name: String,
+        /// Its name or ARN.
+        stream: String,
     },
 }

@@ -12,7 +12,7 @@ use super::status::StatusClass;
 use crate::unit::{Histogram, LoadId};
 
 /// The version of the records below; a worker of another version is refused.
-pub const FRAME_FORMAT: u32 = 2;
+pub const FRAME_FORMAT: u32 = 3;
 
 /// How many steps are kept apart by name; the rest count as journey `other`, step `other`.
 pub const STEP_NAMES_MAX: usize = 200;
@@ -106,6 +106,8 @@ pub enum Doubt {
     Cpu,
     /// Requests failed because the worker's machine had no descriptor, port or memory left.
     Exhausted,
+    /// Requests failed because there was nothing to sign them with.
+    Credentials,
 }
 
 /// How late one in a hundred arrivals may be noticed.
@@ -123,18 +125,24 @@ impl Doubt {
             Self::NotSent => "not_sent",
             Self::Cpu => "cpu",
             Self::Exhausted => "exhausted",
+            Self::Credentials => "credentials",
         }
     }
 }
 
 impl Frame {
+    fn failed_with(&self, kind: FailureKind) -> bool {
+        self.steps.iter().any(|step| step.failures.contains_key(&kind))
+    }
+
     /// Takes note of what may not be trusted in it. `cores` is how many the worker can use.
     pub(crate) fn find_doubts(&mut self, cores: f64) {
         let lag = self.arrivals.as_ref().and_then(|arrivals| arrivals.pacer_lag.as_ref()?.quantile(0.99));
         let doubts = [
             (Doubt::Late, lag.is_some_and(|lag| lag > PACER_LAG_MAX)),
             (Doubt::NotSent, self.arrivals.as_ref().is_some_and(|arrivals| arrivals.not_sent_now > 0)),
-            (Doubt::Exhausted, self.steps.iter().any(|step| step.failures.contains_key(&FailureKind::Exhausted))),
+            (Doubt::Exhausted, self.failed_with(FailureKind::Exhausted)),
+            (Doubt::Credentials, self.failed_with(FailureKind::Credentials)),
             (Doubt::Cpu, self.worker_cpu_seconds.is_some_and(|seconds| seconds > WORKER_CPU_MAX * cores)),
         ];
         self.doubts = doubts.into_iter().filter_map(|(doubt, is_so)| is_so.then_some(doubt)).collect();

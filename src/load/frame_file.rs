@@ -1,8 +1,10 @@
 //! Frames as a run's folder keeps them, read one after the other: all of a long load do not fit into memory.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+
+use serde::de::Error as _;
 
 use super::frame::Frame;
 use crate::unit::{FileError, LoadId};
@@ -14,7 +16,7 @@ pub enum FrameFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A line that is no frame.
-    #[error("line {line} of `{}` is no frame of a load", path.display())]
+    #[error("line {line} of `{}` is no frame of a load", path.file_name().unwrap_or_default().display())]
     Frame {
         /// The file.
         path: PathBuf,
@@ -36,6 +38,11 @@ pub(crate) const EVIDENCE_FOLDER: &str = "evidence";
 pub(crate) fn frame_file_name(load: &LoadId) -> String {
     format!("load-{load}.ndjson")
 }
+
+/// The longest line that is read: as long as a record of a worker may be.
+const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The greatest second of a frame, a year: what is counted by seconds must come to an end.
+const SECOND_MAX: u64 = 366 * 24 * 60 * 60;
 
 /// The frames of one load, in order. A last line that was not written to its end is none.
 #[derive(Debug)]
@@ -63,13 +70,19 @@ impl Frames {
     fn read(&mut self) -> Result<Option<Frame>, FrameFileError> {
         let Some(file) = &mut self.file else { return Ok(None) };
         let mut text = Vec::new();
-        file.read_until(b'\n', &mut text).map_err(FileError::on("read", &self.path))?;
-        if text.pop() != Some(b'\n') {
-            return Ok(None);
-        }
+        let limited = &mut file.by_ref().take(LINE_BYTES_MAX);
+        let bytes = limited.read_until(b'\n', &mut text).map_err(FileError::on("read", &self.path))?;
         self.line += 1;
-        let read = serde_json::from_slice(&text);
-        read.map(Some).map_err(|source| FrameFileError::Frame { path: self.path.clone(), line: self.line, source })
+        let fail = |source| FrameFileError::Frame { path: self.path.clone(), line: self.line, source };
+        if text.pop() != Some(b'\n') {
+            let is_too_long = u64::try_from(bytes).is_ok_and(|bytes| bytes >= LINE_BYTES_MAX);
+            return if is_too_long { Err(fail(serde_json::Error::custom("it is too long"))) } else { Ok(None) };
+        }
+        let frame: Frame = serde_json::from_slice(&text).map_err(fail)?;
+        if frame.second > SECOND_MAX {
+            return Err(fail(serde_json::Error::custom(format_args!("its second {} is in no run", frame.second))));
+        }
+        Ok(Some(frame))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Load: what a scenario asks for, how much of it when, and the process that makes it.
 //!
 //! Owns: the spec as scenario files write it, load shapes (pure), the plan that a worker reads, the frames that it
-//! writes, the worker itself and its controller. Must not know: faults, runs, events, scenarios, AWS. Only `goose.rs`
-//! may name goose.
+//! writes, the worker itself and its controller. Must not know: faults, runs, events, scenarios, who signs its requests.
+//! Only `goose.rs` may name goose.
 
 mod call;
 mod check;

@@ -45,8 +45,8 @@ pub struct LoadSpec {
     /// HTTP/1.1.
     #[serde(default)]
     pub http2: bool,
-    /// The service for which HTTP requests are signed (Signature Version 4) with the environment's credentials: `execute-api` for
-    /// API Gateway with IAM, `lambda` for a function URL; default none. Steps may have a `sign` of their own.
+    /// The service for which requests below `base_url` are signed (Signature Version 4) with the environment's credentials:
+    /// `execute-api` for API Gateway with IAM, `lambda` for a function URL; default none. Steps may have a `sign` of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign: Option<String>,
     /// How many redirects a request follows, 0 to 20; default 0, where each is an answer like any other. One that leads to a

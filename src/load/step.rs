@@ -54,7 +54,7 @@ pub struct StepSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send: Option<SendSpec>,
     /// The service for which the request is signed (Signature Version 4) with the environment's credentials: `execute-api`,
-    /// `lambda` for a function URL. Default the load's `sign`.
+    /// `lambda` for a function URL. Default the load's `sign`, for a path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign: Option<String>,
     /// What is added to the URL behind `?`: name → value, percent-encoded; values may hold `${name}`.

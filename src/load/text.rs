@@ -106,11 +106,17 @@ impl LoadSpec {
         calls
     }
 
+    /// The services for which requests of HTTP are signed, by what signatures call them.
+    #[must_use]
+    pub fn signed_services(&self) -> BTreeSet<&str> {
+        let mut services: BTreeSet<&str> = self.sign.as_deref().into_iter().collect();
+        self.visit_steps(&mut |_, step| services.extend(step.sign.as_deref()));
+        services
+    }
+
     /// Whether any of its requests is signed.
     pub(super) fn signs(&self) -> bool {
-        let mut signs = self.sign.is_some();
-        self.visit_steps(&mut |_, step| signs |= step.sign.is_some() || step.callee().is_some());
-        signs
+        !self.signed_services().is_empty() || !self.calls().is_empty()
     }
 
     /// Shows `visit` every step with its path, those within others included.

@@ -14,7 +14,7 @@ pub(super) async fn addresses(aws: &Aws, plan: &Plan) -> Result<BTreeMap<TargetI
     let mut found = BTreeMap::new();
     for target in plan.called_targets() {
         let Some(spec) = plan.targets.get(&target) else { continue };
-        let address = address(aws, spec).await;
+        let address = address(aws, plan.environment.kind.account(), spec).await;
         let fail = |source| StageError::Target { target: target.clone(), source: Box::new(source) };
         if let Some(address) = address.map_err(fail)? {
             found.insert(target, address);
@@ -23,21 +23,36 @@ pub(super) async fn addresses(aws: &Aws, plan: &Plan) -> Result<BTreeMap<TargetI
     Ok(found)
 }
 
-/// None for a target that no load can call, which `check` tells.
-async fn address(aws: &Aws, target: &TargetPlan) -> Result<Option<AwsAddress>, AwsError> {
+/// None for a target that no load can call, which `check` tells. In an account that the environment is bound to, nothing is
+/// called by a name alone: with the credentials of another account a name would be somebody else's.
+async fn address(aws: &Aws, account: Option<&str>, target: &TargetPlan) -> Result<Option<AwsAddress>, AwsError> {
+    let known = |of: fn(&Place, &str) -> String, name: &str| match account {
+        Some(account) => of(&Place::new(&aws.region(), account), name),
+        None => name.to_owned(),
+    };
     let (service, callee) = match target {
         TargetPlan::Lambda { function, alias, .. } => {
-            (LoadedService::Lambda, Callee::Function { name: function.clone(), qualifier: alias.clone() })
+            if let Some(alias) = alias {
+                aws.lambda.alias(function, alias).await?;
+            }
+            let (function, qualifier) = (known(Place::function, function), alias.clone());
+            (LoadedService::Lambda, Callee::Function { function, qualifier })
         }
         TargetPlan::Resource(AwsResource::Queue(name)) => {
             (LoadedService::Sqs, Callee::Queue { url: aws.sqs.queue_url(name).await? })
         }
         TargetPlan::Resource(AwsResource::Topic(name)) => {
-            (LoadedService::Sns, Callee::Topic { arn: topic_arn(aws, name).await? })
+            let arn = match account {
+                Some(account) => Place::new(&aws.region(), account).topic(name),
+                None => topic_arn(aws, name).await?,
+            };
+            (LoadedService::Sns, Callee::Topic { arn })
         }
-        TargetPlan::Resource(AwsResource::Bus(name)) => (LoadedService::Events, Callee::Bus { name: name.clone() }),
+        TargetPlan::Resource(AwsResource::Bus(name)) => {
+            (LoadedService::Events, Callee::Bus { bus: known(Place::bus, name) })
+        }
         TargetPlan::Resource(AwsResource::Stream(name)) => {
-            (LoadedService::Kinesis, Callee::Stream { name: name.clone() })
+            (LoadedService::Kinesis, Callee::Stream { stream: known(Place::stream, name) })
         }
         TargetPlan::Resource(_) | TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => return Ok(None),
     };

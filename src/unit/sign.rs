@@ -14,7 +14,7 @@ pub trait SignRequest: fmt::Debug + Send + Sync {
     async fn sign(&self, request: &RequestToSign<'_>) -> Result<Vec<(String, String)>, NotSigned>;
 }
 
-/// What a signature covers. The host is covered by itself, other headers are not.
+/// What a signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestToSign<'r> {
     /// The service's name in signatures: `lambda`, `execute-api`.
@@ -23,8 +23,11 @@ pub struct RequestToSign<'r> {
     pub region: &'r str,
     /// The method: `POST`.
     pub method: &'r str,
-    /// The whole URL, percent-encoded.
+    /// The whole URL, percent-encoded. Its host is covered.
     pub url: &'r str,
+    /// The headers that are covered, by their names in lower case; every `x-amz-*` must be among them (AWS, "Create a signed AWS API
+    /// request").
+    pub headers: &'r [(&'r str, &'r str)],
     /// The body, all of it.
     pub body: &'r [u8],
 }

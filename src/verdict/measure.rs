@@ -134,6 +134,7 @@ fn doubt_text(doubt: Doubt) -> &'static str {
         Doubt::NotSent => "it did not send all requests",
         Doubt::Cpu => "it was short of CPU",
         Doubt::Exhausted => "its machine had no port or descriptor left",
+        Doubt::Credentials => "it had no credentials to sign with",
     }
 }
 

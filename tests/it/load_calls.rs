@@ -204,7 +204,7 @@ fn a_function_is_invoked_and_its_failures_are_told_apart() {
         ("{invoke: probe, json: {do: fail}}", "function_error", "the function failed: Probe.Failed"),
         ("{invoke: probe, json: {do: sleep, ms: 60000}}", "function_error", "the function failed: Sandbox.Timedout"),
         ("{invoke: shut, json: {do: echo}}", "throttled", "status 429 (TooManyRequestsException)"),
-        ("{invoke: probe, body: 'no JSON'}", "status", "status 400 (InvalidRequestContentException)"),
+        ("{invoke: probe, body: 'no JSON, ${n}'}", "status", "status 400 (InvalidRequestContentException)"),
     ] {
         workspace.write("scenarios/calls.yaml", &journeys(&format!("\n          - {step}\n")));
         let output = workspace.gameday(&LOAD);
@@ -218,6 +218,7 @@ fn a_function_is_invoked_and_its_failures_are_told_apart() {
 #[test]
 fn what_can_not_be_called_is_told_before_anything_is() {
     let workspace = Workspace::new();
+    std::fs::write(workspace.path().join("data.bin"), [0xff, 0xfe]).expect("written");
     let targets = "\n  fn: {lambda: {function: checkout-fn}}\n  queue: {queue: {name: orders.fifo}}\n  bus: {bus: {name: shop}}\n";
     for (step, told) in [
         ("{invoke: queue}", "`queue` is a queue, and `invoke` is for functions"),
@@ -227,6 +228,8 @@ fn what_can_not_be_called_is_told_before_anything_is() {
         ("{send: {to: queue, group: a, subject: b}, body: x}", "a queue has no `subject`"),
         ("{send: {to: queue, group: a}}", "no message is sent"),
         ("{send: {to: bus, source: a, detail_type: b}, body: x}", "an event's detail is a JSON object"),
+        ("{invoke: fn, body: 'no JSON'}", "a function takes JSON, and this is none"),
+        ("{send: {to: queue, group: a}, file: data.bin}", "`data.bin` is no text, and only a stream takes bytes"),
         ("{invoke: fn, headers: {a: b}}", "`headers` is about a request of HTTP, and the step has `invoke`"),
         ("{get: 'http://127.0.0.1:9/', invocation: event}", "`invocation` has no `invoke`"),
         ("{get: 'http://127.0.0.1:9/', sign: 'Execute API'}", "`Execute API` is not what signatures call a service"),

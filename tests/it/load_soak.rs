@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gameday::load::{EndReason, FailureKind};
+use gameday::load::{EndReason, FailureKind, LoadPlan};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -77,7 +77,9 @@ async fn two_minutes_of_load_lose_nothing_and_grow_by_nothing() {
         {name: refused, steps: [{name: refused, get: /refused}]}, {name: reset, steps: [{name: reset, get: /reset}]},
         {name: half, steps: [{name: half, get: /half}]}]";
     let shape = format!("[{{hold: {}s, at: 300/s}}, {{hold: 1s, at: 0/s}}]", LASTING.as_secs() - 1);
-    let mut worker = spawn(&plan(&url, journeys, &shape)).await;
+    // However slow the machine is, there are no more connections than these.
+    let worker_plan = LoadPlan { in_flight_max: 20, ..plan(&url, journeys, &shape) };
+    let mut worker = spawn(&worker_plan).await;
     let (mut outcome, mut settled, mut most) = (Outcome::default(), None, 0);
     let start = Instant::now();
     while let Some(record) = timeout(PATIENCE, worker.next()).await.expect("a record in time") {

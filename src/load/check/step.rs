@@ -45,6 +45,12 @@ fn check_step(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: usi
     }
     check_body(checker, step);
     step.sign.iter().for_each(|service| checker.within("sign", |checker| check_service(checker, service)));
+    let is_signature = |name: &&String| ["authorization", "host"].iter().any(|other| name.eq_ignore_ascii_case(other));
+    if let Some(name) = step.headers.keys().find(is_signature).filter(|_| step.sign.is_some()) {
+        checker.within("sign", |checker| {
+            checker.problem(format!("the step has a `{name}` of its own, and is signed"), "keep one of them");
+        });
+    }
     checker.within("headers", |checker| check_headers(checker, &step.headers));
     checker.within("capture", |checker| {
         for (name, capture) in &step.capture {
@@ -87,10 +93,13 @@ fn check_inner(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: us
 fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_base: bool) {
     match kind {
         StepKind::Request(method, url) => checker.within(method.key(), |checker| check_url(checker, url, has_base)),
-        StepKind::Invoke(_) => check_call(checker, step, kind),
+        StepKind::Invoke(_) => {
+            check_call(checker, step, kind);
+            step.check_event(checker);
+        }
         StepKind::Send(_) => {
             check_call(checker, step, kind);
-            if step.json.is_none() && step.body.is_none() && step.file.is_none() {
+            if step.json.is_none() && step.body.as_ref().is_none_or(String::is_empty) && step.file.is_none() {
                 checker.problem("no message is sent", "add it, as in `json: {order: 17}`, or a `body` or `file`");
             }
         }

@@ -88,8 +88,10 @@ const CONTENT_TYPE: &str = "content-type";
 impl Call {
     /// An invocation; none where the address is no function's.
     pub(super) fn invocation(address: &AwsAddress, kind: InvocationType, event: Option<PlannedBody>) -> Option<Self> {
-        let Callee::Function { name, qualifier } = &address.callee else { return None };
-        let mut url = format!("{}/{LAMBDA_API}/functions/{name}/invocations", address.endpoint);
+        let Callee::Function { function, qualifier } = &address.callee else { return None };
+        // The colons of an ARN, as the SDK writes them.
+        let function = function.replace(':', "%3A");
+        let mut url = format!("{}/{LAMBDA_API}/functions/{function}/invocations", address.endpoint);
         qualifier.iter().for_each(|qualifier| url.extend(["?Qualifier=", qualifier]));
         let headers = fields(&[("x-amz-invocation-type", kind.header())]);
         let signature = signature("lambda", address);
@@ -99,23 +101,25 @@ impl Call {
     /// A message that is sent; none where the address takes none.
     pub(super) fn message(address: &AwsAddress, send: &SendSpec, message: Option<PlannedBody>) -> Option<Self> {
         let message = message.unwrap_or_else(|| PlannedBody::Text(String::new()));
-        let (service, operation, body, answer) = match &address.callee {
+        let json = |operation, version| {
+            fields(&[(TARGET, operation), (CONTENT_TYPE, &format!("application/x-amz-json-{version}"))])
+        };
+        let (service, headers, body, answer) = match &address.callee {
             Callee::Function { .. } => return None,
             Callee::Queue { url } => {
-                ("sqs", "AmazonSQS.SendMessage", queue_body(url, send, message), AnswerKind::Service)
+                ("sqs", json("AmazonSQS.SendMessage", "1.0"), queue_body(url, send, message), AnswerKind::Service)
             }
-            Callee::Topic { arn } => ("sns", "", topic_body(arn, send, message), AnswerKind::Service),
-            Callee::Bus { name } => {
-                ("events", "AWSEvents.PutEvents", bus_body(name, send, message), AnswerKind::Entries)
+            Callee::Topic { arn } => {
+                let form = fields(&[(CONTENT_TYPE, "application/x-www-form-urlencoded")]);
+                ("sns", form, topic_body(arn, send, message), AnswerKind::Service)
             }
-            Callee::Stream { name } => {
-                ("kinesis", "Kinesis_20131202.PutRecord", stream_body(name, send, message), AnswerKind::Service)
+            Callee::Bus { bus } => {
+                ("events", json("AWSEvents.PutEvents", "1.1"), bus_body(bus, send, message), AnswerKind::Entries)
             }
-        };
-        let headers = match service {
-            "sns" => fields(&[(CONTENT_TYPE, "application/x-www-form-urlencoded")]),
-            "sqs" => fields(&[(TARGET, operation), (CONTENT_TYPE, "application/x-amz-json-1.0")]),
-            _ => fields(&[(TARGET, operation), (CONTENT_TYPE, "application/x-amz-json-1.1")]),
+            Callee::Stream { stream } => {
+                let headers = json("Kinesis_20131202.PutRecord", "1.1");
+                ("kinesis", headers, stream_body(stream, send, message), AnswerKind::Service)
+            }
         };
         let url = format!("{}/", address.endpoint);
         let body = Some(PlannedBody::Pieces(body.0));
@@ -194,7 +198,8 @@ fn bus_body(name: &str, send: &SendSpec, message: PlannedBody) -> Pieces {
 /// Kinesis: PutRecord.
 fn stream_body(name: &str, send: &SendSpec, message: PlannedBody) -> Pieces {
     let mut pieces = Pieces::default();
-    pieces.plain(&format!("{{\"StreamName\":{}", Value::from(name)));
+    let key = if name.starts_with("arn:") { "StreamARN" } else { "StreamName" };
+    pieces.plain(&format!("{{\"{key}\":{}", Value::from(name)));
     pieces.json_field("PartitionKey", Some(send.key.as_deref().unwrap_or("${uuid}")));
     pieces.plain(",\"Data\":\"");
     pieces.body(message, Within::Base64);
@@ -240,7 +245,7 @@ mod tests {
     #[test]
     fn an_invocation_goes_through_the_alias() {
         let function = |qualifier: Option<&str>| {
-            address(Callee::Function { name: "orders".to_owned(), qualifier: qualifier.map(str::to_owned) })
+            address(Callee::Function { function: "orders".to_owned(), qualifier: qualifier.map(str::to_owned) })
         };
         let event = Some(PlannedBody::Text("{}".to_owned()));
         let call = Call::invocation(&function(Some("live")), InvocationType::Event, event.clone()).unwrap();
@@ -256,9 +261,26 @@ mod tests {
     #[test]
     fn what_can_not_be_called_so_is_no_call() {
         let send: SendSpec = serde_yaml::from_str("{to: a}").unwrap();
-        let function = address(Callee::Function { name: "f".to_owned(), qualifier: None });
+        let function = address(Callee::Function { function: "f".to_owned(), qualifier: None });
         assert!(Call::message(&function, &send, None).is_none());
-        let bus = address(Callee::Bus { name: "b".to_owned() });
+        let bus = address(Callee::Bus { bus: "b".to_owned() });
         assert!(Call::invocation(&bus, InvocationType::Event, None).is_none());
+    }
+
+    #[test]
+    fn what_is_bound_to_an_account_is_called_by_its_arn() {
+        let arn = "arn:aws:lambda:eu-central-1:111122223333:function:orders";
+        let function = address(Callee::Function { function: arn.to_owned(), qualifier: None });
+        let call = Call::invocation(&function, InvocationType::RequestResponse, None).unwrap();
+        let encoded = "arn%3Aaws%3Alambda%3Aeu-central-1%3A111122223333%3Afunction%3Aorders";
+        assert_eq!(call.url, format!("https://a.example/2015-03-31/functions/{encoded}/invocations"));
+        let send: SendSpec = serde_yaml::from_str("{to: a}").unwrap();
+        let first = |callee| match Call::message(&address(callee), &send, None).unwrap().body {
+            Some(PlannedBody::Pieces(pieces)) => pieces.first().cloned(),
+            other => panic!("{other:?}"),
+        };
+        let stream = |name: &str| first(Callee::Stream { stream: name.to_owned() });
+        assert_eq!(stream("arn:a"), Some(PlannedPiece::Plain(r#"{"StreamARN":"arn:a""#.to_owned())));
+        assert_eq!(stream("clicks"), Some(PlannedPiece::Plain(r#"{"StreamName":"clicks""#.to_owned())));
     }
 }

@@ -280,13 +280,15 @@ impl<'p> Planner<'p> {
             expect: step.expect.clone().unwrap_or_default(),
             think: step.think.or(think),
             timeout: step.timeout.unwrap_or(DurationText(REQUEST_TIMEOUT_DEFAULT)),
-            sign: self.signature(step),
+            sign: self.signature(step, url),
             answer: AnswerKind::Http,
         }
     }
 
-    fn signature(&self, step: &StepSpec) -> Option<PlannedSignature> {
-        let service = step.sign.as_ref().or(self.load.sign.as_ref())?;
+    fn signature(&self, step: &StepSpec, url: &str) -> Option<PlannedSignature> {
+        // What the load says is about what is below its base.
+        let of_load = self.load.sign.as_ref().filter(|_| url.starts_with('/'));
+        let service = step.sign.as_ref().or(of_load)?;
         Some(PlannedSignature { service: service.clone(), region: self.targets.region.to_owned() })
     }
 
@@ -295,7 +297,13 @@ impl<'p> Planner<'p> {
         let address = (self.targets.address)(step.callee()?)?;
         match kind {
             StepKind::Send(send) => Call::message(&address, &self.message(send), self.body(step)),
-            _ => Call::invocation(&address, step.invocation.unwrap_or_default(), self.body(step)),
+            StepKind::Invoke(_) => Call::invocation(&address, step.invocation.unwrap_or_default(), self.body(step)),
+            StepKind::Request(..)
+            | StepKind::Pause(_)
+            | StepKind::Set(_)
+            | StepKind::Group(_)
+            | StepKind::Loop(_)
+            | StepKind::If(_) => None,
         }
     }
 

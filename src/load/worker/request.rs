@@ -11,7 +11,7 @@ use hyper::header::{
 use reqwest::Url;
 use reqwest::cookie::{CookieStore as _, Jar};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::bytes::Bytes;
 
 use super::body::BodyTemplate;
@@ -283,20 +283,23 @@ async fn follow(
     let deadline = Instant::now() + step.request.limits.total;
     let mut redirects_left = step.request.redirects;
     let origin = outgoing.target.origin();
+    let mut is_signed = true;
     let mut bytes = 0;
     loop {
-        let limits = Limits { total: deadline.saturating_duration_since(Instant::now()), ..step.request.limits };
         // Only what may be redirected is needed again.
         let again = (step.request.redirects > 0).then(|| outgoing.clone());
         let target = outgoing.target.clone();
         let mut sent = cookies.add_to(outgoing);
-        // What is signed for one host is for no other.
-        if let Some(signature) = &step.request.signature
-            && target.origin() == origin
-            && let Err(failure) = signature.add_to(&mut sent).await
-        {
-            return Outcome { answer: Err(failure), timings: Timings::default(), bytes };
+        // What is signed for one host is for no other, and what another host asks for is not signed.
+        is_signed &= target.origin() == origin;
+        if let Some(signature) = step.request.signature.as_ref().filter(|_| is_signed) {
+            let late = |_| Failure::new(FailureKind::Timeout, "its time was over before it was signed");
+            let signed = timeout_at(deadline, signature.add_to(&mut sent)).await.map_err(late);
+            if let Err(failure) = signed.flatten() {
+                return Outcome { answer: Err(failure), timings: Timings::default(), bytes };
+            }
         }
+        let limits = Limits { total: deadline.saturating_duration_since(Instant::now()), ..step.request.limits };
         let mut outcome = client.send(&pool, sent, limits, step.expectation.needs_body()).await;
         bytes += outcome.bytes;
         outcome.bytes = bytes;

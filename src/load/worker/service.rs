@@ -44,7 +44,12 @@ fn function_error(answer: &Answer<'_>) -> Failure {
     struct Told {
         error_type: String,
     }
-    let told = serde_json::from_slice::<Told>(answer.body).ok().and_then(|told| shown(&told.error_type));
+    let told = serde_json::from_slice::<Told>(answer.body).ok().map(|told| told.error_type);
+    // Types are written as their languages do: `&lambda_runtime::Error`, `Box<dyn Error>`.
+    let is_type = |name: &String| {
+        !name.is_empty() && name.len() <= CODE_CHARS_MAX && name.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+    };
+    let told = told.filter(is_type);
     let name = told.unwrap_or_else(|| "an error without a type".to_owned());
     Failure::new(FailureKind::FunctionError, format_args!("the function failed: {name}"))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 
 use super::http::{Client, Failure, Outgoing};
 use crate::load::failure::FailureKind;
@@ -27,19 +27,23 @@ impl Signature {
     /// Adds the headers that make a request a signed one, in the place of those of a signature before.
     pub(super) async fn add_to(&self, outgoing: &mut Outgoing) -> Result<(), Failure> {
         let url = outgoing.target.absolute().to_string();
+        let covered = outgoing.headers.iter().filter(|(name, _)| is_covered(name));
+        let headers: Vec<(&str, &str)> =
+            covered.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
         let request = RequestToSign {
             service: &self.service,
             region: &self.region,
             method: outgoing.method.as_str(),
             url: &url,
+            headers: &headers,
             body: &outgoing.body,
         };
-        let fail = |error: NotSigned| {
-            let kind = match error {
-                NotSigned::NoCredentials(_) => FailureKind::Credentials,
-                NotSigned::Malformed => FailureKind::Other,
-            };
-            Failure::new(kind, error)
+        let fail = |error: NotSigned| match error {
+            // What a helper of credentials says may be a secret itself.
+            NotSigned::NoCredentials(_) => {
+                Failure::new(FailureKind::Credentials, "there are no credentials to sign it with")
+            }
+            NotSigned::Malformed => Failure::new(FailureKind::Other, error),
         };
         for (name, value) in self.signer.sign(&request).await.map_err(fail)? {
             let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(&value).ok());
@@ -49,4 +53,9 @@ impl Signature {
         }
         Ok(())
     }
+}
+
+/// Whether a header must be signed (AWS, "Create a signed AWS API request").
+fn is_covered(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-amz-") || [CONTENT_TYPE, HOST].contains(name)
 }

@@ -28,10 +28,28 @@ impl Place {
         format!("arn:{partition}:{service}:{region}:{account}:{rest}")
     }
 
+    /// The ARN of a function.
+    #[must_use]
+    pub fn function(&self, name: &str) -> String {
+        self.arn("lambda", &format!("function:{name}"))
+    }
+
     /// The ARN of a topic.
     #[must_use]
     pub fn topic(&self, name: &str) -> String {
         self.arn("sns", name)
+    }
+
+    /// The ARN of a bus.
+    #[must_use]
+    pub fn bus(&self, name: &str) -> String {
+        self.arn("events", &format!("event-bus/{name}"))
+    }
+
+    /// The ARN of a stream.
+    #[must_use]
+    pub fn stream(&self, name: &str) -> String {
+        self.arn("kinesis", &format!("stream/{name}"))
     }
 
     /// IAM is one for the whole partition.
@@ -247,8 +265,8 @@ impl Scope {
                 vec![place.arn("events", &format!("rule/{bus}{name}"))]
             }
             (Self::Topic, AwsResource::Topic(name)) => vec![place.topic(name)],
-            (Self::Bus, AwsResource::Bus(name)) => vec![place.arn("events", &format!("event-bus/{name}"))],
-            (Self::Stream, AwsResource::Stream(name)) => vec![place.arn("kinesis", &format!("stream/{name}"))],
+            (Self::Bus, AwsResource::Bus(name)) => vec![place.bus(name)],
+            (Self::Stream, AwsResource::Stream(name)) => vec![place.stream(name)],
             (Self::Parameter, AwsResource::Parameter(name)) => vec![parameter_arn(place, name)],
             _ => Vec::new(),
         }
@@ -266,7 +284,7 @@ impl<'a> Here<'a> {
     fn function(&self, qualifier: impl FnOnce(Option<&str>) -> Option<String>) -> Option<String> {
         let Some(TargetPlan::Lambda { function, alias, .. }) = self.subject.target else { return None };
         let qualifier = qualifier(alias.as_deref())?;
-        Some(self.place.arn("lambda", &format!("function:{function}{qualifier}")))
+        Some(format!("{}{qualifier}", self.place.function(function)))
     }
 
     fn mappings(&self) -> Vec<Grant> {

@@ -62,6 +62,23 @@ impl Policies {
             let target = plan.targets.get(&target);
             let subject = Subject { target, ..Subject::default() };
             self.inject.add(target.and_then(call_of).as_slice(), place, subject);
+            if matches!(target, Some(TargetPlan::Lambda { alias: Some(_), .. })) {
+                self.inject.add(&["lambda:GetAlias"], place, subject);
+            }
+        }
+        for (name, load) in &plan.loads {
+            let services = load.signed_services();
+            for placeholder in load.target_placeholders().iter().filter(|_| services.contains("lambda")) {
+                let target = placeholder.name.strip_suffix(".url").and_then(|id| plan.targets.get(id));
+                let subject = Subject { target, ..Subject::default() };
+                // Both are asked for (AWS: "Control access to Lambda function URLs").
+                self.inject.add(&["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"], place, subject);
+            }
+            for service in services.iter().filter(|service| **service != "lambda") {
+                self.note(format!(
+                    "load `{name}` signs requests for `{service}`, whose permission is not in these policies"
+                ));
+            }
         }
     }
 

@@ -63,6 +63,7 @@ pub const TABLE: &[Permission] = &[
     row("lambda:GetLayerVersion", &[Scope::LayerVersions]),
     row("lambda:GetProvisionedConcurrencyConfig", &[Scope::Alias]),
     row("lambda:InvokeFunction", &[Scope::Alias]),
+    row("lambda:InvokeFunctionUrl", &[Scope::Alias]),
     row("lambda:ListEventSourceMappings", &[Scope::Everything]),
     row("lambda:ListTags", &[Scope::Function]),
     row("lambda:ListVersionsByFunction", &[Scope::Function]),

@@ -51,7 +51,7 @@ prop_compose! {
         failing in prop::collection::btree_map(0..FAULTS, any::<bool>(), 0..2),
         stuck in prop::collection::btree_set(0..FAULTS, 0..2),
         has_stuck in prop::bool::weighted(0.2),
-        commands in prop::collection::vec((0_u64..150_000, 0_u8..5), 0..6),
+        commands in prop::collection::vec((0_u64..150_000, 0_u8..6), 0..6),
         inputs in prop::collection::vec((0_u64..150_000, 0_u8..3), 0..2),
         inject_ms in 0_u64..6_000,
         undo_ms in 0_u64..15_000,

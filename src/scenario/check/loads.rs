@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::document::{Diagnostic, Place, SECRET_CODE, Span};
-use crate::load::{ReceiverKind, StepKind, StepSpec};
+use crate::load::{BODY_FILES_BYTES_MAX, ReceiverKind, StepKind, StepSpec};
 use crate::scenario::schema::{TargetKind, TargetSpec};
 use crate::unit::{IS_A_SECRET, nearest, read_below};
 
@@ -81,8 +81,25 @@ fn check_call(checker: &mut Checker<'_>, place: Place<'_>, step: &StepSpec) {
                 let at = walk(place, &problem.path);
                 checker.tell(at.error("invalid-load", problem.message).with_help(problem.remedy));
             }
+            if let Some(file) = step.file.as_ref().filter(|_| receiver != ReceiverKind::Stream)
+                && let Ok(bytes) = read_below(&checker.workspace.root, file, BODY_FILES_BYTES_MAX)
+                && std::str::from_utf8(&bytes).is_err()
+            {
+                let message = format!("`{file}` is no text, and only a stream takes bytes");
+                let problem = place.key("file").error("invalid-load", message);
+                checker.tell(problem.with_help("send text, such as the bytes in Base64"));
+            }
         }
-        _ => {}
+        (
+            StepKind::Invoke(_)
+            | StepKind::Request(..)
+            | StepKind::Pause(_)
+            | StepKind::Set(_)
+            | StepKind::Group(_)
+            | StepKind::Loop(_)
+            | StepKind::If(_),
+            _,
+        ) => {}
     }
 }
 

@@ -16,9 +16,12 @@ pub(crate) struct Failure {
     pub(crate) detail: String,
 }
 
+/// The longest detail that is told.
+const DETAIL_CHARS_MAX: usize = 400;
+
 impl Failure {
     pub(crate) fn new(kind: FailureKind, detail: impl fmt::Display) -> Self {
-        Self { kind, detail: detail.to_string() }
+        Self { kind, detail: detail.to_string().chars().take(DETAIL_CHARS_MAX).collect() }
     }
 
     /// A connection on which something went wrong after it was there.
