@@ -1,11 +1,20 @@
 //! Loads that invoke functions and send messages: to the sandbox, and to two emulators that other people wrote, of which one
 //! verifies signatures and permissions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use axum::routing::any;
+use gameday::load::{LoadPlan, LoadSpec, Targets};
+use gameday::unit::{AwsAccess, Clock};
 use serde_json::{Value, json};
 
 use crate::least_privilege::{actions, as_user, create_users, without};
+use crate::load_rig::run;
 use crate::peers::{create_functions, python, script, start_ministack, start_moto, stop};
 use crate::support::{Output, Workspace, free_port};
 
@@ -294,4 +303,53 @@ timeline:
         assert!(frames.contains("\"200\":") && !frames.contains("\"failures\":{\""), "{load}: {frames}");
     }
     assert!(read("others").contains("\"403\":"));
+}
+
+/// A server that notes every request, with whether it is signed, and redirects some of them.
+async fn redirecting(to: Arc<Mutex<BTreeMap<&'static str, String>>>) -> (String, Arc<Mutex<Vec<(String, bool)>>>) {
+    let seen = Arc::<Mutex<Vec<(String, bool)>>>::default();
+    let noted = Arc::clone(&seen);
+    let answer = move |request: Request| {
+        let path = request.uri().path().to_owned();
+        let is_signed = request.headers().contains_key("authorization");
+        noted.lock().unwrap().push((path.clone(), is_signed));
+        let location = to.lock().unwrap().get(path.as_str()).cloned();
+        async move {
+            match location {
+                Some(location) => (StatusCode::TEMPORARY_REDIRECT, [("location", location)]).into_response(),
+                None => StatusCode::OK.into_response(),
+            }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(any(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, seen)
+}
+
+#[tokio::test]
+async fn no_signature_goes_to_another_host_or_to_where_another_host_leads() {
+    let (from_ours, from_theirs) = (Arc::default(), Arc::default());
+    let (ours, seen_by_us) = redirecting(Arc::clone(&from_ours)).await;
+    let (theirs, seen_by_them) = redirecting(Arc::clone(&from_theirs)).await;
+    from_ours.lock().unwrap().extend([("/start", format!("{theirs}/other")), ("/again", "/final".to_owned())]);
+    from_theirs.lock().unwrap().insert("/other", format!("{ours}/admin"));
+    let yaml = format!(
+        "{{base_url: '{ours}', sign: execute-api, redirects: 5, journeys: [{{name: j, steps: [{{post: /start}}, {{post: /again}}, \
+         {{get: '{theirs}/named'}}]}}], shape: [{{hold: 1s, at: 2/s}}, {{hold: 1s, at: 0/s}}]}}"
+    );
+    let spec: LoadSpec = serde_yaml::from_str(&yaml).unwrap();
+    let access = AwsAccess { endpoint: Some("http://127.0.0.1:9".to_owned()), region: None, profile: None, role: None };
+    let targets = Targets { access: Some(&access), region: "us-east-1", ..Targets::NONE };
+    let load = "signing".parse().unwrap();
+    let no_file = |_: &str, _| panic!("it has none");
+    let plan = LoadPlan::build(&load, &spec, Clock::start().origin(), 1, &targets, &no_file).unwrap();
+    let outcome = run(&plan).await;
+    assert_eq!(outcome.totals(None).failed, 0, "{:?}", outcome.totals(None).failures);
+    let of = |seen: &Mutex<Vec<(String, bool)>>| seen.lock().unwrap().iter().cloned().collect::<BTreeSet<_>>();
+    let pair = |(path, is_signed): (&str, bool)| (path.to_owned(), is_signed);
+    let expected = [("/start", true), ("/admin", false), ("/again", true), ("/final", true)].map(pair);
+    assert_eq!(of(&seen_by_us), BTreeSet::from(expected));
+    assert_eq!(of(&seen_by_them), BTreeSet::from([("/other", false), ("/named", false)].map(pair)));
 }

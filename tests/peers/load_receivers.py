@@ -14,6 +14,7 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+SERVICES = ["events.amazonaws.com", "sns.amazonaws.com"]
 QUEUES = ["orders", "orders.fifo", "from-topic", "from-bus"]
 
 
@@ -25,7 +26,11 @@ def create(client):
     for name in QUEUES:
         fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
         url = sqs.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"]
-        arns[name] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        allow = {"Effect": "Allow", "Principal": {"Service": SERVICES}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        arns[name] = arn
     sns = client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arns["from-topic"])

@@ -21,7 +21,7 @@ pub(super) fn block(state: &RunState, plan: &Plan, bars: &BTreeMap<LoadId, Bars>
     let width = width.saturating_sub(1);
     let mut lines = vec![headline(state, plan, now_ms)];
     for (id, load) in state.loads.iter().filter(|(_, load)| load.end_ms.is_none()) {
-        let Some(text) = live_text(load, plan, now_ms) else { continue };
+        let Some(text) = live_text(load, plan, now_ms, width) else { continue };
         let left = width.saturating_sub(measure_text_width(&text) + 1);
         let bars = bars.get(id).map(|bars| bars.draw(left)).unwrap_or_default();
         lines.push(format!("{text} {bars}"));
@@ -84,39 +84,66 @@ fn phase_text(state: &RunState, plan: &Plan, now_ms: u64) -> String {
     format!("phase {number}/{} {} · {} left", plan.phases.len(), phase.phase, span(left_ms))
 }
 
-/// What a load that runs was doing in its last second, and how long its shape goes on.
-fn live_text(load: &LoadProgress, plan: &Plan, now_ms: u64) -> Option<String> {
+/// What a load that runs was doing in its last second, and how long its shape goes on: as much as `width` has room for, the most
+/// important first.
+fn live_text(load: &LoadProgress, plan: &Plan, now_ms: u64, width: usize) -> Option<String> {
     let second = load.last.as_ref()?;
+    let words = LoadWords::of(second, plan);
+    let paused = load.is_paused.then(|| style("paused").for_stderr().yellow().to_string());
     let end_ms = plan.loads.get(&second.load).map(|spec| load.start_ms + elapsed_ms(spec.shape().end()));
-    let left = end_ms.map(|end_ms| format!(" · {} left", span(end_ms.saturating_sub(now_ms)))).unwrap_or_default();
-    let paused = if load.is_paused { style(" · paused").for_stderr().yellow().to_string() } else { String::new() };
-    Some(format!("      {}{paused}{left}", load_text(second, plan)))
+    let left = end_ms.map(|end_ms| format!("{} left", span(end_ms.saturating_sub(now_ms))));
+    let LoadWords { done, failed, doubts, p50, p99, in_flight, target } = words;
+    let parts = [paused, Some(done), Some(failed), doubts, p99, left, p50, Some(in_flight)];
+    let text = format!("      {}: {target}", second.load);
+    Some(parts.into_iter().flatten().fold(text, |text, part| {
+        let longer = format!("{text} · {part}");
+        if measure_text_width(&longer) <= width { longer } else { text }
+    }))
+}
+
+/// What is said of a second of a load, in pieces.
+struct LoadWords {
+    target: String,
+    done: String,
+    p50: Option<String>,
+    p99: Option<String>,
+    failed: String,
+    in_flight: String,
+    doubts: Option<String>,
+}
+
+impl LoadWords {
+    fn of(second: &LoadSecond, plan: &Plan) -> Self {
+        let all = second.ok_count + second.failed_count;
+        let failed = if second.failed_count == 0 {
+            "no errors".to_owned()
+        } else {
+            let percent = second.failed_count * 100 / all;
+            style(format!("{} of {all} failed ({percent} %)", second.failed_count)).for_stderr().red().to_string()
+        };
+        let time = |name: &str, millis: Option<f64>| millis.map(|millis| format!("{name} {millis:.0} ms"));
+        let is_open = plan.loads.get(&second.load).is_some_and(|load| load.is_open());
+        let doubts = match (second.not_sent_count, second.doubts.is_empty()) {
+            (0, true) => None,
+            (0, false) => Some(style("this machine is too slow".to_owned()).for_stderr().yellow().to_string()),
+            (count, _) => Some(style(format!("{count} NOT sent")).for_stderr().red().to_string()),
+        };
+        Self {
+            target: if is_open { format!("{:.0}/s asked", second.target) } else { users(second.target) },
+            done: format!("{all}/s"),
+            p50: time("p50", second.p50_ms),
+            p99: time("p99", second.p99_ms),
+            failed,
+            in_flight: format!("{} in flight", second.in_flight_count),
+            doubts,
+        }
+    }
 }
 
 fn load_text(second: &LoadSecond, plan: &Plan) -> String {
-    let all = second.ok_count + second.failed_count;
-    let failed = if second.failed_count == 0 {
-        "no errors".to_owned()
-    } else {
-        let percent = second.failed_count * 100 / all;
-        style(format!("{} of {all} failed ({percent} %)", second.failed_count)).for_stderr().red().to_string()
-    };
-    let time =
-        |name: &str, millis: Option<f64>| millis.map(|millis| format!(" · {name} {millis:.0} ms")).unwrap_or_default();
-    let is_open = plan.loads.get(&second.load).is_some_and(|load| load.is_open());
-    let target = if is_open { format!("{:.0}/s asked", second.target) } else { users(second.target) };
-    let doubts = match (second.not_sent_count, second.doubts.is_empty()) {
-        (0, true) => String::new(),
-        (0, false) => style(" · this machine is too slow".to_owned()).for_stderr().yellow().to_string(),
-        (count, _) => style(format!(" · {count} NOT sent")).for_stderr().red().to_string(),
-    };
-    format!(
-        "{}: {target} · {all}/s{}{} · {failed} · {} in flight{doubts}",
-        second.load,
-        time("p50", second.p50_ms),
-        time("p99", second.p99_ms),
-        second.in_flight_count
-    )
+    let LoadWords { target, done, p50, p99, failed, in_flight, doubts } = LoadWords::of(second, plan);
+    let parts = [Some(target), Some(done), p50, p99, Some(failed), Some(in_flight), doubts];
+    format!("{}: {}", second.load, parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
 }
 
 /// How a load is doing, as a line of its own.
