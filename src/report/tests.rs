@@ -187,8 +187,8 @@ fn every_name_in_the_templates_is_a_field_of_the_model() {
                 continue;
             }
             // The last word is the value; what stands before it is a helper. An option of a helper is no value.
-            let words = expression.split_whitespace().filter(|word| !word.contains('=') && !word.starts_with('"'));
-            let path = words.last().unwrap().trim_start_matches(['#', '@']);
+            let mut words = expression.split_whitespace().filter(|word| !word.contains('=') && !word.starts_with('"'));
+            let path = words.next_back().unwrap().trim_start_matches(['#', '@']);
             for name in path.split(['.', '/']).filter(|name| !name.is_empty()) {
                 let name = name.trim_start_matches('@');
                 assert!(keys.contains(name), "`{name}` of `{{{{{expression}}}}}` in {template} is no field");
