@@ -2,6 +2,8 @@
 //! `artillery` where they are installed. All are measured in turn, round by round; medians and ratios are told. `cargo bench --bench
 //! load`; it needs `nginx`, `wrk` and `taskset`: the server has a core of its own, whoever makes the load the other one.
 //!
+//! A word picks what is measured: `cargo bench --bench load -- invocations`, or `exact` for arrivals and stalls.
+//!
 //! `GAMEDAY_BENCH_ROUNDS` (default 5) and `GAMEDAY_BENCH_SECONDS` of each (default 4) make it shorter.
 
 use std::time::Duration;
@@ -70,6 +72,8 @@ fn main() {
         return;
     }
     say(BARS);
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let is_picked = |title: &str| words.is_empty() || words.iter().any(|word| title.contains(word.as_str()));
     let (rounds, seconds) = (number("GAMEDAY_BENCH_ROUNDS", 5), number("GAMEDAY_BENCH_SECONDS", 4));
     let nginx = server::Nginx::start();
     for (title, task) in [
@@ -79,9 +83,14 @@ fn main() {
         ("journeys of three steps with captures and checks", Task::Journey),
         ("users without a rest", Task::Users),
     ] {
-        full_speed(&nginx, title, task, rounds, seconds);
+        if is_picked(title) {
+            full_speed(&nginx, title, task, rounds, seconds);
+        }
     }
     drop(nginx);
+    if !is_picked("exact") {
+        return;
+    }
     exact::schedule(Duration::from_secs(30));
     for in_flight_max in [50, 1_000] {
         exact::stalls(Duration::from_secs(30), in_flight_max);

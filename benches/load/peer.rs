@@ -77,7 +77,7 @@ async fn attack(url: &str, seconds: u64) -> u64 {
     let metrics = GooseAttack::initialize_with_config(configuration)
         .expect("a configuration")
         .register_scenario(users)
-        .set_default(GooseDefault::TestPlan, format!("50,0;50,{seconds}").as_str())
+        .set_default(GooseDefault::TestPlan, format!("50,0;50,{seconds};0,0").as_str())
         .expect("a plan")
         .execute()
         .await
