@@ -293,6 +293,8 @@ timeline:
 "#;
     let workspace = Workspace::new();
     workspace.write("scenarios/signed.yaml", SCENARIO);
+    let policies = workspace.gameday(&["plan", "scenarios/signed.yaml", "--iam"]).stdout;
+    assert!(policies.contains("lambda:InvokeFunctionUrl"), "{policies}");
     let output = workspace.gameday(&["run", "scenarios/signed.yaml"]);
     assert!([0, 6].contains(&output.code()), "{output:#?}");
     let folder = workspace.run_folder().expect("a run");

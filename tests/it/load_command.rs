@@ -73,6 +73,16 @@ fn a_load_of_the_quickstart_leaves_out_what_is_about_its_faults() {
 }
 
 #[test]
+fn a_plan_tells_how_much_comes_and_where_it_goes() {
+    let workspace = workspace(&scenario());
+    let output = workspace.gameday(&["plan", "scenarios/load.yaml"]);
+    assert_eq!(output.code(), 0, "{output:#?}");
+    for text in ["load customers", "up to 20/s, 35s in all: buy, look", "goes to ${checkout-fn.url}"] {
+        assert!(output.stdout.contains(text), "no `{text}` in\n{}", output.stdout);
+    }
+}
+
+#[test]
 fn what_can_not_be_made_is_told() {
     let workspace = workspace(&scenario());
     for (arguments, told) in [

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::PlannedBody;
 use crate::load::call::{AwsAddress, Callee, InvocationType, SendSpec};
+use crate::load::step::Method;
 
 /// What a request is signed for (Signature Version 4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +69,14 @@ pub enum Within {
     Base64,
 }
 
-/// A call as a request.
+/// What a request sends, and whose answer comes back: one of HTTP as its step says, or a call of AWS.
 pub(super) struct Call {
+    pub(super) method: Method,
     pub(super) url: String,
+    pub(super) query: BTreeMap<String, String>,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Option<PlannedBody>,
-    pub(super) signature: PlannedSignature,
+    pub(super) sign: Option<PlannedSignature>,
     pub(super) answer: AnswerKind,
 }
 
@@ -94,8 +97,19 @@ impl Call {
         let mut url = format!("{}/{LAMBDA_API}/functions/{function}/invocations", address.endpoint);
         qualifier.iter().for_each(|qualifier| url.extend(["?Qualifier=", qualifier]));
         let headers = fields(&[("x-amz-invocation-type", kind.header())]);
-        let signature = signature("lambda", address);
-        Some(Self { url, headers, body: event, signature, answer: AnswerKind::Function })
+        Some(Self::of_service("lambda", address, url, headers, event, AnswerKind::Function))
+    }
+
+    fn of_service(
+        service: &str,
+        address: &AwsAddress,
+        url: String,
+        headers: BTreeMap<String, String>,
+        body: Option<PlannedBody>,
+        answer: AnswerKind,
+    ) -> Self {
+        let sign = Some(PlannedSignature { service: service.to_owned(), region: address.region.clone() });
+        Self { method: Method::Post, url, query: BTreeMap::new(), headers, body, sign, answer }
     }
 
     /// A message that is sent; none where the address takes none.
@@ -123,12 +137,8 @@ impl Call {
         };
         let url = format!("{}/", address.endpoint);
         let body = Some(PlannedBody::Pieces(body.0));
-        Some(Self { url, headers, body, signature: signature(service, address), answer })
+        Some(Self::of_service(service, address, url, headers, body, answer))
     }
-}
-
-fn signature(service: &str, address: &AwsAddress) -> PlannedSignature {
-    PlannedSignature { service: service.to_owned(), region: address.region.clone() }
 }
 
 fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -253,7 +263,7 @@ mod tests {
         assert_eq!(call.headers, fields(&[("x-amz-invocation-type", "Event")]));
         assert_eq!((call.body, call.answer), (event, AnswerKind::Function));
         let expected = PlannedSignature { service: "lambda".to_owned(), region: "eu-central-1".to_owned() };
-        assert_eq!(call.signature, expected);
+        assert_eq!(call.sign, Some(expected));
         let plain = Call::invocation(&function(None), InvocationType::RequestResponse, None).unwrap();
         assert_eq!(plain.url, "https://a.example/2015-03-31/functions/orders/invocations");
     }

@@ -211,11 +211,10 @@ impl<'p> Planner<'p> {
         for step in steps {
             match step.kind() {
                 Some(StepKind::Request(method, url)) => {
-                    planned.push(PlannedStep::Request(Box::new(self.request(step, method, url, think))));
+                    planned.push(self.request(step, self.http(step, method, url), think));
                 }
                 Some(kind @ (StepKind::Invoke(_) | StepKind::Send(_))) => {
-                    let call = self.call(step, kind).map(|call| self.called(step, call, think));
-                    planned.extend(call.map(|request| PlannedStep::Request(Box::new(request))));
+                    planned.extend(self.call(step, kind).map(|call| self.request(step, call, think)));
                 }
                 Some(StepKind::Pause(rest)) => planned.push(PlannedStep::Pause(rest)),
                 Some(StepKind::Set(values)) => {
@@ -260,7 +259,7 @@ impl<'p> Planner<'p> {
         Some(PlannedStep::Loop(PlannedLoop { turns, steps }))
     }
 
-    fn request(&self, step: &StepSpec, method: Method, url: &str, think: Option<Rest>) -> PlannedRequest {
+    fn http(&self, step: &StepSpec, method: Method, url: &str) -> Call {
         let mut whole = match (&self.load.base_url, url.starts_with('/')) {
             (Some(base), true) => format!("{}{}", self.text(base).trim_end_matches('/'), self.text(url)),
             (_, false) | (None, true) => self.text(url),
@@ -269,17 +268,12 @@ impl<'p> Planner<'p> {
         if let Some((sent, _)) = whole.split_once('#').filter(|_| !step.query.is_empty()) {
             whole = sent.to_owned();
         }
-        PlannedRequest {
-            name: name_within(&self.groups, &step.label()),
+        Call {
             method,
             url: whole,
             query: self.fields(&step.query),
             headers: self.fields(&step.headers),
             body: self.body(step),
-            capture: step.capture.clone(),
-            expect: step.expect.clone().unwrap_or_default(),
-            think: step.think.or(think),
-            timeout: step.timeout.unwrap_or(DurationText(REQUEST_TIMEOUT_DEFAULT)),
             sign: self.signature(step, url),
             answer: AnswerKind::Http,
         }
@@ -307,22 +301,22 @@ impl<'p> Planner<'p> {
         }
     }
 
-    fn called(&self, step: &StepSpec, call: Call, think: Option<Rest>) -> PlannedRequest {
-        let Call { url, headers, body, signature, answer } = call;
-        PlannedRequest {
+    fn request(&self, step: &StepSpec, call: Call, think: Option<Rest>) -> PlannedStep {
+        let Call { method, url, query, headers, body, sign, answer } = call;
+        PlannedStep::Request(Box::new(PlannedRequest {
             name: name_within(&self.groups, &step.label()),
-            method: Method::Post,
+            method,
             url,
-            query: BTreeMap::new(),
+            query,
             headers,
             body,
             capture: step.capture.clone(),
             expect: step.expect.clone().unwrap_or_default(),
             think: step.think.or(think),
             timeout: step.timeout.unwrap_or(DurationText(REQUEST_TIMEOUT_DEFAULT)),
-            sign: Some(signature),
+            sign,
             answer,
-        }
+        }))
     }
 
     /// A message's way with the placeholders of targets filled.
