@@ -151,7 +151,7 @@ fn summed(text: &str) -> Totals {
         match serde_json::from_str(line).expect("a record") {
             WorkerRecord::Frame(frame) => totals.add(&frame, None),
             WorkerRecord::Ended { reason, .. } => assert_eq!(reason, EndReason::Finished),
-            WorkerRecord::Ready { .. } => {}
+            WorkerRecord::Ready { .. } | WorkerRecord::Closing => {}
         }
     }
     totals

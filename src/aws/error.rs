@@ -3,6 +3,8 @@
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::RequestId as _;
 
+use crate::unit::is_expired_code;
+
 /// An AWS call that failed, whatever the service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{service}:{operation} failed with {code}: {message}{}", request_id.as_ref().map(|id| format!(" (request `{id}`)")).unwrap_or_default())]
@@ -80,7 +82,7 @@ impl AwsError {
     /// The credentials are no longer good; the next call fetches others.
     #[must_use]
     pub fn is_expired(&self) -> bool {
-        super::signed::EXPIRED_CODES.contains(&self.code.as_str())
+        is_expired_code(&self.code)
     }
 
     pub(super) fn from_sdk<E>(service: &'static str, operation: &'static str, error: &SdkError<E>) -> Self

@@ -22,6 +22,8 @@ const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(1);
 pub struct Signer {
     credentials: Arc<CredentialCache>,
     failed: Arc<Mutex<Option<Failed>>>,
+    /// Until when nothing is forgotten again: all requests under way bear the same expired key.
+    forgotten: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
 /// Why there were no credentials, and until when nobody tries again.
@@ -32,7 +34,7 @@ struct Failed {
 
 impl Signer {
     pub(super) fn new(credentials: Arc<CredentialCache>) -> Self {
-        Self { credentials, failed: Arc::default() }
+        Self { credentials, failed: Arc::default(), forgotten: Arc::default() }
     }
 
     async fn credentials_at(&self, now: DateTime<Utc>) -> Result<Credentials, NotSigned> {
@@ -74,12 +76,28 @@ impl SignRequest for Signer {
         let (instructions, _) = signed.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
+
+    async fn forget(&self) {
+        let now = Clock::start().now();
+        let is_due = {
+            let mut until = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = until.is_none_or(|until| until <= now);
+            if is_due {
+                *until = Some(now + RETRY_PAUSE);
+            }
+            is_due
+        };
+        if is_due {
+            self.credentials.forget().await;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use aws_credential_types::provider::SharedCredentialsProvider;
 
+    use super::super::signed::Counting;
     use super::*;
 
     fn signer(provider: Option<Credentials>) -> Signer {
@@ -113,6 +131,22 @@ mod tests {
         assert!(!headers.iter().any(|(_, value)| value.contains("secret")));
         let of_s3 = signer.sign(&request("s3", "https://s3.example/a")).await.unwrap();
         assert!(of_s3.iter().any(|(name, _)| name == "x-amz-content-sha256"), "S3 asks for the digest of the body");
+    }
+
+    #[tokio::test]
+    async fn expired_credentials_are_fetched_anew_once_for_all_that_were_refused() {
+        let provider = Some(SharedCredentialsProvider::new(Counting::default()));
+        let signer = Signer::new(Arc::new(CredentialCache::new(provider)));
+        let key = async || {
+            let headers = signer.sign(&request("lambda", "https://lambda.example/")).await.unwrap();
+            let (_, authorization) = headers.into_iter().find(|(name, _)| name == "authorization").unwrap();
+            authorization.split_once("Credential=").and_then(|(_, rest)| Some(rest.split_once('/')?.0.to_owned()))
+        };
+        assert_eq!([key().await, key().await], [Some("0".to_owned()), Some("0".to_owned())]);
+        for _ in 0..3 {
+            signer.forget().await;
+            assert_eq!(key().await.as_deref(), Some("1"));
+        }
     }
 
     #[tokio::test]

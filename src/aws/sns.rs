@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::AwsError;
 use super::signed::{Answer, Call, Input, Service, Signed};
+use crate::unit::SNS_API_VERSION;
 
 pub(super) const SERVICE: Service = Service { name: "sns", id: "SNS", is_global: false };
 
@@ -41,7 +42,7 @@ impl Sns {
     }
 
     async fn call(&self, operation: &'static str, name: &str, value: &str) -> Result<Answer, AwsError> {
-        let input = Input::Query { version: "2010-03-31", parameters: vec![(name.to_owned(), value.to_owned())] };
+        let input = Input::Query { version: SNS_API_VERSION, parameters: vec![(name.to_owned(), value.to_owned())] };
         self.signed.send(&Call { service: &SERVICE, operation, input, secrets: &[] }).await
     }
 }

@@ -27,6 +27,13 @@ pub(super) struct Address {
     json: bool,
 }
 
+impl Address {
+    /// Who does this; nobody where that is empty, as `$USER` may be.
+    fn who(&self) -> Option<String> {
+        self.by.as_deref().map(str::trim).filter(|by| !by.is_empty()).map(str::to_owned)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct StepArguments {
     #[command(subcommand)]
@@ -95,7 +102,7 @@ pub(super) enum LoadCommand {
     /// Hold another rate from now on, up to the end of the load's shape.
     Set {
         /// The rate: `200/s`.
-        #[arg(long, value_name = "RATE")]
+        #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
         rate: Rate,
         #[command(flatten)]
         which: WhichLoad,
@@ -121,18 +128,18 @@ pub(super) async fn steer_load(command: LoadCommand) -> Result<Exit, Failure> {
         LoadCommand::Pause(which) => (LoadSteer::Pause, which),
         LoadCommand::Resume(which) => (LoadSteer::Resume, which),
     };
-    let by = address.by.clone();
+    let by = address.who();
     send(&address, Command::SteerLoad { load, how, by }).await
 }
 
 pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {
     match arguments.what {
         StepCommand::Done { step, address } => {
-            let by = address.by.clone();
+            let by = address.who();
             send(&address, Command::StepDone { step, by }).await
         }
         StepCommand::Skip { step, why, address } => {
-            let by = address.by.clone();
+            let by = address.who();
             send(&address, Command::StepSkipped { step, why, by }).await
         }
     }
@@ -140,17 +147,17 @@ pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {
 
 pub(super) async fn mark(arguments: MarkArguments) -> Result<Exit, Failure> {
     let MarkArguments { name, fault, address } = arguments;
-    let by = address.by.clone();
+    let by = address.who();
     send(&address, Command::Mark { name, fault, by }).await
 }
 
 pub(super) async fn ack(arguments: PlainArguments) -> Result<Exit, Failure> {
-    let by = arguments.address.by.clone();
+    let by = arguments.address.who();
     send(&arguments.address, Command::Ack { by }).await
 }
 
 pub(super) async fn note(arguments: NoteArguments) -> Result<Exit, Failure> {
-    let by = arguments.address.by.clone();
+    let by = arguments.address.who();
     send(&arguments.address, Command::Note { text: arguments.text.join(" "), by }).await
 }
 

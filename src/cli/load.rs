@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     only: Vec<LoadId>,
     /// Hold this instead of the shape: a rate such as `200/s` (an open model) or `40 users` (a closed one).
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
     rate: Option<Level>,
     /// For so long: `5m`. Without `--rate` the highest level of the shape is held.
     #[arg(long = "for", value_name = "DURATION")]
@@ -148,6 +148,12 @@ fn print(load: &LoadSummary, ended: &Ended) {
             let (step, kind, detail) = (&sample.step, sample.kind.as_str(), crate::unit::printable(&sample.detail));
             out::line(format_args!("    {}: {kind}: {detail}", crate::unit::printable(step)));
         }
+    }
+    if let Some(cold) = load.all.cold_start_count {
+        let took = load.all.cold_start_ms.get("p50").zip(load.all.cold_start_ms.get("max"));
+        let took = took.map(|(p50, max)| format!("; to start took {p50:.1} ms (p50), {max:.1} ms at most"));
+        let told = count(load.all.cold_start_told_count);
+        out::line(format_args!("  cold starts: {} of {told} invocations{}", count(cold), took.unwrap_or_default()));
     }
     if let Some(not_sent) = load.not_sent_count.filter(|count| *count > 0) {
         let arrivals = plural(usize::try_from(not_sent).unwrap_or(usize::MAX), "arrival was", "arrivals were");

@@ -4,9 +4,12 @@
 //! `plan/call.rs`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IntoDeserializer as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::unit::TargetId;
 
@@ -24,6 +27,22 @@ pub enum InvocationType {
 }
 
 impl InvocationType {
+    /// Whether the function's answer is waited for.
+    #[must_use]
+    pub fn answers(self) -> bool {
+        self == Self::RequestResponse
+    }
+
+    /// The status with which Lambda says that all went well.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::RequestResponse => 200,
+            Self::Event => 202,
+            Self::DryRun => 204,
+        }
+    }
+
     /// The value of `X-Amz-Invocation-Type`.
     #[must_use]
     pub fn header(self) -> &'static str {
@@ -64,7 +83,50 @@ pub struct SendSpec {
     pub key: Option<String>,
 }
 
+/// The schema of a `send`: the name of its target, or all of it.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) enum ShortOrWhole {
+    /// The target.
+    Short(TargetId),
+    /// The target, and what goes along.
+    Whole(Box<SendSpec>),
+}
+
 impl SendSpec {
+    /// Reads `orders` as `{to: orders}`.
+    pub(super) fn short_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        struct Send;
+
+        impl<'de> Visitor<'de> for Send {
+            type Value = SendSpec;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the name of a target, or `{to: …}` with what goes along")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SendSpec, E> {
+                let to = TargetId::deserialize(text.into_deserializer())?;
+                Ok(SendSpec {
+                    to,
+                    attributes: BTreeMap::new(),
+                    group: None,
+                    deduplication: None,
+                    subject: None,
+                    source: None,
+                    detail_type: None,
+                    key: None,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SendSpec, A::Error> {
+                SendSpec::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_any(Send).map(Some)
+    }
+
     /// Every text that may hold placeholders, by the keys that lead to it; those of attributes apart.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let texts = [

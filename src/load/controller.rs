@@ -136,7 +136,7 @@ impl LoadWorker {
         self.pid
     }
 
-    /// The next record: `Ready`, a `Frame` a second, `Ended`, then none. It may be dropped and called again: nothing
+    /// The next record: `Ready`, a `Frame` a second, `Closing`, the last frames, `Ended`, then none. It may be dropped and called again: nothing
     /// is lost.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl LoadWorker {
                 Err(error) => Err(error),
             };
             match record {
-                Ok(WorkerRecord::Ready { .. } | WorkerRecord::Frame(_)) => return Some(record),
+                Ok(WorkerRecord::Ready { .. } | WorkerRecord::Frame(_) | WorkerRecord::Closing) => return Some(record),
                 Ok(WorkerRecord::Ended { .. }) => {}
                 Err(_) => process::kill_group(self.pid),
             }
@@ -226,7 +226,10 @@ impl LoadWorker {
         let record = serde_json::from_slice(&line).map_err(LoadError::Record)?;
         match record {
             WorkerRecord::Ready { format, .. } if format != FRAME_FORMAT => Err(LoadError::Format(format)),
-            WorkerRecord::Ready { .. } | WorkerRecord::Frame(_) | WorkerRecord::Ended { .. } => Ok(record),
+            WorkerRecord::Ready { .. }
+            | WorkerRecord::Frame(_)
+            | WorkerRecord::Closing
+            | WorkerRecord::Ended { .. } => Ok(record),
         }
     }
 

@@ -69,7 +69,7 @@ impl<'a, Log: Write, Table: Write> Writers<'a, Log, Table> {
         let log = IntervalLog::begin(log, encoder, about, zero.into())?;
         let mut table = csv::Writer::from_writer(table);
         let failures = FailureKind::ALL.map(|kind| format!("failed_{}", kind.as_str()));
-        let percentiles = PERCENTILES.iter().map(|(name, _)| *name).chain(["max_ms"]);
+        let percentiles = PERCENTILES.iter().map(|(name, _)| *name).chain(["max_ms", "cold_starts"]);
         table.write_record(FIRST.into_iter().chain(failures.iter().map(String::as_str)).chain(percentiles))?;
         Ok(Self { log, table, pace: Pace::default(), zero })
     }
@@ -116,7 +116,10 @@ impl<'a, Log: Write, Table: Write> Writers<'a, Log, Table> {
         ];
         let failures = FailureKind::ALL.into_iter().map(|kind| failed(kind).to_string());
         let percentiles = PERCENTILES.iter().map(|(_, quantile)| millis(response.quantile(*quantile)));
-        let row = first.into_iter().chain(failures).chain(percentiles).chain([millis(response.max())]);
+        let is_told = steps.iter().any(|step| step.init_told > 0);
+        let cold_starts: u64 = steps.iter().filter_map(|step| Some(step.init.as_ref()?.count())).sum();
+        let last = [millis(response.max()), is_told.then(|| cold_starts.to_string()).unwrap_or_default()];
+        let row = first.into_iter().chain(failures).chain(percentiles).chain(last);
         Ok(self.table.write_record(row.collect::<Vec<_>>())?)
     }
 }
@@ -159,6 +162,8 @@ mod tests {
             statuses: BTreeMap::new(),
             classes: BTreeMap::new(),
             bytes: 0,
+            init: None,
+            init_told: 0,
         }
     }
 

@@ -12,7 +12,7 @@ use super::status::StatusClass;
 use crate::unit::{Histogram, LoadId};
 
 /// The version of the records below; a worker of another version is refused.
-pub const FRAME_FORMAT: u32 = 3;
+pub const FRAME_FORMAT: u32 = 4;
 
 /// How many steps are kept apart by name; the rest count as journey `other`, step `other`.
 pub const STEP_NAMES_MAX: usize = 200;
@@ -33,6 +33,8 @@ pub enum WorkerRecord {
     },
     /// One second of load. Each second has its frame, so that a silence is seen.
     Frame(Frame),
+    /// No request of its journeys begins any more: those in flight end, and the teardown is done.
+    Closing,
     /// The load is over.
     Ended {
         /// Why.
@@ -235,6 +237,17 @@ pub struct StepFrame {
     pub classes: BTreeMap<StatusClass, Histogram>,
     /// Bytes of body received.
     pub bytes: u64,
+    /// How long environments of the function took to start for invocations that had to wait for that; none when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Histogram>,
+    /// Of how many invocations is known whether they had to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub init_told: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl StepFrame {
@@ -322,6 +335,8 @@ mod tests {
             statuses: BTreeMap::from([(200, 1)]),
             classes: BTreeMap::new(),
             bytes: 10,
+            init: None,
+            init_told: 0,
         };
         Frame {
             load: "users".parse().unwrap(),
@@ -388,6 +403,7 @@ mod tests {
         for record in [
             WorkerRecord::Ready { format: FRAME_FORMAT, load: "users".parse().unwrap(), started_ms: 12 },
             WorkerRecord::Frame(frame()),
+            WorkerRecord::Closing,
             WorkerRecord::Ended { reason: EndReason::Stopped, abandoned: 2 },
         ] {
             let line = serde_json::to_string(&record).unwrap();

@@ -30,6 +30,10 @@ pub(crate) struct StepSum {
     pub(crate) bytes: u64,
     pub(crate) service: Histogram,
     pub(crate) first_byte: Histogram,
+    /// Cold starts.
+    pub(crate) init: Histogram,
+    /// Of how many invocations is known whether they were one.
+    pub(crate) init_told: u64,
     classes: BTreeMap<StatusClass, Histogram>,
     /// Response times of frames that do not tell them apart by class.
     unclassed: Histogram,
@@ -85,6 +89,8 @@ impl StepSum {
             None => responses().for_each(|more| self.service.merge(more)),
         }
         step.first_byte.iter().for_each(|more| self.first_byte.merge(more));
+        step.init.iter().for_each(|more| self.init.merge(more));
+        self.init_told += step.init_told;
         self.ok_count += step.ok.as_ref().map_or(0, Histogram::count);
         self.failed_count += step.failed.as_ref().map_or(0, Histogram::count);
         self.bytes += step.bytes;
@@ -100,6 +106,8 @@ impl StepSum {
         add_counts(&mut self.statuses, &other.statuses);
         self.service.merge(&other.service);
         self.first_byte.merge(&other.first_byte);
+        self.init.merge(&other.init);
+        self.init_told += other.init_told;
         self.unclassed.merge(&other.unclassed);
         other.classes.iter().for_each(|(class, more)| self.classes.entry(*class).or_default().merge(more));
     }
@@ -153,13 +161,19 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// Whether a frame is the first, or of a load that was started again: that counts from zero.
+    pub(crate) fn is_anew(&self, frame: &Frame) -> bool {
+        self.last.is_none_or(|(_, before)| before.sent > frame.started)
+    }
+
     /// What passed in a frame's second; none after seconds without a frame, of which nobody knows their shares.
     pub(crate) fn passed(&mut self, frame: &Frame) -> Option<Passed> {
         let arrivals = frame.arrivals.as_ref().map(|arrivals| (arrivals.planned, arrivals.begun));
         let now = Passed { sent: frame.started, arrivals };
-        let last = self.last.replace((frame.second, now));
-        // A load that is started again counts from zero.
-        let Some((second, before)) = last.filter(|(_, before)| before.sent <= now.sent) else { return Some(now) };
+        let is_anew = self.is_anew(frame);
+        let Some((second, before)) = self.last.replace((frame.second, now)).filter(|_| !is_anew) else {
+            return Some(now);
+        };
         let since =
             |now: (u64, u64), before: (u64, u64)| Some((now.0.checked_sub(before.0)?, now.1.checked_sub(before.1)?));
         let arrivals = match (now.arrivals, before.arrivals) {

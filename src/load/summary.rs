@@ -87,6 +87,12 @@ pub struct StepSummary {
     pub service_ms: Times,
     /// From when it was sent to the head of its answer.
     pub first_byte_ms: Times,
+    /// Invocations that had to wait for an environment to start; none where no answer told of that.
+    pub cold_start_count: Option<u64>,
+    /// Of how many invocations is known whether they had to.
+    pub cold_start_told_count: u64,
+    /// How long environments took to start.
+    pub cold_start_ms: Times,
 }
 
 /// A distribution of times in milliseconds; empty where there was none.
@@ -121,6 +127,9 @@ impl StepSummary {
             response_ms: Times::of(&sum.response()),
             service_ms: Times::of(&sum.service),
             first_byte_ms: Times::of(&sum.first_byte),
+            cold_start_count: (sum.init_told > 0).then(|| sum.init.count()),
+            cold_start_told_count: sum.init_told,
+            cold_start_ms: Times::of(&sum.init),
         }
     }
 }
@@ -220,6 +229,8 @@ mod tests {
                 statuses: BTreeMap::from([(200, u64::try_from(millis.len()).unwrap())]),
                 classes: BTreeMap::new(),
                 bytes: 10,
+                init: None,
+                init_told: 0,
             }],
             connections: ConnectionFrame { open: second, opened: 5, ..ConnectionFrame::default() },
             samples: Vec::new(),

@@ -2,9 +2,11 @@
 //! averaged.
 
 use crate::event::{Event, RunState};
-use crate::load::{Frame, FrameSum, Pace, Totals};
+use crate::load::{FailureSample, Frame, FrameSum, Pace, Totals};
 
 const SECOND_MS: u64 = 1_000;
+/// How many failures of each kind are shown as they were seen.
+const SAMPLES_SHOWN_MAX: usize = 3;
 
 /// What a window is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +88,10 @@ pub struct LoadSum {
     pub(super) all: FrameSum,
     pub(super) windows: Vec<WindowSum>,
     pace: Pace,
-    /// The seconds of the first and the last frame.
-    seconds: Option<(u64, u64)>,
+    /// The seconds of the first and the last frame, each time that it ran.
+    stretches: Vec<(u64, u64)>,
+    /// Failures as they were seen, each once, the first of each kind first.
+    pub(super) samples: Vec<FailureSample>,
 }
 
 /// What its frames come to in one window.
@@ -111,26 +115,40 @@ pub(super) struct WindowSum {
 impl LoadSum {
     pub(super) fn new(windows: &[Window]) -> Self {
         let windows = windows.iter().map(|window| WindowSum::new(window.clone())).collect();
-        Self { all: FrameSum::default(), windows, pace: Pace::default(), seconds: None }
+        Self { all: FrameSum::default(), windows, pace: Pace::default(), stretches: Vec::new(), samples: Vec::new() }
     }
 
     pub(super) fn add(&mut self, frame: &Frame) {
         self.all.add(frame);
+        match self.stretches.last_mut().filter(|_| !self.pace.is_anew(frame)) {
+            Some((_, last)) => *last = frame.second,
+            None => self.stretches.push((frame.second, frame.second)),
+        }
         let arrivals = self.pace.passed(frame).and_then(|passed| passed.arrivals);
         let mut totals = Totals::default();
         totals.add(frame, None);
         for sum in self.windows.iter_mut().filter(|sum| sum.window.has(frame.second)) {
             sum.add(frame, &totals, arrivals);
         }
-        let first = self.seconds.map_or(frame.second, |(first, _)| first);
-        self.seconds = Some((first, frame.second));
+        for sample in &frame.samples {
+            let alike = self.samples.iter().filter(|known| known.kind == sample.kind).count();
+            if alike < SAMPLES_SHOWN_MAX && !self.samples.contains(sample) {
+                self.samples.push(sample.clone());
+            }
+        }
+    }
+
+    /// Seconds without a frame while the load was on; none where that was not counted.
+    pub(super) fn missing_seconds(&self) -> Option<u64> {
+        let all = self.windows.iter().find(|sum| sum.window.kind == WindowKind::Load)?;
+        Some(all.missing_seconds)
     }
 
     /// Counts the seconds that have no frame.
     pub(super) fn finish(mut self) -> Self {
-        let Some((first, last)) = self.seconds else { return self };
         for sum in &mut self.windows {
-            let wanted = (first..=last).filter(|second| sum.window.has(*second)).count();
+            let seconds = self.stretches.iter().flat_map(|(first, last)| *first..=*last);
+            let wanted = seconds.filter(|second| sum.window.has(*second)).count();
             sum.missing_seconds = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_sub(sum.seconds);
         }
         self

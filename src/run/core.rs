@@ -46,6 +46,8 @@ pub(super) enum Input {
     Tick,
     /// Somebody asks for something.
     Command(Command),
+    /// A load worker said that no request begins any more.
+    LoadClosing(LoadId),
     /// A load worker said that it is over, or was lost.
     LoadOver { load: LoadId, lost: Option<String> },
     /// An injection was tried.
@@ -170,6 +172,7 @@ impl Core {
             Input::Begin => self.begin(),
             Input::Tick => {}
             Input::Command(command) => self.command(command, &judge, &mut effects),
+            Input::LoadClosing(load) => self.load_closing(&load),
             Input::LoadOver { load, lost } => self.load_over(&load, lost, now_ms, &mut effects),
             Input::Injected { identity, ok: true } => self.changes.injected(&identity, now_ms),
             Input::Injected { identity, ok: false } => {

@@ -470,6 +470,7 @@ impl Drive {
                 self.recorder.record_second(&frame.load, frame.second, record_of(&frame));
                 self.record(EventKind::LoadRecorded(second_of(&frame)));
             }
+            LoadNews::Closing { load } => self.feed(Input::LoadClosing(load), None),
             LoadNews::Over { load, lost } => self.feed(Input::LoadOver { load, lost }, None),
         }
     }

@@ -28,6 +28,8 @@ pub(super) enum LoadNews {
     Started { load: LoadId, pid: u32 },
     /// A second of it.
     Frame(Box<Frame>),
+    /// No request of it begins any more.
+    Closing { load: LoadId },
     /// It is over; `lost` says why, where it was not by its shape or by us.
     Over { load: LoadId, lost: Option<String> },
 }
@@ -85,6 +87,9 @@ async fn follow(keeper: Keeper, news: &mpsc::UnboundedSender<LoadNews>) -> Resul
                 news.send(LoadNews::Frame(Box::new(frame))).ok();
             }
             Ok(Some(Ok(WorkerRecord::Ready { .. }))) => silence_max = SILENCE_MAX,
+            Ok(Some(Ok(WorkerRecord::Closing))) => {
+                news.send(LoadNews::Closing { load: plan.load.clone() }).ok();
+            }
             Ok(Some(Ok(WorkerRecord::Ended { .. }))) => {}
         }
     }

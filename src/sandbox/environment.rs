@@ -91,6 +91,8 @@ pub(super) struct Environment {
     events: mpsc::Receiver<RuntimeEvent>,
     work: mpsc::Sender<Delivery>,
     output: Output,
+    /// How long it took to start, until that is told with the first invocation.
+    init: Option<Duration>,
     stopping: CancellationToken,
     count: Arc<AtomicUsize>,
     /// Held for its drop, which closes the port.
@@ -100,8 +102,10 @@ pub(super) struct Environment {
 impl Environment {
     /// Starts a process and waits until its runtime asks for work, at most [`INIT_MAX`].
     pub(super) async fn start(context: &Context, start: Start<'_>) -> Result<Self, StartError> {
+        let began = Instant::now();
         let mut environment = Self::spawn(context, &start).await.map_err(StartError::System)?;
         let ready = environment.wait_until_ready(start.request_id).await;
+        environment.init = Some(began.elapsed());
         match ready {
             Ok(()) => Ok(environment),
             Err(None) => {
@@ -144,6 +148,7 @@ impl Environment {
             events: api.events,
             work: api.work,
             output,
+            init: None,
             stopping: context.stopping.clone(),
             count: Arc::clone(&context.environments),
             _server: bound.serve(api.router),
@@ -258,13 +263,16 @@ impl Environment {
         }
     }
 
-    fn report(&self, request_id: &str, duration: Duration) {
-        let (millis, micros) = (elapsed_ms(duration), duration.subsec_micros() % 1_000);
+    /// The lines with which Lambda ends an invocation's log. Source: AWS, "Lambda function logging", the REPORT line.
+    fn report(&mut self, request_id: &str, duration: Duration) {
+        let millis =
+            |duration: Duration| format!("{}.{:02} ms", elapsed_ms(duration), duration.subsec_micros() % 1_000 / 10);
+        let billed = elapsed_ms(duration) + u64::from(!duration.subsec_micros().is_multiple_of(1_000));
+        let init = self.init.take().map(|init| format!("\tInit Duration: {}", millis(init))).unwrap_or_default();
         self.output.note(&format!("END RequestId: {request_id}"));
         self.output.note(&format!(
-            "REPORT RequestId: {request_id}\tDuration: {millis}.{:02} ms\tBilled Duration: {} ms\tMemory Size: {} MB",
-            micros / 10,
-            millis + u64::from(micros > 0),
+            "REPORT RequestId: {request_id}\tDuration: {}\tBilled Duration: {billed} ms\tMemory Size: {} MB{init}",
+            millis(duration),
             self.configuration.memory_mb,
         ));
     }

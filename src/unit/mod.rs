@@ -35,7 +35,7 @@ mod whole_file;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use aws_access::{AwsAccess, RoleAccess};
-pub use aws_code::{bare_aws_code, is_throttling_code};
+pub use aws_code::{SNS_API_VERSION, bare_aws_code, is_expired_code, is_throttling_code};
 pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub(crate) use connect::connect_to_any;

@@ -199,7 +199,7 @@ fn a_function_is_invoked_and_its_failures_are_told_apart() {
     let steps = r#"
           - {name: queued, invoke: probe, invocation: event, json: {do: echo}, expect: {status: 202}}
           - {name: asked, invoke: probe, invocation: dry_run, expect: {status: 204}}
-          - {name: answered, invoke: probe, json: {do: echo, n: "${n}"}, expect: {body: {json: {$.n: 17}}}, capture: {again: $.n}}
+          - {name: answered, invoke: probe, cold_starts: true, json: {do: echo, n: "${n}"}, expect: {body: {json: {$.n: 17}}}, capture: {again: $.n}}
           - {name: text, invoke: probe, body: '{"do": "echo", "n": ${again}}', expect: {body: {contains: '"n":17'}}}
 "#;
     let journeys = |steps: &str| scenario(targets, steps).replace("5/s", "3/s");
@@ -208,6 +208,10 @@ fn a_function_is_invoked_and_its_failures_are_told_apart() {
     assert_ended(&output, 0);
     let all = summary(&output);
     assert_eq!(all["steps"].as_array().unwrap().len(), 4, "{all}");
+    let [cold, told] = ["cold_start_count", "cold_start_told_count"].map(|key| all["all"][key].as_u64().unwrap_or(0));
+    assert!(0 < cold && cold < told, "an environment starts once and answers several times: {all}");
+    assert!(all["all"]["cold_start_ms"]["max"].as_f64().is_some_and(|max| max > 0.0), "{all}");
+    assert!(output.stdout.contains("\"cold_start_count\""), "{}", output.stdout);
 
     for (step, kind, detail) in [
         ("{invoke: probe, json: {do: fail}}", "function_error", "the function failed: Probe.Failed"),
@@ -231,8 +235,9 @@ fn what_can_not_be_called_is_told_before_anything_is() {
     let targets = "\n  fn: {lambda: {function: checkout-fn}}\n  queue: {queue: {name: orders.fifo}}\n  bus: {bus: {name: shop}}\n";
     for (step, told) in [
         ("{invoke: queue}", "`queue` is a queue, and `invoke` is for functions"),
-        ("{send: {to: fn}, body: x}", "`fn` is a function, which takes no messages"),
+        ("{send: fn, body: x}", "`fn` is a function, which takes no messages"),
         ("{invoke: nobody}", "no target is called `nobody`"),
+        ("{send: [queue], body: x}", "the name of a target, or `{to: …}` with what goes along"),
         ("{send: {to: queue}, body: x}", "`orders.fifo` keeps the order within groups, and the message has none"),
         ("{send: {to: queue, group: a, subject: b}, body: x}", "a queue has no `subject`"),
         ("{send: {to: queue, group: a}}", "no message is sent"),
@@ -241,6 +246,11 @@ fn what_can_not_be_called_is_told_before_anything_is() {
         ("{send: {to: queue, group: a}, file: data.bin}", "`data.bin` is no text, and only a stream takes bytes"),
         ("{invoke: fn, headers: {a: b}}", "`headers` is about a request of HTTP, and the step has `invoke`"),
         ("{get: 'http://127.0.0.1:9/', invocation: event}", "`invocation` has no `invoke`"),
+        ("{invoke: probe, invocation: event, cold_starts: true}", "only an invocation whose answer is waited for"),
+        (
+            "{invoke: probe, invocation: dry_run, expect: {status: 200}}",
+            "answers such an invocation with no such status",
+        ),
         ("{get: 'http://127.0.0.1:9/', sign: 'Execute API'}", "`Execute API` is not what signatures call a service"),
         ("{invoke: fn, json: {a: '${nobody}'}}", "nothing captures `nobody` before this"),
         ("{send: {to: queue, group: '${nobody}'}, body: x}", "nothing captures `nobody` before this"),

@@ -41,7 +41,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     pub(crate) fn add(&mut self, record: WorkerRecord) {
         match record {
-            WorkerRecord::Ready { .. } => {}
+            WorkerRecord::Ready { .. } | WorkerRecord::Closing => {}
             WorkerRecord::Frame(frame) => self.frames.push(frame),
             WorkerRecord::Ended { reason, abandoned } => self.end = Some((reason, abandoned)),
         }

@@ -312,7 +312,7 @@ journeys: [{name: j, steps: [{get: /use}]}]\nshape: [{hold: 1s, at: 20/s}]";
     let error = loop {
         match next(&mut worker).await.expect("an error comes before the end") {
             Ok(WorkerRecord::Ready { .. }) => panic!("it is not ready"),
-            Ok(WorkerRecord::Frame(_) | WorkerRecord::Ended { .. }) => {}
+            Ok(WorkerRecord::Frame(_) | WorkerRecord::Closing | WorkerRecord::Ended { .. }) => {}
             Err(error) => break error,
         }
     };

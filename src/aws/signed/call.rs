@@ -20,9 +20,6 @@ use crate::aws::pace::Pace;
 use crate::aws::{AwsError, ServiceEndpoint};
 use crate::unit::{Clock, Failpoints};
 
-/// Codes that say that the credentials of a request are no longer good.
-pub(crate) const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
-
 /// Sends signed requests for one environment. Making one costs nothing: connections, certificates and credentials come with
 /// the first call. Clones share them.
 #[derive(Clone)]

@@ -106,27 +106,10 @@ impl ProvideCredentials for Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::{Duration, SystemTime};
 
+    use super::super::Counting;
     use super::*;
-
-    /// Counts how often it is asked, and says so in the key's id.
-    #[derive(Debug, Clone)]
-    struct Counting {
-        asked: Arc<AtomicU32>,
-        expiry: Option<SystemTime>,
-    }
-
-    impl ProvideCredentials for Counting {
-        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            let id = self.asked.fetch_add(1, Ordering::SeqCst).to_string();
-            future::ProvideCredentials::ready(Ok(Credentials::new(id, "secret", None, self.expiry, "test")))
-        }
-    }
 
     fn cache(expiry: Option<SystemTime>) -> CredentialCache {
         CredentialCache::new(Some(SharedCredentialsProvider::new(Counting { asked: Arc::default(), expiry })))

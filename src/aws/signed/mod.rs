@@ -15,11 +15,11 @@ mod testing;
 mod xml;
 
 pub(crate) use answer::Answer;
-pub(crate) use call::{EXPIRED_CODES, Signed};
+pub(crate) use call::Signed;
 pub(crate) use credentials::{CredentialCache, NoCredentials, Shared};
 pub(crate) use encoding::percent_decode;
 pub(crate) use request::{Call, Input, JsonVersion, Method};
 pub(crate) use service::{Service, configured_url};
 #[cfg(test)]
-pub(crate) use testing::{Reply, Server};
+pub(crate) use testing::{Counting, Reply, Server};
 pub(crate) use xml::Element;

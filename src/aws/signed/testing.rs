@@ -1,14 +1,15 @@
 //! A service on 127.0.0.1 that records what it is sent and answers what a test tells it, and a sender with a clock that
 //! stands still and published credentials.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use chrono::{DateTime, Utc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,24 @@ use super::{CredentialCache, Signed};
 
 /// The secret of AWS's own examples.
 pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+/// Counts how often it is asked, and says so in the key's id.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counting {
+    pub(crate) asked: Arc<AtomicU32>,
+    /// When each key expires.
+    pub(crate) expiry: Option<SystemTime>,
+}
+
+impl ProvideCredentials for Counting {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let id = self.asked.fetch_add(1, Ordering::SeqCst).to_string();
+        future::ProvideCredentials::ready(Ok(Credentials::new(id, "secret", None, self.expiry, "test")))
+    }
+}
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]

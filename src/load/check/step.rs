@@ -90,12 +90,27 @@ fn check_inner(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: us
     }
 }
 
+/// An invocation that goes well has one status; what is expected must be that, or a failure.
+fn check_invocation_status(checker: &mut Checker, step: &StepSpec) {
+    let Some(statuses) = step.expect.as_ref().and_then(|expect| expect.status.as_ref()) else { return };
+    let well = step.invocation.unwrap_or_default().status();
+    if statuses.0.iter().any(|status| *status == well || *status >= 400) {
+        return;
+    }
+    checker.within("expect", |checker| {
+        checker.within("status", |checker| {
+            checker.problem("Lambda answers such an invocation with no such status", format!("expect `{well}`"));
+        });
+    });
+}
+
 fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_base: bool) {
     match kind {
         StepKind::Request(method, url) => checker.within(method.key(), |checker| check_url(checker, url, has_base)),
         StepKind::Invoke(_) => {
             check_call(checker, step, kind);
             step.check_event(checker);
+            check_invocation_status(checker, step);
         }
         StepKind::Send(_) => {
             check_call(checker, step, kind);
@@ -129,6 +144,15 @@ fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_ba
     if step.invocation.is_some() && !matches!(kind, StepKind::Invoke(_)) {
         checker.within("invocation", |checker| {
             checker.problem("`invocation` has no `invoke`", "name the function: `invoke: orders-fn`");
+        });
+    }
+    let answers = matches!(kind, StepKind::Invoke(_)) && step.invocation.unwrap_or_default().answers();
+    if step.cold_starts == Some(true) && !answers {
+        checker.within("cold_starts", |checker| {
+            checker.problem(
+                "only an invocation whose answer is waited for tells of cold starts",
+                "leave it out, or write `invoke` with `invocation: request_response`",
+            );
         });
     }
     if !kind.is_sent() {

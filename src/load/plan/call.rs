@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::PlannedBody;
 use crate::load::call::{AwsAddress, Callee, InvocationType, SendSpec};
 use crate::load::step::Method;
+use crate::unit::SNS_API_VERSION;
 
 /// What a request is signed for (Signature Version 4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,21 +83,27 @@ pub(super) struct Call {
 
 /// The version of Lambda's API, which stands in its paths.
 const LAMBDA_API: &str = "2015-03-31";
-/// The version of SNS's API.
-const SNS_API: &str = "2010-03-31";
 /// The header that names an operation.
 const TARGET: &str = "x-amz-target";
 const CONTENT_TYPE: &str = "content-type";
 
 impl Call {
-    /// An invocation; none where the address is no function's.
-    pub(super) fn invocation(address: &AwsAddress, kind: InvocationType, event: Option<PlannedBody>) -> Option<Self> {
+    /// An invocation; none where the address is no function's. Its answer bears the end of its log where `tails_log`.
+    pub(super) fn invocation(
+        address: &AwsAddress,
+        kind: InvocationType,
+        tails_log: bool,
+        event: Option<PlannedBody>,
+    ) -> Option<Self> {
         let Callee::Function { function, qualifier } = &address.callee else { return None };
         // The colons of an ARN, as the SDK writes them.
         let function = function.replace(':', "%3A");
         let mut url = format!("{}/{LAMBDA_API}/functions/{function}/invocations", address.endpoint);
         qualifier.iter().for_each(|qualifier| url.extend(["?Qualifier=", qualifier]));
-        let headers = fields(&[("x-amz-invocation-type", kind.header())]);
+        let mut headers = fields(&[("x-amz-invocation-type", kind.header())]);
+        if tails_log {
+            headers.extend(fields(&[("x-amz-log-type", "Tail")]));
+        }
         Some(Self::of_service("lambda", address, url, headers, event, AnswerKind::Function))
     }
 
@@ -171,7 +178,7 @@ fn queue_body(url: &str, send: &SendSpec, message: PlannedBody) -> Pieces {
 /// SNS: Publish, as a form.
 fn topic_body(arn: &str, send: &SendSpec, message: PlannedBody) -> Pieces {
     let mut pieces = Pieces::default();
-    pieces.plain(&format!("Action=Publish&Version={SNS_API}&TopicArn="));
+    pieces.plain(&format!("Action=Publish&Version={SNS_API_VERSION}&TopicArn="));
     pieces.text(arn, Within::Form);
     pieces.plain("&Message=");
     pieces.body(message, Within::Form);
@@ -258,13 +265,13 @@ mod tests {
             address(Callee::Function { function: "orders".to_owned(), qualifier: qualifier.map(str::to_owned) })
         };
         let event = Some(PlannedBody::Text("{}".to_owned()));
-        let call = Call::invocation(&function(Some("live")), InvocationType::Event, event.clone()).unwrap();
+        let call = Call::invocation(&function(Some("live")), InvocationType::Event, false, event.clone()).unwrap();
         assert_eq!(call.url, "https://a.example/2015-03-31/functions/orders/invocations?Qualifier=live");
         assert_eq!(call.headers, fields(&[("x-amz-invocation-type", "Event")]));
         assert_eq!((call.body, call.answer), (event, AnswerKind::Function));
         let expected = PlannedSignature { service: "lambda".to_owned(), region: "eu-central-1".to_owned() };
         assert_eq!(call.sign, Some(expected));
-        let plain = Call::invocation(&function(None), InvocationType::RequestResponse, None).unwrap();
+        let plain = Call::invocation(&function(None), InvocationType::RequestResponse, false, None).unwrap();
         assert_eq!(plain.url, "https://a.example/2015-03-31/functions/orders/invocations");
     }
 
@@ -274,14 +281,14 @@ mod tests {
         let function = address(Callee::Function { function: "f".to_owned(), qualifier: None });
         assert!(Call::message(&function, &send, None).is_none());
         let bus = address(Callee::Bus { bus: "b".to_owned() });
-        assert!(Call::invocation(&bus, InvocationType::Event, None).is_none());
+        assert!(Call::invocation(&bus, InvocationType::Event, false, None).is_none());
     }
 
     #[test]
     fn what_is_bound_to_an_account_is_called_by_its_arn() {
         let arn = "arn:aws:lambda:eu-central-1:111122223333:function:orders";
         let function = address(Callee::Function { function: arn.to_owned(), qualifier: None });
-        let call = Call::invocation(&function, InvocationType::RequestResponse, None).unwrap();
+        let call = Call::invocation(&function, InvocationType::RequestResponse, false, None).unwrap();
         let encoded = "arn%3Aaws%3Alambda%3Aeu-central-1%3A111122223333%3Afunction%3Aorders";
         assert_eq!(call.url, format!("https://a.example/2015-03-31/functions/{encoded}/invocations"));
         let send: SendSpec = serde_yaml::from_str("{to: a}").unwrap();

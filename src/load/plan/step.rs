@@ -291,7 +291,10 @@ impl<'p> Planner<'p> {
         let address = (self.targets.address)(step.callee()?)?;
         match kind {
             StepKind::Send(send) => Call::message(&address, &self.message(send), self.body(step)),
-            StepKind::Invoke(_) => Call::invocation(&address, step.invocation.unwrap_or_default(), self.body(step)),
+            StepKind::Invoke(_) => {
+                let (kind, tails_log) = (step.invocation.unwrap_or_default(), step.cold_starts.unwrap_or_default());
+                Call::invocation(&address, kind, tails_log, self.body(step))
+            }
             StepKind::Request(..)
             | StepKind::Pause(_)
             | StepKind::Set(_)

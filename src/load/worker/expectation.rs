@@ -15,7 +15,7 @@ use crate::load::plan::AnswerKind;
 use crate::unit::format_duration;
 
 /// Statuses at or above this are failures when the step does not say which it expects.
-const STATUS_FAILED_LEAST: u16 = 400;
+pub(super) const STATUS_FAILED_LEAST: u16 = 400;
 
 /// What is expected of an answer.
 #[derive(Debug, Default)]
@@ -76,6 +76,11 @@ impl Expectation {
             || self.capture.iter().any(|(_, capture)| is_in_body(capture))
     }
 
+    /// How long an environment of the function took to start, where the answer tells: zero where one was there.
+    pub(crate) fn init(&self, headers: &HeaderMap) -> Option<Duration> {
+        if self.answer == AnswerKind::Function { service::init(headers) } else { None }
+    }
+
     /// Whether a cookie is looked for.
     pub(crate) fn needs_cookies(&self) -> bool {
         self.capture.iter().any(|(_, capture)| matches!(capture, Capture::Cookie(_)))
@@ -88,7 +93,7 @@ impl Expectation {
             None => answer.status < STATUS_FAILED_LEAST,
         };
         if !is_status_expected {
-            return Err(service::unexpected_status(self.answer, answer));
+            return Err(self.unexpected_status(answer));
         }
         service::judge(self.answer, answer)?;
         self.judge_headers(answer)?;
@@ -105,6 +110,17 @@ impl Expectation {
             return Err(Failure::new(FailureKind::Slow, text));
         }
         Ok(captured)
+    }
+
+    fn unexpected_status(&self, answer: &Answer<'_>) -> Failure {
+        let failure = service::unexpected_status(self.answer, answer);
+        match self.statuses.as_deref() {
+            Some(expected @ [_, ..]) => {
+                let expected: Vec<String> = expected.iter().map(u16::to_string).collect();
+                Failure::new(failure.kind, format_args!("{}, and not {}", failure.detail, expected.join(" or ")))
+            }
+            Some([]) | None => failure,
+        }
     }
 
     fn judge_headers(&self, answer: &Answer<'_>) -> Result<(), Failure> {

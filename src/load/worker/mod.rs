@@ -188,6 +188,7 @@ async fn serve(output: OwnedFd, connect: Connect) -> Result<(), WorkerError> {
     if let Some(desk) = &load.desk {
         desk.close();
     }
+    write(&mut output, &WorkerRecord::Closing).await?;
     // Some may not end within the grace; they are told of below.
     tokio::time::timeout(STOP_GRACE, load.recorder.wait_until_idle()).await.ok();
     let mut frames = load.frames_before(load.clock.elapsed().as_secs() + 1, None);

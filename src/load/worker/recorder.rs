@@ -98,6 +98,8 @@ struct Tally {
     failures: BTreeMap<FailureKind, u64>,
     statuses: BTreeMap<u16, u64>,
     bytes: u64,
+    init: Option<Histogram>,
+    init_told: u64,
 }
 
 impl Second {
@@ -260,6 +262,12 @@ impl Recorder {
         if let Some(status) = exchange.status {
             *tally.statuses.entry(status).or_default() += 1;
         }
+        if let Some(init) = exchange.init {
+            tally.init_told += 1;
+            if !init.is_zero() {
+                record(&mut tally.init, init);
+            }
+        }
         if self.is_open {
             record(&mut tally.service, exchange.service);
         }
@@ -343,7 +351,7 @@ impl Recorder {
 /// What ended of a step; none where nothing did.
 fn step_frame(tally: Tally, name: &(String, String)) -> Option<StepFrame> {
     let (journey, step) = name.clone();
-    let Tally { responses, service, first_byte, failures, statuses, bytes } = tally;
+    let Tally { responses, service, first_byte, failures, statuses, bytes, init, init_told } = tally;
     let mut outcomes: BTreeMap<bool, Histogram> = BTreeMap::new();
     let mut classes: BTreeMap<StatusClass, Histogram> = BTreeMap::new();
     let is_mixed = responses.keys().any(|(_, class)| responses.keys().any(|(_, other)| other != class));
@@ -364,6 +372,8 @@ fn step_frame(tally: Tally, name: &(String, String)) -> Option<StepFrame> {
         statuses,
         classes,
         bytes,
+        init,
+        init_told,
     })
 }
 
@@ -398,6 +408,7 @@ mod tests {
             service: MILLIS_100,
             timings: Timings { first_byte: Some(MILLIS_100 / 2), ..Timings::default() },
             bytes: 5,
+            init: None,
         }
     }
 

@@ -17,7 +17,7 @@ use tokio_util::bytes::Bytes;
 use super::body::BodyTemplate;
 use super::encode::{Space, encode, encode_into};
 use super::expectation::Answer;
-use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Target, Timings};
+use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Target, Timings, Version};
 use super::prepare::PreparedStep;
 use super::signature::Signature;
 use super::template::{Scope, Template};
@@ -40,7 +40,7 @@ pub(crate) struct RequestTemplate {
     method: hyper::Method,
     url: UrlTemplate,
     /// Those that are the same each time.
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
     headers_filled: Vec<(HeaderName, Template)>,
     body: BodyTemplate,
     limits: Limits,
@@ -50,7 +50,7 @@ pub(crate) struct RequestTemplate {
 
 #[derive(Debug)]
 enum UrlTemplate {
-    Static(Target, Arc<Pool>),
+    Static(Arc<Target>, Arc<Pool>),
     Filled {
         url: Template,
         /// What is added behind `?`, names encoded.
@@ -63,7 +63,7 @@ enum UrlTemplate {
 pub(crate) struct Exchange {
     /// The captured values, or why the step failed.
     pub(crate) outcome: Result<BTreeMap<String, Value>, Failure>,
-    /// The last answer's status, if one came in whole.
+    /// The last answer's status, if one came in whole, also where it led nowhere.
     pub(crate) status: Option<u16>,
     /// From when the request was meant to be sent to the last byte, or to the failure.
     pub(crate) response: Duration,
@@ -73,6 +73,8 @@ pub(crate) struct Exchange {
     pub(crate) timings: Timings,
     /// Bytes of body received.
     pub(crate) bytes: u64,
+    /// How long an environment of the function took to start, where the answer tells: zero where one was there.
+    pub(crate) init: Option<Duration>,
 }
 
 impl RequestTemplate {
@@ -103,6 +105,11 @@ impl RequestTemplate {
             }
         }
         let url = UrlTemplate::new(step, client)?;
+        if let UrlTemplate::Static(target, _) = &url
+            && client.version() == Version::Http1
+        {
+            headers.entry(HOST).or_insert_with(|| target.host.clone());
+        }
         let limits = Limits {
             connect: plan.connect_timeout.0,
             first_byte: plan.first_byte_timeout.map(|limit| limit.0),
@@ -112,6 +119,7 @@ impl RequestTemplate {
         let signature = step.sign.as_ref().map(|planned| Signature::new(planned, client)).transpose()?;
         // A call of AWS is never redirected.
         let redirects = if step.answer == AnswerKind::Http { plan.redirects } else { 0 };
+        let headers = Arc::new(headers);
         Ok(Self { method, url, headers, headers_filled, body, limits, redirects, signature })
     }
 
@@ -123,21 +131,21 @@ impl RequestTemplate {
     /// The request with every placeholder filled, and the connections that it goes over.
     fn fill(&self, client: &Client, scope: &mut Scope) -> Result<(Outgoing, Arc<Pool>), Failure> {
         let (target, pool) = match &self.url {
-            UrlTemplate::Static(target, pool) => (target.clone(), Arc::clone(pool)),
+            UrlTemplate::Static(target, pool) => (Arc::clone(target), Arc::clone(pool)),
             UrlTemplate::Filled { url, query } => {
                 let target = Target::parse(&fill_url(url, query, scope)?);
                 let target =
                     target.ok_or_else(|| Failure::new(FailureKind::Other, "what was captured makes no URL"))?;
                 let pool = pool(client, &target)?;
-                (target, pool)
+                (Arc::new(target), pool)
             }
         };
-        let mut headers = self.headers.clone();
+        let mut headers = Arc::clone(&self.headers);
         for (name, template) in &self.headers_filled {
             let value = HeaderValue::from_str(&template.fill(scope)?);
             let fail =
                 |_| Failure::new(FailureKind::Other, format_args!("what was captured can not stand in `{name}`"));
-            headers.insert(name, value.map_err(fail)?);
+            Arc::make_mut(&mut headers).insert(name, value.map_err(fail)?);
         }
         let body = self.body.fill(scope)?;
         Ok((Outgoing { method: self.method.clone(), target, headers, body }, pool))
@@ -157,7 +165,7 @@ impl UrlTemplate {
                 pairs.for_each(|(name, value)| add_pair(&mut text, name, value));
                 let target = Target::parse(&text).ok_or_else(|| NO_URL.to_owned())?;
                 let pool = client.allow(target.origin());
-                Ok(Self::Static(target, pool))
+                Ok(Self::Static(Arc::new(target), pool))
             }
             Template::Static(_) | Template::Dynamic(_) => {
                 let is_whole = matches!(url, Template::Static(_));
@@ -195,7 +203,7 @@ pub(crate) struct Cookies(Option<Arc<Jar>>);
 impl Cookies {
     /// Those that are sent with a request, `a=b; c=d`.
     fn of(&self, target: &Target) -> Option<HeaderValue> {
-        self.0.as_ref()?.cookies(&Url::parse(&target.absolute().to_string()).ok()?)
+        self.0.as_ref()?.cookies(&Url::parse(&target.to_string()).ok()?)
     }
 
     /// The request with the user's cookies, where the step has none of its own.
@@ -203,14 +211,14 @@ impl Cookies {
         if !outgoing.headers.contains_key(COOKIE)
             && let Some(cookies) = self.of(&outgoing.target)
         {
-            outgoing.headers.insert(COOKIE, cookies);
+            Arc::make_mut(&mut outgoing.headers).insert(COOKIE, cookies);
         }
         outgoing
     }
 
     fn take_from(&mut self, target: &Target, headers: &HeaderMap) {
         if headers.contains_key(SET_COOKIE)
-            && let Ok(url) = Url::parse(&target.absolute().to_string())
+            && let Ok(url) = Url::parse(&target.to_string())
         {
             self.0.get_or_insert_default().set_cookies(&mut headers.get_all(SET_COOKIE).iter(), &url);
         }
@@ -230,13 +238,17 @@ pub(crate) async fn perform(
     let whole = match step.request.fill(client, scope) {
         Ok((outgoing, pool)) => {
             target = step.expectation.needs_cookies().then(|| outgoing.target.clone());
-            follow(client, cookies, step, outgoing, pool).await
+            follow(client, cookies, step, outgoing, pool, began + step.request.limits.total).await
         }
-        Err(failure) => Outcome { answer: Err(failure), timings: Timings::default(), bytes: 0 },
+        Err(failure) => Outcome::unsent(failure, 0),
     };
-    let ended = Instant::now();
+    let ended = whole.ended;
     let service = ended - began;
-    let status = whole.answer.as_ref().ok().map(|answer| answer.status);
+    if let (Some(signature), Ok(received)) = (&step.request.signature, &whole.answer) {
+        signature.heed(received).await;
+    }
+    let status = whole.status;
+    let init = whole.answer.as_ref().ok().and_then(|received| step.expectation.init(&received.headers));
     let judge = |received: Received| {
         let cookies = target.and_then(|target| cookies.of(&target));
         let answer = Answer {
@@ -255,6 +267,7 @@ pub(crate) async fn perform(
         service,
         timings: whole.timings,
         bytes: whole.bytes,
+        init,
     }
 }
 
@@ -268,44 +281,45 @@ impl Exchange {
             service: Duration::ZERO,
             timings: Timings::default(),
             bytes: 0,
+            init: None,
         }
     }
 }
 
-/// Sends a request and those that it is redirected to.
+/// Sends a request and those that it is redirected to, until `deadline`.
 async fn follow(
     client: &Client,
     cookies: &mut Cookies,
     step: &PreparedStep,
     mut outgoing: Outgoing,
     mut pool: Arc<Pool>,
+    deadline: Instant,
 ) -> Outcome {
-    let deadline = Instant::now() + step.request.limits.total;
     let mut redirects_left = step.request.redirects;
-    let origin = outgoing.target.origin();
+    let first = Arc::clone(&outgoing.target);
     let mut is_signed = true;
     let mut bytes = 0;
     loop {
-        // Only what may be redirected is needed again.
-        let again = (step.request.redirects > 0).then(|| outgoing.clone());
-        let target = outgoing.target.clone();
-        let mut sent = cookies.add_to(outgoing);
+        let mut sent = cookies.add_to(outgoing.clone());
         // What is signed for one host is for no other, and what another host asks for is not signed.
-        is_signed &= target.origin() == origin;
+        is_signed &= first.has_origin_of(&outgoing.target);
         if let Some(signature) = step.request.signature.as_ref().filter(|_| is_signed) {
             let late = |_| Failure::new(FailureKind::Timeout, "its time was over before it was signed");
             let signed = timeout_at(deadline, signature.add_to(&mut sent)).await.map_err(late);
             if let Err(failure) = signed.flatten() {
-                return Outcome { answer: Err(failure), timings: Timings::default(), bytes };
+                return Outcome::unsent(failure, bytes);
             }
         }
-        let limits = Limits { total: deadline.saturating_duration_since(Instant::now()), ..step.request.limits };
-        let mut outcome = client.send(&pool, sent, limits, step.expectation.needs_body()).await;
+        let keeps_body = step.expectation.needs_body();
+        let mut outcome = client.send(&pool, sent, step.request.limits, deadline, keeps_body).await;
         bytes += outcome.bytes;
         outcome.bytes = bytes;
         let Ok(received) = &outcome.answer else { return outcome };
-        cookies.take_from(&target, &received.headers);
-        let Some(next) = again.and_then(|again| redirected(again, received)) else { return outcome };
+        cookies.take_from(&outgoing.target, &received.headers);
+        if step.request.redirects == 0 {
+            return outcome;
+        }
+        let Some(next) = redirected(outgoing, received) else { return outcome };
         let next = next.and_then(|next| {
             redirects_left = redirects_left.checked_sub(1).ok_or_else(|| {
                 Failure::new(FailureKind::Redirect, format_args!("more than {} redirects", step.request.redirects))
@@ -343,24 +357,24 @@ fn redirected(mut outgoing: Outgoing, received: &Received) -> Option<Result<Outg
     };
     let fail = || Failure::new(FailureKind::Redirect, format_args!("status {} leads to no URL", received.status));
     let location = received.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-    let base = Url::parse(&outgoing.target.absolute().to_string()).ok();
+    let base = Url::parse(&outgoing.target.to_string()).ok();
     let joined = location.zip(base).and_then(|(location, base)| base.join(location).ok());
     let Some(target) = joined.and_then(|url| Target::parse(url.as_str())) else { return Some(Err(fail())) };
+    let headers = Arc::make_mut(&mut outgoing.headers);
     if !keeps_method {
         outgoing.method = hyper::Method::GET;
         outgoing.body = Bytes::new();
         for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING] {
-            outgoing.headers.remove(name);
+            headers.remove(name);
         }
     }
-    if outgoing.target.origin() != target.origin() {
+    if !outgoing.target.has_origin_of(&target) {
         // What the step says to one host is for no other: its headers may be secrets.
         let ours = [USER_AGENT, RUN_HEADER, CONTENT_TYPE];
-        outgoing.headers =
-            ours.into_iter().filter_map(|name| Some((name.clone(), outgoing.headers.get(&name)?.clone()))).collect();
+        *headers = ours.into_iter().filter_map(|name| Some((name.clone(), headers.get(&name)?.clone()))).collect();
     }
-    outgoing.headers.remove(HOST);
-    outgoing.target = target;
+    headers.remove(HOST);
+    outgoing.target = Arc::new(target);
     Some(Ok(outgoing))
 }
 

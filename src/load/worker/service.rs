@@ -1,18 +1,24 @@
-//! What services of AWS say of a failure, wherever their answers have it. Pure.
+//! What services of AWS say of a failure and of a cold start, wherever their answers have it. Pure.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hyper::header::HeaderMap;
 use serde::Deserialize;
 
-use super::expectation::Answer;
-use super::http::Failure;
+use super::expectation::{Answer, STATUS_FAILED_LEAST};
+use super::http::{Failure, Received};
 use crate::load::failure::FailureKind;
 use crate::load::plan::AnswerKind;
-use crate::unit::{bare_aws_code, is_throttling_code};
+use crate::unit::{bare_aws_code, is_expired_code, is_throttling_code};
 
 /// What a server says that throttles (RFC 6585, 4).
 const STATUS_THROTTLED: u16 = 429;
 /// AWS: Invoke, "Response Elements".
 const FUNCTION_ERROR: &str = "x-amz-function-error";
+/// AWS: Invoke, `LogResult`: the last 4 KB of the log, in Base64.
+const LOG_RESULT: &str = "x-amz-log-result";
 /// The longest code of an error that is repeated.
 const CODE_CHARS_MAX: usize = 80;
 
@@ -27,6 +33,12 @@ pub(super) fn unexpected_status(kind: AnswerKind, answer: &Answer<'_>) -> Failur
     }
 }
 
+/// Whether an answer says that the credentials of its request have expired.
+pub(super) fn says_expired(received: &Received) -> bool {
+    received.status >= STATUS_FAILED_LEAST
+        && error_code(&received.headers, &received.body).as_deref().is_some_and(is_expired_code)
+}
+
 /// Looks for a failure behind a status that is good.
 pub(super) fn judge(kind: AnswerKind, answer: &Answer<'_>) -> Result<(), Failure> {
     match kind {
@@ -35,6 +47,19 @@ pub(super) fn judge(kind: AnswerKind, answer: &Answer<'_>) -> Result<(), Failure
         AnswerKind::Function => Ok(()),
         AnswerKind::Entries => judge_entries(answer.body),
     }
+}
+
+/// How long an environment of the function took to start before the invocation, as the last line of its log tells; zero where one
+/// was there, none where there is no such line. Source: AWS, "Lambda function logging", the REPORT line; with SnapStart an
+/// environment is restored.
+pub(super) fn init(headers: &HeaderMap) -> Option<Duration> {
+    let log = BASE64_STANDARD.decode(headers.get(LOG_RESULT)?).ok()?;
+    let log = String::from_utf8_lossy(&log);
+    let (_, report) = log.rsplit_once("REPORT RequestId: ")?;
+    let took = ["\tInit Duration: ", "\tRestore Duration: "].iter().find_map(|field| Some(report.split_once(field)?.1));
+    let Some(took) = took else { return Some(Duration::ZERO) };
+    let millis: f64 = took.split_once(" ms")?.0.parse().ok()?;
+    Duration::try_from_secs_f64(millis / 1e3).ok()
 }
 
 /// A function's own failure. Its type is told, and never its message, which may be a secret.
@@ -106,8 +131,6 @@ fn shown(code: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use hyper::header::{HeaderName, HeaderValue};
 
     use super::*;
@@ -157,6 +180,41 @@ mod tests {
         ] {
             assert_eq!(judged(kind, status, headers, body), (expected.0, expected.1.to_owned()));
         }
+    }
+
+    #[test]
+    fn expired_credentials_are_told_apart_from_bad_ones() {
+        let told = |status: u16, body: &'static str| {
+            let body = hyper::body::Bytes::from_static(body.as_bytes());
+            says_expired(&Received { status, headers: HeaderMap::new(), body })
+        };
+        assert!(told(403, r#"{"__type": "ExpiredTokenException"}"#));
+        assert!(told(403, "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>"));
+        assert!(!told(403, r#"{"__type": "UnrecognizedClientException"}"#));
+        assert!(!told(200, r#"{"__type": "ExpiredTokenException"}"#), "an answer may say anything");
+    }
+
+    #[test]
+    fn a_cold_start_is_told_by_the_last_line_of_the_log() {
+        let told = |log: &str| {
+            let value = HeaderValue::from_str(&BASE64_STANDARD.encode(log)).unwrap();
+            init(&[(HeaderName::from_static(LOG_RESULT), value)].into_iter().collect())
+        };
+        let report = |rest: &str| {
+            told(&format!(
+                "said: REPORT RequestId: me\tInit Duration: 1 ms\nREPORT RequestId: 8f5\tDuration: 8.98 ms{rest}"
+            ))
+        };
+        assert_eq!(
+            report("\tMax Memory Used: 84 MB\tInit Duration: 225.93 ms\t\n"),
+            Some(Duration::from_micros(225_930))
+        );
+        assert_eq!(
+            report("\tRestore Duration: 700.5 ms\tBilled Restore Duration: 90 ms"),
+            Some(Duration::from_micros(700_500))
+        );
+        assert_eq!(report("\tMemory Size: 128 MB"), Some(Duration::ZERO));
+        assert_eq!((told("the function's own words"), init(&HeaderMap::new())), (None, None));
     }
 
     #[test]

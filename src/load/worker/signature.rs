@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 
-use super::http::{Client, Failure, Outgoing};
+use super::http::{Client, Failure, Outgoing, Received};
+use super::service;
 use crate::load::failure::FailureKind;
 use crate::load::plan::PlannedSignature;
 use crate::unit::{NotSigned, RequestToSign, SignRequest};
@@ -24,9 +25,16 @@ impl Signature {
         Ok(Self { service: planned.service.clone(), region: planned.region.clone(), signer })
     }
 
+    /// Has other credentials fetched where an answer says that these have expired.
+    pub(super) async fn heed(&self, received: &Received) {
+        if service::says_expired(received) {
+            self.signer.forget().await;
+        }
+    }
+
     /// Adds the headers that make a request a signed one, in the place of those of a signature before.
     pub(super) async fn add_to(&self, outgoing: &mut Outgoing) -> Result<(), Failure> {
-        let url = outgoing.target.absolute().to_string();
+        let url = outgoing.target.to_string();
         let covered = outgoing.headers.iter().filter(|(name, _)| is_covered(name));
         let headers: Vec<(&str, &str)> =
             covered.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
@@ -45,11 +53,13 @@ impl Signature {
             }
             NotSigned::Malformed => Failure::new(FailureKind::Other, error),
         };
-        for (name, value) in self.signer.sign(&request).await.map_err(fail)? {
+        let signed = self.signer.sign(&request).await.map_err(fail)?;
+        let headers = Arc::make_mut(&mut outgoing.headers);
+        for (name, value) in signed {
             let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(&value).ok());
             let (name, mut value) = header.ok_or_else(|| fail(NotSigned::Malformed))?;
             value.set_sensitive(true);
-            outgoing.headers.insert(name, value);
+            headers.insert(name, value);
         }
         Ok(())
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Run, window};
 use crate::event::{EventKind, LoadProgress, LoadSecond};
+use crate::load::FailureSample;
 use crate::report::facts::LoadUnit;
 use crate::report::folder::Evidence;
-use crate::report::model::{DoubtCount, FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
+use crate::report::model::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};
 use crate::report::number::{float, nine_decimals, ratio};
 use crate::report::window::LoadSum;
 use crate::unit::LoadId;
@@ -43,6 +44,7 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress, frames: Opti
         failed_count,
         failed_ratio: ratio(failed_count, request_count),
         failures: failures(&recorded),
+        failure_samples: sum.map(|sum| sum.samples.iter().map(seen).collect()).unwrap_or_default(),
         target_max: seconds.iter().map(|second| second.target).reduce(f64::max),
         achieved_mean_per_second: ratio(request_count, second_count),
         achieved_max_per_second: seconds.iter().map(requests).max().map(float),
@@ -55,10 +57,10 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress, frames: Opti
         p50_worst: worst(&seconds, |second| second.p50_ms),
         p99_worst: worst(&seconds, |second| second.p99_ms),
         failed_worst: worst(&seconds, |second| ratio(second.failed_count, requests(second))),
-        missing_seconds: seconds
-            .first()
-            .zip(seconds.last())
-            .map_or(0, |(first, last)| (last.second + 1).saturating_sub(first.second + second_count)),
+        missing_seconds: sum.and_then(LoadSum::missing_seconds).unwrap_or_else(|| {
+            let ends = seconds.first().zip(seconds.last());
+            ends.map_or(0, |(first, last)| (last.second + 1).saturating_sub(first.second + second_count))
+        }),
         seconds,
         steps: steps(run, load, &recorded),
         windows: sum.map(window::windows).unwrap_or_default(),
@@ -121,6 +123,11 @@ fn failures(seconds: &[&LoadSecond]) -> Vec<FailureCount> {
         counts.into_iter().map(|(kind, count)| FailureCount { kind: kind.to_owned(), count }).collect();
     failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
     failures
+}
+
+fn seen(sample: &FailureSample) -> FailureSeen {
+    let FailureSample { journey, step, kind, detail } = sample.clone();
+    FailureSeen { journey, step, kind: kind.as_str().to_owned(), detail }
 }
 
 /// The first second with the largest value; a tie does not move it.

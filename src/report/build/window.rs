@@ -68,10 +68,15 @@ pub(super) fn parts(sum: &LoadSum) -> Vec<LoadPart> {
         ("service", &all.service),
     ];
     let stages = stages.into_iter().filter(|(_, times)| times.count() > 0);
+    let cold_starts = (all.init_told > 0).then(|| {
+        let per_second = a_second(all.init.count(), sum.all.lasting_ms);
+        part("stage", "cold_start".to_owned(), Numbers { per_second, ..numbers(&all.init) })
+    });
     journeys
         .chain(steps)
         .chain(all.classes().into_iter().map(class))
         .chain(stages.map(|(name, times)| part("stage", name.to_owned(), numbers(times))))
+        .chain(cold_starts)
         .collect()
 }
 

@@ -25,6 +25,9 @@ pub struct Load {
     pub failed_ratio: Option<f64>,
     /// The failures by kind, most frequent first.
     pub failures: Vec<FailureCount>,
+    /// Some of them as they were seen, each once: at most three of each kind.
+    #[serde(default)]
+    pub failure_samples: Vec<FailureSeen>,
     /// The largest target.
     pub target_max: Option<f64>,
     /// Requests that ended, a second, over all recorded seconds.
@@ -63,6 +66,19 @@ pub struct Load {
     /// Why its frames could not be read.
     #[serde(default)]
     pub frames_unread: Option<String>,
+}
+
+/// A failure as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureSeen {
+    /// The journey; `teardown` of a step that is taken once, at the end.
+    pub journey: String,
+    /// The step.
+    pub step: String,
+    /// What it counts as.
+    pub kind: String,
+    /// What was seen: a status, an error's text, which expectation was not met. Nothing of a body.
+    pub detail: String,
 }
 
 /// A step of a load's journeys.

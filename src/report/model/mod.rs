@@ -19,7 +19,7 @@ pub use alarm::{Alarm, AlarmStretch};
 pub use fault::{AddedDelay, Fault, ProxyEvidence, Response};
 pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
-pub use load::{DoubtCount, FailureCount, Load, LoadStep, Second, StepSecond, WorstSecond};
+pub use load::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
 pub use safety::{Guardrail, Ledger, LedgerState, Safety, SwitchRow};
 pub use window::{LoadPart, LoadWindow, Numbers};

@@ -35,7 +35,8 @@ pub struct LoadWindow {
 pub struct LoadPart {
     /// `journey`, `step`, `status` (class), or `stage` (of a request).
     pub kind: String,
-    /// The journey; `journey / step`; `2xx`, `no_answer`, …; `connect`, `tls`, `first_byte` or `service`.
+    /// The journey; `journey / step`; `2xx`, `no_answer`, …; `connect`, `tls`, `first_byte`, `service` or
+    /// `cold_start` (how long environments took to start for invocations that had to wait for that).
     pub name: String,
     /// What was measured: response times, but of a stage how long that took.
     pub numbers: Numbers,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Script, shopper_second, staff_second};
 use crate::event::LoadSecond;
-use crate::load::{ArrivalFrame, ConnectionFrame, Doubt, FailureKind, Frame, StatusClass, StepFrame};
+use crate::load::{ArrivalFrame, ConnectionFrame, Doubt, FailureKind, FailureSample, Frame, StatusClass, StepFrame};
 use crate::report::LoadSum;
 use crate::report::window::windows;
 use crate::unit::Histogram;
@@ -51,6 +51,8 @@ fn step(journey: &str, step: &str, second: &LoadSecond, counts: (u64, u64), is_o
             _ => classes.into_iter().filter_map(|(class, times)| Some((class, times?))).collect(),
         },
         bytes: 400 * (ok_count + failed_count),
+        init: None,
+        init_told: 0,
     }
 }
 
@@ -72,13 +74,23 @@ fn frame(second: &LoadSecond, steps: Vec<StepFrame>, arrivals: Option<ArrivalFra
             connect: times((0..opened).map(|index| 0.3 + crate::report::number::float(index) / 10.0)),
             tls: None,
         },
-        samples: Vec::new(),
+        samples: if second.failed_count > 0 { samples() } else { Vec::new() },
         names_folded: false,
         latency_clipped: false,
         lag_ms: 1,
         worker_cpu_seconds: Some(0.1),
         doubts: Vec::new(),
     }
+}
+
+fn samples() -> Vec<FailureSample> {
+    let of = |kind, detail: &str| FailureSample {
+        journey: "buy".to_owned(),
+        step: "checkout".to_owned(),
+        kind,
+        detail: detail.to_owned(),
+    };
+    vec![of(FailureKind::Status, "status 503"), of(FailureKind::Slow, "1.3s, and not within 1s")]
 }
 
 /// Each shopper orders or looks; the staff is a load of users, of which two seconds are lost and one is doubtful.

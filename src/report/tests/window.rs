@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::{EventKind, FaultEnd, PhaseEnd};
-use crate::load::{ConnectionFrame, Doubt, Frame, StepFrame};
+use crate::load::{ConnectionFrame, Doubt, FailureKind, FailureSample, Frame, StepFrame};
 use crate::report::sample::{self, Script};
 use crate::report::window::{Window, WindowKind, windows};
 use crate::report::{Evidence, Facts, LoadSum, Report};
@@ -34,6 +34,8 @@ fn frame(second: u64, millis: &[u64]) -> Frame {
             statuses: [(200, count)].into(),
             classes: [].into(),
             bytes: 0,
+            init: None,
+            init_told: 0,
         }],
         connections: ConnectionFrame::default(),
         samples: Vec::new(),
@@ -132,4 +134,24 @@ fn frames_that_cannot_be_read_are_told() {
     let page = crate::report::html(&report, None).unwrap();
     assert!(page.contains("By window nothing is known: line 1 of `x` is no frame."), "{page}");
     assert!(crate::report::markdown(&report, None).unwrap().contains("by window, is unknown"));
+}
+
+#[test]
+fn what_lies_between_two_runs_of_a_load_is_not_missing() {
+    let again = |second: u64| Frame { started: second - 9, ..frame(second, &[10]) };
+    let frames = [frame(1, &[10]), frame(2, &[10]), frame(4, &[10]), again(10), again(11), again(13)];
+    let sum = sum_of(&windows(&script().events()), frames);
+    assert_eq!(sum.missing_seconds(), Some(2), "seconds 3 and 12");
+}
+
+#[test]
+fn failures_are_shown_as_they_were_seen_and_each_once() {
+    let sample = |detail: usize| FailureSample {
+        journey: "buy".to_owned(),
+        step: "browse".to_owned(),
+        kind: FailureKind::Status,
+        detail: format!("status {detail}"),
+    };
+    let frames = [500, 500, 501, 502, 503].map(|status| Frame { samples: vec![sample(status)], ..frame(1, &[10]) });
+    assert_eq!(sum_of(&[], frames).samples, [500, 501, 502].map(sample));
 }

@@ -14,6 +14,8 @@ use crate::verdict::Judge;
 pub(super) struct LoadLife {
     is_running: bool,
     is_stop_asked: bool,
+    /// Whether its worker has said that nothing of it begins any more.
+    is_closing: bool,
     /// Whether it is to be started again: two workers of one load at once could not be told apart.
     is_wanted_again: bool,
     steer: Steer,
@@ -21,7 +23,7 @@ pub(super) struct LoadLife {
 
 impl LoadLife {
     fn can_be_steered(&self) -> bool {
-        self.is_running && !self.is_stop_asked
+        self.is_running && !self.is_stop_asked && !self.is_closing
     }
 }
 
@@ -37,6 +39,12 @@ impl Core {
         }
         *life = LoadLife { is_running: true, ..LoadLife::default() };
         effects.push(Effect::StartLoad(load.clone()));
+    }
+
+    pub(super) fn load_closing(&mut self, load: &LoadId) {
+        if let Some(life) = self.loads.get_mut(load) {
+            life.is_closing = true;
+        }
     }
 
     /// Asks a load to stop; false where it is over, or was asked before.

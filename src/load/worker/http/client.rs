@@ -1,6 +1,7 @@
 //! Sending requests, and the origins to which they may go.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::Full;
@@ -37,6 +38,11 @@ impl Client {
         self.signer.clone()
     }
 
+    /// The version of HTTP that is asked for.
+    pub(crate) fn version(&self) -> Version {
+        self.connector.version()
+    }
+
     /// How many connections there are.
     pub(crate) fn counts(&self) -> &ConnectionCounts {
         self.connector.counts()
@@ -56,18 +62,27 @@ impl Client {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a request over one of the pool's connections and receives its answer to the last byte. The body is kept where
-    /// `keeps_body`.
-    pub(crate) async fn send(&self, pool: &Arc<Pool>, outgoing: Outgoing, limits: Limits, keeps_body: bool) -> Outcome {
+    /// Sends a request over one of the pool's connections and receives its answer to the last byte, until `deadline`. The body is
+    /// kept where `keeps_body`.
+    pub(crate) async fn send(
+        &self,
+        pool: &Arc<Pool>,
+        outgoing: Outgoing,
+        limits: Limits,
+        deadline: Instant,
+        keeps_body: bool,
+    ) -> Outcome {
         let mut timings = Timings::default();
         let mut bytes = 0;
-        // On the heap: it is large, and each of the futures around it would be copied with it, which costs more than memory does.
-        let exchange = Box::pin(self.exchange(pool, outgoing, limits, keeps_body, &mut timings, &mut bytes));
-        let answer = match timeout_at(Instant::now() + limits.total, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::new(FailureKind::Timeout, "its time was over before all of the answer was there")),
+        let answer = {
+            // Pinned where it is: it is large, and moving it for each request costs more than anything else here.
+            let mut exchange = pin!(self.exchange(pool, outgoing, limits, keeps_body, &mut timings, &mut bytes));
+            timeout_at(deadline, exchange.as_mut()).await.unwrap_or_else(|_| {
+                Err(Failure::new(FailureKind::Timeout, "its time was over before all of the answer was there"))
+            })
         };
-        Outcome { answer, timings, bytes }
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        Outcome { answer, status, timings, bytes, ended: Instant::now() }
     }
 
     async fn exchange(
@@ -79,7 +94,8 @@ impl Client {
         timings: &mut Timings,
         bytes: &mut u64,
     ) -> Result<Received, Failure> {
-        let Outgoing { method, target, mut headers, body } = outgoing;
+        let Outgoing { method, target, headers, body } = outgoing;
+        let mut headers = Arc::unwrap_or_clone(headers);
         loop {
             let mut lease = pool.lease(&self.connector, limits.connect, timings).await?;
             let is_new = timings.connect.is_some();
@@ -115,10 +131,11 @@ impl Client {
                     Some(_) | None => return Err(Failure::of_connection(error.error())),
                 },
             };
-            timings.first_byte = Some(sent.elapsed());
+            let first_byte = Instant::now();
+            timings.first_byte = Some(first_byte - sent);
             let (head, incoming) = response.into_parts();
             let body = body::receive(incoming, keeps_body, bytes).await?;
-            lease.give_back();
+            lease.give_back(first_byte);
             return Ok(Received { status: head.status.as_u16(), headers: head.headers, body });
         }
     }

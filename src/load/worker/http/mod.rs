@@ -13,11 +13,13 @@ mod failure;
 mod origin;
 mod pool;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
 use hyper::header::HeaderMap;
+use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
 
 pub(crate) use self::client::Client;
@@ -54,12 +56,12 @@ impl ConnectionCounts {
     }
 }
 
-/// A request that is ready to be sent.
+/// A request that is ready to be sent; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
-    pub(crate) target: Target,
-    pub(crate) headers: HeaderMap,
+    pub(crate) target: Arc<Target>,
+    pub(crate) headers: Arc<HeaderMap>,
     pub(crate) body: Bytes,
 }
 
@@ -98,7 +100,18 @@ pub(crate) struct Received {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) answer: Result<Received, Failure>,
+    /// The status of the last answer that came in whole, also where that is not what was looked for.
+    pub(crate) status: Option<u16>,
     pub(crate) timings: Timings,
     /// Bytes of body received.
     pub(crate) bytes: u64,
+    /// When that was known.
+    pub(crate) ended: Instant,
+}
+
+impl Outcome {
+    /// Of a request that was not sent, after `bytes` of answers that led to it.
+    pub(crate) fn unsent(failure: Failure, bytes: u64) -> Self {
+        Self { answer: Err(failure), status: None, timings: Timings::default(), bytes, ended: Instant::now() }
+    }
 }

@@ -36,6 +36,12 @@ impl fmt::Display for Origin {
     }
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}
+
 /// A whole URL in the parts that a request needs; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -66,6 +72,11 @@ impl Target {
     /// Where it is.
     pub(crate) fn origin(&self) -> Origin {
         Origin::new(&self.scheme, &self.authority)
+    }
+
+    /// Whether it is where another one is.
+    pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.origin() == other.origin()
     }
 
     /// The form that stands in a request of HTTP/1.
@@ -110,6 +121,7 @@ mod tests {
         let target = Target::parse("http://a:81/käse brot?q=a b").unwrap();
         assert_eq!(target.path(), "/k%C3%A4se%20brot?q=a%20b");
         assert_eq!(target.absolute(), "http://a:81/k%C3%A4se%20brot?q=a%20b");
+        assert_eq!(target.to_string(), target.absolute().to_string());
         assert_eq!(target.host, "a:81");
     }
 }

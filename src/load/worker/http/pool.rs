@@ -94,13 +94,14 @@ impl Pool {
                 return Ok(Lease::Http1 { pool: self, sender });
             }
         }
+        // On the heap, as it is rare and large: what each request takes with it stays small.
         if connector.version() == Version::Http1 {
-            return self.open(connector, limit, timings).await;
+            return Box::pin(self.open(connector, limit, timings)).await;
         }
         loop {
             let mut opening = match self.take_shared(connector, limit) {
                 Turn::Taken(lease) => return Ok(Lease::Http2(lease)),
-                Turn::Alone => return self.open(connector, limit, timings).await,
+                Turn::Alone => return Box::pin(self.open(connector, limit, timings)).await,
                 Turn::Waits(opening) => opening,
             };
             // Whoever waits has as long as the connection itself, which began no later.
@@ -145,8 +146,7 @@ impl Pool {
         Some(sender)
     }
 
-    fn give_idle(&self, sender: http1::SendRequest<Full<Bytes>>) {
-        let now = Instant::now();
+    fn give_idle(&self, sender: http1::SendRequest<Full<Bytes>>, now: Instant) {
         let mut state = self.state();
         while state.idle.front().is_some_and(|(_, since)| now - *since > IDLE_MAX) {
             state.idle.pop_front();
@@ -235,10 +235,11 @@ impl Lease<'_> {
         }
     }
 
-    /// Gives the connection back after an answer that came in whole. One that is dropped instead is closed, or its stream is.
-    pub(super) fn give_back(self) {
+    /// Gives the connection back after an answer that came in whole and began `at` that moment. One that is dropped instead is
+    /// closed, or its stream is.
+    pub(super) fn give_back(self, at: Instant) {
         match self {
-            Self::Http1 { pool, sender } if !sender.is_closed() => pool.give_idle(sender),
+            Self::Http1 { pool, sender } if !sender.is_closed() => pool.give_idle(sender, at),
             Self::Http1 { .. } | Self::Http2(_) => {}
         }
     }

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::super::testing::World;
-use super::{Attendance, Effect, SECOND, nature, play_with};
+use super::{Attendance, Effect, Input, SECOND, nature, play_with};
 use crate::event::{Command, CommandAnswer, EventKind, LoadSteer};
 use crate::load::Steer;
 use crate::plan::Plan;
@@ -86,6 +86,15 @@ fn a_load_is_steered_while_it_runs() {
     let mut alone = plan();
     alone.steps.retain(|step| !format!("{:?}", step.action).contains("robots"));
     assert_eq!(answers(alone, vec![steer("", rate("5/s"))]), [Ok(())], "it is the only one that runs");
+}
+
+#[test]
+fn a_load_that_only_tears_down_is_not_steered() {
+    let closing = || Input::LoadClosing("customers".parse().unwrap());
+    let commands = vec![(4 * SECOND, steer("customers", rate("5/s")))];
+    let world = World::new(plan(), Attendance::Unattended, nature()).run(commands, vec![(3 * SECOND, closing())]);
+    let why = "load `customers` does not run at present".to_owned();
+    assert_eq!(world.answers, [CommandAnswer::Refused { why }]);
 }
 
 #[test]
