@@ -47,6 +47,12 @@ impl Topic<'_> {
 /// The maps whose entries have kinds, and what their kinds are called.
 const KINDS: [(&str, &str); 3] = [("faults", "Faults"), ("signals", "Signals"), ("targets", "Targets")];
 
+/// Keys whose own keys are explained though they stand further down.
+const DEEPER: [&str; 2] = ["load.journeys", STEPS];
+
+/// The keys of a load's steps stand below this one.
+const STEPS: &str = "load.journeys.steps";
+
 /// The grammar of expectations stands in the description of this key.
 const EXPECTATION: &str = "hypotheses.expect";
 
@@ -86,16 +92,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Everything of a file that can be explained: its keys, and one level below them.
+/// Everything of a file that can be explained: its keys, those one level below them, and below [`DEEPER`].
 fn topics<'r>(file: &'static str, root: &'r Value) -> Vec<Topic<'r>> {
-    let mut topics = Vec::new();
-    for (key, schema) in properties(root) {
-        topics.push(Topic { file, root, path: key.clone(), schema });
-        for (inner, schema) in properties(entry(root, schema)) {
-            topics.push(Topic { file, root, path: format!("{key}.{inner}"), schema });
-        }
-    }
-    topics
+    let of = |(key, schema): (&String, &'r Value)| with_those_below(Topic { file, root, path: key.clone(), schema });
+    properties(root).flat_map(of).collect()
+}
+
+/// A topic, and those of the keys below it.
+fn with_those_below(topic: Topic<'_>) -> Vec<Topic<'_>> {
+    let Topic { file, root, ref path, schema } = topic;
+    let below = properties(entry(root, schema)).flat_map(|(key, schema)| {
+        let topic = Topic { file, root, path: format!("{path}.{key}"), schema };
+        let is_deeper = file == SCENARIO && DEEPER.contains(&topic.path.as_str());
+        if is_deeper { with_those_below(topic) } else { vec![topic] }
+    });
+    let below: Vec<Topic<'_>> = below.collect();
+    [vec![topic], below].concat()
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -148,6 +160,12 @@ fn list(scenario: &Value, all: &[Topic<'_>]) -> String {
             if let Some(name) = name.filter(|_| resolve(scenario, topic.schema).get("properties").is_some()) {
                 row(&mut text, name, topic.brief());
             }
+        }
+    }
+    text.push_str("\nSteps of a load\n");
+    for topic in topics() {
+        if let Some(name) = topic.path.strip_prefix(STEPS).and_then(|rest| rest.strip_prefix('.')) {
+            row(&mut text, name, topic.brief());
         }
     }
     text.push_str("\nExpectations\n");

@@ -59,6 +59,7 @@ impl InvocationType {
 #[serde(deny_unknown_fields)]
 pub struct SendSpec {
     /// The name of a target that is a `queue`, `topic`, `bus` or `stream`.
+    #[schemars(extend("examples" = ["orders-queue"]))]
     pub to: TargetId,
     /// Attributes of the message, which are texts: name → value. For a queue or a topic.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -88,10 +89,10 @@ pub struct SendSpec {
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) enum ShortOrWhole {
-    /// The target.
-    Short(TargetId),
     /// The target, and what goes along.
     Whole(Box<SendSpec>),
+    /// The target.
+    Short(String),
 }
 
 impl SendSpec {
