@@ -8,6 +8,7 @@ pub mod cli;
 pub mod document;
 pub mod event;
 pub mod fault;
+pub mod lesson;
 pub mod load;
 pub mod observe;
 pub mod plan;

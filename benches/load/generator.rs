@@ -53,7 +53,7 @@ impl Generator {
         let all = match task {
             Task::File => vec![Self::Wrk, Self::Gameday, Self::Oha, Self::Hey, Self::K6],
             Task::TlsFile => vec![Self::Wrk, Self::Gameday, Self::K6],
-            Task::Invoke => vec![Self::Sdk, Self::Gameday],
+            Task::Invoke => vec![Self::Sdk, Self::Gameday, Self::K6],
             Task::Journey => vec![Self::Gameday, Self::K6, Self::Artillery],
             Task::Users => vec![Self::Goose, Self::Gameday],
         };
@@ -161,7 +161,7 @@ fn k6(function: &str, seconds: u32) -> Made {
     let script = tempfile::Builder::new().suffix(".js").tempfile().expect("a file");
     let discards = !function.contains(".json(");
     let text = format!(
-        "import http from 'k6/http'; import {{ check }} from 'k6';
+        "import http from 'k6/http'; import crypto from 'k6/crypto'; import {{ check }} from 'k6';
          export const options = {{ vus: 50, duration: '{seconds}s', discardResponseBodies: {discards}, insecureSkipTLSVerify: true }};
          export default () => {{ {function} }};"
     );

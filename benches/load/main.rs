@@ -28,7 +28,7 @@ use task::Task;
 /// The bars of the load worker.
 const BARS: &str = "\
 bars: full speed >= 0.90 x wrk's req/s at <= 1.25 x its CPU, <= 1.0 x oha's CPU, <= 0.2 x k6's; HTTPS >= 0.85 x wrk's req/s; invokes
-for each CPU second >= 3.5 x aws-sdk-lambda's; journeys for each CPU second >= 4 x k6's, >= 15 x Artillery's; users <= 1.05 x goose's
+for each CPU second >= 3.5 x aws-sdk-lambda's, >= 12 x k6's; journeys for each CPU second >= 4 x k6's, >= 15 x Artillery's; users <= 1.05 x goose's
 CPU; arrivals at 2,000/s: rate +- 0.05 %, error p99 <= 150 us; a server that stalls 200 ms each second: all sent, p90 +- 5 %,
 p99 +- 3 %, p99.9 +- 2 %; memory <= 30 MB";
 

@@ -14,7 +14,7 @@ use super::resign::settings_of;
 use super::signed::CredentialCache;
 use crate::unit::{Clock, NotSigned, RequestToSign, SignRequest};
 
-/// How long after credentials could not be fetched nobody tries again: a load would ask for each of its requests.
+/// How long after credentials could not be fetched, or were forgotten, nobody does so again: a load would for each of its requests.
 const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(1);
 
 /// Signs with the credentials of one environment, which are fetched anew before they expire. Clones share them.
@@ -77,18 +77,11 @@ impl SignRequest for Signer {
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    async fn forget(&self) {
+    fn forget(&self) {
         let now = Clock::start().now();
-        let is_due = {
-            let mut until = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due = until.is_none_or(|until| until <= now);
-            if is_due {
-                *until = Some(now + RETRY_PAUSE);
-            }
-            is_due
-        };
-        if is_due {
-            self.credentials.forget().await;
+        let mut until = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.is_none_or(|until| until <= now) && self.credentials.forget_unless_fetched() {
+            *until = Some(now + RETRY_PAUSE);
         }
     }
 }
@@ -144,7 +137,7 @@ mod tests {
         };
         assert_eq!([key().await, key().await], [Some("0".to_owned()), Some("0".to_owned())]);
         for _ in 0..3 {
-            signer.forget().await;
+            signer.forget();
             assert_eq!(key().await.as_deref(), Some("1"));
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, out};
+use super::{Exit, Failure, lesson, out};
 use crate::document::{Diagnostic, Severity};
 use crate::unit::nearest;
 use crate::workspace::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
@@ -14,7 +14,7 @@ use crate::{playbook, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenarios, playbooks (`.md`), `gameday.yaml` or `workload.yaml`; default all files of the workspace here.
+    /// Scenarios, playbooks and lessons (`.md`), `gameday.yaml` or `workload.yaml`; default all files of the workspace here.
     files: Vec<PathBuf>,
     /// Check the values of this environment; default those of all environments that a scenario allows.
     #[arg(long = "env", value_name = "NAME")]
@@ -44,19 +44,24 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     for file in &files {
         checking.file(file)?;
     }
-    let errors = checking.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
-    let warnings = checking.diagnostics.len() - errors;
-    if arguments.json {
-        let names: Vec<String> = checking.files.iter().map(|path| path.display().to_string()).collect();
-        let diagnostics: Vec<_> = checking.diagnostics.iter().map(Diagnostic::to_json).collect();
+    Ok(tell(&checking.files, &checking.diagnostics, arguments.json))
+}
+
+/// Tells what was found in files; errors make an exit code of their own.
+pub(super) fn tell(files: &[PathBuf], diagnostics: &[Diagnostic], json: bool) -> Exit {
+    let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let warnings = diagnostics.len() - errors;
+    if json {
+        let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        let found: Vec<_> = diagnostics.iter().map(Diagnostic::to_json).collect();
         out::json(&serde_json::json!({
-            "files": names, "problems": errors, "warnings": warnings, "diagnostics": diagnostics,
+            "files": names, "problems": errors, "warnings": warnings, "diagnostics": found,
         }));
     } else {
-        print_diagnostics(&checking.diagnostics);
-        out::line(summary(checking.files.len(), errors, warnings));
+        print_diagnostics(diagnostics);
+        out::line(summary(files.len(), errors, warnings));
     }
-    Ok(if errors == 0 { Exit::Success } else { Exit::Invalid })
+    if errors == 0 { Exit::Success } else { Exit::Invalid }
 }
 
 /// Shows diagnostics to a person, on standard error.
@@ -82,6 +87,7 @@ impl Checking {
     fn whole_workspace(&mut self) -> Result<Vec<PathBuf>, Failure> {
         let root = Workspace::root_of(Path::new("."));
         let bare = Workspace::without_settings(&root);
+        self.lessons(&root)?;
         let files = [bare.own_files(), bare.scenario_files(), bare.playbook_files()].concat();
         if files.is_empty() {
             let text = "there is nothing to check here: no `gameday.yaml` and no `scenarios/*.yaml`; \
@@ -89,6 +95,14 @@ impl Checking {
             return Err(Failure::new(Exit::Failure, text));
         }
         Ok(files)
+    }
+
+    /// All lessons of a workspace.
+    fn lessons(&mut self, root: &Path) -> Result<(), Failure> {
+        let (files, found) = lesson::check_all(root)?;
+        self.files.extend(files);
+        self.diagnostics.extend(found);
+        Ok(())
     }
 
     fn file(&mut self, path: &Path) -> Result<(), Failure> {
@@ -101,6 +115,17 @@ impl Checking {
             } else {
                 self.missing(path)
             }
+            return Ok(());
+        }
+        if lesson::is_one(path) {
+            self.count(path);
+            let found = match crate::lesson::load(path) {
+                Ok(lesson) => {
+                    [lesson.warnings.clone(), lesson::known(&Workspace::root_of(path))?.check(&lesson)].concat()
+                }
+                Err(problems) => problems,
+            };
+            self.diagnostics.extend(found);
             return Ok(());
         }
         if path.extension().is_some_and(|extension| extension == "md") {

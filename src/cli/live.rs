@@ -190,3 +190,15 @@ async fn send(address: &Address, command: Command) -> Result<Exit, Failure> {
         CommandAnswer::Refused { why } => Err(Failure::new(Exit::Failure, why)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_nothing() {
+        let who = |by: Option<&str>| Address { run: None, reports: None, by: by.map(str::to_owned), json: false }.who();
+        assert_eq!([who(None), who(Some("")), who(Some("  "))], [None, None, None]);
+        assert_eq!(who(Some(" maria ")).as_deref(), Some("maria"));
+    }
+}

@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod init;
 mod launch;
+mod lesson;
 mod live;
 mod load;
 mod load_worker;
@@ -83,6 +84,8 @@ enum Command {
     Recover(recover::Arguments),
     /// Make the report of a run once more, offline, from its folder.
     Report(report::Arguments),
+    /// Keep, find and check what game days taught.
+    Lesson(lesson::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -162,6 +165,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Abort(arguments) => live::abort(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Report(arguments) => report::run(&arguments),
+        Command::Lesson(arguments) => lesson::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

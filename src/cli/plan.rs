@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, out, preview, workspace};
+use super::{Exit, Failure, lesson, out, preview, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
@@ -56,6 +56,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         out::json(&answer);
     } else {
         print(&plan);
+        print_lessons(&lesson::touched_by(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
         print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
@@ -77,6 +78,13 @@ pub(super) fn permission(
     let pass_first = rules.and_then(|rules| rules.pass_first.get(&environment.name)).map(String::as_str);
     let (root, now) = (workspace.root.as_path(), Clock::start().now());
     Permission::look(&PermitRequest { plan, environment, pass_first, production, root, reports, scenario, now })
+}
+
+fn print_lessons(lessons: &[String]) {
+    if !lessons.is_empty() {
+        out::line("\nlessons that nobody has settled, about what it touches");
+        lessons.iter().for_each(|line| out::line(format_args!("  {line}")));
+    }
 }
 
 fn print_permission(permission: &Permission) {

@@ -9,7 +9,7 @@ use clap::Args;
 use console::style;
 use tokio::sync::{broadcast, oneshot};
 
-use super::{Exit, Failure, out, plan, report, workspace};
+use super::{Exit, Failure, lesson, out, plan, report, workspace};
 use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
@@ -94,7 +94,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         has_watchdog: !arguments.no_watchdog,
     };
     let ended = carry_out(&manner, Ok).await?;
+    let lessons =
+        lesson::heed(&ended.plan, &ended.folder.path, &crate::workspace::Workspace::root_of(&arguments.scenario));
     tell(&ended, arguments.json)?;
+    lessons.iter().for_each(|line| out::progress(line));
     ended.exit()
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{IntoDeserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -84,18 +84,13 @@ pub struct SendSpec {
     pub key: Option<String>,
 }
 
-/// The schema of a `send`: the name of its target, or all of it.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(super) enum ShortOrWhole {
-    /// The target, and what goes along.
-    Whole(Box<SendSpec>),
-    /// The target.
-    Short(String),
-}
-
 impl SendSpec {
+    /// The schema of a `send`: all of it, or the name of its target.
+    pub(super) fn short_or_whole_schema(generator: &mut SchemaGenerator) -> Schema {
+        let whole = generator.subschema_for::<Self>();
+        json_schema!({"anyOf": [whole, {"type": "string", "description": "the name of a target"}, {"type": "null"}]})
+    }
+
     /// Reads `orders` as `{to: orders}`.
     pub(super) fn short_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
         struct Send;

@@ -13,6 +13,9 @@ use serde_json_path::JsonPath;
 
 use crate::unit::DurationText;
 
+/// Statuses at or above this are failures where a step does not say which it expects.
+pub(crate) const STATUS_FAILED_LEAST: u16 = 400;
+
 /// What makes an answer a success. All that is given must hold.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

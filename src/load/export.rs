@@ -172,6 +172,7 @@ mod tests {
         Frame {
             load: "users".parse().unwrap(),
             second,
+            began_ms: 0,
             lasting_ms: 1_000,
             target: 2.5,
             users_active: 1,
@@ -239,7 +240,7 @@ mod tests {
         let frames = [
             frame(7, 3, vec![step("browse, all", &[10, 20], &[400]), step("=pay", &[70], &[])]),
             frame(8, 5, Vec::new()),
-            frame(10, 9, vec![step("browse, all", &[1], &[])]),
+            frame(10, 9, vec![StepFrame { init: times(&[250]), init_told: 3, ..step("browse, all", &[1], &[]) }]),
         ];
         let run = run(&frames, "");
         let [_, table] = export(run.path()).unwrap();
@@ -250,6 +251,7 @@ mod tests {
         };
         let counts = cells(["second", "planned", "begun", "sent", "done", "failed_slow"]);
         assert_eq!(counts, ["7 3 2 4 4 1", "7    3 1", "7    1 0", "8 2 2 4 0 0", "10    1 0", "10    1 0"]);
+        assert_eq!(rows.iter().map(|row| row["cold_starts"].as_str()).collect::<Vec<_>>(), ["", "", "", "", "1", "1"]);
         assert_eq!(rows[1]["step"], "browse, all");
         assert_eq!(rows[2]["step"], "'=pay");
         assert_eq!((rows[0]["at"].as_str(), rows[0]["failed"].as_str()), ("2026-11-10T10:00:07.250Z", "1"));

@@ -63,6 +63,9 @@ pub struct Frame {
     /// Whole seconds from the run's zero to the start of this second. The first and the last frame may hold less than
     /// a whole second of load.
     pub second: u64,
+    /// When the load's shape began, since the run's zero: what is started again begins at another moment, and counts from zero.
+    #[serde(default)]
+    pub began_ms: u64,
     /// How many milliseconds of this second the load was on: less than 1000 in the first and in the last.
     pub lasting_ms: u64,
     /// What is asked for at the end of this second, by the shape or as it was steered: users, or arrivals a second.
@@ -341,6 +344,7 @@ mod tests {
         Frame {
             load: "users".parse().unwrap(),
             second: 3,
+            began_ms: 0,
             lasting_ms: 1_000,
             target: 2.5,
             users_active: 2,

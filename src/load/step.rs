@@ -11,7 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::call::{self, InvocationType, SendSpec};
+use super::call::{InvocationType, SendSpec};
 use super::expect::{CaptureSpec, ExpectSpec};
 use crate::unit::{DurationText, Rest, TargetId};
 
@@ -57,7 +57,7 @@ pub struct StepSpec {
     /// Send a message to a queue, a topic, a bus or a stream: its target, or `{to: …}` with what goes along. `json`, `body` or
     /// `file` is the message.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "SendSpec::short_or_whole")]
-    #[schemars(with = "Option<call::ShortOrWhole>")]
+    #[schemars(schema_with = "SendSpec::short_or_whole_schema")]
     pub send: Option<SendSpec>,
     /// The service for which the request is signed (Signature Version 4) with the environment's credentials: `execute-api`,
     /// `lambda` for a function URL. Default the load's `sign`, for a path.

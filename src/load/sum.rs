@@ -154,16 +154,24 @@ pub(crate) struct Passed {
     pub(crate) arrivals: Option<(u64, u64)>,
 }
 
+/// Which frame came last.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// When its load began.
+    began_ms: u64,
+    second: u64,
+}
+
 /// Tells what passed from frame to frame.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    last: Option<(u64, Passed)>,
+    last: Option<(Place, Passed)>,
 }
 
 impl Pace {
     /// Whether a frame is the first, or of a load that was started again: that counts from zero.
     pub(crate) fn is_anew(&self, frame: &Frame) -> bool {
-        self.last.is_none_or(|(_, before)| before.sent > frame.started)
+        self.last.is_none_or(|(last, before)| last.began_ms != frame.began_ms || before.sent > frame.started)
     }
 
     /// What passed in a frame's second; none after seconds without a frame, of which nobody knows their shares.
@@ -171,7 +179,9 @@ impl Pace {
         let arrivals = frame.arrivals.as_ref().map(|arrivals| (arrivals.planned, arrivals.begun));
         let now = Passed { sent: frame.started, arrivals };
         let is_anew = self.is_anew(frame);
-        let Some((second, before)) = self.last.replace((frame.second, now)).filter(|_| !is_anew) else {
+        let Some((last, before)) =
+            self.last.replace((Place { began_ms: frame.began_ms, second: frame.second }, now)).filter(|_| !is_anew)
+        else {
             return Some(now);
         };
         let since =
@@ -180,6 +190,6 @@ impl Pace {
             (Some(now), Some(before)) => since(now, before),
             (now, _) => now,
         };
-        (frame.second == second + 1).then_some(Passed { sent: now.sent - before.sent, arrivals })
+        (frame.second == last.second + 1).then_some(Passed { sent: now.sent - before.sent, arrivals })
     }
 }

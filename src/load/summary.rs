@@ -212,6 +212,7 @@ mod tests {
         Frame {
             load: "users".parse().unwrap(),
             second,
+            began_ms: 0,
             lasting_ms,
             target: 4.0,
             users_active: 1,

@@ -11,7 +11,8 @@ use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
 use crate::scenario::expect::{Expectation, parse};
-use crate::scenario::{Mode, OnMissing, Severity};
+use crate::scenario::{Mode, OnMissing};
+use crate::unit::Severity;
 use crate::unit::{DurationText, FaultId, LoadId, SignalId};
 
 /// Reads an expectation that is known to be right.

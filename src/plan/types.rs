@@ -11,10 +11,10 @@ use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
 use crate::proxy::{AdminUrl, ProxySpec, RemoteProxy};
 use crate::scenario::expect::Expectation;
-use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat, Severity};
+use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat};
 use crate::unit::{
     DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
-    ScenarioId, SignalId, StepId, TargetId, sha256_hex,
+    ScenarioId, Severity, SignalId, StepId, TargetId, sha256_hex,
 };
 use crate::workspace::AssumedRole;
 use crate::workspace::DeadmanSwitch;

@@ -44,6 +44,8 @@ pub(super) struct Start<'a> {
     pub generation: u64,
     pub output: Arc<Tail>,
     pub request_id: &'a str,
+    /// When it was known to be needed.
+    pub began: Instant,
 }
 
 /// Why there is no environment.
@@ -102,7 +104,7 @@ pub(super) struct Environment {
 impl Environment {
     /// Starts a process and waits until its runtime asks for work, at most [`INIT_MAX`].
     pub(super) async fn start(context: &Context, start: Start<'_>) -> Result<Self, StartError> {
-        let began = Instant::now();
+        let began = start.began;
         let mut environment = Self::spawn(context, &start).await.map_err(StartError::System)?;
         let ready = environment.wait_until_ready(start.request_id).await;
         environment.init = Some(began.elapsed());
@@ -170,6 +172,11 @@ impl Environment {
             status = self.process.wait() => Err(Some(exit_error(request_id, status.ok()))),
             () = late => Err(Some(timeout_error(request_id, INIT_MAX))),
         }
+    }
+
+    /// It was there before anybody needed it: no invocation has waited for its start.
+    pub(super) fn was_ahead(&mut self) {
+        self.init = None;
     }
 
     /// The function's timeout.

@@ -324,6 +324,7 @@ impl Function {
     }
 
     async fn start(&self, version: Version, request_id: &str) -> Result<Environment, StartError> {
+        let began = Instant::now();
         tokio::select! {
             () = tokio::time::sleep(self.cold_start) => {}
             () = self.context.stopping.cancelled() => return Err(StartError::Stopping),
@@ -341,6 +342,7 @@ impl Function {
             generation,
             output: Arc::clone(&self.output),
             request_id,
+            began,
         };
         Environment::start(&self.context, start).await
     }
@@ -359,7 +361,8 @@ impl Function {
     /// Why there is none, as a text for a person.
     pub(super) async fn start_idle(&self, version: Version) -> Result<(), String> {
         match self.start(version, &Uuid::new_v4().to_string()).await {
-            Ok(environment) => {
+            Ok(mut environment) => {
+                environment.was_ahead();
                 self.put_back(version, environment);
                 Ok(())
             }

@@ -12,6 +12,6 @@ pub use load::{Checked, Expectations, check, load};
 pub use schema::{
     ActionKind, ActionSpec, Alarms, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules, FORMAT, Freeze,
     Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, Notify, NotifyEvent, OnMissing, Person, PhaseSpec,
-    ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle, Severity,
-    TargetKind, TargetSpec,
+    ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle, TargetKind,
+    TargetSpec,
 };

@@ -30,6 +30,7 @@ mod redact;
 mod resign;
 mod rest;
 mod runtime_dir;
+mod severity;
 mod sign;
 mod whole_file;
 
@@ -64,6 +65,7 @@ pub use resign::{NotResigned, Resign};
 pub use rest::Rest;
 pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
+pub use severity::Severity;
 pub use sign::{NotSigned, RequestToSign, SignRequest};
 pub use whole_file::WholeFile;
 

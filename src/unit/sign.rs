@@ -14,7 +14,7 @@ pub trait SignRequest: fmt::Debug + Send + Sync {
     async fn sign(&self, request: &RequestToSign<'_>) -> Result<Vec<(String, String)>, NotSigned>;
 
     /// Has other credentials fetched for what is signed next: a service said that these have expired.
-    async fn forget(&self);
+    fn forget(&self);
 }
 
 /// What a signature covers.

@@ -99,7 +99,7 @@ fn the_sample_workspace_passes_with_every_environment() {
         let output = gameday(&folder, arguments);
         let summary = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(summary.starts_with("5 files checked, 0 problems"), "{summary}");
+        assert!(summary.starts_with("6 files checked, 0 problems"), "{summary}");
     }
     let output = gameday(&folder, &["check", "--env", "stagin"]);
     assert_eq!(output.status.code(), Some(1));
@@ -223,7 +223,17 @@ fn templates() -> Vec<String> {
 fn explain_knows_every_fault_signal_and_key() {
     let folder = tempfile::tempdir().unwrap();
     let list = text(&gameday(folder.path(), &["explain"]).stdout);
-    for name in ["lambda_concurrency", "proxy_timeout", "cloudwatch", "hypotheses", "schedule", "expectation"] {
+    for name in [
+        "cold_starts",
+        "invoke",
+        "send",
+        "lambda_concurrency",
+        "proxy_timeout",
+        "cloudwatch",
+        "hypotheses",
+        "schedule",
+        "expectation",
+    ] {
         assert!(list.contains(&format!("  {name} ")), "{name} is not in {list}");
         let output = gameday(folder.path(), &["explain", name]);
         assert_eq!(output.status.code(), Some(0), "{name}");

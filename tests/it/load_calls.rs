@@ -247,10 +247,7 @@ fn what_can_not_be_called_is_told_before_anything_is() {
         ("{invoke: fn, headers: {a: b}}", "`headers` is about a request of HTTP, and the step has `invoke`"),
         ("{get: 'http://127.0.0.1:9/', invocation: event}", "`invocation` has no `invoke`"),
         ("{invoke: probe, invocation: event, cold_starts: true}", "only an invocation whose answer is waited for"),
-        (
-            "{invoke: probe, invocation: dry_run, expect: {status: 200}}",
-            "answers such an invocation with no such status",
-        ),
+        ("{invoke: probe, invocation: dry_run, expect: {status: 200}}", "never answers such an invocation with `200`"),
         ("{get: 'http://127.0.0.1:9/', sign: 'Execute API'}", "`Execute API` is not what signatures call a service"),
         ("{invoke: fn, json: {a: '${nobody}'}}", "nothing captures `nobody` before this"),
         ("{send: {to: queue, group: '${nobody}'}, body: x}", "nothing captures `nobody` before this"),

@@ -283,7 +283,10 @@ async fn a_stop_leads_to_the_teardown_and_is_over_in_time() {
     let mut worker = spawn(&plan_of(&url, &format!("{AROUND}shape: [{{hold: 5m, at: 20/s}}]"), Path::new("."))).await;
     wait_until("requests", || of(&seen.lock().unwrap(), "/use/").len() > 5).await;
     let mut outcome = Outcome::default();
-    worker.stop().await.unwrap().into_iter().for_each(|record| outcome.add(record));
+    let records = worker.stop().await.unwrap();
+    let closing = records.iter().position(|record| *record == WorkerRecord::Closing);
+    assert!(closing.is_some_and(|closing| closing < records.len() - 1), "before the teardown: {records:?}");
+    records.into_iter().for_each(|record| outcome.add(record));
     assert_eq!(outcome.end, Some((EndReason::Stopped, 0)));
     assert_eq!(of(&seen.lock().unwrap(), "DELETE /token/t17").len(), 1);
 

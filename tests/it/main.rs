@@ -18,6 +18,7 @@ mod hostile;
 mod lambda;
 mod layering;
 mod least_privilege;
+mod lesson;
 mod load;
 mod load_calls;
 mod load_command;

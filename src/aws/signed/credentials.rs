@@ -59,6 +59,11 @@ impl CredentialCache {
     pub(crate) async fn forget(&self) {
         *self.kept.lock().await = None;
     }
+
+    /// The same without waiting; false where others are being fetched, or looked at, at this very moment.
+    pub(crate) fn forget_unless_fetched(&self) -> bool {
+        self.kept.try_lock().map(|mut kept| *kept = None).is_ok()
+    }
 }
 
 /// Why there are no credentials.

@@ -6,7 +6,7 @@ use regex::Regex;
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::Checker;
-use crate::load::expect::{BodyExpectation, CaptureSpec, ExpectSpec, parse_path};
+use crate::load::expect::{BodyExpectation, CaptureSpec, ExpectSpec, STATUS_FAILED_LEAST, parse_path};
 use crate::load::placeholder::{self, Generator};
 use crate::load::step::{ConditionSpec, LoopSpec, PartSpec, StepKind, StepSpec};
 use crate::load::{LOOP_TURNS_MAX, NESTING_MAX};
@@ -94,14 +94,15 @@ fn check_inner(checker: &mut Checker, step: &StepSpec, has_base: bool, depth: us
 fn check_invocation_status(checker: &mut Checker, step: &StepSpec) {
     let Some(statuses) = step.expect.as_ref().and_then(|expect| expect.status.as_ref()) else { return };
     let well = step.invocation.unwrap_or_default().status();
-    if statuses.0.iter().any(|status| *status == well || *status >= 400) {
-        return;
-    }
-    checker.within("expect", |checker| {
-        checker.within("status", |checker| {
-            checker.problem("Lambda answers such an invocation with no such status", format!("expect `{well}`"));
+    let never = statuses.0.iter().find(|status| **status != well && **status < STATUS_FAILED_LEAST);
+    if let Some(never) = never {
+        checker.within("expect", |checker| {
+            checker.within("status", |checker| {
+                let message = format!("Lambda never answers such an invocation with `{never}`");
+                checker.problem(message, format!("`{well}` says that it went well; what fails has `400` or more"));
+            });
         });
-    });
+    }
 }
 
 fn check_kind(checker: &mut Checker, step: &StepSpec, kind: StepKind<'_>, has_base: bool) {

@@ -9,13 +9,11 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::http::Failure;
-use super::service;
+use super::service::{self, Start};
+use crate::load::expect::STATUS_FAILED_LEAST;
 use crate::load::failure::FailureKind;
 use crate::load::plan::AnswerKind;
 use crate::unit::format_duration;
-
-/// Statuses at or above this are failures when the step does not say which it expects.
-pub(super) const STATUS_FAILED_LEAST: u16 = 400;
 
 /// What is expected of an answer.
 #[derive(Debug, Default)]
@@ -76,9 +74,9 @@ impl Expectation {
             || self.capture.iter().any(|(_, capture)| is_in_body(capture))
     }
 
-    /// How long an environment of the function took to start, where the answer tells: zero where one was there.
-    pub(crate) fn init(&self, headers: &HeaderMap) -> Option<Duration> {
-        if self.answer == AnswerKind::Function { service::init(headers) } else { None }
+    /// Whether an environment of the function had to start for the answer, where it tells.
+    pub(crate) fn start(&self, headers: &HeaderMap) -> Option<Start> {
+        if self.answer == AnswerKind::Function { service::start(headers) } else { None }
     }
 
     /// Whether a cookie is looked for.
@@ -245,6 +243,12 @@ mod tests {
         let listed = Expectation { statuses: Some(vec![201, 404]), ..Expectation::default() };
         assert_eq!(judge(&listed, 404, FAST, ""), Ok(json!({})));
         assert_eq!(judge(&listed, 200, FAST, ""), Err(FailureKind::Status));
+        let answer = Answer { status: 503, elapsed: FAST, headers: &HeaderMap::new(), cookies: None, body: b"" };
+        let told = |statuses: Option<Vec<u16>>| {
+            Expectation { statuses, ..Expectation::default() }.judge(&answer).unwrap_err().detail
+        };
+        assert_eq!(told(Some(vec![200, 202])), "status 503, and not 200 or 202");
+        assert_eq!([told(None), told(Some(Vec::new()))], ["status 503", "status 503"]);
     }
 
     #[test]

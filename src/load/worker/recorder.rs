@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::prepare::StepNames;
 use super::request::Exchange;
+use super::service::Start;
 use crate::load::course::{Course, Steer};
 use crate::load::failure::FailureKind;
 use crate::load::frame::{ConnectionFrame, FailureSample, Frame, SAMPLES_MAX, StepFrame};
@@ -262,11 +263,9 @@ impl Recorder {
         if let Some(status) = exchange.status {
             *tally.statuses.entry(status).or_default() += 1;
         }
-        if let Some(init) = exchange.init {
-            tally.init_told += 1;
-            if !init.is_zero() {
-                record(&mut tally.init, init);
-            }
+        tally.init_told += u64::from(exchange.start.is_some());
+        if let Some(Start::Cold(took)) = exchange.start {
+            record(&mut tally.init, took);
         }
         if self.is_open {
             record(&mut tally.service, exchange.service);
@@ -325,6 +324,7 @@ impl Recorder {
                     load: self.load.clone(),
                     second,
                     lasting_ms: self.lasting_ms(over, now),
+                    began_ms: elapsed_ms(self.started),
                     target: self.target_of(&state, over.min(now)),
                     users_active: stand.users_active,
                     in_flight: stand.in_flight,
@@ -408,7 +408,7 @@ mod tests {
             service: MILLIS_100,
             timings: Timings { first_byte: Some(MILLIS_100 / 2), ..Timings::default() },
             bytes: 5,
-            init: None,
+            start: None,
         }
     }
 

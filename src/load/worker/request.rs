@@ -19,6 +19,7 @@ use super::encode::{Space, encode, encode_into};
 use super::expectation::Answer;
 use super::http::{Client, Failure, Limits, Outcome, Outgoing, Pool, Received, Target, Timings, Version};
 use super::prepare::PreparedStep;
+use super::service::Start;
 use super::signature::Signature;
 use super::template::{Scope, Template};
 use crate::load::failure::FailureKind;
@@ -44,6 +45,8 @@ pub(crate) struct RequestTemplate {
     headers_filled: Vec<(HeaderName, Template)>,
     body: BodyTemplate,
     limits: Limits,
+    /// How long all of it may take, redirects included.
+    timeout: Duration,
     redirects: u8,
     signature: Option<Signature>,
 }
@@ -73,8 +76,8 @@ pub(crate) struct Exchange {
     pub(crate) timings: Timings,
     /// Bytes of body received.
     pub(crate) bytes: u64,
-    /// How long an environment of the function took to start, where the answer tells: zero where one was there.
-    pub(crate) init: Option<Duration>,
+    /// Whether an environment of the function had to start for it, where the answer tells.
+    pub(crate) start: Option<Start>,
 }
 
 impl RequestTemplate {
@@ -110,22 +113,20 @@ impl RequestTemplate {
         {
             headers.entry(HOST).or_insert_with(|| target.host.clone());
         }
-        let limits = Limits {
-            connect: plan.connect_timeout.0,
-            first_byte: plan.first_byte_timeout.map(|limit| limit.0),
-            total: step.timeout.0,
-        };
+        let limits =
+            Limits { connect: plan.connect_timeout.0, first_byte: plan.first_byte_timeout.map(|limit| limit.0) };
+        let timeout = step.timeout.0;
         let method = method(step.method);
         let signature = step.sign.as_ref().map(|planned| Signature::new(planned, client)).transpose()?;
         // A call of AWS is never redirected.
         let redirects = if step.answer == AnswerKind::Http { plan.redirects } else { 0 };
         let headers = Arc::new(headers);
-        Ok(Self { method, url, headers, headers_filled, body, limits, redirects, signature })
+        Ok(Self { method, url, headers, headers_filled, body, limits, timeout, redirects, signature })
     }
 
     /// How long all of it may take.
     pub(super) fn patience(&self) -> Duration {
-        self.limits.total
+        self.timeout
     }
 
     /// The request with every placeholder filled, and the connections that it goes over.
@@ -238,17 +239,14 @@ pub(crate) async fn perform(
     let whole = match step.request.fill(client, scope) {
         Ok((outgoing, pool)) => {
             target = step.expectation.needs_cookies().then(|| outgoing.target.clone());
-            follow(client, cookies, step, outgoing, pool, began + step.request.limits.total).await
+            follow(client, cookies, step, outgoing, pool, began + step.request.timeout).await
         }
-        Err(failure) => Outcome::unsent(failure, 0),
+        Err(failure) => Outcome::unsent(failure),
     };
     let ended = whole.ended;
     let service = ended - began;
-    if let (Some(signature), Ok(received)) = (&step.request.signature, &whole.answer) {
-        signature.heed(received).await;
-    }
     let status = whole.status;
-    let init = whole.answer.as_ref().ok().and_then(|received| step.expectation.init(&received.headers));
+    let start = whole.answer.as_ref().ok().and_then(|received| step.expectation.start(&received.headers));
     let judge = |received: Received| {
         let cookies = target.and_then(|target| cookies.of(&target));
         let answer = Answer {
@@ -267,7 +265,7 @@ pub(crate) async fn perform(
         service,
         timings: whole.timings,
         bytes: whole.bytes,
-        init,
+        start,
     }
 }
 
@@ -281,7 +279,7 @@ impl Exchange {
             service: Duration::ZERO,
             timings: Timings::default(),
             bytes: 0,
-            init: None,
+            start: None,
         }
     }
 }
@@ -295,35 +293,37 @@ async fn follow(
     mut pool: Arc<Pool>,
     deadline: Instant,
 ) -> Outcome {
-    let mut redirects_left = step.request.redirects;
+    let RequestTemplate { limits, redirects, signature, .. } = &step.request;
+    let mut redirects_left = *redirects;
     let first = Arc::clone(&outgoing.target);
+    let keeps_body = step.expectation.needs_body() || signature.is_some();
     let mut is_signed = true;
-    let mut bytes = 0;
+    let mut before = Answered::default();
     loop {
-        let mut sent = cookies.add_to(outgoing.clone());
+        let target = Arc::clone(&outgoing.target);
+        // Only what may be redirected is needed again.
+        let again = (*redirects > 0).then(|| outgoing.clone());
+        let mut sent = cookies.add_to(outgoing);
         // What is signed for one host is for no other, and what another host asks for is not signed.
-        is_signed &= first.has_origin_of(&outgoing.target);
-        if let Some(signature) = step.request.signature.as_ref().filter(|_| is_signed) {
+        is_signed &= first.has_origin_of(&target);
+        let signature = signature.as_ref().filter(|_| is_signed);
+        if let Some(signature) = signature {
             let late = |_| Failure::new(FailureKind::Timeout, "its time was over before it was signed");
             let signed = timeout_at(deadline, signature.add_to(&mut sent)).await.map_err(late);
             if let Err(failure) = signed.flatten() {
-                return Outcome::unsent(failure, bytes);
+                return before.then(Outcome::unsent(failure));
             }
         }
-        let keeps_body = step.expectation.needs_body();
-        let mut outcome = client.send(&pool, sent, step.request.limits, deadline, keeps_body).await;
-        bytes += outcome.bytes;
-        outcome.bytes = bytes;
+        let outcome = before.then(client.send(&pool, sent, *limits, deadline, keeps_body).await);
         let Ok(received) = &outcome.answer else { return outcome };
-        cookies.take_from(&outgoing.target, &received.headers);
-        if step.request.redirects == 0 {
-            return outcome;
-        }
-        let Some(next) = redirected(outgoing, received) else { return outcome };
+        signature.iter().for_each(|signature| signature.heed(received));
+        cookies.take_from(&target, &received.headers);
+        let Some(next) = again.and_then(|again| redirected(again, received)) else { return outcome };
+        before = Answered { status: outcome.status, bytes: outcome.bytes };
         let next = next.and_then(|next| {
-            redirects_left = redirects_left.checked_sub(1).ok_or_else(|| {
-                Failure::new(FailureKind::Redirect, format_args!("more than {} redirects", step.request.redirects))
-            })?;
+            redirects_left = redirects_left
+                .checked_sub(1)
+                .ok_or_else(|| Failure::new(FailureKind::Redirect, format_args!("more than {redirects} redirects")))?;
             let pool = self::pool(client, &next.target)?;
             Ok((next, pool))
         });
@@ -331,6 +331,20 @@ async fn follow(
             Ok(next) => (outgoing, pool) = next,
             Err(failure) => return Outcome { answer: Err(failure), ..outcome },
         }
+    }
+}
+
+/// What the answers said that have led to a request.
+#[derive(Debug, Clone, Copy, Default)]
+struct Answered {
+    status: Option<u16>,
+    bytes: u64,
+}
+
+impl Answered {
+    /// What comes of that request, with what came before.
+    fn then(self, outcome: Outcome) -> Outcome {
+        Outcome { status: outcome.status.or(self.status), bytes: outcome.bytes + self.bytes, ..outcome }
     }
 }
 

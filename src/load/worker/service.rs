@@ -7,8 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::header::HeaderMap;
 use serde::Deserialize;
 
-use super::expectation::{Answer, STATUS_FAILED_LEAST};
+use super::expectation::Answer;
 use super::http::{Failure, Received};
+use crate::load::expect::STATUS_FAILED_LEAST;
 use crate::load::failure::FailureKind;
 use crate::load::plan::AnswerKind;
 use crate::unit::{bare_aws_code, is_expired_code, is_throttling_code};
@@ -19,6 +20,10 @@ const STATUS_THROTTLED: u16 = 429;
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 /// AWS: Invoke, `LogResult`: the last 4 KB of the log, in Base64.
 const LOG_RESULT: &str = "x-amz-log-result";
+/// How the last line of an invocation's log begins.
+const REPORT: &str = "REPORT RequestId: ";
+/// What the last line has where logs are JSON.
+const JSON_REPORT: &str = "\"platform.report\"";
 /// The longest code of an error that is repeated.
 const CODE_CHARS_MAX: usize = 80;
 
@@ -49,17 +54,26 @@ pub(super) fn judge(kind: AnswerKind, answer: &Answer<'_>) -> Result<(), Failure
     }
 }
 
-/// How long an environment of the function took to start before the invocation, as the last line of its log tells; zero where one
-/// was there, none where there is no such line. Source: AWS, "Lambda function logging", the REPORT line; with SnapStart an
-/// environment is restored.
-pub(super) fn init(headers: &HeaderMap) -> Option<Duration> {
+/// How the environment came to be in which a function ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It was there.
+    Warm,
+    /// It was started, or restored, first, which took so long.
+    Cold(Duration),
+}
+
+/// How the environment of an invocation came to be, as the last line of its log tells; none where there is no such line. Sources:
+/// AWS, "Lambda function logging", the REPORT line; Lambda's Telemetry API, `platform.report`, which logs in JSON have.
+pub(super) fn start(headers: &HeaderMap) -> Option<Start> {
     let log = BASE64_STANDARD.decode(headers.get(LOG_RESULT)?).ok()?;
     let log = String::from_utf8_lossy(&log);
-    let (_, report) = log.rsplit_once("REPORT RequestId: ")?;
-    let took = ["\tInit Duration: ", "\tRestore Duration: "].iter().find_map(|field| Some(report.split_once(field)?.1));
-    let Some(took) = took else { return Some(Duration::ZERO) };
-    let millis: f64 = took.split_once(" ms")?.0.parse().ok()?;
-    Duration::try_from_secs_f64(millis / 1e3).ok()
+    let report = log.lines().rev().find(|line| line.starts_with(REPORT) || line.contains(JSON_REPORT))?;
+    let fields = ["\tInit Duration: ", "\tRestore Duration: ", "\"initDurationMs\":", "\"restoreDurationMs\":"];
+    let Some((_, took)) = fields.iter().find_map(|field| report.split_once(field)) else { return Some(Start::Warm) };
+    let number = took.trim_start().split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+    let millis: f64 = number.parse().ok()?;
+    Duration::try_from_secs_f64(millis / 1e3).ok().map(Start::Cold)
 }
 
 /// A function's own failure. Its type is told, and never its message, which may be a secret.
@@ -198,23 +212,25 @@ mod tests {
     fn a_cold_start_is_told_by_the_last_line_of_the_log() {
         let told = |log: &str| {
             let value = HeaderValue::from_str(&BASE64_STANDARD.encode(log)).unwrap();
-            init(&[(HeaderName::from_static(LOG_RESULT), value)].into_iter().collect())
+            start(&[(HeaderName::from_static(LOG_RESULT), value)].into_iter().collect())
         };
         let report = |rest: &str| {
             told(&format!(
-                "said: REPORT RequestId: me\tInit Duration: 1 ms\nREPORT RequestId: 8f5\tDuration: 8.98 ms{rest}"
+                "it said: REPORT RequestId: me\tInit Duration: 1 ms\nREPORT RequestId: 8f5\tDuration: 8.98 ms{rest}"
             ))
         };
-        assert_eq!(
-            report("\tMax Memory Used: 84 MB\tInit Duration: 225.93 ms\t\n"),
-            Some(Duration::from_micros(225_930))
-        );
-        assert_eq!(
-            report("\tRestore Duration: 700.5 ms\tBilled Restore Duration: 90 ms"),
-            Some(Duration::from_micros(700_500))
-        );
-        assert_eq!(report("\tMemory Size: 128 MB"), Some(Duration::ZERO));
-        assert_eq!((told("the function's own words"), init(&HeaderMap::new())), (None, None));
+        let cold = |micros| Some(Start::Cold(Duration::from_micros(micros)));
+        assert_eq!(report("\tMax Memory Used: 84 MB\tInit Duration: 225.93 ms\t\n"), cold(225_930));
+        assert_eq!(report("\tRestore Duration: 700.5 ms\tBilled Restore Duration: 90 ms"), cold(700_500));
+        assert_eq!(report("\tMemory Size: 128 MB"), Some(Start::Warm));
+        let json = |metrics: &str| {
+            told(&format!(
+                "{{\"time\":\"t\",\"type\":\"platform.report\",\"record\":{{\"metrics\":{{\"durationMs\":1.5{metrics}}}}}}}\n"
+            ))
+        };
+        assert_eq!(json(",\"initDurationMs\":225.93"), cold(225_930));
+        assert_eq!(json(""), Some(Start::Warm));
+        assert_eq!((told("the function's own words"), start(&HeaderMap::new())), (None, None));
     }
 
     #[test]

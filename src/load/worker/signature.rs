@@ -26,9 +26,9 @@ impl Signature {
     }
 
     /// Has other credentials fetched where an answer says that these have expired.
-    pub(super) async fn heed(&self, received: &Received) {
+    pub(super) fn heed(&self, received: &Received) {
         if service::says_expired(received) {
-            self.signer.forget().await;
+            self.signer.forget();
         }
     }
 

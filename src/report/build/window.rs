@@ -48,7 +48,7 @@ fn note(sum: &WindowSum) -> Option<String> {
 }
 
 pub(super) fn parts(sum: &LoadSum) -> Vec<LoadPart> {
-    let part = |kind: &str, name: String, numbers| LoadPart { kind: kind.to_owned(), name, numbers };
+    let part = |kind: &str, name: String, numbers| LoadPart { kind: kind.to_owned(), name, told_count: None, numbers };
     let of = |step: &StepSum| Numbers {
         per_second: a_second(step.count(), sum.all.lasting_ms),
         ..failing(step.failed_count, &step.response())
@@ -70,7 +70,8 @@ pub(super) fn parts(sum: &LoadSum) -> Vec<LoadPart> {
     let stages = stages.into_iter().filter(|(_, times)| times.count() > 0);
     let cold_starts = (all.init_told > 0).then(|| {
         let per_second = a_second(all.init.count(), sum.all.lasting_ms);
-        part("stage", "cold_start".to_owned(), Numbers { per_second, ..numbers(&all.init) })
+        let cold_starts = part("stage", "cold_start".to_owned(), Numbers { per_second, ..numbers(&all.init) });
+        LoadPart { told_count: Some(all.init_told), ..cold_starts }
     });
     journeys
         .chain(steps)

@@ -38,6 +38,9 @@ pub struct LoadPart {
     /// The journey; `journey / step`; `2xx`, `no_answer`, …; `connect`, `tls`, `first_byte`, `service` or
     /// `cold_start` (how long environments took to start for invocations that had to wait for that).
     pub name: String,
+    /// Of how many requests it is known whether they had it, where not of all: of cold starts.
+    #[serde(default)]
+    pub told_count: Option<u64>,
     /// What was measured: response times, but of a stage how long that took.
     pub numbers: Numbers,
 }

@@ -61,6 +61,7 @@ fn frame(second: &LoadSecond, steps: Vec<StepFrame>, arrivals: Option<ArrivalFra
     Frame {
         load: second.load.clone(),
         second: second.second,
+        began_ms: 0,
         lasting_ms: 1_000,
         target: second.target,
         users_active: second.in_flight_count,
@@ -114,7 +115,10 @@ pub(in crate::report) fn sums(script: &Script) -> [LoadSum; 2] {
         sums[0].add(&frame(&shopper, steps, Some(arrivals), ended + shopper.in_flight_count));
         let staff = staff_second(second);
         if !(75..77).contains(&second) {
-            let steps = vec![step("audit", "orders", &staff, (staff.ok_count, 0), false)];
+            // The staff invokes a function, which now and then has to start first.
+            let orders = step("audit", "orders", &staff, (staff.ok_count, 0), false);
+            let init = times((second % 20 == 0).then_some(240.0));
+            let steps = vec![StepFrame { init, init_told: staff.ok_count, ..orders }];
             let doubts = if second == 30 { vec![Doubt::Cpu] } else { Vec::new() };
             sums[1].add(&Frame { doubts, ..frame(&staff, steps, None, second * 4) });
         }

@@ -17,6 +17,7 @@ fn frame(second: u64, millis: &[u64]) -> Frame {
     Frame {
         load: "shoppers".parse().unwrap(),
         second,
+        began_ms: 0,
         lasting_ms: 1_000,
         target: 3.0,
         users_active: 3,

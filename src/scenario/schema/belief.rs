@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{AlarmName, DurationText, GuardrailId, HypothesisId, LessonId};
+use crate::unit::{AlarmName, DurationText, GuardrailId, HypothesisId, LessonId, Severity};
 
 /// What is believed, and is now tested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,21 +37,6 @@ pub struct Hypothesis {
     /// A lesson that says why this is known to fail: the verdict is then *gap holds*.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_gap: Option<LessonId>,
-}
-
-/// How bad something is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Worth knowing.
-    Low,
-    /// Worth mending.
-    #[default]
-    Medium,
-    /// Worth mending now.
-    High,
-    /// Worth stopping for.
-    Critical,
 }
 
 /// Which CloudWatch alarms should fire, and which may. Alarms are read where a scenario has this key or speaks of an alarm in an

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use belief::{Alarms, Guardrail, Hypothesis, OnMissing, Severity};
+pub use belief::{Alarms, Guardrail, Hypothesis, OnMissing};
 pub use outcome::{Debrief, Freeze, Review, Schedule};
 pub use people::{Hint, Inject, Person};
 pub use target::{LambdaTarget, ProxyKind, ProxyTarget, TargetKind, TargetSpec};

@@ -81,8 +81,12 @@ impl Client {
                 Err(Failure::new(FailureKind::Timeout, "its time was over before all of the answer was there"))
             })
         };
-        let status = answer.as_ref().ok().map(|answer| answer.status);
-        Outcome { answer, status, timings, bytes, ended: Instant::now() }
+        let (answer, ended) = match answer {
+            Ok((received, ended)) => (Ok(received), ended),
+            Err(failure) => (Err(failure), Instant::now()),
+        };
+        let status = answer.as_ref().ok().map(|received| received.status);
+        Outcome { answer, status, timings, bytes, ended }
     }
 
     async fn exchange(
@@ -93,7 +97,7 @@ impl Client {
         keeps_body: bool,
         timings: &mut Timings,
         bytes: &mut u64,
-    ) -> Result<Received, Failure> {
+    ) -> Result<(Received, Instant), Failure> {
         let Outgoing { method, target, headers, body } = outgoing;
         let mut headers = Arc::unwrap_or_clone(headers);
         loop {
@@ -131,12 +135,12 @@ impl Client {
                     Some(_) | None => return Err(Failure::of_connection(error.error())),
                 },
             };
-            let first_byte = Instant::now();
-            timings.first_byte = Some(first_byte - sent);
+            timings.first_byte = Some(sent.elapsed());
             let (head, incoming) = response.into_parts();
             let body = body::receive(incoming, keeps_body, bytes).await?;
-            lease.give_back(first_byte);
-            return Ok(Received { status: head.status.as_u16(), headers: head.headers, body });
+            let ended = Instant::now();
+            lease.give_back(ended);
+            return Ok((Received { status: head.status.as_u16(), headers: head.headers, body }, ended));
         }
     }
 }

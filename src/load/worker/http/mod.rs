@@ -65,15 +65,13 @@ pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
 }
 
-/// How long each stage of a request may take.
+/// How long stages of a request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Name look-up, TCP and TLS of a new connection.
     pub(crate) connect: Duration,
     /// From the request to the answer's head, where that has a limit of its own.
     pub(crate) first_byte: Option<Duration>,
-    /// All of it, to the last byte of the body.
-    pub(crate) total: Duration,
 }
 
 /// Where the time of a request went.
@@ -110,8 +108,8 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Of a request that was not sent, after `bytes` of answers that led to it.
-    pub(crate) fn unsent(failure: Failure, bytes: u64) -> Self {
-        Self { answer: Err(failure), status: None, timings: Timings::default(), bytes, ended: Instant::now() }
+    /// Of a request that was not sent.
+    pub(crate) fn unsent(failure: Failure) -> Self {
+        Self { answer: Err(failure), status: None, timings: Timings::default(), bytes: 0, ended: Instant::now() }
     }
 }

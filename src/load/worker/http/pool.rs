@@ -235,11 +235,10 @@ impl Lease<'_> {
         }
     }
 
-    /// Gives the connection back after an answer that came in whole and began `at` that moment. One that is dropped instead is
-    /// closed, or its stream is.
-    pub(super) fn give_back(self, at: Instant) {
+    /// Gives the connection back after an answer that came in whole at `now`. One that is dropped instead is closed, or its stream is.
+    pub(super) fn give_back(self, now: Instant) {
         match self {
-            Self::Http1 { pool, sender } if !sender.is_closed() => pool.give_idle(sender, at),
+            Self::Http1 { pool, sender } if !sender.is_closed() => pool.give_idle(sender, now),
             Self::Http1 { .. } | Self::Http2(_) => {}
         }
     }

@@ -1,0 +1,532 @@
+//! `gameday lesson`: what game days taught, found again when it is needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use console::style;
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, check, out, workspace};
+use crate::document::{self, Diagnostic, SourceFile, Tree};
+use crate::event::{RunState, read_log};
+use crate::fault::FaultSpec;
+use crate::lesson::{Draft, Found, FrontMatter, Index, Known, Lesson, Regression, Retest, Shelf, Status, retest};
+use crate::plan::Plan;
+use crate::report::read_run;
+use crate::unit::{
+    Clock, ComponentId, Date, DurationText, HypothesisId, LessonId, RunId, ScenarioId, Severity, nearest, plural,
+    printable,
+};
+use crate::workspace::Workspace;
+
+/// Where a workspace keeps its lessons.
+const LESSONS: &str = "lessons";
+
+/// What names the run that was last.
+const LATEST: &str = "latest";
+
+/// How many lessons a search shows.
+const FOUND_MAX: usize = 10;
+
+/// The longest text that a lesson is given on standard input.
+const BODY_BYTES_MAX: u64 = 256 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A lesson is a file of `lessons/`: a few lines of front matter, and what was believed, what it turned out to be, what was changed.
+  gameday lesson new \"The alarm is slower than the customer\" --component payments --regression checkout-slow#H2
+  gameday lesson search throttled queue
+  gameday lesson list --overdue
+A run of the scenario that `regression` names sets it to `verified` or `regressed`.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Begin a lesson, and show those that are much like it.
+    New(Box<NewArguments>),
+    /// List lessons, the most pressing first.
+    List(ListArguments),
+    /// Show one.
+    Show {
+        /// The lesson's id.
+        id: LessonId,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find lessons by the beginnings of words.
+    Search {
+        /// What to look for.
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Print what is found as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the lessons, and that what they name is there.
+    Check {
+        /// Print what is found as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write what is new as Markdown, to be posted where the others read.
+    Digest {
+        /// How far back: `30d`.
+        #[arg(long, value_name = "DURATION", default_value = "30d")]
+        since: DurationText,
+    },
+}
+
+#[derive(Debug, Args)]
+struct NewArguments {
+    /// What was learnt, in one line.
+    title: String,
+    /// How bad it would be not to heed it: low, medium, high or critical.
+    #[arg(long, value_name = "LEVEL", default_value = "medium", value_parser = severity)]
+    severity: Severity,
+    /// A component that it is about; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    component: Vec<ComponentId>,
+    /// A kind of fault that showed it: `proxy_latency`; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    fault: Vec<String>,
+    /// What contributed to it; may be repeated.
+    #[arg(long, value_name = "TEXT")]
+    factor: Vec<String>,
+    /// What tests it again: `SCENARIO#HYPOTHESIS`.
+    #[arg(long, value_name = "HYPOTHESIS")]
+    regression: Option<Regression>,
+    /// The run that taught it, its folder, or `latest`: kinds of faults and components are those of its scenario.
+    #[arg(long, value_name = "RUN")]
+    from: Option<String>,
+    /// With `--from`: the hypothesis of the run's scenario that tests it again.
+    #[arg(long, value_name = "ID", requires = "from", conflicts_with = "regression")]
+    hypothesis: Option<HypothesisId>,
+    /// The team that sees to it.
+    #[arg(long, value_name = "TEAM")]
+    owner: Option<String>,
+    /// The day by which it must have been tested again: `2027-03-01`.
+    #[arg(long, value_name = "DAY")]
+    retest_by: Option<Date>,
+    /// Print the file and the similar lessons as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// Only of these statuses: open, mitigated, verified, regressed, retired; default all but retired.
+    #[arg(long, value_delimiter = ',')]
+    status: Vec<Status>,
+    /// Only those about this component.
+    #[arg(long, value_name = "NAME")]
+    component: Option<ComponentId>,
+    /// Only those whose day of a new test is over.
+    #[arg(long)]
+    overdue: bool,
+    /// Print them as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    serde_json::from_value(json!(text)).map_err(|_| "write low, medium, high or critical".to_owned())
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let root = Workspace::root_of(Path::new("."));
+    let folder = root.join(LESSONS);
+    match arguments.command {
+        Command::New(arguments) => new(*arguments, &root, &folder),
+        Command::List(arguments) => list(&arguments, &folder),
+        Command::Show { id, json } => show(&id, &folder, json),
+        Command::Search { words, json } => search(&words.join(" "), &folder, json),
+        Command::Check { json } => {
+            let (files, found) = check_all(&root)?;
+            Ok(check::tell(&files, &found, json))
+        }
+        Command::Digest { since } => digest(&since, &folder),
+    }
+}
+
+fn today() -> Date {
+    Date(Clock::start().now().date_naive())
+}
+
+/// The lessons; what is wrong with files is told, and keeps nobody from reading the others.
+fn shelf(folder: &Path) -> Shelf {
+    let shelf = Shelf::read(folder);
+    let errors = shelf.diagnostics.iter().filter(|found| found.severity == document::Severity::Error).count();
+    if errors > 0 {
+        let problems = plural(errors, "problem", "problems");
+        out::progress(format_args!("note: {problems} in `{}`; `gameday lesson check` tells which", folder.display()));
+    }
+    shelf
+}
+
+fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
+    let known = known(root)?;
+    for fault in arguments.fault.iter().filter(|fault| !known.faults.contains(*fault)) {
+        let near = nearest(fault, known.faults.iter().map(String::as_str));
+        let help =
+            near.map_or("`gameday explain faults` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(Failure::new(Exit::Failure, format_args!("no kind of fault is called `{fault}`; {help}")));
+    }
+    let taught = match &arguments.from {
+        Some(run) => Some(Taught::by(run)?),
+        None => None,
+    };
+    let today = today();
+    let of_run = taught.unwrap_or_default();
+    let tested_by = |hypothesis: HypothesisId| Some(Regression { scenario: of_run.scenario.clone()?, hypothesis });
+    let regression = arguments.regression.or_else(|| arguments.hypothesis.and_then(tested_by));
+    let or = |own: Vec<String>, other: Vec<String>| if own.is_empty() { other } else { own };
+    let components = if arguments.component.is_empty() { of_run.components } else { arguments.component };
+    let shelf = shelf(folder);
+    let front = FrontMatter {
+        id: shelf.next_id(folder, chrono::Datelike::year(&*today)),
+        title: arguments.title.trim().to_owned(),
+        status: Status::Open,
+        severity: arguments.severity,
+        components,
+        faults: or(arguments.fault, of_run.faults),
+        factors: arguments.factor,
+        ops: Vec::new(),
+        found_in: of_run.run,
+        regression,
+        tested_in: None,
+        actions: Vec::new(),
+        owner: arguments.owner,
+        created: today,
+        retest_by: arguments.retest_by,
+    };
+    if front.title.is_empty() {
+        return Err(Failure::new(Exit::Failure, "the title is empty: say what was learnt, in one line"));
+    }
+    let components: Vec<&str> = front.components.iter().map(ComponentId::as_str).collect();
+    let similar = Index::read(folder).similar(&format!("{} {}", front.title, components.join(" ")));
+    let draft = Draft { front, body: body()? };
+    let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
+    if arguments.json {
+        out::json(
+            &json!({"id": draft.front.id, "file": path, "similar": similar.iter().map(found_json).collect::<Vec<_>>()}),
+        );
+        return Ok(Exit::Success);
+    }
+    out::line(path.display());
+    if !similar.is_empty() {
+        out::line("\nmuch like it:");
+        similar.iter().take(FOUND_MAX).for_each(print_found);
+    }
+    let is_written = draft.body.is_some();
+    out::progress(if is_written {
+        "next: gameday lesson check"
+    } else {
+        "next: write it, then `gameday lesson check`"
+    });
+    Ok(Exit::Success)
+}
+
+/// The text on standard input, where somebody gives one.
+fn body() -> Result<Option<String>, Failure> {
+    let mut text = String::new();
+    if std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let read = std::io::stdin().take(BODY_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| Failure::new(Exit::Failure, format_args!("failed to read the lesson's text: {error}")))?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > BODY_BYTES_MAX {
+        return Err(Failure::new(Exit::Failure, "the lesson's text is longer than 256 KB; a lesson is short"));
+    }
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+/// What a run says of the lesson that it taught.
+#[derive(Debug, Default)]
+struct Taught {
+    run: Option<RunId>,
+    scenario: Option<ScenarioId>,
+    components: Vec<ComponentId>,
+    faults: Vec<String>,
+}
+
+impl Taught {
+    fn by(run: &str) -> Result<Self, Failure> {
+        let directory = workspace::run_folder(&workspace::reports_here(None), Some(run).filter(|run| *run != LATEST))?;
+        let (_, plan) = read_run(&directory).map_err(|error| Failure::from_error(&error))?;
+        let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        Ok(Self {
+            run: name.parse().ok(),
+            scenario: Some(plan.scenario.id.clone()),
+            components: components(&plan).to_vec(),
+            faults: fault_kinds(&plan).into_iter().map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// The components that a plan's scenario is about.
+fn components(plan: &Plan) -> &[ComponentId] {
+    plan.scenario.covers.as_ref().map_or(&[], |covers| &covers.components)
+}
+
+/// The kinds of the faults that a plan injects, each once.
+fn fault_kinds(plan: &Plan) -> BTreeSet<&str> {
+    plan.changes.values().map(|change| change.kind.as_str()).collect()
+}
+
+/// The statuses and severities that come first, then the ids.
+fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
+    let shelf = shelf(folder);
+    let today = today();
+    let is_wanted = |lesson: &&Lesson| {
+        let status = lesson.front.status;
+        let by_status =
+            if arguments.status.is_empty() { status != Status::Retired } else { arguments.status.contains(&status) };
+        let by_component =
+            arguments.component.as_ref().is_none_or(|component| lesson.front.components.contains(component));
+        by_status && by_component && (!arguments.overdue || lesson.is_overdue(today))
+    };
+    let mut lessons: Vec<&Lesson> = shelf.lessons().filter(is_wanted).collect();
+    lessons.sort_by_key(|lesson| (lesson.front.status, std::cmp::Reverse(lesson.front.severity), &lesson.front.id));
+    if arguments.json {
+        out::json(&lessons.iter().map(|lesson| lesson_json(lesson, today)).collect::<Vec<_>>());
+        return Ok(Exit::Success);
+    }
+    if lessons.is_empty() {
+        let what = if shelf.lessons().next().is_none() {
+            "there is no lesson yet: `gameday lesson new`"
+        } else {
+            "no lesson is so"
+        };
+        out::line(what);
+    }
+    lessons.iter().for_each(|lesson| out::line(row(lesson, today)));
+    Ok(Exit::Success)
+}
+
+/// A lesson in one line.
+pub(super) fn row(lesson: &Lesson, today: Date) -> String {
+    let front = &lesson.front;
+    let status = format!("{:<9}", front.status.as_str());
+    let status = match front.status {
+        Status::Regressed => style(status).red(),
+        Status::Open => style(status).yellow(),
+        Status::Verified => style(status).green(),
+        Status::Mitigated | Status::Retired => style(status),
+    };
+    let late = match front.retest_by.filter(|_| lesson.is_overdue(today)) {
+        Some(by) => style(format!("  to be tested again by {by}")).red().to_string(),
+        None => String::new(),
+    };
+    let title = printable(&front.title);
+    format!("{:<12} {status} {:<8} {title}{late}", front.id.as_str(), front.severity.as_str())
+}
+
+fn lesson_json(lesson: &Lesson, today: Date) -> Value {
+    let mut value = serde_json::to_value(&lesson.front).expect("invariant: front matters serialise to JSON");
+    value["file"] = json!(lesson.path);
+    value["overdue"] = json!(lesson.is_overdue(today));
+    value
+}
+
+fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
+    let shelf = shelf(folder);
+    let Some(lesson) = shelf.get(id.as_str()) else {
+        let near = nearest(id.as_str(), shelf.lessons().map(|lesson| lesson.front.id.as_str()));
+        let help = near.map_or("`gameday lesson list` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(Failure::new(Exit::Failure, format_args!("there is no lesson `{id}`; {help}")));
+    };
+    if json {
+        let mut value = lesson_json(lesson, today());
+        value["text"] = json!(lesson.body);
+        out::json(&value);
+        return Ok(Exit::Success);
+    }
+    out::line(row(lesson, today()));
+    let front = &lesson.front;
+    let joined = |texts: &[String]| texts.join(", ");
+    let components: Vec<String> = front.components.iter().map(ToString::to_string).collect();
+    for (name, text) in [
+        ("components", joined(&components)),
+        ("faults", joined(&front.faults)),
+        ("factors", joined(&front.factors)),
+        ("ops", joined(&front.ops)),
+        ("found in", front.found_in.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("tested by", front.regression.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("tested in", front.tested_in.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("test again by", front.retest_by.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("actions", joined(&front.actions)),
+        ("owner", front.owner.clone().unwrap_or_default()),
+        ("file", lesson.path.display().to_string()),
+    ] {
+        if !text.is_empty() {
+            out::line(format_args!("  {name:<14} {}", printable(&text)));
+        }
+    }
+    out::line("");
+    lesson.body.lines().for_each(|line| out::line(printable(line)));
+    Ok(Exit::Success)
+}
+
+fn search(question: &str, folder: &Path, json: bool) -> Result<Exit, Failure> {
+    let found = Index::read(folder).search(question);
+    if json {
+        out::json(&found.iter().map(found_json).collect::<Vec<_>>());
+        return Ok(Exit::Success);
+    }
+    if found.is_empty() {
+        out::line("no lesson says anything of it");
+    }
+    found.iter().take(FOUND_MAX).for_each(print_found);
+    if let Some(more) = found.len().checked_sub(FOUND_MAX).filter(|more| *more > 0) {
+        out::line(format_args!("and {more} more: name more words"));
+    }
+    Ok(Exit::Success)
+}
+
+fn found_json(found: &Found) -> Value {
+    let front = crate::lesson::load(&found.path).ok().map(|lesson| lesson.front);
+    json!({"file": found.path, "words": found.words, "score": found.score, "excerpt": found.excerpt, "lesson": front})
+}
+
+fn print_found(found: &Found) {
+    match crate::lesson::load(&found.path) {
+        Ok(lesson) => out::line(row(&lesson, today())),
+        Err(_) => out::line(format_args!("{} (not a valid lesson)", found.path.display())),
+    }
+    if !found.excerpt.is_empty() {
+        out::line(style(format!("             … {} …", printable(&found.excerpt))).dim());
+    }
+}
+
+/// The files of a workspace's lessons, and what is wrong with them.
+pub(super) fn check_all(root: &Path) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Failure> {
+    let shelf = Shelf::read(&root.join(LESSONS));
+    let known = known(root)?;
+    let mut diagnostics = shelf.diagnostics.clone();
+    diagnostics.extend(shelf.lessons().flat_map(|lesson| known.check(lesson)));
+    Ok((shelf.files, diagnostics))
+}
+
+/// Whether a file is a lesson, by the folder that it stands in.
+pub(super) fn is_one(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|folder| folder == LESSONS) && path.extension().is_some_and(|extension| extension == "md")
+}
+
+/// What there is in a workspace that lessons may name.
+pub(super) fn known(root: &Path) -> Result<Known, Failure> {
+    let workspace = Workspace::read(root).unwrap_or_else(|_| Workspace::without_settings(root));
+    let components = workspace.workload.as_ref().map(|workload| &workload.components);
+    Ok(Known {
+        components: components
+            .filter(|components| !components.is_empty())
+            .map(|components| components.keys().map(ToString::to_string).collect()),
+        faults: FaultSpec::catalogue().iter().map(|entry| entry.key.to_owned()).collect(),
+        hypotheses: workspace.scenario_files().iter().filter_map(|path| hypotheses(path)).collect(),
+    })
+}
+
+/// The id of a scenario and those of its hypotheses, whatever else is wrong with its file.
+fn hypotheses(path: &PathBuf) -> Option<(String, BTreeSet<String>)> {
+    let source = SourceFile::read(path).ok()?;
+    let tree = Tree::parse(&source, &mut Vec::new())?;
+    let text = |map, key| Some(tree.scalar(tree.entry(map, key)?)?.1.to_owned());
+    let hypotheses = tree.entry(tree.root(), "hypotheses").map(|list| tree.children(list)).unwrap_or_default();
+    Some((text(tree.root(), "id")?, hypotheses.iter().filter_map(|hypothesis| text(*hypothesis, "id")).collect()))
+}
+
+fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
+    let shelf = shelf(folder);
+    let today = today();
+    let days = chrono::Days::new(since.0.as_secs() / (24 * 3_600));
+    let from = today.checked_sub_days(days).map_or(today, Date);
+    let is_new = |lesson: &&Lesson| lesson.front.created >= from;
+    // A run's id begins with its day.
+    let was_tested = |lesson: &Lesson| {
+        let day = lesson.front.tested_in.as_ref().and_then(|run| run.as_str().get(..10)?.parse::<Date>().ok());
+        day.is_some_and(|day| day >= from)
+    };
+    let with =
+        |status: Status| shelf.lessons().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
+    out::line(format_args!("## Lessons since {from}"));
+    let mut is_empty = true;
+    let mut section = |title: &str, lessons: Vec<&Lesson>| {
+        if lessons.is_empty() {
+            return;
+        }
+        is_empty = false;
+        out::line(format_args!("\n### {title}\n"));
+        for lesson in lessons {
+            let front = &lesson.front;
+            let owner = front.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
+            let text = format!("- **{}** {} ({}{owner})", front.id, front.title, front.severity.as_str());
+            out::line(printable(&text));
+        }
+    };
+    section("New", shelf.lessons().filter(is_new).collect());
+    section("Verified by a run", with(Status::Verified).collect());
+    section("Regressed", with(Status::Regressed).collect());
+    section("To be tested again", shelf.lessons().filter(|lesson| lesson.is_overdue(today)).collect());
+    if is_empty {
+        out::line("\nNothing new.");
+    }
+    Ok(Exit::Success)
+}
+
+/// Lessons that nobody has settled and that are about what a plan touches, or are tested by it; the most pressing first.
+pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
+    let shelf = Shelf::read(&root.join(LESSONS));
+    let faults = fault_kinds(plan);
+    let is_tested =
+        |lesson: &Lesson| lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
+    let mut lessons: Vec<&Lesson> = shelf
+        .lessons()
+        .filter(|lesson| lesson.front.status.is_unsettled())
+        .filter(|lesson| {
+            let components = components(plan).iter().map(ComponentId::as_str);
+            is_tested(lesson) || lesson.touches(components, faults.iter().copied())
+        })
+        .collect();
+    lessons.sort_by_key(|lesson| (lesson.front.status, std::cmp::Reverse(lesson.front.severity), &lesson.front.id));
+    let note = |lesson: &Lesson| if is_tested(lesson) { " (tested by this scenario)" } else { "" };
+    lessons.into_iter().map(|lesson| format!("{}{}", row(lesson, today()), note(lesson))).collect()
+}
+
+/// Tells the lessons that a run has tested again what it has shown of them; what changed, in words.
+pub(super) fn heed(plan: &Plan, run: &Path, root: &Path) -> Vec<String> {
+    use crate::event::Verdict;
+    let Ok(read) = read_log(run) else { return Vec::new() };
+    let state = RunState::fold(&read.events);
+    let Some(id) = run.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()) else { return Vec::new() };
+    let upheld: BTreeMap<&HypothesisId, bool> = state
+        .results
+        .iter()
+        .filter_map(|result| match result.verdict {
+            Verdict::Upheld | Verdict::GapClosed => Some((&result.hypothesis, true)),
+            Verdict::Refuted | Verdict::GapHolds => Some((&result.hypothesis, false)),
+            Verdict::Inconclusive(_) | Verdict::NotTested(_) => None,
+        })
+        .collect();
+    let shelf = Shelf::read(&root.join(LESSONS));
+    let tested = shelf.lessons().filter_map(|lesson| {
+        let test = lesson.front.regression.as_ref().filter(|test| test.scenario == plan.scenario.id)?;
+        let is_upheld = *upheld.get(&test.hypothesis)?;
+        let before = lesson.front.status;
+        match retest(lesson, Retest { run: &id, is_upheld }) {
+            Ok(after) if after == before => None,
+            Ok(after) => {
+                Some(format!("lesson {} was {} and is {} now", lesson.front.id, before.as_str(), after.as_str()))
+            }
+            Err(error) => {
+                Some(format!("lesson {} stays as it is: {}", lesson.front.id, crate::unit::error_chain(&error)))
+            }
+        }
+    });
+    tested.collect()
+}

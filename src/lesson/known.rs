@@ -1,0 +1,103 @@
+//! What the names in a lesson must be names of, and what is wrong where they are not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Lesson;
+use crate::document::{Diagnostic, NodeId, Tree};
+use crate::unit::nearest;
+
+/// The names that there are in a workspace.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The components of the workload; none where it names none.
+    pub components: Option<BTreeSet<String>>,
+    /// The kinds of faults.
+    pub faults: BTreeSet<String>,
+    /// The hypotheses of each scenario.
+    pub hypotheses: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Known {
+    /// What of a lesson's names is the name of nothing.
+    #[must_use]
+    pub fn check(&self, lesson: &Lesson) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        let Some((tree, _)) = Tree::front_matter(&lesson.source, &mut Vec::new()) else { return problems };
+        let entry = |key: &str| tree.entry(tree.root(), key);
+        let items = |key: &str| entry(key).map(|list| tree.children(list).to_vec()).unwrap_or_default();
+        let mut tell = |node: NodeId, code: &'static str, what: &str, name: &str, known: &BTreeSet<String>| {
+            let near = nearest(name, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no {what} `{name}`");
+            problems.push(Diagnostic::warning(&lesson.source, tree.span(node), code, message).with_help_if(near));
+        };
+        if let Some(known) = &self.components {
+            for (node, component) in items("components").into_iter().zip(&lesson.front.components) {
+                if !known.contains(component.as_str()) {
+                    tell(node, "unknown-component", "component in workload.yaml called", component.as_str(), known);
+                }
+            }
+        }
+        for (node, fault) in items("faults").into_iter().zip(&lesson.front.faults) {
+            if !self.faults.contains(fault) {
+                tell(node, "unknown-fault", "kind of fault called", fault, &self.faults);
+            }
+        }
+        if let (Some(node), Some(regression)) = (entry("regression"), &lesson.front.regression) {
+            let scenario = regression.scenario.as_str();
+            match self.hypotheses.get(scenario) {
+                None => {
+                    let known = self.hypotheses.keys().cloned().collect();
+                    tell(node, "unknown-scenario", "scenario called", scenario, &known);
+                }
+                Some(known) if !known.contains(regression.hypothesis.as_str()) => {
+                    let what = format!("hypothesis of `{scenario}` called");
+                    tell(node, "unknown-hypothesis", &what, regression.hypothesis.as_str(), known);
+                }
+                Some(_) => {}
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::document::SourceFile;
+    use crate::lesson::check;
+
+    #[test]
+    fn names_of_nothing_are_told_with_the_nearest() {
+        let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
+        let known = Known {
+            components: Some(set(&["payments", "checkout"])),
+            faults: set(&["proxy_latency"]),
+            hypotheses: [("slow".to_owned(), set(&["H1", "H2"]))].into(),
+        };
+        let told = |components: &str, faults: &str, regression: &str| {
+            let text = format!(
+                "---\nid: a\ntitle: t\ncomponents: [{components}]\nfaults: [{faults}]\nregression: {regression}\n\
+                 created: 2026-03-10\n---\nText.\n"
+            );
+            let lesson = check(&Arc::new(SourceFile::new("a.md", text)), Path::new("a.md")).unwrap();
+            let shown = |problem: &Diagnostic| format!("{}: {}", problem.source.slice(&problem.span), problem.message);
+            known.check(&lesson).iter().map(shown).collect::<Vec<_>>()
+        };
+        assert_eq!(told("payments, checkout", "proxy_latency", "slow#H2"), [""; 0]);
+        assert_eq!(
+            told("paiments", "proxy_latency", "slow#H1"),
+            ["paiments: there is no component in workload.yaml called `paiments`"]
+        );
+        assert_eq!(
+            told("", "latency", "slow#H3"),
+            [
+                "latency: there is no kind of fault called `latency`",
+                "slow#H3: there is no hypothesis of `slow` called `H3`"
+            ]
+        );
+        assert_eq!(told("", "", "fast#H1"), ["fast#H1: there is no scenario called `fast`"]);
+    }
+}

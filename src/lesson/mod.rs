@@ -1,0 +1,169 @@
+//! Lessons: what a game day taught, one Markdown file each, with YAML front matter that says what it is about and which
+//! hypothesis tests it again.
+//!
+//! Owns: the file's form and what is wrong with one, which lessons touch what, the search. Must not know: scenarios, runs, reports;
+//! whoever has a verdict tells it to [`retest`].
+
+mod draft;
+mod known;
+mod parse;
+mod regression;
+mod retest;
+mod search;
+mod shelf;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::draft::{Draft, DraftError};
+pub use self::known::Known;
+pub use self::parse::{check, load};
+pub use self::regression::Regression;
+pub use self::retest::{Retest, RetestError, retest};
+pub use self::search::{Found, Index};
+pub use self::shelf::Shelf;
+use crate::document::{Diagnostic, SourceFile};
+use crate::unit::{ComponentId, Date, LessonId, RunId, Severity};
+
+/// The front matter of a lesson.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FrontMatter {
+    /// Its id, which is also the name of its file.
+    pub id: LessonId,
+    /// What was learnt, in one line.
+    pub title: String,
+    /// Where it stands; `verified` and `regressed` are set by a run alone.
+    #[serde(default)]
+    pub status: Status,
+    /// How bad it would be not to heed it.
+    #[serde(default)]
+    pub severity: Severity,
+    /// The components that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<ComponentId>,
+    /// The kinds of faults that showed it: `proxy_latency`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+    /// What contributed to it; several, since nothing has one cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<String>,
+    /// The Well-Architected questions that it answers: `OPS8`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ops: Vec<String>,
+    /// The run that taught it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_in: Option<RunId>,
+    /// What tests it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<Regression>,
+    /// The run that set `verified` or `regressed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested_in: Option<RunId>,
+    /// The actions that came of it, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// The team that sees to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The day on which it was written.
+    pub created: Date,
+    /// The day by which it must have been tested again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retest_by: Option<Date>,
+}
+
+/// Where a lesson stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// What it found was shown again after it had been mended; set by a run.
+    Regressed,
+    /// Nothing was done about it yet.
+    #[default]
+    Open,
+    /// Something was done, and nothing has shown yet that it helps.
+    Mitigated,
+    /// A run has shown that it was mended; set by that run.
+    Verified,
+    /// It holds no more: what it is about is gone.
+    Retired,
+}
+
+impl Status {
+    /// Every status, the most pressing first.
+    pub const ALL: [Self; 5] = [Self::Regressed, Self::Open, Self::Mitigated, Self::Verified, Self::Retired];
+
+    /// Its name in files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Regressed => "regressed",
+            Self::Open => "open",
+            Self::Mitigated => "mitigated",
+            Self::Verified => "verified",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// Whether only a run sets it.
+    #[must_use]
+    pub fn is_set_by_runs(self) -> bool {
+        matches!(self, Self::Verified | Self::Regressed)
+    }
+
+    /// Whether what the lesson found may still be there.
+    #[must_use]
+    pub fn is_unsettled(self) -> bool {
+        matches!(self, Self::Regressed | Self::Open | Self::Mitigated)
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            let all = Self::ALL.map(Self::as_str).join(", ");
+            format!("`{text}` is no status of a lesson: write one of {all}")
+        })
+    }
+}
+
+/// A lesson that was read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    /// What it is about.
+    pub front: FrontMatter,
+    /// Its text, in Markdown.
+    pub body: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What is doubtful.
+    pub warnings: Vec<Diagnostic>,
+    /// The file's text.
+    pub source: Arc<SourceFile>,
+}
+
+impl Lesson {
+    /// Whether it should have been tested again by `today`, and was not since it was written.
+    #[must_use]
+    pub fn is_overdue(&self, today: Date) -> bool {
+        self.front.status.is_unsettled() && self.front.retest_by.is_some_and(|by| by < today)
+    }
+
+    /// Whether it is about one of these components or kinds of faults.
+    pub fn touches<'a>(
+        &self,
+        components: impl IntoIterator<Item = &'a str>,
+        faults: impl IntoIterator<Item = &'a str>,
+    ) -> bool {
+        let mut components = components.into_iter();
+        let mut faults = faults.into_iter();
+        components.any(|component| self.front.components.iter().any(|own| own.as_str() == component))
+            || faults.any(|fault| self.front.faults.iter().any(|own| own == fault))
+    }
+}

@@ -1,0 +1,143 @@
+//! Lessons: written, found, checked, and tested again by runs.
+
+use serde_json::Value;
+
+use crate::support::Workspace;
+
+fn scenario(expect: &str) -> String {
+    format!(
+        r#"
+gameday: 1
+id: probe-load
+title: The probe answers
+owner: me
+environments: {{allow: [sandbox]}}
+covers: {{components: [payments]}}
+targets: {{probe: {{lambda: {{function: probe}}}}}}
+signals: {{ok: {{level: ux, load: {{of: callers, stat: success_ratio}}}}}}
+hypotheses: [{{id: H1, text: It answers, expect: "{expect}"}}]
+load:
+  callers:
+    journeys: [{{name: call, steps: [{{invoke: probe, json: {{do: echo}}}}]}}]
+    shape: [{{hold: 3s, at: 3/s}}]
+timeline: [{{phase: load, for: 4s, do: [{{at: 0s, load: callers}}]}}]
+"#
+    )
+}
+
+fn workspace() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.write(
+        "gameday.yaml",
+        "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe, timeout: 1s}}}}\n",
+    );
+    workspace.write("workload.yaml", "gameday: 1\npurpose: Sell\nteams: {shop: {}}\ncomponents: {payments: {owner: shop}, checkout: {owner: shop}}\n");
+    workspace.write("scenarios/probe.yaml", &scenario("mean(ok) >= 100%"));
+    workspace
+}
+
+fn said(workspace: &Workspace, arguments: &[&str]) -> String {
+    let output = workspace.gameday(arguments);
+    assert_eq!(output.code(), 0, "{arguments:?}: {}{}", output.stdout, output.stderr);
+    output.stdout
+}
+
+fn answer(workspace: &Workspace, arguments: &[&str]) -> Value {
+    serde_json::from_str(&said(workspace, arguments)).expect("JSON")
+}
+
+#[test]
+fn a_lesson_is_written_found_and_checked() {
+    let workspace = workspace();
+    let title = "The payment alarm is slower than the customer";
+    let new = ["lesson", "new", title, "--component", "payments", "--fault", "proxy_latency", "--severity", "high"];
+    let first = said(&workspace, &[&new[..], &["--regression", "probe-load#H1", "--retest-by", "2999-01-01"]].concat());
+    assert!(first.trim_end().ends_with("001.md"), "{first}");
+    let twin = answer(&workspace, &["lesson", "new", "An alarm slower than any payment customer", "--json"]);
+    assert_eq!(twin["similar"][0]["lesson"]["title"], title, "{twin}");
+    let [one, two] = [first.trim(), twin["file"].as_str().unwrap()]
+        .map(|file| file.rsplit('/').next().unwrap().trim_end_matches(".md").to_owned());
+    assert_ne!(one, two);
+
+    let list = said(&workspace, &["lesson", "list"]);
+    assert!(list.find(&one) < list.find(&two), "the more severe first: {list}");
+    let path = format!("lessons/{one}.md");
+    let text = std::fs::read_to_string(workspace.path().join(&path)).unwrap();
+    workspace.write(&path, &text.replace("2999-01-01", "2020-01-01"));
+    let check = workspace.gameday(&["lesson", "check"]);
+    assert_eq!(check.code(), 2, "{}", check.stderr);
+    assert!(check.stderr.contains("it is to be tested again before it was written"), "{}", check.stderr);
+    workspace.write(&path, &text.replace("<!-- write it here -->", "Words of zebras."));
+    let check = workspace.gameday(&["check"]);
+    assert_eq!(check.code(), 0, "{}", check.stderr);
+    for told in ["the lesson is not written yet", "nothing tests this lesson again"] {
+        assert!(check.stderr.contains(told), "of the other one: {}", check.stderr);
+    }
+    let found = answer(&workspace, &["lesson", "search", "zebra", "--json"]);
+    assert_eq!((found.as_array().unwrap().len(), found[0]["lesson"]["id"].as_str()), (1, Some(one.as_str())));
+    let shown = said(&workspace, &["lesson", "show", &one]);
+    assert!(shown.contains("probe-load#H1") && shown.contains("Words of zebras."), "{shown}");
+    assert!(said(&workspace, &["lesson", "digest"]).contains(&format!("- **{one}** {title} (high)")));
+    assert!(
+        said(&workspace, &["plan", "scenarios/probe.yaml"]).contains(&format!("{one} ")),
+        "what nobody has settled"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_and_nothing_is_written() {
+    let workspace = workspace();
+    for (arguments, told) in [
+        (&["lesson", "new", " "][..], "the title is empty"),
+        (&["lesson", "new", "t", "--fault", "proxy_latncy"], "did you mean `proxy_latency`?"),
+        (&["lesson", "new", "t", "--severity", "huge"], "write low, medium, high or critical"),
+        (&["lesson", "new", "t", "--regression", "probe-load"], "write both, as in"),
+        (&["lesson", "new", "t", "--from", "nothing"], "nothing"),
+        (&["lesson", "list", "--status", "done"], "write one of regressed, open, mitigated, verified, retired"),
+        (&["lesson", "show", "L-2026-001"], "there is no lesson `L-2026-001`"),
+    ] {
+        let output = workspace.gameday(arguments);
+        assert_eq!(output.code(), 1, "{arguments:?}: {}", output.stderr);
+        assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
+    }
+    assert!(!workspace.path().join("lessons").exists());
+    assert!(said(&workspace, &["lesson", "list"]).contains("there is no lesson yet"));
+    workspace.write(
+        "lessons/L-2026-001.md",
+        "---\nid: L-2026-001\ntitle: t\ncomponents: [paiments]\nregression: probe-load#H7\ncreated: 2026-01-01\n---\nText.\n",
+    );
+    let check = workspace.gameday(&["check", "lessons/L-2026-001.md"]);
+    assert_eq!(check.code(), 0, "{}", check.stderr);
+    for told in ["did you mean `payments`?", "there is no hypothesis of `probe-load` called `H7`"] {
+        assert!(check.stderr.contains(told), "{}", check.stderr);
+    }
+}
+
+#[test]
+fn a_run_verifies_a_lesson_and_the_next_one_sees_it_regress() {
+    let workspace = workspace();
+    let path = "lessons/L-2026-001.md";
+    let lesson = "---\nid: L-2026-001\ntitle: It answers\nstatus: mitigated # a comment\nregression: probe-load#H1\n\
+                  created: 2026-01-01\n---\nText.\n";
+    workspace.write(path, lesson);
+    let run = || workspace.gameday(&["run", "scenarios/probe.yaml", "--yes", "--json"]);
+    let status = || answer(&workspace, &["lesson", "show", "L-2026-001", "--json"]);
+    let output = run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.stderr.contains("lesson L-2026-001 was mitigated and is verified now"), "{}", output.stderr);
+    let verified = status();
+    assert_eq!(verified["status"], "verified");
+    assert!(verified["tested_in"].as_str().is_some_and(|run| run.ends_with("probe-load")), "{verified}");
+    assert!(std::fs::read_to_string(workspace.path().join(path)).unwrap().contains("status: verified # a comment\n"));
+
+    workspace.write("scenarios/probe.yaml", &scenario("mean(ok) <= 1%"));
+    let output = run();
+    assert_eq!(output.code(), 3, "{}", output.stderr);
+    assert!(output.stderr.contains("lesson L-2026-001 was verified and is regressed now"), "{}", output.stderr);
+    let taught =
+        answer(&workspace, &["lesson", "new", "It does not", "--from", "latest", "--hypothesis", "H1", "--json"]);
+    let id = taught["id"].as_str().unwrap();
+    let new = answer(&workspace, &["lesson", "show", id, "--json"]);
+    assert_eq!((&new["regression"], &new["components"][0]), (&"probe-load#H1".into(), &"payments".into()), "{new}");
+    assert!(said(&workspace, &["plan", "scenarios/probe.yaml"]).contains("regressed"));
+}
