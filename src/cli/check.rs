@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, lesson, out};
+use super::{Exit, Failure, lessons, out};
 use crate::document::{Diagnostic, Severity};
 use crate::unit::nearest;
 use crate::workspace::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
@@ -99,7 +99,7 @@ impl Checking {
 
     /// All lessons of a workspace.
     fn lessons(&mut self, root: &Path) -> Result<(), Failure> {
-        let (files, found) = lesson::check_all(root)?;
+        let (files, found) = lessons::check_all(root)?;
         self.files.extend(files);
         self.diagnostics.extend(found);
         Ok(())
@@ -117,11 +117,11 @@ impl Checking {
             }
             return Ok(());
         }
-        if lesson::is_one(path) {
+        if lessons::is_one(path) {
             self.count(path);
             let found = match crate::lesson::load(path) {
                 Ok(lesson) => {
-                    [lesson.warnings.clone(), lesson::known(&Workspace::root_of(path))?.check(&lesson)].concat()
+                    [lesson.warnings.clone(), lessons::known(&Workspace::root_of(path))?.check(&lesson)].concat()
                 }
                 Err(problems) => problems,
             };

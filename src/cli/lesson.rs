@@ -1,28 +1,22 @@
 //! `gameday lesson`: what game days taught, found again when it is needed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use console::style;
 use serde_json::{Value, json};
 
+use super::lessons::{LESSONS, check_all, components, fault_kinds, known};
 use super::{Exit, Failure, check, out, workspace};
-use crate::document::{self, Diagnostic, SourceFile, Tree};
-use crate::event::{RunState, read_log};
-use crate::fault::FaultSpec;
-use crate::lesson::{Draft, Found, FrontMatter, Index, Known, Lesson, Regression, Retest, Shelf, Status, retest};
-use crate::plan::Plan;
+use crate::document::{self};
+use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Regression, Shelf, Status};
 use crate::report::read_run;
 use crate::unit::{
     Clock, ComponentId, Date, DurationText, HypothesisId, LessonId, RunId, ScenarioId, Severity, nearest, plural,
     printable,
 };
 use crate::workspace::Workspace;
-
-/// Where a workspace keeps its lessons.
-const LESSONS: &str = "lessons";
 
 /// What names the run that was last.
 const LATEST: &str = "latest";
@@ -154,7 +148,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
 }
 
-fn today() -> Date {
+pub(super) fn today() -> Date {
     Date(Clock::start().now().date_naive())
 }
 
@@ -171,7 +165,7 @@ fn shelf(folder: &Path) -> Shelf {
 
 fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
     let known = known(root)?;
-    for fault in arguments.fault.iter().filter(|fault| !known.faults.contains(*fault)) {
+    if let Some(fault) = arguments.fault.iter().find(|fault| !known.faults.contains(*fault)) {
         let near = nearest(fault, known.faults.iter().map(String::as_str));
         let help =
             near.map_or("`gameday explain faults` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
@@ -267,16 +261,6 @@ impl Taught {
             faults: fault_kinds(&plan).into_iter().map(str::to_owned).collect(),
         })
     }
-}
-
-/// The components that a plan's scenario is about.
-fn components(plan: &Plan) -> &[ComponentId] {
-    plan.scenario.covers.as_ref().map_or(&[], |covers| &covers.components)
-}
-
-/// The kinds of the faults that a plan injects, each once.
-fn fault_kinds(plan: &Plan) -> BTreeSet<&str> {
-    plan.changes.values().map(|change| change.kind.as_str()).collect()
 }
 
 /// The statuses and severities that come first, then the ids.
@@ -404,43 +388,6 @@ fn print_found(found: &Found) {
     }
 }
 
-/// The files of a workspace's lessons, and what is wrong with them.
-pub(super) fn check_all(root: &Path) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Failure> {
-    let shelf = Shelf::read(&root.join(LESSONS));
-    let known = known(root)?;
-    let mut diagnostics = shelf.diagnostics.clone();
-    diagnostics.extend(shelf.lessons().flat_map(|lesson| known.check(lesson)));
-    Ok((shelf.files, diagnostics))
-}
-
-/// Whether a file is a lesson, by the folder that it stands in.
-pub(super) fn is_one(path: &Path) -> bool {
-    let folder = path.parent().and_then(Path::file_name);
-    folder.is_some_and(|folder| folder == LESSONS) && path.extension().is_some_and(|extension| extension == "md")
-}
-
-/// What there is in a workspace that lessons may name.
-pub(super) fn known(root: &Path) -> Result<Known, Failure> {
-    let workspace = Workspace::read(root).unwrap_or_else(|_| Workspace::without_settings(root));
-    let components = workspace.workload.as_ref().map(|workload| &workload.components);
-    Ok(Known {
-        components: components
-            .filter(|components| !components.is_empty())
-            .map(|components| components.keys().map(ToString::to_string).collect()),
-        faults: FaultSpec::catalogue().iter().map(|entry| entry.key.to_owned()).collect(),
-        hypotheses: workspace.scenario_files().iter().filter_map(|path| hypotheses(path)).collect(),
-    })
-}
-
-/// The id of a scenario and those of its hypotheses, whatever else is wrong with its file.
-fn hypotheses(path: &PathBuf) -> Option<(String, BTreeSet<String>)> {
-    let source = SourceFile::read(path).ok()?;
-    let tree = Tree::parse(&source, &mut Vec::new())?;
-    let text = |map, key| Some(tree.scalar(tree.entry(map, key)?)?.1.to_owned());
-    let hypotheses = tree.entry(tree.root(), "hypotheses").map(|list| tree.children(list)).unwrap_or_default();
-    Some((text(tree.root(), "id")?, hypotheses.iter().filter_map(|hypothesis| text(*hypothesis, "id")).collect()))
-}
-
 fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
     let shelf = shelf(folder);
     let today = today();
@@ -477,56 +424,4 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
         out::line("\nNothing new.");
     }
     Ok(Exit::Success)
-}
-
-/// Lessons that nobody has settled and that are about what a plan touches, or are tested by it; the most pressing first.
-pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
-    let shelf = Shelf::read(&root.join(LESSONS));
-    let faults = fault_kinds(plan);
-    let is_tested =
-        |lesson: &Lesson| lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
-    let mut lessons: Vec<&Lesson> = shelf
-        .lessons()
-        .filter(|lesson| lesson.front.status.is_unsettled())
-        .filter(|lesson| {
-            let components = components(plan).iter().map(ComponentId::as_str);
-            is_tested(lesson) || lesson.touches(components, faults.iter().copied())
-        })
-        .collect();
-    lessons.sort_by_key(|lesson| (lesson.front.status, std::cmp::Reverse(lesson.front.severity), &lesson.front.id));
-    let note = |lesson: &Lesson| if is_tested(lesson) { " (tested by this scenario)" } else { "" };
-    lessons.into_iter().map(|lesson| format!("{}{}", row(lesson, today()), note(lesson))).collect()
-}
-
-/// Tells the lessons that a run has tested again what it has shown of them; what changed, in words.
-pub(super) fn heed(plan: &Plan, run: &Path, root: &Path) -> Vec<String> {
-    use crate::event::Verdict;
-    let Ok(read) = read_log(run) else { return Vec::new() };
-    let state = RunState::fold(&read.events);
-    let Some(id) = run.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()) else { return Vec::new() };
-    let upheld: BTreeMap<&HypothesisId, bool> = state
-        .results
-        .iter()
-        .filter_map(|result| match result.verdict {
-            Verdict::Upheld | Verdict::GapClosed => Some((&result.hypothesis, true)),
-            Verdict::Refuted | Verdict::GapHolds => Some((&result.hypothesis, false)),
-            Verdict::Inconclusive(_) | Verdict::NotTested(_) => None,
-        })
-        .collect();
-    let shelf = Shelf::read(&root.join(LESSONS));
-    let tested = shelf.lessons().filter_map(|lesson| {
-        let test = lesson.front.regression.as_ref().filter(|test| test.scenario == plan.scenario.id)?;
-        let is_upheld = *upheld.get(&test.hypothesis)?;
-        let before = lesson.front.status;
-        match retest(lesson, Retest { run: &id, is_upheld }) {
-            Ok(after) if after == before => None,
-            Ok(after) => {
-                Some(format!("lesson {} was {} and is {} now", lesson.front.id, before.as_str(), after.as_str()))
-            }
-            Err(error) => {
-                Some(format!("lesson {} stays as it is: {}", lesson.front.id, crate::unit::error_chain(&error)))
-            }
-        }
-    });
-    tested.collect()
 }

@@ -28,9 +28,10 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Who does this; nobody where that is empty, as `$USER` may be.
+    /// Who does this, in one line; nobody where that is empty, as `$USER` may be.
     fn who(&self) -> Option<String> {
-        self.by.as_deref().map(str::trim).filter(|by| !by.is_empty()).map(str::to_owned)
+        let words: Vec<&str> = self.by.as_deref().unwrap_or_default().split_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 }
 
@@ -199,6 +200,6 @@ mod tests {
     fn nobody_is_called_nothing() {
         let who = |by: Option<&str>| Address { run: None, reports: None, by: by.map(str::to_owned), json: false }.who();
         assert_eq!([who(None), who(Some("")), who(Some("  "))], [None, None, None]);
-        assert_eq!(who(Some(" maria ")).as_deref(), Some("maria"));
+        assert_eq!(who(Some(" maria\n of ops ")).as_deref(), Some("maria of ops"));
     }
 }

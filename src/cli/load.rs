@@ -13,13 +13,13 @@ use crate::load::{FailureSample, Frames, LoadSummary, StepSummary};
 use crate::plan::LoadAlone;
 use crate::report::count;
 use crate::run::Attendance;
-use crate::unit::{DurationText, Level, LoadId, format_duration, plural};
+use crate::unit::{DurationText, Level, LoadId, format_duration, plural, printable};
 
 /// The percentiles of the table, in order.
 const COLUMNS: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-/// How many failures are shown with their details.
-const SAMPLES_SHOWN_MAX: usize = 5;
+/// How many failures of each kind are shown as they were seen.
+const SAMPLES_SHOWN_MAX: usize = 2;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -140,14 +140,11 @@ fn print(load: &LoadSummary, ended: &Ended) {
         let kinds = load.all.failures.iter().map(|(kind, many)| format!("{} {}", kind.as_str(), count(*many)));
         out::line(format_args!("  failed: {}", kinds.collect::<Vec<_>>().join(", ")));
     }
-    let mut told: Vec<&FailureSample> = Vec::new();
-    for sample in &load.samples {
-        // Each is shown once; those of the teardown are counted nowhere else.
-        if told.len() < SAMPLES_SHOWN_MAX && !told.contains(&sample) {
-            told.push(sample);
-            let (step, kind, detail) = (&sample.step, sample.kind.as_str(), crate::unit::printable(&sample.detail));
-            out::line(format_args!("    {}: {kind}: {detail}", crate::unit::printable(step)));
-        }
+    for sample in shown_of(&load.samples) {
+        let place =
+            [&sample.journey, &sample.step].map(|name| printable(name)).into_iter().filter(|name| !name.is_empty());
+        let (kind, detail) = (sample.kind.as_str(), printable(&sample.detail));
+        out::line(format_args!("    {}: {kind}: {detail}", place.collect::<Vec<_>>().join(" / ")));
     }
     if let Some(cold) = load.all.cold_start_count {
         let took = load.all.cold_start_ms.get("p50").zip(load.all.cold_start_ms.get("max"));
@@ -168,6 +165,18 @@ fn print(load: &LoadSummary, ended: &Ended) {
     }
 }
 
+/// Each kind of failure as it was seen, and each once; those of the teardown are counted nowhere else.
+fn shown_of(samples: &[FailureSample]) -> Vec<&FailureSample> {
+    let mut shown: Vec<&FailureSample> = Vec::new();
+    for sample in samples {
+        let alike = shown.iter().filter(|other| other.kind == sample.kind && other.journey == sample.journey).count();
+        if alike < SAMPLES_SHOWN_MAX && !shown.contains(&sample) {
+            shown.push(sample);
+        }
+    }
+    shown
+}
+
 fn header() -> String {
     COLUMNS.iter().map(|column| format!(" {column:>9}")).collect::<String>() + " ms"
 }
@@ -178,7 +187,7 @@ fn print_step(name: &str, step: &StepSummary) {
         .iter()
         .map(|column| step.response_ms.get(column).map_or_else(|| format!(" {:>9}", "-"), |ms| format!(" {ms:>9.1}")))
         .collect();
-    let name = crate::unit::printable(name);
+    let name = printable(name);
     let name = console::truncate_str(&name, 34, "…");
     let failed = format!("{:>9}", count(step.failed_count));
     let failed = if step.failed_count > 0 { style(failed).red() } else { style(failed) };

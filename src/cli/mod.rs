@@ -9,6 +9,7 @@ mod explain;
 mod init;
 mod launch;
 mod lesson;
+mod lessons;
 mod live;
 mod load;
 mod load_worker;

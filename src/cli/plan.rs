@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, lesson, out, preview, workspace};
+use super::{Exit, Failure, lessons, out, preview, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         out::json(&answer);
     } else {
         print(&plan);
-        print_lessons(&lesson::touched_by(&plan, &workspace.root));
+        print_lessons(&lessons::touched_by(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
         print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));

@@ -9,7 +9,7 @@ use clap::Args;
 use console::style;
 use tokio::sync::{broadcast, oneshot};
 
-use super::{Exit, Failure, lesson, out, plan, report, workspace};
+use super::{Exit, Failure, lessons, out, plan, report, workspace};
 use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
@@ -95,9 +95,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let ended = carry_out(&manner, Ok).await?;
     let lessons =
-        lesson::heed(&ended.plan, &ended.folder.path, &crate::workspace::Workspace::root_of(&arguments.scenario));
+        lessons::heed(&ended.plan, &ended.folder.path, &crate::workspace::Workspace::root_of(&arguments.scenario));
     tell(&ended, arguments.json)?;
-    lessons.iter().for_each(|line| out::progress(line));
+    lessons.iter().for_each(out::progress);
     ended.exit()
 }
 
@@ -275,7 +275,7 @@ pub(super) fn as_json(ended: &Ended, state: &RunState) -> serde_json::Value {
 
 /// The outcome, and each hypothesis with its verdict.
 pub(super) fn print_verdicts(ended: &Ended, state: &RunState) {
-    out::line(format_args!("\n{}\n", style(outcome_text(ended.outcome, state.abort.as_ref())).bold()));
+    out::line(format_args!("\n{}\n", style(outcome_text(ended.outcome, state)).bold()));
     for result in &state.results {
         let planned = ended.plan.hypotheses.iter().find(|planned| planned.id == result.hypothesis);
         out::line(format_args!(
@@ -293,11 +293,13 @@ pub(super) fn print_reports(ended: &Ended) {
     }
 }
 
-fn outcome_text(outcome: Outcome, abort: Option<&AbortCause>) -> String {
+fn outcome_text(outcome: Outcome, state: &RunState) -> String {
+    let abort = state.abort.as_ref();
     if let (Outcome::AbortedByPerson, Some(AbortCause::Signal { signal })) = (outcome, abort) {
         return format!("ended by {signal}: the run was told to end");
     }
     let text = match outcome {
+        Outcome::Passed if state.results.is_empty() => "over: there was no hypothesis to judge",
         Outcome::Passed => "passed: every hypothesis was upheld, or is a known gap",
         Outcome::Internal => "failed: an error of our own ended the run",
         Outcome::Refuted => "refuted: a hypothesis does not hold",

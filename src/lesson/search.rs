@@ -8,6 +8,8 @@ use std::thread;
 
 use memchr::memmem;
 
+use super::shelf::files;
+
 /// BM25's usual constants: how soon a word that is said again adds nothing, and how much the length of a text counts.
 const SATURATION: f64 = 1.2;
 const LENGTH_WEIGHT: f64 = 0.75;
@@ -60,13 +62,7 @@ impl Index {
     /// Reads the Markdown files of a folder but `README.md`, on as many threads as the machine has; what can not be read is left out.
     #[must_use]
     pub fn read(folder: &Path) -> Self {
-        let Ok(entries) = std::fs::read_dir(folder) else { return Self::default() };
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-            .filter(|path| path.file_name().is_some_and(|name| name != "README.md"))
-            .collect();
-        paths.sort();
+        let paths = files(folder);
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let share = paths.len().div_ceil(threads).max(1);
         let texts = thread::scope(|scope| {

@@ -10,6 +10,19 @@ use crate::unit::LessonId;
 /// How many lessons a folder may have.
 const LESSONS_MAX: usize = 20_000;
 
+/// The Markdown files of a folder but `README.md`, by name; a folder that is not there has none.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .filter(|path| path.file_name().is_some_and(|name| name != "README.md"))
+        .take(LESSONS_MAX)
+        .collect();
+    paths.sort();
+    paths
+}
+
 /// The lessons of a folder, by id, and what is wrong with its files.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -25,14 +38,7 @@ impl Shelf {
     /// other from being read.
     #[must_use]
     pub fn read(folder: &Path) -> Self {
-        let Ok(entries) = std::fs::read_dir(folder) else { return Self::default() };
-        let mut paths: Vec<_> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-            .filter(|path| path.file_name().is_some_and(|name| name != "README.md"))
-            .take(LESSONS_MAX)
-            .collect();
-        paths.sort();
+        let paths = files(folder);
         let mut shelf = Self { files: paths.clone(), ..Self::default() };
         for path in paths {
             match load(&path) {

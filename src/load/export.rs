@@ -118,7 +118,8 @@ impl<'a, Log: Write, Table: Write> Writers<'a, Log, Table> {
         let percentiles = PERCENTILES.iter().map(|(_, quantile)| millis(response.quantile(*quantile)));
         let is_told = steps.iter().any(|step| step.init_told > 0);
         let cold_starts: u64 = steps.iter().filter_map(|step| Some(step.init.as_ref()?.count())).sum();
-        let last = [millis(response.max()), is_told.then(|| cold_starts.to_string()).unwrap_or_default()];
+        let cold_starts = if is_told { cold_starts.to_string() } else { String::new() };
+        let last = [millis(response.max()), cold_starts];
         let row = first.into_iter().chain(failures).chain(percentiles).chain(last);
         Ok(self.table.write_record(row.collect::<Vec<_>>())?)
     }

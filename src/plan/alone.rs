@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 use super::types::{Action, GuardrailRule, PhasePlan, Plan, Step};
-use crate::load::{LoadSpec, StageSpec};
+use crate::load::{LoadSpec, Spacing, StageSpec};
 use crate::observe::SignalSource;
 use crate::scenario::expect::{Condition, Expectation, Measure, Value};
 use crate::unit::{DurationText, Level, LoadId, SignalId};
@@ -61,6 +61,10 @@ impl Plan {
         }
         for load in self.loads.values_mut() {
             load.shape = alone.shape(load);
+            if !load.is_open() {
+                // What only arrivals have.
+                (load.arrivals, load.in_flight_max) = (Spacing::default(), None);
+            }
         }
         let left_out = self.keep_what_is_about_loads();
         let length = self.loads.values().map(|load| load.shape().end()).max().unwrap_or_default();
@@ -190,6 +194,21 @@ mod tests {
         assert_eq!(shape(Some("200/s"), Some(60)), r#"[{"hold":"1m","at":"200/s"}]"#);
         assert_eq!(shape(Some("3 users"), None), r#"[{"hold":"5m","at":"3 users"}]"#);
         assert_eq!(shape(None, Some(10)), r#"[{"hold":"10s","at":"2 users"}]"#);
+    }
+
+    #[test]
+    fn what_only_arrivals_have_goes_where_users_take_their_place() {
+        let mut plan = plan();
+        let load = plan.loads.values_mut().next().unwrap();
+        (load.arrivals, load.in_flight_max) = (Spacing::Poisson, Some(50));
+        let of = |level: &str| {
+            let alone = LoadAlone { level: Some(level.parse().unwrap()), ..LoadAlone::default() };
+            let (plan, _) = plan.clone().loads_alone(&alone).unwrap();
+            let load = plan.loads.into_values().next().unwrap();
+            (load.arrivals, load.in_flight_max)
+        };
+        assert_eq!(of("3 users"), (Spacing::default(), None));
+        assert_eq!(of("3/s"), (Spacing::Poisson, Some(50)));
     }
 
     #[test]

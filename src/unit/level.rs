@@ -39,7 +39,10 @@ impl FromStr for Rate {
             _ => return Err(fail()),
         };
         let rate = value / seconds;
-        if !rate.is_finite() || rate < 0.0 {
+        if rate < 0.0 {
+            return Err(UnitError::new(format!("`{text}` is below nothing"), "write a rate such as `40/s`"));
+        }
+        if !rate.is_finite() {
             return Err(fail());
         }
         if rate > RATE_PER_SECOND_MAX {
@@ -51,7 +54,8 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/s", self.0)
+        // To the ten-thousandth: `5/m` is no number that ends.
+        write!(formatter, "{}/s", (self.0 * 1e4).round() / 1e4)
     }
 }
 
@@ -129,6 +133,8 @@ mod tests {
     #[test]
     fn the_unit_chooses_the_model() {
         assert!(matches!("40/s".parse(), Ok(Level::Rate(rate)) if (rate.per_second() - 40.0).abs() < 1e-9));
+        assert_eq!("5/m".parse::<Rate>().unwrap().to_string(), "0.0833/s");
+        assert_eq!("-5/s".parse::<Rate>().unwrap_err().problem, "`-5/s` is below nothing");
         assert!(matches!("120/m".parse(), Ok(Level::Rate(rate)) if (rate.per_second() - 2.0).abs() < 1e-9));
         assert_eq!("1 user".parse(), Ok(Level::Users(Users(1))));
         for text in ["40", "40/d", "-1/s", "1.5 users", "users", "4000000/s", "999999 users"] {

@@ -129,7 +129,7 @@ impl Expectation {
                     return Err(Failure::new(FailureKind::Header, format_args!("there is no header `{name}`")));
                 }
                 Some(expected) if values.all(|value| value.as_bytes() != expected.as_bytes()) => {
-                    return Err(Failure::new(FailureKind::Header, format_args!("header `{name}` is not as expected")));
+                    return Err(Failure::new(FailureKind::Header, format_args!("header `{name}` is not `{expected}`")));
                 }
                 None | Some(_) => {}
             }
@@ -141,7 +141,7 @@ impl Expectation {
         if let Some(contains) = &self.contains
             && !contains_bytes(answer.body, contains.as_bytes())
         {
-            return Err(Failure::new(FailureKind::Body, "the expected text is not in the body"));
+            return Err(Failure::new(FailureKind::Body, format_args!("`{contains}` is not in the body")));
         }
         if let Some(matches) = &self.matches
             && !matches.is_match(answer.body)
@@ -149,7 +149,10 @@ impl Expectation {
             return Err(Failure::new(FailureKind::Body, format_args!("`{matches}` does not match the body")));
         }
         match self.json.iter().find(|(path, expected)| first(path, document) != Some(expected)) {
-            Some((path, _)) => Err(Failure::new(FailureKind::Body, format_args!("`{path}` is not as expected"))),
+            Some((path, _)) if first(path, document).is_none() => {
+                Err(Failure::new(FailureKind::Body, format_args!("`{path}` is not there")))
+            }
+            Some((path, expected)) => Err(Failure::new(FailureKind::Body, format_args!("`{path}` is not {expected}"))),
             None => Ok(()),
         }
     }
