@@ -109,7 +109,7 @@ async fn what_no_worker_understands_is_told() {
     let plan = serde_json::to_string(&plan(&url, JOURNEYS, "[{hold: 10m, at: 3 users}]")).unwrap();
     for (line, told) in [
         (r#"{"speed": 3}"#, "failed to decode how to steer the load"),
-        (r#"{"rate": "-3/s", "is_paused": false}"#, "`-3/s` is not a rate"),
+        (r#"{"rate": "-3/s", "is_paused": false}"#, "`-3/s` is below nothing"),
         (r#"{"rate": "3/s", "is_paused": false}"#, "users have no rate that could be set"),
     ] {
         let worker = Workspace::empty().start_command(
