@@ -89,7 +89,7 @@ impl Checking {
         let bare = Workspace::without_settings(&root);
         self.lessons(&root)?;
         let files = [bare.own_files(), bare.scenario_files(), bare.playbook_files()].concat();
-        if files.is_empty() {
+        if files.is_empty() && self.files.is_empty() {
             let text = "there is nothing to check here: no `gameday.yaml` and no `scenarios/*.yaml`; \
                         `gameday init DIR` makes a workspace";
             return Err(Failure::new(Exit::Failure, text));

@@ -1,20 +1,20 @@
 //! `gameday lesson`: what game days taught, found again when it is needed.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use console::style;
 use serde_json::{Value, json};
 
-use super::lessons::{LESSONS, check_all, components, fault_kinds, known};
+use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
 use super::{Exit, Failure, check, out, workspace};
-use crate::document::{self};
-use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Regression, Shelf, Status};
+use crate::document::SourceFile;
+use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Regression, Status};
 use crate::report::read_run;
 use crate::unit::{
-    Clock, ComponentId, Date, DurationText, HypothesisId, LessonId, RunId, ScenarioId, Severity, nearest, plural,
-    printable,
+    ComponentId, Date, DurationText, HypothesisId, LessonId, RunId, ScenarioId, Severity, nearest, printable,
 };
 use crate::workspace::Workspace;
 
@@ -23,6 +23,9 @@ const LATEST: &str = "latest";
 
 /// How many lessons a search shows.
 const FOUND_MAX: usize = 10;
+
+/// How many it prints as JSON.
+const FOUND_JSON_MAX: usize = 100;
 
 /// The longest text that a lesson is given on standard input.
 const BODY_BYTES_MAX: u64 = 256 * 1024;
@@ -107,6 +110,9 @@ struct NewArguments {
     /// The day by which it must have been tested again: `2027-03-01`.
     #[arg(long, value_name = "DAY")]
     retest_by: Option<Date>,
+    /// Its text, in Markdown; `-` reads it from standard input. Default a text that asks for one.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    text: Option<String>,
     /// Print the file and the similar lessons as JSON.
     #[arg(long)]
     json: bool,
@@ -146,21 +152,6 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
         Command::Digest { since } => digest(&since, &folder),
     }
-}
-
-pub(super) fn today() -> Date {
-    Date(Clock::start().now().date_naive())
-}
-
-/// The lessons; what is wrong with files is told, and keeps nobody from reading the others.
-fn shelf(folder: &Path) -> Shelf {
-    let shelf = Shelf::read(folder);
-    let errors = shelf.diagnostics.iter().filter(|found| found.severity == document::Severity::Error).count();
-    if errors > 0 {
-        let problems = plural(errors, "problem", "problems");
-        out::progress(format_args!("note: {problems} in `{}`; `gameday lesson check` tells which", folder.display()));
-    }
-    shelf
 }
 
 fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
@@ -204,11 +195,16 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     }
     let components: Vec<&str> = front.components.iter().map(ComponentId::as_str).collect();
     let similar = Index::read(folder).similar(&format!("{} {}", front.title, components.join(" ")));
-    let draft = Draft { front, body: body()? };
+    let draft = Draft { front, body: body(arguments.text.as_deref())? };
+    let file = folder.join(format!("{}.md", draft.front.id));
+    let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
+    let lesson = crate::lesson::check(&source, &file).map_err(|problems| workspace::invalid(&problems))?;
+    // What there is still to be written is no news.
+    workspace::warn(&known.check(&lesson));
     let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
     if arguments.json {
         out::json(
-            &json!({"id": draft.front.id, "file": path, "similar": similar.iter().map(found_json).collect::<Vec<_>>()}),
+            &json!({"id": draft.front.id, "file": path, "similar": similar.iter().take(FOUND_MAX).map(found_json).collect::<Vec<_>>()}),
         );
         return Ok(Exit::Success);
     }
@@ -226,18 +222,24 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     Ok(Exit::Success)
 }
 
-/// The text on standard input, where somebody gives one.
-fn body() -> Result<Option<String>, Failure> {
+/// The lesson's text, where it is given; `-` is standard input.
+fn body(given: Option<&str>) -> Result<Option<String>, Failure> {
+    let text = match given {
+        Some("-") => read_body()?,
+        Some(text) => text.to_owned(),
+        None => return Ok(None),
+    };
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+fn read_body() -> Result<String, Failure> {
     let mut text = String::new();
-    if std::io::stdin().is_terminal() {
-        return Ok(None);
-    }
     let read = std::io::stdin().take(BODY_BYTES_MAX + 1).read_to_string(&mut text);
     read.map_err(|error| Failure::new(Exit::Failure, format_args!("failed to read the lesson's text: {error}")))?;
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > BODY_BYTES_MAX {
         return Err(Failure::new(Exit::Failure, "the lesson's text is longer than 256 KB; a lesson is short"));
     }
-    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+    Ok(text)
 }
 
 /// What a run says of the lesson that it taught.
@@ -276,7 +278,7 @@ fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
         by_status && by_component && (!arguments.overdue || lesson.is_overdue(today))
     };
     let mut lessons: Vec<&Lesson> = shelf.lessons().filter(is_wanted).collect();
-    lessons.sort_by_key(|lesson| (lesson.front.status, std::cmp::Reverse(lesson.front.severity), &lesson.front.id));
+    lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
     if arguments.json {
         out::json(&lessons.iter().map(|lesson| lesson_json(lesson, today)).collect::<Vec<_>>());
         return Ok(Exit::Success);
@@ -291,24 +293,6 @@ fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
     }
     lessons.iter().for_each(|lesson| out::line(row(lesson, today)));
     Ok(Exit::Success)
-}
-
-/// A lesson in one line.
-pub(super) fn row(lesson: &Lesson, today: Date) -> String {
-    let front = &lesson.front;
-    let status = format!("{:<9}", front.status.as_str());
-    let status = match front.status {
-        Status::Regressed => style(status).red(),
-        Status::Open => style(status).yellow(),
-        Status::Verified => style(status).green(),
-        Status::Mitigated | Status::Retired => style(status),
-    };
-    let late = match front.retest_by.filter(|_| lesson.is_overdue(today)) {
-        Some(by) => style(format!("  to be tested again by {by}")).red().to_string(),
-        None => String::new(),
-    };
-    let title = printable(&front.title);
-    format!("{:<12} {status} {:<8} {title}{late}", front.id.as_str(), front.severity.as_str())
 }
 
 fn lesson_json(lesson: &Lesson, today: Date) -> Value {
@@ -360,7 +344,7 @@ fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
 fn search(question: &str, folder: &Path, json: bool) -> Result<Exit, Failure> {
     let found = Index::read(folder).search(question);
     if json {
-        out::json(&found.iter().map(found_json).collect::<Vec<_>>());
+        out::json(&found.iter().take(FOUND_JSON_MAX).map(found_json).collect::<Vec<_>>());
         return Ok(Exit::Success);
     }
     if found.is_empty() {
@@ -381,24 +365,27 @@ fn found_json(found: &Found) -> Value {
 fn print_found(found: &Found) {
     match crate::lesson::load(&found.path) {
         Ok(lesson) => out::line(row(&lesson, today())),
-        Err(_) => out::line(format_args!("{} (not a valid lesson)", found.path.display())),
+        Err(_) => out::line(format_args!("{} (not a valid lesson)", printable(&found.path.display().to_string()))),
     }
     if !found.excerpt.is_empty() {
         out::line(style(format!("             … {} …", printable(&found.excerpt))).dim());
     }
 }
 
+/// Words as Markdown that says no more than they do (CommonMark: backslash escapes).
+fn escaped(text: &str) -> String {
+    let is_special =
+        |c: char| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '@');
+    text.chars().flat_map(|c| is_special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
 fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
     let shelf = shelf(folder);
     let today = today();
-    let days = chrono::Days::new(since.0.as_secs() / (24 * 3_600));
+    let days = chrono::Days::new(since.0.as_secs().div_ceil(24 * 3_600));
     let from = today.checked_sub_days(days).map_or(today, Date);
-    let is_new = |lesson: &&Lesson| lesson.front.created >= from;
-    // A run's id begins with its day.
-    let was_tested = |lesson: &Lesson| {
-        let day = lesson.front.tested_in.as_ref().and_then(|run| run.as_str().get(..10)?.parse::<Date>().ok());
-        day.is_some_and(|day| day >= from)
-    };
+    let is_new = |lesson: &&Lesson| lesson.front.created >= from && lesson.front.status != Status::Retired;
+    let was_tested = |lesson: &Lesson| lesson.tested_on().is_some_and(|day| day >= from);
     let with =
         |status: Status| shelf.lessons().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
     out::line(format_args!("## Lessons since {from}"));
@@ -411,8 +398,8 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
         out::line(format_args!("\n### {title}\n"));
         for lesson in lessons {
             let front = &lesson.front;
-            let owner = front.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
-            let text = format!("- **{}** {} ({}{owner})", front.id, front.title, front.severity.as_str());
+            let owner = front.owner.as_ref().map(|owner| format!(", {}", escaped(owner))).unwrap_or_default();
+            let text = format!("- **{}** {} ({}{owner})", front.id, escaped(&front.title), front.severity.as_str());
             out::line(printable(&text));
         }
     };

@@ -1,17 +1,19 @@
 //! What other commands ask of a workspace's lessons: whether they are right, which touch a plan, and what a run has shown of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
-use super::lesson::{row, today};
-use crate::document::{Diagnostic, SourceFile, Tree};
+use super::{Failure, out};
+use crate::document::{self, Diagnostic, SourceFile, Tree};
 use crate::event::{RunState, Verdict, read_log};
 use crate::fault::FaultSpec;
-use crate::lesson::{Known, Lesson, Retest, Shelf, retest};
+use crate::lesson::{Known, Lesson, Retest, Shelf, Status, retest};
 use crate::plan::Plan;
-use crate::unit::{ComponentId, HypothesisId, RunId, error_chain};
+use crate::report::read_run;
+use crate::run::Outcome;
+use crate::unit::{Clock, ComponentId, Date, RunId, error_chain, plural, printable};
 use crate::workspace::Workspace;
+use console::style;
 
 /// Where a workspace keeps its lessons.
 pub(super) const LESSONS: &str = "lessons";
@@ -27,6 +29,7 @@ pub(super) fn check_all(root: &Path) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), 
 
 /// Whether a file is a lesson, by the folder that it stands in.
 pub(super) fn is_one(path: &Path) -> bool {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().and_then(Path::file_name);
     folder.is_some_and(|folder| folder == LESSONS) && path.extension().is_some_and(|extension| extension == "md")
 }
@@ -58,14 +61,50 @@ pub(super) fn components(plan: &Plan) -> &[ComponentId] {
     plan.scenario.covers.as_ref().map_or(&[], |covers| &covers.components)
 }
 
+pub(super) fn today() -> Date {
+    Date(Clock::start().now().date_naive())
+}
+
+/// The lessons; what is wrong with files is told, and keeps nobody from reading the others.
+pub(super) fn shelf(folder: &Path) -> Shelf {
+    let shelf = Shelf::read(folder);
+    let errors = shelf.diagnostics.iter().filter(|found| found.severity == document::Severity::Error).count();
+    if errors > 0 {
+        let problems = plural(errors, "problem", "problems");
+        out::progress(format_args!("note: {problems} in `{}`; `gameday lesson check` tells which", folder.display()));
+    }
+    shelf
+}
+
+/// A lesson in one line.
+pub(super) fn row(lesson: &Lesson, today: Date) -> String {
+    let front = &lesson.front;
+    let status = format!("{:<9}", front.status.as_str());
+    let status = match front.status {
+        Status::Regressed => style(status).red(),
+        Status::Open => style(status).yellow(),
+        Status::Verified => style(status).green(),
+        Status::Mitigated | Status::Retired => style(status),
+    };
+    let late = match front.retest_by.filter(|_| lesson.is_overdue(today)) {
+        Some(by) => style(format!("  to be tested again by {by}")).red().to_string(),
+        None => String::new(),
+    };
+    let title = printable(&front.title);
+    format!("{:<12} {status} {:<8} {title}{late}", front.id.as_str(), front.severity.as_str())
+}
+
 /// The kinds of the faults that a plan injects, each once.
 pub(super) fn fault_kinds(plan: &Plan) -> BTreeSet<&str> {
     plan.changes.values().map(|change| change.kind.as_str()).collect()
 }
 
+/// How many lessons a plan names.
+const TOUCHED_MAX: usize = 10;
+
 /// Lessons that nobody has settled and that are about what a plan touches, or are tested by it; the most pressing first.
 pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
-    let shelf = Shelf::read(&root.join(LESSONS));
+    let shelf = shelf(&root.join(LESSONS));
     let faults = fault_kinds(plan);
     let is_tested =
         |lesson: &Lesson| lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
@@ -77,37 +116,59 @@ pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
             is_tested(lesson) || lesson.touches(components, faults.iter().copied())
         })
         .collect();
-    lessons.sort_by_key(|lesson| (lesson.front.status, std::cmp::Reverse(lesson.front.severity), &lesson.front.id));
+    lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
     let note = |lesson: &Lesson| if is_tested(lesson) { " (tested by this scenario)" } else { "" };
-    lessons.into_iter().map(|lesson| format!("{}{}", row(lesson, today()), note(lesson))).collect()
+    let more = lessons.len().saturating_sub(TOUCHED_MAX);
+    let shown = lessons.into_iter().take(TOUCHED_MAX);
+    let rows = shown.map(|lesson| format!("{}{}", row(lesson, today()), note(lesson)));
+    rows.chain((more > 0).then(|| format!("and {more} more: `gameday lesson list`"))).collect()
 }
 
-/// Tells the lessons that a run has tested again what it has shown of them; what changed, in words.
-pub(super) fn heed(plan: &Plan, run: &Path, root: &Path) -> Vec<String> {
-    let Ok(read) = read_log(run) else { return Vec::new() };
-    let state = RunState::fold(&read.events);
+/// Tells the lessons that a run has tested again what it has shown of them; what came of it, in words. A run that did not come to its
+/// end shows nothing, nor does one in another environment than that in which the lesson was found, where that is known.
+pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Vec<String> {
+    let (Outcome::Passed | Outcome::Refuted) = outcome else { return Vec::new() };
     let Some(id) = run.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()) else { return Vec::new() };
-    let upheld: BTreeMap<&HypothesisId, bool> = state
-        .results
-        .iter()
-        .filter_map(|result| match result.verdict {
-            Verdict::Upheld | Verdict::GapClosed => Some((&result.hypothesis, true)),
-            Verdict::Refuted | Verdict::GapHolds => Some((&result.hypothesis, false)),
-            Verdict::Inconclusive(_) | Verdict::NotTested(_) => None,
-        })
-        .collect();
-    let shelf = Shelf::read(&root.join(LESSONS));
-    let tested = shelf.lessons().filter_map(|lesson| {
-        let test = lesson.front.regression.as_ref().filter(|test| test.scenario == plan.scenario.id)?;
-        let is_upheld = *upheld.get(&test.hypothesis)?;
-        let before = lesson.front.status;
-        match retest(lesson, Retest { run: &id, is_upheld }) {
-            Ok(after) if after == before => None,
-            Ok(after) => {
-                Some(format!("lesson {} was {} and is {} now", lesson.front.id, before.as_str(), after.as_str()))
-            }
-            Err(error) => Some(format!("lesson {} stays as it is: {}", lesson.front.id, error_chain(&error))),
-        }
-    });
-    tested.collect()
+    let read = match read_log(run) {
+        Ok(read) => read,
+        Err(error) => return vec![format!("lessons stay as they are: {}", error_chain(&error))],
+    };
+    let shelf = shelf(&root.join(LESSONS));
+    let mut told = Vec::new();
+    for result in &RunState::fold(&read.events).results {
+        let is_upheld = match result.verdict {
+            Verdict::Upheld | Verdict::GapClosed => true,
+            Verdict::Refuted => false,
+            // What the scenario itself says of a gap that is known is no news of a lesson.
+            Verdict::GapHolds | Verdict::Inconclusive(_) | Verdict::NotTested(_) => continue,
+        };
+        let tests = |lesson: &&Lesson| {
+            let test = lesson.front.regression.as_ref();
+            test.is_some_and(|test| test.scenario == plan.scenario.id && test.hypothesis == result.hypothesis)
+        };
+        told.extend(shelf.lessons().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
+    }
+    told
+}
+
+fn heed_one(lesson: &Lesson, plan: &Plan, is_upheld: bool, run: &Path, id: &RunId) -> Option<String> {
+    let (lesson_id, before) = (&lesson.front.id, lesson.front.status);
+    let here = plan.environment.name.as_str();
+    let found_in =
+        lesson.front.found_in.as_ref().and_then(|found_in| read_run(&run.with_file_name(found_in.as_str())).ok());
+    if let Some((_, found_in)) = found_in.filter(|(_, found_in)| found_in.environment.name != here) {
+        let there = found_in.environment.name;
+        return Some(format!(
+            "lesson {lesson_id} stays {}: it was found in `{there}`, and this is `{here}`",
+            before.as_str()
+        ));
+    }
+    match retest(lesson, Retest { run: id, is_upheld }) {
+        Ok(Status::Open) if is_upheld => Some(format!(
+            "lesson {lesson_id} held, and is open: where something was done about it, set it to `mitigated`"
+        )),
+        Ok(after) if after == before => None,
+        Ok(after) => Some(format!("lesson {lesson_id} was {} and is {} now", before.as_str(), after.as_str())),
+        Err(error) => Some(format!("lesson {lesson_id} stays {}: {}", before.as_str(), error_chain(&error))),
+    }
 }

@@ -94,8 +94,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         has_watchdog: !arguments.no_watchdog,
     };
     let ended = carry_out(&manner, Ok).await?;
-    let lessons =
-        lessons::heed(&ended.plan, &ended.folder.path, &crate::workspace::Workspace::root_of(&arguments.scenario));
+    let lessons = lessons::heed(
+        &ended.plan,
+        ended.outcome,
+        &ended.folder.path,
+        &crate::workspace::Workspace::root_of(&arguments.scenario),
+    );
     tell(&ended, arguments.json)?;
     lessons.iter().for_each(out::progress);
     ended.exit()

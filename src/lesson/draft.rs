@@ -69,8 +69,14 @@ impl Draft {
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let mut file = File::create_new(&path).map_err(failed)?;
-        file.write_all(self.text().as_bytes()).map_err(failed)?;
-        Ok(path)
+        match file.write_all(self.text().as_bytes()) {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                // A half of it would be in the way of the next try.
+                std::fs::remove_file(&path).ok();
+                Err(failed(error))
+            }
+        }
     }
 }
 

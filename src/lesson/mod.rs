@@ -12,6 +12,7 @@ mod retest;
 mod search;
 mod shelf;
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -149,21 +150,66 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Whether it should have been tested again by `today`, and was not since it was written.
+    /// What lessons are sorted by, the most pressing first.
     #[must_use]
-    pub fn is_overdue(&self, today: Date) -> bool {
-        self.front.status.is_unsettled() && self.front.retest_by.is_some_and(|by| by < today)
+    pub fn urgency(&self) -> (Status, Reverse<Severity>, &LessonId) {
+        (self.front.status, Reverse(self.front.severity), &self.front.id)
     }
 
-    /// Whether it is about one of these components or kinds of faults.
+    /// Whether the day by which it must have been tested again is over, and no run has tested it since.
+    #[must_use]
+    pub fn is_overdue(&self, today: Date) -> bool {
+        let Some(by) = self.front.retest_by.filter(|by| *by < today) else { return false };
+        self.front.status != Status::Retired && self.tested_on().is_none_or(|day| day < by)
+    }
+
+    /// The day of the run that set where it stands: a run's id begins with it.
+    #[must_use]
+    pub fn tested_on(&self) -> Option<Date> {
+        self.front.tested_in.as_ref()?.as_str().get(..10)?.parse().ok()
+    }
+
+    /// Whether it is about one of these components, or, where it names none, about one of these kinds of faults.
     pub fn touches<'a>(
         &self,
         components: impl IntoIterator<Item = &'a str>,
         faults: impl IntoIterator<Item = &'a str>,
     ) -> bool {
-        let mut components = components.into_iter();
-        let mut faults = faults.into_iter();
-        components.any(|component| self.front.components.iter().any(|own| own.as_str() == component))
-            || faults.any(|fault| self.front.faults.iter().any(|own| own == fault))
+        if self.front.components.is_empty() {
+            return faults.into_iter().any(|fault| self.front.faults.iter().any(|own| own == fault));
+        }
+        components.into_iter().any(|component| self.front.components.iter().any(|own| own.as_str() == component))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn lesson(keys: &str) -> Lesson {
+        let text = format!("---\nid: a\ntitle: t\ncreated: 2026-01-01\n{keys}\n---\nText.\n");
+        check(&Arc::new(SourceFile::new("a.md", text)), Path::new("a.md")).unwrap()
+    }
+
+    #[test]
+    fn a_lesson_touches_its_components_or_else_its_faults() {
+        let of = lesson("components: [payments]\nfaults: [proxy_latency]");
+        assert!(of.touches(["checkout", "payments"], []));
+        assert!(!of.touches(["checkout"], ["proxy_latency"]), "the same fault elsewhere");
+        let general = lesson("faults: [proxy_latency]");
+        assert!(general.touches([], ["proxy_latency"]) && !general.touches(["payments"], ["lambda_timeout"]));
+    }
+
+    #[test]
+    fn a_lesson_is_overdue_until_a_run_has_tested_it_since() {
+        let today: Date = "2026-11-28".parse().unwrap();
+        let is_overdue = |keys: &str| lesson(&format!("{keys}\nregression: s#H1")).is_overdue(today);
+        assert!(is_overdue("retest_by: 2026-11-27"));
+        assert!(!is_overdue("retest_by: 2026-11-28") && !is_overdue("status: open"));
+        assert!(is_overdue("retest_by: 2026-06-01\nstatus: verified\ntested_in: 2026-05-31-100000-s"));
+        assert!(!is_overdue("retest_by: 2026-06-01\nstatus: regressed\ntested_in: 2026-06-01-100000-s"));
+        assert!(!is_overdue("retest_by: 2026-06-01\nstatus: retired"));
     }
 }

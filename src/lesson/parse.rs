@@ -66,6 +66,12 @@ fn check_front(front: &FrontMatter, document: &Document, path: &Path, problems: 
     if front.title.trim().is_empty() {
         problems.push(place.key("title").error("empty-title", "the title is empty").with_help("say what was learnt"));
     }
+    for (key, text) in [("title", Some(&front.title)), ("owner", front.owner.as_ref())] {
+        if text.is_some_and(|text| text.contains(char::is_control)) {
+            let message = format!("the {key} is longer than a line, or has characters that do not show");
+            problems.push(place.key(key).error("lesson-line", message).with_help("write it in one line"));
+        }
+    }
     if front.status.is_set_by_runs() && front.tested_in.is_none() {
         let message = format!("`{}` is set by a run alone, and no run is named", front.status.as_str());
         let help = "write `open` or `mitigated`, and name what tests it: `regression: scenario#H1`";
@@ -140,6 +146,7 @@ mod tests {
             ("title: The alarm is slower than the customer", "title: ''", "empty-title", "''"),
             ("**Situation.** The provider was slow.\n", "\n", "empty-lesson", "---"),
             ("slow.\n", "slow. The Root Cause was Bob.\n", "blame", "Root Cause"),
+            ("title: The alarm is slower than the customer", "title: \"a\\nb\"", "lesson-line", "\"a\\nb\""),
             ("L-2026-004", "L-2026-005", "lesson-file", "L-2026-005"),
             ("created:", "faults: ['']\ncreated:", "empty-item", "''"),
             ("created:", "stauts: open\ncreated:", "", "stauts"),

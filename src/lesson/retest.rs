@@ -4,9 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Lesson, Status};
+use super::{FrontMatter, Lesson, Status, check};
 use crate::document::{SourceFile, Tree};
 use crate::unit::{FileError, RunId, WholeFile};
+
+/// What some editors begin a file with, and readers leave out.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// What a run has shown of a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,12 @@ pub struct Retest<'r> {
 /// Why a lesson was left as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum RetestError {
+    /// Its front matter is not written in the usual way.
+    #[error("the front matter of `{0}` is not written a key a line, and is left as it is: set its `status` by hand")]
+    Form(String),
+    /// The file may not be written.
+    #[error("`{0}` may only be read, and is left as it is")]
+    ReadOnly(String),
     /// The file was changed since it was read.
     #[error("`{0}` was changed meanwhile, and is left as it is")]
     Changed(String),
@@ -29,13 +38,13 @@ pub enum RetestError {
 }
 
 impl Retest<'_> {
-    /// Where a lesson stands from then on. What nobody has mended does not regress, and what is retired stays so.
+    /// Where a lesson stands from then on. What nobody said to have mended neither regresses nor is verified, and what is retired
+    /// stays so.
     #[must_use]
     pub fn status(&self, before: Status) -> Status {
         match (before, self.is_upheld) {
-            (Status::Retired, _) => Status::Retired,
-            (_, true) => Status::Verified,
-            (Status::Open, false) => Status::Open,
+            (Status::Retired | Status::Open, _) => before,
+            (Status::Mitigated | Status::Verified | Status::Regressed, true) => Status::Verified,
             (Status::Mitigated | Status::Verified | Status::Regressed, false) => Status::Regressed,
         }
     }
@@ -51,15 +60,29 @@ pub fn retest(lesson: &Lesson, retest: Retest<'_>) -> Result<Status, RetestError
     if after == before {
         return Ok(after);
     }
-    let text = with_keys(&lesson.source, &[("status", after.as_str()), ("tested_in", retest.run.as_str())]);
+    let keys = [("status", after.as_str()), ("tested_in", retest.run.as_str())];
+    let text = with_keys(&lesson.source, &keys);
     let shown = || lesson.path.display().to_string();
-    if std::fs::read_to_string(&lesson.path).ok().as_deref() != Some(lesson.source.text()) {
+    let expected = FrontMatter { status: after, tested_in: Some(retest.run.clone()), ..lesson.front.clone() };
+    let rewritten = check(&Arc::new(SourceFile::new(lesson.source.name(), text.as_str())), &lesson.path);
+    if rewritten.map_or(true, |rewritten| rewritten.front != expected || rewritten.body != lesson.body) {
+        return Err(RetestError::Form(shown()));
+    }
+    // A link stays one: what it leads to is written.
+    let path = std::fs::canonicalize(&lesson.path).map_err(FileError::on("find", &lesson.path))?;
+    let raw = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
+    let mark = if raw.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { "" };
+    if raw.strip_prefix(mark) != Some(lesson.source.text()) {
         return Err(RetestError::Changed(shown()));
     }
-    let name = lesson.path.file_name().and_then(|name| name.to_str()).ok_or_else(|| RetestError::Changed(shown()))?;
-    let folder = lesson.path.parent().unwrap_or(Path::new(""));
+    if std::fs::metadata(&path).map_err(FileError::on("look at", &path))?.permissions().readonly() {
+        return Err(RetestError::ReadOnly(shown()));
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| RetestError::Changed(shown()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
     let mut file = WholeFile::begin(folder, name)?;
-    file.write_all(text.as_bytes()).map_err(|error| file.failed(error))?;
+    file.allow_as(&path)?;
+    file.write_all(format!("{mark}{text}").as_bytes()).map_err(|error| file.failed(error))?;
     file.finish()?;
     Ok(after)
 }
@@ -68,6 +91,7 @@ pub fn retest(lesson: &Lesson, retest: Retest<'_>) -> Result<Status, RetestError
 fn with_keys(source: &Arc<SourceFile>, keys: &[(&str, &str)]) -> String {
     let mut text = source.text().to_owned();
     let Some((tree, _)) = Tree::front_matter(source, &mut Vec::new()) else { return text };
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut edits: Vec<_> = keys
         .iter()
         .filter_map(|(key, value)| {
@@ -79,7 +103,7 @@ fn with_keys(source: &Arc<SourceFile>, keys: &[(&str, &str)]) -> String {
     let missing: Vec<String> = keys
         .iter()
         .filter(|(key, _)| tree.entry(tree.root(), key).is_none())
-        .map(|(key, value)| format!("{key}: {value}\n"))
+        .map(|(key, value)| format!("{key}: {value}{line_end}"))
         .collect();
     let last = source.position(source.text().len()).line;
     let end = (2..=last).find(|line| source.slice(&source.line(*line)).trim_end() == "---");
@@ -119,7 +143,7 @@ mod tests {
         assert_eq!(set(true), Status::Verified);
         let expected = TEXT
             .replace("\"mitigated\"", "verified")
-            .replace("created: 2026-03-10\r\n", "created: 2026-03-10\r\ntested_in: 2026-11-28-100000-slow\n");
+            .replace("created: 2026-03-10\r\n", "created: 2026-03-10\r\ntested_in: 2026-11-28-100000-slow\r\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         assert_eq!(set(false), Status::Regressed);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected.replace("verified", "regressed"));
@@ -131,10 +155,59 @@ mod tests {
         let run: RunId = "r".parse().unwrap();
         let after = |before, is_upheld| Retest { run: &run, is_upheld }.status(before);
         assert_eq!(after(Status::Open, false), Status::Open);
-        assert_eq!(after(Status::Open, true), Status::Verified);
+        assert_eq!(after(Status::Open, true), Status::Open, "nobody has done anything");
+        assert_eq!(after(Status::Verified, false), Status::Regressed);
         assert_eq!(after(Status::Mitigated, false), Status::Regressed);
         assert_eq!(after(Status::Regressed, true), Status::Verified);
         assert_eq!([after(Status::Retired, true), after(Status::Retired, false)], [Status::Retired; 2]);
+    }
+
+    #[test]
+    fn what_is_written_in_another_way_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("L-1.md");
+        let run: RunId = "2026-11-28-100000-slow".parse().unwrap();
+        let keys = "id: L-1\ntitle: t\nregression: slow#H2\ncreated: 2026-03-10";
+        for (front, is_written) in [
+            (format!("{keys}\nstatus: mitigated"), true),
+            (format!("{keys}\nstatus:   'mitigated'   # said maria"), true),
+            (format!("{{{}, status: mitigated}}", keys.replace('\n', ", ")), false),
+            (format!("  {}\n  status: mitigated", keys.replace('\n', "\n  ")), false),
+            (format!("{keys}\nstatus: mitigated\n..."), false),
+        ] {
+            let text = format!("---\n{front}\n---\nText.\n");
+            for mark in ["", BYTE_ORDER_MARK] {
+                std::fs::write(&path, format!("{mark}{text}")).unwrap();
+                let Ok(lesson) = load(&path) else { panic!("{front} is a lesson") };
+                let written = retest(&lesson, Retest { run: &run, is_upheld: true });
+                let now = std::fs::read_to_string(&path).unwrap();
+                if is_written {
+                    assert_eq!(written.unwrap(), Status::Verified, "{front}");
+                    assert!(now.starts_with(&format!("{mark}---\n")) && load(&path).is_ok(), "{now}");
+                } else {
+                    assert!(matches!(written, Err(RetestError::Form(_))), "{front}: {written:?}");
+                    assert_eq!(now, format!("{mark}{text}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn links_and_permissions_stay_and_what_may_only_be_read_is_not_written() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("real.txt"), folder.path().join("L-1.md"));
+        std::fs::write(&path, TEXT).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let run: RunId = "r".parse().unwrap();
+        let set = |is_upheld| retest(&load(&link).unwrap(), Retest { run: &run, is_upheld });
+        let allow = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        allow(0o600);
+        assert_eq!(set(true).unwrap(), Status::Verified);
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        allow(0o444);
+        assert!(matches!(set(false), Err(RetestError::ReadOnly(_))));
     }
 
     #[test]

@@ -43,6 +43,8 @@ struct Text {
     lower: String,
     /// The byte at which the text behind the front matter begins.
     body: usize,
+    /// What the front matter tells of what it is about, in lower case.
+    subject: String,
 }
 
 /// A file that was found.
@@ -104,28 +106,55 @@ impl Index {
         found.into_iter().map(with_excerpt).collect()
     }
 
-    /// The lessons that are much like a new one with this title and these components: those that have at least half of its words.
+    /// The lessons that are much like a new one with this title and these components: those whose title, components and factors
+    /// have at least half of its words, and two of them where it has two.
     #[must_use]
     pub fn similar(&self, about: &str) -> Vec<Found> {
-        let wanted = words(about).len().div_ceil(2).max(2);
-        self.search(about).into_iter().filter(|found| found.words >= wanted).collect()
+        let words = words(about);
+        let wanted = words.len().div_ceil(2).max(words.len().min(2));
+        let is_alike = |found: &Found| {
+            let text = self.texts.iter().find(|text| text.path == found.path);
+            text.is_some_and(|text| words.iter().filter(|word| begins_in(&text.subject, word)).count() >= wanted)
+        };
+        let found = if words.is_empty() { Vec::new() } else { self.search(about) };
+        found.into_iter().filter(is_alike).collect()
     }
+}
+
+/// The keys of the front matter that tell what a lesson is about.
+const SUBJECT: [&str; 4] = ["title:", "components:", "faults:", "factors:"];
+
+/// The largest file that is searched.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+fn places<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+    memmem::find_iter(text.as_bytes(), word.as_bytes()).filter(|at| {
+        let before = text.get(..*at).and_then(|text| text.chars().next_back());
+        before.is_none_or(|before| !before.is_alphanumeric())
+    })
+}
+
+fn begins_in(text: &str, word: &str) -> bool {
+    places(text, word).next().is_some()
 }
 
 impl Text {
     fn read(path: &Path) -> Option<Self> {
+        if std::fs::metadata(path).ok()?.len() > FILE_BYTES_MAX {
+            return None;
+        }
         let original = std::fs::read_to_string(path).ok()?;
         let lower = original.to_lowercase();
         let body = memmem::find(lower.as_bytes(), b"\n---").map_or(0, |at| at + b"\n---".len());
-        Some(Self { path: path.to_owned(), original, lower, body })
+        let front = lower.get(..body).unwrap_or_default().lines();
+        let subject = front.filter_map(|line| SUBJECT.iter().find_map(|key| line.strip_prefix(key)));
+        let subject = subject.collect::<Vec<_>>().join("\n");
+        Some(Self { path: path.to_owned(), original, lower, body, subject })
     }
 
     /// The bytes at which words begin that begin so.
     fn places<'t>(&'t self, word: &'t str) -> impl Iterator<Item = usize> + 't {
-        memmem::find_iter(self.lower.as_bytes(), word.as_bytes()).filter(|at| {
-            let before = self.lower.get(..*at).and_then(|text| text.chars().next_back());
-            before.is_none_or(|before| !before.is_alphanumeric())
-        })
+        places(&self.lower, word)
     }
 
     fn count(&self, word: &str) -> f64 {
@@ -210,5 +239,11 @@ mod tests {
             ("b", "---\ntitle: Retries double the payments\n---\nText.\n"),
         ]);
         assert_eq!(names(&index.similar("Payments alarm fires later than the customer leaves payments")), ["a"]);
+        assert_eq!(names(&index.similar("Retries")), ["b"], "of one word, that one");
+        assert_eq!(
+            names(&index.similar("text components")),
+            [""; 0],
+            "neither the text nor the keys are what it is about"
+        );
     }
 }

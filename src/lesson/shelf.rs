@@ -7,7 +7,7 @@ use super::{Lesson, load};
 use crate::document::Diagnostic;
 use crate::unit::LessonId;
 
-/// How many lessons a folder may have.
+/// How many lessons of a folder are read, the first by name.
 const LESSONS_MAX: usize = 20_000;
 
 /// The Markdown files of a folder but `README.md`, by name; a folder that is not there has none.
@@ -16,12 +16,15 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .filter(|path| path.file_name().is_some_and(|name| name != "README.md"))
-        .take(LESSONS_MAX)
+        .filter(|path| path.file_name().is_some_and(|name| name != "README.md") && path.is_file())
         .collect();
     paths.sort();
+    paths.truncate(LESSONS_MAX);
     paths
 }
+
+/// Where the numbers of ids end.
+const NUMBER_END: u32 = 1_000_000;
 
 /// The lessons of a folder, by id, and what is wrong with its files.
 #[derive(Debug, Default)]
@@ -78,6 +81,8 @@ impl Shelf {
     pub fn next_id(&self, folder: &Path, year: i32) -> LessonId {
         let start = format!("L-{year}-");
         let numbers = self.lessons.keys().filter_map(|id| id.as_str().strip_prefix(&start)?.parse::<u32>().ok());
+        // What is longer was not given by us.
+        let numbers = numbers.filter(|number| *number < NUMBER_END);
         let mut number = numbers.max().unwrap_or_default() + 1;
         loop {
             let id = format!("{start}{number:03}");

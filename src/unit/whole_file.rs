@@ -38,6 +38,15 @@ impl WholeFile {
         Ok(self.path.clone())
     }
 
+    /// Lets it be read and written by those who may do so with another file.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn allow_as(&self, other: &Path) -> Result<(), FileError> {
+        let permissions = std::fs::metadata(other).map_err(FileError::on("look at", other))?.permissions();
+        self.file.get_ref().set_permissions(permissions).map_err(FileError::on("write", &self.partial))
+    }
+
     /// What went wrong while it was written.
     #[must_use]
     pub fn failed(&self, source: io::Error) -> FileError {

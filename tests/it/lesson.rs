@@ -92,12 +92,21 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
         (&["lesson", "new", "t", "--fault", "proxy_latncy"], "did you mean `proxy_latency`?"),
         (&["lesson", "new", "t", "--severity", "huge"], "write low, medium, high or critical"),
         (&["lesson", "new", "t", "--regression", "probe-load"], "write both, as in"),
-        (&["lesson", "new", "t", "--from", "nothing"], "nothing"),
+        (&["lesson", "new", "t", "--from", "nothing"], "there is no run `nothing`"),
         (&["lesson", "list", "--status", "done"], "write one of regressed, open, mitigated, verified, retired"),
         (&["lesson", "show", "L-2026-001"], "there is no lesson `L-2026-001`"),
     ] {
         let output = workspace.gameday(arguments);
         assert_eq!(output.code(), 1, "{arguments:?}: {}", output.stderr);
+        assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
+    }
+    for (arguments, told) in [
+        (["lesson", "new", "t", "--retest-by", "2020-01-01"], "it is to be tested again before it was written"),
+        (["lesson", "new", "t", "--factor", " "], "an item of `factors` is empty"),
+        (["lesson", "new", "t", "--owner", "a\nb"], "the owner is longer than a line"),
+    ] {
+        let output = workspace.gameday(&arguments);
+        assert_eq!(output.code(), 2, "{arguments:?}: {}", output.stderr);
         assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
     }
     assert!(!workspace.path().join("lessons").exists());
@@ -111,6 +120,37 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
     for told in ["did you mean `payments`?", "there is no hypothesis of `probe-load` called `H7`"] {
         assert!(check.stderr.contains(told), "{}", check.stderr);
     }
+}
+
+/// What does not come to its end shows nothing, and what nobody has mended is not verified.
+#[test]
+fn a_run_that_is_aborted_changes_no_lesson_and_an_open_one_stays_open() {
+    let workspace = workspace();
+    let lesson = |id: &str, status: &str| {
+        let text = format!(
+            "---\nid: {id}\ntitle: It answers\nstatus: {status}\nregression: probe-load#H1\ncreated: 2026-01-01\n---\nText.\n"
+        );
+        workspace.write(&format!("lessons/{id}.md"), &text);
+        text
+    };
+    let texts = [("L-1", "mitigated"), ("L-2", "open")].map(|(id, status)| (id, lesson(id, status)));
+    let assert_untouched = || {
+        for (id, text) in &texts {
+            assert_eq!(std::fs::read_to_string(workspace.path().join(format!("lessons/{id}.md"))).unwrap(), *text);
+        }
+    };
+    let guarded = format!("{}guardrails: [{{id: G1, abort_if: \"mean(ok) >= 0% for 1s\"}}]\n", scenario("mean(ok) <= 1%"));
+    workspace.write("scenarios/probe.yaml", &guarded);
+    let output = workspace.gameday(&["run", "scenarios/probe.yaml", "--yes"]);
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    assert_untouched();
+    workspace.write("lessons/L-1.md", &texts[0].1.replace("mitigated", "retired"));
+    workspace.write("scenarios/probe.yaml", &scenario("mean(ok) >= 100%"));
+    let output = workspace.gameday(&["run", "scenarios/probe.yaml", "--yes"]);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.stderr.contains("lesson L-2 held, and is open"), "{}", output.stderr);
+    workspace.write("lessons/L-1.md", &texts[0].1);
+    assert_untouched();
 }
 
 #[test]
@@ -134,10 +174,13 @@ fn a_run_verifies_a_lesson_and_the_next_one_sees_it_regress() {
     let output = run();
     assert_eq!(output.code(), 3, "{}", output.stderr);
     assert!(output.stderr.contains("lesson L-2026-001 was verified and is regressed now"), "{}", output.stderr);
-    let taught =
-        answer(&workspace, &["lesson", "new", "It does not", "--from", "latest", "--hypothesis", "H1", "--json"]);
+    let taught = answer(
+        &workspace,
+        &["lesson", "new", "It does not", "--text", "Words.", "--from", "latest", "--hypothesis", "H1", "--json"],
+    );
     let id = taught["id"].as_str().unwrap();
     let new = answer(&workspace, &["lesson", "show", id, "--json"]);
+    assert_eq!(new["text"], "Words.");
     assert_eq!((&new["regression"], &new["components"][0]), (&"probe-load#H1".into(), &"payments".into()), "{new}");
     assert!(said(&workspace, &["plan", "scenarios/probe.yaml"]).contains("regressed"));
 }

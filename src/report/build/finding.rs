@@ -101,7 +101,8 @@ fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {
         "gap_closed" => {
             let lesson = hypothesis.known_gap.as_deref().unwrap_or("a lesson");
             let text = format!("{id} holds, although {lesson} says that it would not: the gap is closed.");
-            let next = "Remove `known_gap` from the hypothesis, and mark the lesson as verified.";
+            let next =
+                "Remove `known_gap` from the hypothesis; a lesson that was `mitigated` is verified by the run itself.";
             Some(finding("medium", "gap_closed", about, text, Some(next)))
         }
         "inconclusive" => {
