@@ -139,7 +139,8 @@ fn a_run_that_is_aborted_changes_no_lesson_and_an_open_one_stays_open() {
             assert_eq!(std::fs::read_to_string(workspace.path().join(format!("lessons/{id}.md"))).unwrap(), *text);
         }
     };
-    let guarded = format!("{}guardrails: [{{id: G1, abort_if: \"mean(ok) >= 0% for 1s\"}}]\n", scenario("mean(ok) <= 1%"));
+    let guarded =
+        format!("{}guardrails: [{{id: G1, abort_if: \"mean(ok) >= 0% for 1s\"}}]\n", scenario("mean(ok) <= 1%"));
     workspace.write("scenarios/probe.yaml", &guarded);
     let output = workspace.gameday(&["run", "scenarios/probe.yaml", "--yes"]);
     assert_eq!(output.code(), 4, "{}", output.stderr);

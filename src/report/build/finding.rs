@@ -95,7 +95,7 @@ fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {
             let seen = hypothesis.terms.iter().filter(|term| term.held == Some(false)).map(observed);
             let seen = seen.collect::<Vec<String>>().join("; ");
             let text = format!("{id} is refuted — “{}”. {seen}.", hypothesis.text);
-            let next = "Mend it, or write a lesson and name it as the hypothesis's `known_gap`.";
+            let next = "Mend it, or write a lesson (`gameday lesson new`) and name it as the hypothesis's `known_gap`.";
             Some(finding(severity, "refuted", about, text, Some(next)))
         }
         "gap_closed" => {
