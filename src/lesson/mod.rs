@@ -2,7 +2,7 @@
 //! hypothesis tests it again.
 //!
 //! Owns: the file's form and what is wrong with one, which lessons touch what, the search. Must not know: scenarios, runs, reports;
-//! whoever has a verdict tells it to [`retest`].
+//! whoever has a verdict tells it to [`retest()`].
 
 mod draft;
 mod known;
