@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod cli;
+pub mod debrief;
 pub mod document;
 pub mod event;
 pub mod fault;

@@ -1,15 +1,15 @@
 //! What other commands ask of a workspace's lessons: whether they are right, which touch a plan, and what a run has shown of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Failure, out};
 use crate::document::{self, Diagnostic, SourceFile, Tree};
 use crate::event::{RunState, Verdict, read_log};
 use crate::fault::FaultSpec;
-use crate::lesson::{Known, Lesson, Retest, Shelf, Status, retest};
+use crate::lesson::{Known, Lesson, Retest, Retested, Shelf, Status, retest};
 use crate::plan::Plan;
-use crate::report::read_run;
+use crate::report::{keep_retests, read_run};
 use crate::run::Outcome;
 use crate::unit::{Clock, ComponentId, Date, RunId, error_chain, plural, printable};
 use crate::workspace::Workspace;
@@ -99,6 +99,9 @@ pub(super) fn fault_kinds(plan: &Plan) -> BTreeSet<&str> {
     plan.changes.values().map(|change| change.kind.as_str()).collect()
 }
 
+/// How many lessons a run keeps.
+const KEPT_MAX: usize = 200;
+
 /// How many lessons a plan names.
 const TOUCHED_MAX: usize = 10;
 
@@ -124,14 +127,34 @@ pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
     rows.chain((more > 0).then(|| format!("and {more} more: `gameday lesson list`"))).collect()
 }
 
-/// Tells the lessons that a run has tested again what it has shown of them; what came of it, in words. A run that did not come to its
-/// end shows nothing, nor does one in another environment than that in which the lesson was found, where that is known.
-pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Vec<String> {
+/// The files of lessons that a run keeps, with their texts: those that nobody has settled and that are about what it touches, and all that
+/// it tests or says that it tests.
+pub(super) fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
+    let shelf = Shelf::read(&root.join(LESSONS));
+    let faults = fault_kinds(plan);
+    let retests = plan.scenario.covers.as_ref().map(|covers| covers.retests.as_slice()).unwrap_or_default();
+    let is_kept = |lesson: &&Lesson| {
+        let front = &lesson.front;
+        let is_tested = front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
+        let touches = lesson.touches(components(plan).iter().map(ComponentId::as_str), faults.iter().copied());
+        is_tested || retests.contains(&front.id) || (front.status.is_unsettled() && touches)
+    };
+    let kept = shelf.lessons().filter(is_kept).take(KEPT_MAX);
+    kept.map(|lesson| (format!("{LESSONS}/{}.md", lesson.front.id), lesson.source.text().to_owned())).collect()
+}
+
+/// Tells the lessons that a run has tested again what it has shown of them, and keeps in the run's folder what came of it. A run that
+/// did not come to its end shows nothing, nor does one in another environment than that in which the lesson was found, where that is
+/// known.
+pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Vec<Retested> {
     let (Outcome::Passed | Outcome::Refuted) = outcome else { return Vec::new() };
     let Some(id) = run.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()) else { return Vec::new() };
     let read = match read_log(run) {
         Ok(read) => read,
-        Err(error) => return vec![format!("lessons stay as they are: {}", error_chain(&error))],
+        Err(error) => {
+            out::progress(format_args!("lessons stay as they are: {}", error_chain(&error)));
+            return Vec::new();
+        }
     };
     let shelf = shelf(&root.join(LESSONS));
     let mut told = Vec::new();
@@ -148,27 +171,36 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
         };
         told.extend(shelf.lessons().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
     }
+    if let Err(error) = keep_retests(run, &told) {
+        out::progress(format_args!("note: the report does not tell of lessons: {}", error_chain(&error)));
+    }
     told
 }
 
-fn heed_one(lesson: &Lesson, plan: &Plan, is_upheld: bool, run: &Path, id: &RunId) -> Option<String> {
+fn heed_one(lesson: &Lesson, plan: &Plan, is_upheld: bool, run: &Path, id: &RunId) -> Option<Retested> {
     let (lesson_id, before) = (&lesson.front.id, lesson.front.status);
     let here = plan.environment.name.as_str();
+    let retested = |after, note| Some(Retested { lesson: lesson_id.clone(), before, after, note });
     let found_in =
         lesson.front.found_in.as_ref().and_then(|found_in| read_run(&run.with_file_name(found_in.as_str())).ok());
     if let Some((_, found_in)) = found_in.filter(|(_, found_in)| found_in.environment.name != here) {
-        let there = found_in.environment.name;
-        return Some(format!(
-            "lesson {lesson_id} stays {}: it was found in `{there}`, and this is `{here}`",
-            before.as_str()
-        ));
+        let (there, stays) = (found_in.environment.name, before.as_str());
+        return retested(
+            before,
+            format!("lesson {lesson_id} stays {stays}: it was found in `{there}`, and this is `{here}`"),
+        );
     }
     match retest(lesson, Retest { run: id, is_upheld }) {
-        Ok(Status::Open) if is_upheld => Some(format!(
-            "lesson {lesson_id} held, and is open: where something was done about it, set it to `mitigated`"
-        )),
+        Ok(Status::Open) if is_upheld => {
+            let note = "where something was done about it, set it to `mitigated`";
+            retested(before, format!("lesson {lesson_id} held, and is open: {note}"))
+        }
         Ok(after) if after == before => None,
-        Ok(after) => Some(format!("lesson {lesson_id} was {} and is {} now", before.as_str(), after.as_str())),
-        Err(error) => Some(format!("lesson {lesson_id} stays {}: {}", before.as_str(), error_chain(&error))),
+        Ok(after) => {
+            retested(after, format!("lesson {lesson_id} was {} and is {} now", before.as_str(), after.as_str()))
+        }
+        Err(error) => {
+            retested(before, format!("lesson {lesson_id} stays {}: {}", before.as_str(), error_chain(&error)))
+        }
     }
 }

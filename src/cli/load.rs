@@ -83,6 +83,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         seed: arguments.seed,
         // Nothing is changed that somebody would have to undo.
         has_watchdog: false,
+        heeds_lessons: false,
     };
     let ended = carry_out(&manner, |plan| {
         let alone = plan.loads_alone(&alone).map_err(|refusal| Failure::new(Exit::Failure, refusal))?;

@@ -2,7 +2,9 @@
 
 mod approve;
 mod check;
+mod compare;
 mod completions;
+mod coverage;
 mod demo_function;
 mod exit;
 mod explain;
@@ -26,6 +28,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod status;
+mod trend;
 mod watchdog;
 mod workspace;
 
@@ -85,6 +88,12 @@ enum Command {
     Recover(recover::Arguments),
     /// Make the report of a run once more, offline, from its folder.
     Report(report::Arguments),
+    /// Hold two runs beside each other.
+    Compare(compare::Arguments),
+    /// Show how the runs of a scenario went over time.
+    Trend(trend::Arguments),
+    /// Show what is exercised by which scenarios, and when it last was.
+    Coverage(coverage::Arguments),
     /// Keep, find and check what game days taught.
     Lesson(lesson::Arguments),
     /// Run the fault proxy by itself.
@@ -166,6 +175,9 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Abort(arguments) => live::abort(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Report(arguments) => report::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Trend(arguments) => trend::run(&arguments),
+        Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,

@@ -2,18 +2,50 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use console::style;
 
-use super::{Exit, Failure, out, workspace};
-use crate::event::is_in_use;
-use crate::report::{Evidence, Facts, Format, Report, ReportError, export, read_run};
+use super::{Exit, Failure, compare, out, workspace};
+use crate::event::{Event, is_in_use, scenario_of};
+use crate::plan::Plan;
+use crate::report::compare::Figures;
+use crate::report::{Evidence, Facts, FileState, Format, Report, ReportError, export, keep_previous, read_run, verify};
+use crate::run::find_runs;
+use crate::unit::printable;
 use crate::workspace::Workspace;
 
 /// Where a workspace keeps templates of its own.
-const TEMPLATES: &str = "reports/templates";
+pub(super) const TEMPLATES: &str = "reports/templates";
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    make: MakeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read every file of a run again, and hold it against the manifest that was made with its first report.
+    Verify(VerifyArguments),
+}
+
+#[derive(Debug, Args)]
+struct VerifyArguments {
+    /// The run's id or folder; default the latest run.
+    run: Option<String>,
+    /// The folder of runs; default the workspace's `reports`.
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct MakeArguments {
     /// The run's id or folder; default the latest run.
     run: Option<String>,
     /// The formats, of html, md, json, junit and csv; default those that the scenario asks for.
@@ -28,12 +60,60 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let reports = workspace::reports_here(arguments.reports.as_deref());
-    let directory = workspace::run_folder(&reports, arguments.run.as_deref())?;
+    match &arguments.command {
+        Some(Command::Verify(arguments)) => verify_run(arguments),
+        None => make_anew(&arguments.make),
+    }
+}
+
+/// The folder of a run that is over.
+fn folder_of(reports: Option<&Path>, run: Option<&str>) -> Result<PathBuf, Failure> {
+    let directory = workspace::run_folder(&workspace::reports_here(reports), run)?;
     if is_in_use(&directory) {
         let text = format!("the run in `{}` is still alive: its report is made when it ends", directory.display());
         return Err(Failure::new(Exit::Locked, text));
     }
+    Ok(directory)
+}
+
+fn verify_run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    let directory = folder_of(arguments.reports.as_deref(), arguments.run.as_deref())?;
+    let found = verify(&directory).map_err(|error| Failure { exit: Exit::Invalid, ..Failure::from_error(&error) })?;
+    let exit = if found.is_sound() { Exit::Success } else { Exit::Invalid };
+    if arguments.json {
+        let files = found.files.iter().map(|(file, state)| serde_json::json!({"file": file, "state": state}));
+        out::json(&serde_json::json!({
+            "run": directory,
+            "sound": found.is_sound(),
+            "files": files.collect::<Vec<_>>(),
+            "contradictions": found.contradictions,
+        }));
+        return Ok(exit);
+    }
+    for (file, state) in &found.files {
+        let word = format!("{:<9}", state.as_str());
+        let word = match state {
+            FileState::Same => style(word).green(),
+            FileState::Changed | FileState::Missing => style(word).red(),
+            FileState::Unlisted => style(word).yellow(),
+        };
+        out::line(format_args!("{word} {}", printable(file)));
+    }
+    found
+        .contradictions
+        .iter()
+        .for_each(|line| out::line(format_args!("{} {}", style("wrong    ").red(), printable(line))));
+    let end = if found.is_sound() {
+        "every file is as it was"
+    } else {
+        "this is not the evidence that the report was made of"
+    };
+    out::line(format_args!("\n{end}: {}", directory.display()));
+    Ok(exit)
+}
+
+fn make_anew(arguments: &MakeArguments) -> Result<Exit, Failure> {
+    let directory = folder_of(arguments.reports.as_deref(), arguments.run.as_deref())?;
     let formats = Some(arguments.format.as_slice()).filter(|formats| !formats.is_empty());
     let templates = Workspace::root_of(Path::new(".")).join(TEMPLATES);
     let (report, paths) = make(&directory, formats, &templates).map_err(|error| Failure::from_error(&error))?;
@@ -47,7 +127,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }));
     } else {
         for line in &report.summary {
-            out::line(crate::unit::printable(line));
+            out::line(printable(line));
         }
         out::line("");
         paths.iter().for_each(|path| out::line(format_args!("  {path}")));
@@ -65,8 +145,22 @@ pub(super) fn write(
     made.map(|(_, paths)| paths).map_err(|error| Failure::from_error(&error))
 }
 
+/// The figures of the last run of the same scenario in the same environment that came to its end before this one began.
+fn previous(directory: &Path, first: &Event, plan: &Plan) -> Option<Figures> {
+    let runs = find_runs(directory.parent()?).ok()?;
+    let is_other = |folder: &&PathBuf| folder.file_name() != directory.file_name();
+    let of_it = |folder: &&PathBuf| scenario_of(folder).is_some_and(|scenario| scenario == plan.scenario.id);
+    // The latest first, so that one is read and not all.
+    let earlier = runs.iter().rev().filter(is_other).filter(of_it).filter_map(|folder| compare::figures(folder).ok());
+    earlier.into_iter().find(|figures| {
+        let ended = matches!(figures.result.as_str(), "passed" | "refuted" | "inconclusive");
+        ended && figures.environment == plan.environment.name && figures.started_at < first.at
+    })
+}
+
 fn make(directory: &Path, formats: Option<&[Format]>, templates: &Path) -> Result<(Report, Vec<PathBuf>), ReportError> {
     let (events, plan) = read_run(directory)?;
+    keep_previous(directory, &events, &plan, |first, plan| previous(directory, first, plan))?;
     export(directory, &events, &plan)?;
     let evidence = Evidence::read(directory, &events, &plan)?;
     let facts = Facts::of(&plan);

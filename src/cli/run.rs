@@ -1,5 +1,6 @@
 //! `gameday run`: a scenario from its file to its report.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,10 +12,12 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::{Exit, Failure, lessons, out, plan, report, workspace};
 use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
+use crate::lesson::Retested;
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
 use crate::ui::terminal;
 use crate::unit::{Failpoints, plural};
+use crate::workspace::WORKLOAD_FILE;
 
 /// The seed of a run that names none: the same scenario makes the same choices.
 pub(super) const SEED_DEFAULT: u64 = 1;
@@ -58,6 +61,8 @@ pub(super) struct Manner<'a> {
     pub(super) attendance: Attendance,
     pub(super) seed: u64,
     pub(super) has_watchdog: bool,
+    /// Whether lessons are told what it has shown of them.
+    pub(super) heeds_lessons: bool,
 }
 
 /// A run that is over.
@@ -65,6 +70,8 @@ pub(super) struct Ended {
     pub(super) plan: Arc<Plan>,
     pub(super) outcome: Outcome,
     pub(super) folder: RunFolder,
+    /// What it has shown of lessons.
+    pub(super) lessons: Vec<Retested>,
     /// Its reports, or why there is none.
     pub(super) reports: Result<Vec<PathBuf>, Failure>,
 }
@@ -92,16 +99,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         attendance: attendance(arguments.yes),
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
+        heeds_lessons: true,
     };
     let ended = carry_out(&manner, Ok).await?;
-    let lessons = lessons::heed(
-        &ended.plan,
-        ended.outcome,
-        &ended.folder.path,
-        &crate::workspace::Workspace::root_of(&arguments.scenario),
-    );
     tell(&ended, arguments.json)?;
-    lessons.iter().for_each(out::progress);
+    ended.lessons.iter().for_each(|retested| out::progress(&retested.note));
     ended.exit()
 }
 
@@ -129,7 +131,7 @@ pub(super) async fn carry_out(
         workspace: workspace.root.join(".").canonicalize().map_err(|error| Failure::from_error(&error))?,
         reports,
         scenario_text: checked.source.text().to_owned(),
-        workload_text: std::fs::read_to_string(workspace.root.join("workload.yaml")).ok(),
+        kept: kept(&plan, &workspace.root),
         attendance: manner.attendance,
         seed: manner.seed,
         has_watchdog: manner.has_watchdog,
@@ -158,8 +160,20 @@ pub(super) async fn carry_out(
             return Err(failure(&error));
         }
     };
+    // Before the report, which tells it.
+    let lessons =
+        if manner.heeds_lessons { lessons::heed(&shown, outcome, &folder.path, &workspace.root) } else { Vec::new() };
     let reports = report::write(&folder.path, None, &workspace);
-    Ok(Ended { plan: shown, outcome, folder, reports })
+    Ok(Ended { plan: shown, outcome, folder, lessons, reports })
+}
+
+/// What of the workspace is kept with a run, as it is now.
+fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
+    let mut kept = lessons::kept(plan, root);
+    if let Ok(workload) = std::fs::read_to_string(root.join(WORKLOAD_FILE)) {
+        kept.insert(WORKLOAD_FILE.to_owned(), workload);
+    }
+    kept
 }
 
 /// Shows the run from a thread of its own: a terminal that takes nothing more (Ctrl-S, a stuck connection) must hold up
@@ -273,6 +287,7 @@ pub(super) fn as_json(ended: &Ended, state: &RunState) -> serde_json::Value {
         "run": ended.folder.id,
         "exit_code": ended.outcome.exit_code(),
         "hypotheses": state.results,
+        "lessons": ended.lessons,
         "reports": reports,
     })
 }

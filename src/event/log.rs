@@ -5,7 +5,7 @@
 //! line in the middle is an error.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, BufRead as _, Read as _, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use super::{Event, EventKind, FaultIdentity};
-use crate::unit::{Clock, Failpoints, FileError, sha256_hex};
+use crate::unit::{Clock, Failpoints, FileError, ScenarioId, sha256_hex};
 
 /// The version of the log's format, in its first event.
 pub const LOG_FORMAT: u32 = 1;
@@ -418,6 +418,18 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
         None => Err(LogError::Empty(path)),
         Some(EventKind::RunStarted { format: LOG_FORMAT, .. }) => Ok(ReadLog { events, whole_bytes }),
         Some(_) => Err(LogError::Format(path)),
+    }
+}
+
+/// The scenario of the run in a folder, from the log's first line alone; none where that can not be read.
+#[must_use]
+pub fn scenario_of(directory: &Path) -> Option<ScenarioId> {
+    let file = File::open(directory.join(LOG_FILE)).ok()?;
+    let mut line = String::new();
+    io::BufReader::new(file.take(EVENT_LINE_BYTES_MAX as u64)).read_line(&mut line).ok()?;
+    match decode(line.trim_end()).ok()?.kind {
+        EventKind::RunStarted { scenario, .. } => Some(scenario),
+        _ => None,
     }
 }
 

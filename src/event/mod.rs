@@ -26,8 +26,8 @@ pub use identity::FaultIdentity;
 pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
 pub use log::{
-    Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, undo_path, undo_steps,
-    was_cut,
+    Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, scenario_of, undo_path,
+    undo_steps, was_cut,
 };
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use proxy::{DelaySummary, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond};

@@ -23,7 +23,7 @@ pub use self::draft::{Draft, DraftError};
 pub use self::known::Known;
 pub use self::parse::{check, load};
 pub use self::regression::Regression;
-pub use self::retest::{Retest, RetestError, retest};
+pub use self::retest::{Retest, RetestError, Retested, retest};
 pub use self::search::{Found, Index};
 pub use self::shelf::Shelf;
 use crate::document::{Diagnostic, SourceFile};

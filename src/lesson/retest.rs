@@ -4,9 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{FrontMatter, Lesson, Status, check};
 use crate::document::{SourceFile, Tree};
-use crate::unit::{FileError, RunId, WholeFile};
+use crate::unit::{FileError, LessonId, RunId, WholeFile};
 
 /// What some editors begin a file with, and readers leave out.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -18,6 +20,19 @@ pub struct Retest<'r> {
     pub run: &'r RunId,
     /// Whether the lesson's hypothesis held.
     pub is_upheld: bool,
+}
+
+/// What became of a lesson that a run has tested again; also the form of a row of `lessons/retests.json` in a run's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retested {
+    /// The lesson.
+    pub lesson: LessonId,
+    /// Where it stood.
+    pub before: Status,
+    /// Where it stands.
+    pub after: Status,
+    /// What is to be said of it, in words.
+    pub note: String,
 }
 
 /// Why a lesson was left as it was.

@@ -76,6 +76,12 @@ impl Shelf {
         self.lessons.values()
     }
 
+    /// The lessons, by id, without the folder that they came from.
+    #[must_use]
+    pub fn into_lessons(self) -> Vec<Lesson> {
+        self.lessons.into_values().collect()
+    }
+
     /// An id of `year` that no file of the folder has yet.
     #[must_use]
     pub fn next_id(&self, folder: &Path, year: i32) -> LessonId {

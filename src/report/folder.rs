@@ -1,17 +1,23 @@
 //! A run's folder: what a report is made of, and where its files go.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::model::{EvidenceFile, Report};
+use sha2::{Digest as _, Sha256};
+
+use super::kept::Kept;
+use super::manifest::{FileState, MANIFEST_FILE, keep_manifest, states};
+use super::model::{EvidenceFile, Provenance, Report};
+use super::provenance::provenance;
 use super::window::{LoadSum, Window, windows};
 use super::{csv, drawing, html, json, junit, markdown};
 use crate::event::{Event, LogError, read_log};
 use crate::load::{FrameFileError, Frames, export_frames};
 use crate::plan::Plan;
-use crate::unit::{FileError, LoadId, WholeFile, error_chain, sha256_hex};
+use crate::unit::{FileError, LoadId, WholeFile, error_chain, hex};
 
 /// The chart by itself, beside the Markdown.
 pub(super) const CHART_FILE: &str = "timeline.svg";
@@ -19,8 +25,11 @@ pub(super) const CHART_FILE: &str = "timeline.svg";
 const PLAN_FILE: &str = "plan.json";
 
 /// What a report is made of, in the order in which it is listed; `undo/` is private and `report.*` is made from the rest.
-const EVIDENCE_FILES: [&str; 4] = ["scenario.yaml", PLAN_FILE, "workload.yaml", "run.ndjson"];
-const EVIDENCE_FOLDERS: [&str; 2] = ["evidence", "lessons"];
+const EVIDENCE_FILES: [&str; 5] = ["scenario.yaml", PLAN_FILE, "workload.yaml", "previous.json", LOG_FILE];
+const EVIDENCE_FOLDERS: [&str; 3] = ["evidence", "lessons", "actions"];
+const LOG_FILE: &str = "run.ndjson";
+/// How much of a file is read at a time.
+const READ_BYTES: usize = 64 * 1024;
 /// How many files a report lists; a folder with more is not one that this program made.
 const EVIDENCE_FILES_MAX: usize = 10_000;
 
@@ -97,6 +106,21 @@ pub enum ReportError {
     /// The JUnit file cannot be written.
     #[error("failed to write JUnit XML")]
     Junit(#[source] quick_junit::SerializeError),
+    /// The manifest of the evidence is none.
+    #[error("failed to read the manifest `{}`", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The manifest is of a format that this program does not know.
+    #[error("`{}` is of a format that this version does not read", .0.display())]
+    ManifestFormat(PathBuf),
+    /// There is nothing to hold the files against.
+    #[error("there is no `{}`: it is made with the run's first report, `gameday report`", .0.display())]
+    NoManifest(PathBuf),
     /// The folder holds more files than a run makes.
     #[error("`{}` holds more than {EVIDENCE_FILES_MAX} files", .0.display())]
     TooManyFiles(PathBuf),
@@ -132,24 +156,22 @@ pub fn write(
         }
     }
     // Everything is made before anything is written: a template's mistake leaves the old files alone.
-    files.into_iter().map(|(name, text)| write_whole(directory, name, &text)).collect()
+    files.into_iter().map(|(name, text)| Ok(WholeFile::write_text(directory, name, &text)?)).collect()
 }
 
 fn chart_file(report: &Report) -> String {
     drawing::chart_of(report).draw_file()
 }
 
-fn write_whole(directory: &Path, name: &str, text: &str) -> Result<PathBuf, ReportError> {
-    let mut file = WholeFile::begin(directory, name)?;
-    file.write_all(text.as_bytes()).map_err(|error| file.failed(error))?;
-    Ok(file.finish()?)
-}
-
 /// What a run's folder holds beside its events and its plan.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Evidence {
     /// The files that the report rests on.
     pub files: Vec<EvidenceFile>,
+    /// Those that are not as the manifest says, or why it can not be read.
+    pub changed: Result<Vec<(String, FileState)>, String>,
+    /// What the folder keeps of the workspace as it was.
+    pub kept: Kept,
     /// What the frames of each load come to, or why they can not be read; a load without frames is none.
     pub loads: BTreeMap<LoadId, Result<LoadSum, String>>,
 }
@@ -172,17 +194,40 @@ impl Evidence {
     /// # Errors
     /// A file cannot be read. Frames that cannot be are told in the report.
     pub fn read(directory: &Path, events: &[Event], plan: &Plan) -> Result<Self, ReportError> {
+        let mut files = evidence_files(directory)?;
+        for file in &mut files {
+            file.provenance = provenance(&file.file, events, plan);
+        }
+        let changed = states(directory, &files).map_err(|error| error_chain(&error));
+        let changed = changed.map(|states| states.into_iter().filter(|(_, state)| *state != FileState::Same).collect());
+        if directory.join(MANIFEST_FILE).is_file() {
+            let source = "what the files above were when the first report was made".to_owned();
+            let manifest = digest(directory, MANIFEST_FILE.to_owned())?;
+            files.push(EvidenceFile { provenance: Provenance { source, ..Provenance::default() }, ..manifest });
+        }
+        Ok(Self { files, changed, kept: Kept::read(directory), ..Self::of_loads(directory, events, plan) })
+    }
+
+    /// Reads what the loads of a run came to, and nothing else: enough for its figures.
+    #[must_use]
+    pub fn of_loads(directory: &Path, events: &[Event], plan: &Plan) -> Self {
         let windows = windows(events);
         let sum = |load: &LoadId| {
             let sum = sum_up(directory, load, &windows).map_err(|error| error_chain(&error)).transpose()?;
             Some((load.clone(), sum))
         };
-        let loads = plan.loads.keys().filter_map(sum).collect();
-        Ok(Self { files: evidence(directory)?, loads })
+        Self { loads: plan.loads.keys().filter_map(sum).collect(), ..Self::default() }
     }
 }
 
-/// Makes the files of evidence that other tools read: of each load an interval log and a table. Those that are there stay.
+impl Default for Evidence {
+    fn default() -> Self {
+        Self { files: Vec::new(), changed: Ok(Vec::new()), kept: Kept::default(), loads: BTreeMap::new() }
+    }
+}
+
+/// Makes the files of evidence that other tools read, of each load an interval log and a table, and the manifest. Those that are
+/// there stay; a manifest that can not be read is left alone, and told in the report.
 ///
 /// # Errors
 /// The file system said no. Frames that cannot be read are told in the report.
@@ -195,7 +240,10 @@ pub fn export(directory: &Path, events: &[Event], plan: &Plan) -> Result<(), Rep
             Err(error) => return Err(ReportError::Export(error)),
         }
     }
-    Ok(())
+    match keep_manifest(directory, events, plan) {
+        Err(ReportError::Manifest { .. } | ReportError::ManifestFormat(_)) => Ok(()),
+        kept => kept,
+    }
 }
 
 /// The frames of a load by window; none where it made none.
@@ -207,11 +255,11 @@ fn sum_up(directory: &Path, load: &LoadId, windows: &[Window]) -> Result<Option<
     Ok(sum.map(LoadSum::finish))
 }
 
-/// The files that a report rests on, with their digests, by path.
+/// The files that a report rests on but for their manifest, with their digests: what was written first, then folder by folder.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn evidence(directory: &Path) -> Result<Vec<EvidenceFile>, ReportError> {
+pub(super) fn evidence_files(directory: &Path) -> Result<Vec<EvidenceFile>, ReportError> {
     let mut names: Vec<String> =
         EVIDENCE_FILES.iter().filter(|name| directory.join(name).is_file()).map(ToString::to_string).collect();
     for folder in EVIDENCE_FOLDERS {
@@ -220,6 +268,7 @@ pub fn evidence(directory: &Path) -> Result<Vec<EvidenceFile>, ReportError> {
         found.sort();
         names.extend(found);
     }
+    names.retain(|name| name != MANIFEST_FILE);
     names.into_iter().map(|name| digest(directory, name)).collect()
 }
 
@@ -245,8 +294,26 @@ fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), R
     Ok(())
 }
 
+/// The digest of a file. That of the log is of its whole lines: a torn last one is cut off when the run is recovered.
 fn digest(directory: &Path, file: String) -> Result<EvidenceFile, ReportError> {
     let path = directory.join(&file);
-    let content = std::fs::read(&path).map_err(FileError::on("read", &path))?;
-    Ok(EvidenceFile { file, bytes: u64::try_from(content.len()).unwrap_or(u64::MAX), sha256: sha256_hex(&content) })
+    let is_log = file == LOG_FILE;
+    let mut reader = BufReader::with_capacity(READ_BYTES, File::open(&path).map_err(FileError::on("open", &path))?);
+    let (mut sum, mut bytes) = (Sha256::new(), 0);
+    let mut part = Vec::with_capacity(READ_BYTES);
+    loop {
+        part.clear();
+        let read = if is_log {
+            reader.read_until(b'\n', &mut part)
+        } else {
+            (&mut reader).take(READ_BYTES as u64).read_to_end(&mut part)
+        };
+        let read = read.map_err(FileError::on("read", &path))?;
+        if read == 0 || (is_log && part.last() != Some(&b'\n')) {
+            break;
+        }
+        sum.update(&part);
+        bytes += u64::try_from(read).unwrap_or(u64::MAX);
+    }
+    Ok(EvidenceFile { file, bytes, sha256: hex(&sum.finalize()), provenance: Provenance::default() })
 }

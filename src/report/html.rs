@@ -17,6 +17,9 @@ const TEMPLATE: Embedded = Embedded {
     code: text::html_code,
 };
 
+/// The style sheet of our pages.
+pub(super) const PAGE_STYLE: &str = include_str!("../../reports/templates/page.css");
+
 /// The report as a page. A `report.html.hbs` in `templates` goes before the embedded one.
 ///
 /// # Errors
@@ -25,6 +28,7 @@ pub fn html(report: &Report, templates: Option<&Path>) -> Result<String, Templat
     let chart = chart_of(report);
     let context = json!({
         "report": report,
+        "page_style": PAGE_STYLE,
         "chart": {
             "style": STYLE,
             "is_empty": chart.is_empty(),

@@ -42,6 +42,16 @@ pub(crate) fn duration(millis: u64) -> String {
     }
 }
 
+/// How much longer: `+4.2 s`, `−1 min 30 s`, `±0`.
+#[must_use]
+pub(crate) fn signed_duration(millis: i64) -> String {
+    match millis {
+        0 => "±0".to_owned(),
+        1.. => format!("+{}", duration(millis.unsigned_abs())),
+        _ => format!("−{}", duration(millis.unsigned_abs())),
+    }
+}
+
 /// A moment of a run on a stop-watch: `00:43`, `1:02:03`; whole seconds, rounded down.
 #[must_use]
 pub(crate) fn stopwatch(millis: u64) -> String {

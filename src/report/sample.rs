@@ -1,6 +1,7 @@
 //! A realistic run for tests: 94 seconds, two faults, a known gap, a refuted hypothesis, an overdue step, marks.
 
 mod frames;
+mod kept;
 mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use super::folder::Evidence;
-use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant, Why};
+use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant, Provenance, Why};
 use crate::event::{
     Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
     RunOutcome, StepOutcome, Verdict,
@@ -437,10 +438,11 @@ pub(super) fn facts() -> Facts {
         why: Some(Why {
             text: Some("The December campaign triples traffic. In March the provider answered in 4 s for 20 minutes and 312 orders were lost. We believe that the new queue fixed it. Nobody has seen it work.".to_owned()),
             tags: texts(&["lambda", "latency", "campaign"]),
-            components: texts(&["checkout", "payments"]),
+            components: ["checkout", "payments"].map(super::build::named_component).to_vec(),
             ops: texts(&["OPS4", "OPS7", "OPS8"]),
-            risks: texts(&["RISK-012"]),
-            retests: texts(&["L-2026-004"]),
+            risks: vec![super::build::named_risk("RISK-012")],
+            retests: vec![super::build::named_lesson("L-2026-004")],
+            ..Why::default()
         }),
         people: [("facilitator", "joonas", false), ("responder", "oncall-payments", true), ("scribe", "aiko", false)]
             .map(|(role, who, blind)| Participant { role: role.to_owned(), who: who.to_owned(), blind })
@@ -453,6 +455,7 @@ pub(super) fn facts() -> Facts {
             region: None,
             caveat: Some(super::facts::SANDBOX_CAVEAT.to_owned()),
         },
+        functions: BTreeMap::from([("payments-fn".to_owned(), "payments-fn".to_owned())]),
         hypotheses: vec![
             HypothesisFacts { faults: texts(&["slow-provider"]), ..h1 },
             HypothesisFacts { faults: texts(&["throttle-payments"]), ..h2 },
@@ -478,8 +481,34 @@ pub(super) fn facts() -> Facts {
             review_after_ms: Some(259_200_000),
             review_length_ms: Some(3_600_000),
             questions: texts(&["What did you see first?", "How did you know?", "What surprised you?"]),
+            held_ms: None,
+        record: None,
+        unread: None,
         },
         not_carried_out: texts(&["CloudWatch metrics are not read"]),
+    }
+}
+
+/// As of an account in which alarms were read.
+fn provenance_of(file: &str) -> Provenance {
+    let moment = |text: &str| Some(text.parse().unwrap());
+    match file {
+        "run.ndjson" => Provenance {
+            source: "the run's own record of events".to_owned(),
+            query: Some("cloudwatch:DescribeAlarms of payments-p99-high".to_owned()),
+            from: moment("2026-11-10T10:00:00.250Z"),
+            to: moment("2026-11-10T10:01:34.250Z"),
+            resolution_ms: None,
+            expires_on: Some("2026-11-24".parse().unwrap()),
+        },
+        "evidence/load-shoppers.ndjson" => Provenance {
+            source: "the load worker of `shoppers`: a frame a second".to_owned(),
+            from: moment("2026-11-10T10:00:07.250Z"),
+            to: moment("2026-11-10T10:01:31.250Z"),
+            resolution_ms: Some(1_000),
+            ..Provenance::default()
+        },
+        _ => Provenance::default(),
     }
 }
 
@@ -489,9 +518,15 @@ pub(super) fn evidence() -> Evidence {
         ("run.ndjson", 61_204, "22"),
         ("evidence/load-shoppers.ndjson", 148_992, "33"),
     ]
-    .map(|(file, bytes, digest)| EvidenceFile { file: file.to_owned(), bytes, sha256: digest.repeat(32) })
+    .map(|(file, bytes, digest)| EvidenceFile {
+        file: file.to_owned(),
+        bytes,
+        sha256: digest.repeat(32),
+        provenance: provenance_of(file),
+    })
     .to_vec();
     let [shoppers, staff] = frames::sums(&script());
     let loads = [("shoppers", Ok(shoppers)), ("support-staff", Ok(staff))];
-    Evidence { files, loads: loads.map(|(load, sum)| (load.parse().unwrap(), sum)).into() }
+    let loads = loads.map(|(load, sum)| (load.parse().unwrap(), sum)).into();
+    Evidence { files, loads, kept: kept::kept(), ..Evidence::default() }
 }

@@ -83,8 +83,9 @@ fn registry(escape: fn(&str) -> String, code: fn(&str) -> String) -> Handlebars<
     registry.register_helper("code", Box::new(Code { name: "code", write: Box::new(code) }));
     let prose = move |raw: &str| text::prose(raw, escape, code);
     registry.register_helper("prose", Box::new(Code { name: "prose", write: Box::new(prose) }));
-    let helpers: [(&'static str, FormatValue); 13] = [
+    let helpers: [(&'static str, FormatValue); 14] = [
         ("duration", |value| value.as_u64().map(number::duration)),
+        ("signed_duration", |value| value.as_i64().map(number::signed_duration)),
         ("stopwatch", |value| value.as_u64().map(number::stopwatch)),
         ("second", |value| value.as_u64().map(|second| number::stopwatch(second.saturating_mul(1_000)))),
         ("count", |value| value.as_u64().map(number::count)),

@@ -60,8 +60,8 @@ pub struct RunOptions {
     pub reports: PathBuf,
     /// The scenario's text, kept with the run.
     pub scenario_text: String,
-    /// The workload's text, kept with the run.
-    pub workload_text: Option<String>,
+    /// What else of the workspace is kept with the run: `workload.yaml`, `lessons/L-2026-004.md`, with its text.
+    pub kept: BTreeMap<String, String>,
     /// Who is there to tick steps.
     pub attendance: Attendance,
     /// Seeds every generator of the run.
@@ -92,8 +92,7 @@ pub async fn run(
     let _lock = EnvironmentLock::take(&options.reports, environment)?;
     refuse_dirty(&options, &plan)?;
     let clock = Clock::start();
-    let folder =
-        RunFolder::create(&options.reports, &plan, &options.scenario_text, options.workload_text.as_deref(), clock)?;
+    let folder = RunFolder::create(&options.reports, &plan, &options.scenario_text, &options.kept, clock)?;
     let log = EventLog::create(&folder.path, clock)?.with_failpoints(options.failpoints.clone());
     let recorder = Recorder::new(log);
     watcher(&folder, recorder.log());

@@ -1,5 +1,6 @@
 //! A run's folder under `reports/`: its id, its files, the lock on its environment, and the runs that are there.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,6 @@ use crate::workspace::Environment;
 
 const PLAN_FILE: &str = "plan.json";
 const SCENARIO_FILE: &str = "scenario.yaml";
-const WORKLOAD_FILE: &str = "workload.yaml";
 const LOG_FILE: &str = "run.ndjson";
 const LOCK_DIRECTORY: &str = ".locks";
 /// How much of a digest names the lock of an endpoint or an account.
@@ -53,8 +53,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder `reports/<date>-<time UTC>-<scenario>` and writes what the report needs: the plan, the scenario
-    /// and the workload as they were.
+    /// Makes the folder `reports/<date>-<time UTC>-<scenario>` and writes what the report needs: the plan, the scenario, and what is
+    /// kept of the workspace as it was.
     ///
     /// # Errors
     /// The file system said no.
@@ -62,7 +62,7 @@ impl RunFolder {
         reports: &Path,
         plan: &Plan,
         scenario_text: &str,
-        workload_text: Option<&str>,
+        kept: &BTreeMap<String, String>,
         clock: Clock,
     ) -> Result<Self, FolderError> {
         std::fs::create_dir_all(reports).map_err(FileError::on("create", reports))?;
@@ -78,8 +78,12 @@ impl RunFolder {
         };
         write(PLAN_FILE, &plan_text)?;
         write(SCENARIO_FILE, scenario_text)?;
-        if let Some(text) = workload_text {
-            write(WORKLOAD_FILE, text)?;
+        for folder in kept.keys().filter_map(|name| Some(name.split_once('/')?.0)) {
+            let folder = path.join(folder);
+            std::fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
+        }
+        for (name, text) in kept {
+            write(name, text)?;
         }
         for folder in [&path, reports] {
             File::open(folder).and_then(|open| open.sync_all()).map_err(FileError::on("sync", folder))?;

@@ -5,6 +5,7 @@
 mod alarm;
 mod aws_access;
 mod aws_code;
+mod blame;
 mod byte_rate;
 mod clock;
 mod connect;
@@ -26,6 +27,7 @@ mod percent;
 mod plural;
 mod printable;
 pub(crate) mod process;
+mod question;
 mod redact;
 mod resign;
 mod rest;
@@ -37,6 +39,7 @@ mod whole_file;
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use aws_access::{AwsAccess, RoleAccess};
 pub use aws_code::{SNS_API_VERSION, bare_aws_code, is_expired_code, is_throttling_code};
+pub use blame::{Blame, blame_in};
 pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub(crate) use connect::connect_to_any;
@@ -50,8 +53,8 @@ pub use file_below::{FileBelowError, read_below, stays_below};
 pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
-    ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId, PhaseId,
-    PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
+    ActionId, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
+    PhaseId, PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
 pub use interval_log::{IntervalEncoder, IntervalLog};
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
@@ -60,6 +63,7 @@ pub use nearest::nearest;
 pub use percent::Percent;
 pub use plural::{plural, users};
 pub use printable::printable;
+pub use question::{QUESTIONS, Question};
 pub use redact::Secret;
 pub use resign::{NotResigned, Resign};
 pub use rest::Rest;

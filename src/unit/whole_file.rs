@@ -26,6 +26,16 @@ impl WholeFile {
         Ok(Self { file, partial, path: directory.join(name), is_finished: false })
     }
 
+    /// Writes the file `name` in `directory`; its path.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn write_text(directory: &Path, name: &str, text: &str) -> Result<PathBuf, FileError> {
+        let mut file = Self::begin(directory, name)?;
+        file.write_all(text.as_bytes()).map_err(|error| file.failed(error))?;
+        file.finish()
+    }
+
     /// Brings it to the disk and gives it its name, which is returned.
     ///
     /// # Errors

@@ -29,4 +29,6 @@ pub use role::AssumedRole;
 pub use safety::{Deadman, DeadmanSwitch};
 pub use settings::{Defaults, Settings};
 pub use window::{FieldProblem, Opening, Window, check_timezone};
-pub use workload::{Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload};
+pub use workload::{
+    Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload, read_workload,
+};

@@ -11,7 +11,7 @@ use crate::unit::UnitError;
 pub struct ReportSpec {
     /// The formats; default all.
     pub formats: Vec<ReportFormat>,
-    /// The run to compare with; default none.
+    /// The run to compare with; default the previous one.
     pub compare: Option<Compare>,
     /// What is blacked out.
     pub redact: Vec<Redaction>,

@@ -1,13 +1,14 @@
 //! `workload.yaml`: what the Organize phase of a game day knows of the workload. Owns: its keys and cross references.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settings::check_format;
-use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
+use crate::document::{Decoder, Diagnostic, Place, Severity, SourceFile, Tree};
 use crate::unit::{ComponentId, Date, nearest};
 
 /// The largest likelihood and impact of a risk.
@@ -145,6 +146,22 @@ pub struct Indicator {
     /// Where it should be: `>= 40`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+}
+
+/// Reads a `workload.yaml` by itself.
+///
+/// # Errors
+/// The first thing that is wrong with it, in words.
+pub fn read_workload(path: &Path) -> Result<Workload, String> {
+    let source = SourceFile::read(path).map_err(|problem| problem.message)?;
+    let mut problems = Vec::new();
+    let workload = read(&source, &mut problems);
+    let error = problems.into_iter().find(|problem| problem.severity == Severity::Error);
+    match (workload, error) {
+        (Some(workload), None) => Ok(workload),
+        (_, Some(problem)) => Err(format!("`workload.yaml`: {}", problem.message)),
+        (None, None) => Err("`workload.yaml` holds nothing".to_owned()),
+    }
 }
 
 /// Reads and checks `workload.yaml`.

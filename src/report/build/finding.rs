@@ -1,9 +1,14 @@
 //! What is worth a talk, drafted from what was recorded. It names what happened, never who is to blame.
 
+mod learnt;
+mod seen;
+
 use super::Run;
 use super::alarm::unread;
+use super::rule::Rule;
 use super::summary::requested;
 use crate::event::EventKind;
+use crate::report::folder::Evidence;
 use crate::report::metric::Metric;
 use crate::report::model::{Alarm, DoubtCount, Fault, Finding, Hypothesis, Load, Report, Step, Term};
 use crate::report::number::{duration, percent};
@@ -15,7 +20,7 @@ const ACHIEVED_RATIO_MIN: f64 = 0.95;
 /// The order of severities, worst first.
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 
-pub(super) fn findings(run: &Run<'_>, report: &Report) -> Vec<Finding> {
+pub(super) fn findings(run: &Run<'_>, report: &Report, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     of_the_run(run, report, &mut findings);
     findings.extend(report.hypotheses.iter().filter_map(of_a_hypothesis));
@@ -29,29 +34,72 @@ pub(super) fn findings(run: &Run<'_>, report: &Report) -> Vec<Finding> {
     of_guardrails(report, &mut findings);
     findings.extend(run.events.iter().filter_map(|event| match &event.kind {
         EventKind::ActionSkipped { action, why } => {
-            Some(finding("low", "left_out", Some(action), format!("`{action}` was left out: {why}."), None))
+            Some(finding("low", Rule::LeftOut, Some(action), format!("`{action}` was left out: {why}."), None))
         }
         _ => None,
     }));
+    findings.extend(seen::findings(report));
+    findings.extend(learnt::findings(report, evidence));
+    for finding in &mut findings {
+        finding.owner = owner(run, report, finding.about.as_deref());
+        finding.evidence = behind(report, finding.about.as_deref());
+    }
     let rank = |finding: &Finding| SEVERITIES.iter().position(|severity| *severity == finding.severity);
     findings.sort_by_key(rank);
     findings
 }
 
-fn finding(severity: &str, kind: &str, about: Option<&str>, text: String, next: Option<&str>) -> Finding {
+fn finding(severity: &str, rule: Rule, about: Option<&str>, text: String, next: Option<&str>) -> Finding {
+    let (id, kind, questions) = rule.describe();
     Finding {
         severity: severity.to_owned(),
         kind: kind.to_owned(),
         about: about.map(ToOwned::to_owned),
         text,
         next: next.map(ToOwned::to_owned),
+        rule: id.to_owned(),
+        questions: questions.iter().map(ToString::to_string).collect(),
+        owner: None,
+        evidence: Vec::new(),
+        snippet: None,
     }
+}
+
+/// Who owns what a finding is about: the owner of the component whose function a fault is on, or of the only component that the
+/// scenario is about; else the scenario's own.
+fn owner(run: &Run<'_>, report: &Report, about: Option<&str>) -> Option<String> {
+    let components = report.why.as_ref().map(|why| why.components.as_slice()).unwrap_or_default();
+    let target =
+        about.and_then(|about| report.faults.iter().find(|fault| fault.fault == about)).map(|fault| &fault.target);
+    let by_function = target.and_then(|target| run.owners.get(target).cloned());
+    let only = match components {
+        [only] => only.owner.clone(),
+        _ => None,
+    };
+    by_function.or(only).or_else(|| Some(report.header.owner.clone()).filter(|owner| !owner.is_empty()))
+}
+
+/// The files with the data behind a finding: the log, and what a hypothesis or a load rests on.
+fn behind(report: &Report, about: Option<&str>) -> Vec<String> {
+    let is_kept = |file: &String| report.evidence.iter().any(|known| known.file == *file);
+    let of_hypothesis = report.hypotheses.iter().filter(|hypothesis| about == Some(hypothesis.id.as_str()));
+    let of_load = report.loads.iter().filter(|load| about == Some(load.load.as_str()));
+    let files = std::iter::once("run.ndjson".to_owned())
+        .chain(of_hypothesis.flat_map(|hypothesis| hypothesis.evidence.clone()))
+        .chain(of_load.map(|load| format!("evidence/load-{}.ndjson", load.load)));
+    files.filter(is_kept).collect()
 }
 
 fn of_the_run(run: &Run<'_>, report: &Report, findings: &mut Vec<Finding>) {
     for left in &report.safety.residual {
         let text = format!("A change was left behind. {left}.");
-        findings.push(finding("critical", "dirty", None, text, Some("Finish the undo before anything else is run.")));
+        findings.push(finding(
+            "critical",
+            Rule::Dirty,
+            None,
+            text,
+            Some("Finish the undo before anything else is run."),
+        ));
     }
     if run.is_crashed() {
         let then = match (&run.recovered_at, report.safety.state.as_str()) {
@@ -61,19 +109,19 @@ fn of_the_run(run: &Run<'_>, report: &Report, findings: &mut Vec<Finding>) {
             (None, _) => "Nothing was in place at that moment.",
         };
         let text = format!("The run ended without its last event, {} after its start. {then}", duration(run.end_ms));
-        findings.push(finding("critical", "crashed", None, text, Some("Find out what ended the process.")));
+        findings.push(finding("critical", Rule::Crashed, None, text, Some("Find out what ended the process.")));
     }
     for gate in report.gates.iter().filter(|gate| !gate.open) {
         let about = Some(gate.phase.as_str());
         let text =
             format!("The gate of phase `{}` stayed shut: the system was not steady before any fault.", gate.phase);
-        findings.push(finding("high", "gate_shut", about, text, Some("Mend the steady state before testing it.")));
+        findings.push(finding("high", Rule::GateShut, about, text, Some("Mend the steady state before testing it.")));
     }
     let settle_failed =
         run.events.iter().any(|event| matches!(event.kind, EventKind::SettleJudged { held: false, .. }));
     if settle_failed {
         let text = "The system was not back in its bounds in the time given, although every fault was over.".to_owned();
-        findings.push(finding("high", "not_settled", None, text, Some("Look at what kept it from coming back.")));
+        findings.push(finding("high", Rule::NotSettled, None, text, Some("Look at what kept it from coming back.")));
     }
 }
 
@@ -83,7 +131,7 @@ fn of_absence(run: &Run<'_>, report: &Report) -> Option<Finding> {
     let next = "Run it with people, who tell what they see: `gameday mark detected`.";
     let meant_for_people = run.facts.mode != "regression";
     (effective && meant_for_people && !run.has_people())
-        .then(|| finding("low", "unattended", None, text.to_owned(), Some(next)))
+        .then(|| finding("low", Rule::Unattended, None, text.to_owned(), Some(next)))
 }
 
 fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {
@@ -96,26 +144,26 @@ fn of_a_hypothesis(hypothesis: &Hypothesis) -> Option<Finding> {
             let seen = seen.collect::<Vec<String>>().join("; ");
             let text = format!("{id} is refuted — “{}”. {seen}.", hypothesis.text);
             let next = "Mend it, or write a lesson (`gameday lesson new`) and name it as the hypothesis's `known_gap`.";
-            Some(finding(severity, "refuted", about, text, Some(next)))
+            Some(finding(severity, Rule::Refuted, about, text, Some(next)))
         }
         "gap_closed" => {
             let lesson = hypothesis.known_gap.as_deref().unwrap_or("a lesson");
             let text = format!("{id} holds, although {lesson} says that it would not: the gap is closed.");
             let next =
                 "Remove `known_gap` from the hypothesis; a lesson that was `mitigated` is verified by the run itself.";
-            Some(finding("medium", "gap_closed", about, text, Some(next)))
+            Some(finding("medium", Rule::GapClosed, about, text, Some(next)))
         }
         "inconclusive" => {
             let text = format!("{id} could not be judged: {why}.");
             Some(finding(
                 "medium",
-                "inconclusive",
+                Rule::Inconclusive,
                 about,
                 text,
                 Some("Make the missing data available, then run again."),
             ))
         }
-        "not_tested" => Some(finding("medium", "not_tested", about, format!("{id} was not tested: {why}."), None)),
+        "not_tested" => Some(finding("medium", Rule::NotTested, about, format!("{id} was not tested: {why}."), None)),
         _ => None,
     }
 }
@@ -148,28 +196,28 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
     let name = &fault.fault;
     if let Some(error) = fault.error.as_ref().filter(|_| fault.applied_ms.is_none()) {
         let text = format!("`{name}` could not be injected: {error}.");
-        findings.push(finding("high", "not_injected", about, text, None));
+        findings.push(finding("high", Rule::NotInjected, about, text, None));
     } else if fault.applied_ms.is_some() && fault.effective_ms.is_none() {
         let (kind, text, next) = if run.facts.proof_periods_ms.contains_key(name) {
             (
-                "not_effective",
+                Rule::NotEffective,
                 format!("`{name}` was in place, but its effect was never proven: what was seen says nothing about it."),
                 "Check that traffic reaches the target, and that `effect_if` asks for the right thing.",
             )
         } else if is_counted_by_the_proxy(&fault.kind) && was_told_of(run, fault) {
             let text = format!("`{name}` was in place, but the fault proxy never did it to a caller.");
-            ("unproven", text, "Check that the traffic is what the fault's `match` is about.")
+            (Rule::Unproven, text, "Check that the traffic is what the fault's `match` is about.")
         } else if is_counted_by_the_proxy(&fault.kind) {
             let text =
                 format!("Nothing shows that `{name}` did anything: its proxy told of no traffic while it was in.");
             (
-                "unproven",
+                Rule::Unproven,
                 text,
                 "Check that traffic goes through the proxy; a Toxiproxy tells nothing: give it an `effect_if`.",
             )
         } else {
             let text = format!("`{name}` has no `effect_if`: nothing shows that it did anything.");
-            ("unproven", text, "Give it an `effect_if`.")
+            (Rule::Unproven, text, "Give it an `effect_if`.")
         };
         findings.push(finding("medium", kind, about, text, Some(next)));
     }
@@ -181,18 +229,18 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
         let since = duration(lost_ms.saturating_sub(fault.applied_ms.unwrap_or(lost_ms)));
         let text = format!("`{name}` was lost {since} after it was put in place: {why}.");
         let next = "Agree with those who share the proxy, and run again.";
-        findings.push(finding("medium", "lost", about, text, Some(next)));
+        findings.push(finding("medium", Rule::Lost, about, text, Some(next)));
     }
     let response = &fault.response;
     match (response.detected_by.as_deref(), &response.time_to_detect) {
         (Some("nobody"), Metric::Censored { after_ms, .. }) => {
             let text = format!("Nobody noticed `{name}` in {}.", duration(*after_ms));
             let next = "Ask which signal could have told, and whether an alarm looks at it.";
-            findings.push(finding("high", "unnoticed", about, text, Some(next)));
+            findings.push(finding("high", Rule::Unnoticed, about, text, Some(next)));
         }
         (Some("inject"), metric) => {
             let text = format!("`{name}` was noticed only after somebody was told ({}).", metric.detail());
-            findings.push(finding("medium", "noticed_late", about, text, Some("Ask what would have told earlier.")));
+            findings.push(finding("medium", Rule::NoticedLate, about, text, Some("Ask what would have told earlier.")));
         }
         _ => {}
     }
@@ -206,29 +254,29 @@ fn of_an_alarm(alarm: &Alarm, findings: &mut Vec<Finding>) {
             let why = alarm.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             let text = format!("Alarm `{name}` was expected and kept silent{why}.");
             let next = "Look at its threshold, its period, and how it treats missing data.";
-            findings.push(finding("high", "silent_alarm", about, text, Some(next)));
+            findings.push(finding("high", Rule::SilentAlarm, about, text, Some(next)));
         }
         "unexpected" => {
             let text = format!("Alarm `{name}` went to ALARM, and nobody had named it.{reason}");
             let next =
                 "Find out whether the faults reach further than was thought; name it as expected or as tolerated.";
-            findings.push(finding("medium", "unexpected_alarm", about, text, Some(next)));
+            findings.push(finding("medium", Rule::UnexpectedAlarm, about, text, Some(next)));
         }
         "unknown" if alarm.role == "expected" => {
             let why = alarm.why.as_deref().unwrap_or("the record does not tell");
             let text = format!("It is not known whether the expected alarm `{name}` came: {why}.");
-            findings.push(finding("medium", "unknown_alarm", about, text, None));
+            findings.push(finding("medium", Rule::UnknownAlarm, about, text, None));
         }
         _ => {}
     }
     if alarm.is_noisy {
         let text = format!("Alarm `{name}` went to ALARM {} times.", alarm.fired_count);
         let next = "Let it look at more data points before it changes its state.";
-        findings.push(finding("low", "noisy_alarm", about, text, Some(next)));
+        findings.push(finding("low", Rule::NoisyAlarm, about, text, Some(next)));
     }
     if alarm.is_late_to_clear {
         let text = format!("Alarm `{name}` was late to clear: {}.", alarm.clear_lag.value());
-        findings.push(finding("low", "late_to_clear", about, text, Some("See what kept it on after the undo.")));
+        findings.push(finding("low", Rule::LateToClear, about, text, Some("See what kept it on after the undo.")));
     }
 }
 
@@ -238,7 +286,7 @@ fn of_blindness(run: &Run<'_>) -> Option<Finding> {
     let (_, _, why) = times.first()?;
     let length: u64 = times.iter().map(|(from, to, _)| to.saturating_sub(*from)).sum();
     let text = format!("Alarms could not be read for {} in all: {why}.", duration(length));
-    Some(finding("medium", "alarms_unread", None, text, Some("What an alarm did in that time is not known.")))
+    Some(finding("medium", Rule::AlarmsUnread, None, text, Some("What an alarm did in that time is not known.")))
 }
 
 fn of_a_step(step: &Step) -> Option<Finding> {
@@ -252,14 +300,18 @@ fn of_a_step(step: &Step) -> Option<Finding> {
         let text = format!("`{}`, {must}, was overdue{late}{end}: “{}”.", step.step, step.text);
         Some(finding(
             severity,
-            "overdue",
+            Rule::Overdue,
             about,
             text,
             Some("Ask what stood in the way, and whether its time is right."),
         ))
+    } else if step.must && step.outcome == "skipped" {
+        let why = step.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let text = format!("`{}`, {must}, was skipped{why}.", step.step);
+        Some(finding(severity, Rule::Skipped, about, text, Some("Ask whether it belongs into the playbook.")))
     } else if left_open && step.must {
         let text = format!("`{}`, {must}, was still open at the end: “{}”.", step.step, step.text);
-        Some(finding(severity, "left_open", about, text, None))
+        Some(finding(severity, Rule::LeftOpen, about, text, None))
     } else {
         None
     }
@@ -270,7 +322,7 @@ fn of_rehearsal(report: &Report, findings: &mut Vec<Finding>) {
     if rehearsed > 0 {
         let text =
             format!("{} answered by `--yes`: this was a rehearsal.", plural(rehearsed, "step was", "steps were"));
-        findings.push(finding("low", "rehearsed", None, text, None));
+        findings.push(finding("low", Rule::Rehearsed, None, text, None));
     }
 }
 
@@ -278,7 +330,7 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
     let (name, about) = (&load.load, Some(load.load.as_str()));
     if let Some(why) = &load.lost {
         let text = format!("Load `{name}` was lost: {why}. What came after it was seen without this load.");
-        findings.push(finding("high", "load_lost", about, text, None));
+        findings.push(finding("high", Rule::LoadLost, about, text, None));
     }
     if let Some(achieved) = load.achieved_ratio.filter(|achieved| *achieved < ACHIEVED_RATIO_MIN) {
         let text = format!(
@@ -288,7 +340,7 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
         );
         findings.push(finding(
             "low",
-            "load_short",
+            Rule::LoadShort,
             about,
             text,
             Some("Answers took so long that as many users as may be were under way; raise `in_flight_max` if more should be."),
@@ -305,7 +357,7 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
         );
         findings.push(finding(
             "medium",
-            "load_doubtful",
+            Rule::LoadDoubtful,
             about,
             text,
             Some("Give the load a machine with more CPU, or less to do."),
@@ -314,7 +366,7 @@ fn of_a_load(load: &Load, findings: &mut Vec<Finding>) {
     if load.missing_seconds > 0 {
         let seconds = usize::try_from(load.missing_seconds).unwrap_or(usize::MAX);
         let text = format!("Load `{name}` has no record of {}.", plural(seconds, "second", "seconds"));
-        findings.push(finding("low", "load_gap", about, text, None));
+        findings.push(finding("low", Rule::LoadGap, about, text, None));
     }
 }
 
@@ -336,12 +388,12 @@ fn of_guardrails(report: &Report, findings: &mut Vec<Finding>) {
         match guardrail.state.as_str() {
             "tripped" => {
                 let text = format!("Guardrail {} ended the run: {observed}.", guardrail.id);
-                findings.push(finding("high", "guardrail_tripped", about, text, None));
+                findings.push(finding("high", Rule::GuardrailTripped, about, text, None));
             }
             "warned" => {
                 let times = plural(guardrail.warning_count, "time", "times");
                 let text = format!("Guardrail {} warned {times}: {observed}.", guardrail.id);
-                findings.push(finding("low", "guardrail_warned", about, text, None));
+                findings.push(finding("low", Rule::GuardrailWarned, about, text, None));
             }
             _ => {}
         }

@@ -5,23 +5,31 @@ mod fault;
 mod finding;
 mod header;
 mod hypothesis;
+mod learning;
 mod load;
 mod people;
 mod proxy;
 mod response;
+mod rule;
 mod safety;
 mod summary;
 mod switch;
 mod timeline;
+mod why;
 mod window;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub(super) use self::why::{named_component, named_lesson, named_risk};
+use super::compare::{Comparison, Figures};
 use super::facts::Facts;
 use super::folder::Evidence;
-use super::model::{REPORT_FORMAT, Report};
+use super::model::{Effort, REPORT_FORMAT, Report};
 use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
 use crate::plan::Plan;
+use crate::workspace::Component;
 
 /// A run as the topics read it.
 struct Run<'a> {
@@ -34,10 +42,12 @@ struct Run<'a> {
     /// When another process began to recover it.
     recovered_at: Option<DateTime<Utc>>,
     alarms: AlarmRecords,
+    /// The owner of the component that a target is, by target.
+    owners: BTreeMap<String, String>,
 }
 
 impl<'a> Run<'a> {
-    fn new(events: &'a [Event], facts: &'a Facts) -> Self {
+    fn new(events: &'a [Event], facts: &'a Facts, evidence: &Evidence) -> Self {
         let recovery = events.iter().position(|event| matches!(event.kind, EventKind::RecoveryStarted { .. }));
         let own = recovery.and_then(|index| events.get(..index)).unwrap_or(events);
         let last = own.last();
@@ -49,6 +59,7 @@ impl<'a> Run<'a> {
             ended_at: last.map_or(DateTime::UNIX_EPOCH, |event| event.at),
             recovered_at: recovery.and_then(|index| events.get(index)).map(|event| event.at),
             alarms: AlarmRecords::fold(events),
+            owners: owners(facts, evidence),
         }
     }
 
@@ -69,6 +80,17 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The owner of the component whose function a target is, by target.
+fn owners(facts: &Facts, evidence: &Evidence) -> BTreeMap<String, String> {
+    let Some(Ok(workload)) = &evidence.kept.workload else { return BTreeMap::new() };
+    let owner = |function: &str| {
+        let is_it =
+            |component: &&Component| component.lambda.as_ref().is_some_and(|lambda| lambda.function == function);
+        workload.components.values().find(is_it).map(|component| component.owner.clone())
+    };
+    facts.functions.iter().filter_map(|(target, function)| Some((target.clone(), owner(function)?))).collect()
+}
+
 impl Report {
     /// Makes the report of a run from its events, its plan and what else is in its folder.
     #[must_use]
@@ -79,12 +101,12 @@ impl Report {
     /// Makes the report of a run from its events, the facts of its plan and what else is in its folder.
     #[must_use]
     pub fn from_facts(events: &[Event], facts: &Facts, evidence: &Evidence) -> Self {
-        let run = Run::new(events, facts);
+        let run = Run::new(events, facts, evidence);
         let mut report = Self {
             format: REPORT_FORMAT,
             header: header::header(&run),
             summary: Vec::new(),
-            why: facts.why.clone(),
+            why: None,
             hypotheses: hypothesis::hypotheses(&run, &evidence.files),
             phases: header::phases(&run),
             faults: fault::faults(&run),
@@ -99,11 +121,22 @@ impl Report {
             findings: Vec::new(),
             not_carried_out: facts.not_carried_out.clone(),
             timeline: timeline::timeline(&run),
+            comparison: None,
+            lessons: Vec::new(),
+            actions: evidence.kept.actions.clone(),
+            practices: Vec::new(),
+            effort: Effort::default(),
             evidence: evidence.files.clone(),
-            debrief: facts.debrief.clone(),
+            debrief: learning::debrief(facts, evidence),
         };
         report.playbooks = people::playbooks(&report.steps);
-        report.findings = finding::findings(&run, &report);
+        report.why = why::why(facts.why.as_ref(), evidence, &report.faults);
+        report.lessons = learning::lessons(&run, evidence, &report.header.scenario);
+        report.findings = finding::findings(&run, &report, evidence);
+        report.practices = learning::practices(&report);
+        report.effort = learning::effort(&run, &report);
+        report.comparison =
+            evidence.kept.previous.as_ref().map(|previous| Comparison::of(previous, &Figures::of(&report)));
         report.summary = summary::summary(&report);
         report.redacted(&facts.redactions)
     }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::load::{StatusClass, StepSum};
-use crate::report::model::{LoadPart, LoadWindow, Numbers};
+use crate::report::model::{LoadPart, LoadWindow, Numbers, Quantile};
 use crate::report::number::{count, float, nine_decimals, ratio};
 use crate::report::window::{LoadSum, WindowSum};
 use crate::unit::Histogram;
+
+/// The shares at which a distribution is told.
+const SHARES: [f64; 12] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.998, 0.999, 0.9999];
 
 pub(super) fn windows(sum: &LoadSum) -> Vec<LoadWindow> {
     sum.windows.iter().map(window).collect()
@@ -34,7 +37,16 @@ fn window(sum: &WindowSum) -> LoadWindow {
                 ..failing(sum.totals.failed, &sum.totals.latency)
             },
         },
+        quantiles: quantiles(&sum.totals.latency),
     }
+}
+
+/// The distribution of times, at shares that tell only what so many times can tell: a thousand say nothing of one in ten thousand.
+fn quantiles(times: &Histogram) -> Vec<Quantile> {
+    let can_tell = |share: f64| share < 1.0 && float(times.count()) * (1.0 - share) >= 1.0;
+    let shares = SHARES.into_iter().filter(|share| can_tell(*share));
+    let point = |share: f64| times.quantile(share).map(|time| Quantile { share, ms: millis(time) });
+    shares.filter_map(point).collect()
 }
 
 fn note(sum: &WindowSum) -> Option<String> {
@@ -87,8 +99,6 @@ fn failing(failed_count: u64, response: &Histogram) -> Numbers {
 }
 
 fn numbers(times: &Histogram) -> Numbers {
-    // To the microsecond, as they are kept.
-    let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
     let quantile = |quantile| times.quantile(quantile).map(millis);
     Numbers {
         count: Some(times.count()),
@@ -100,6 +110,11 @@ fn numbers(times: &Histogram) -> Numbers {
         max_ms: times.max().map(millis),
         ..Numbers::default()
     }
+}
+
+/// To the microsecond, as times are kept.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn a_second(count: u64, lasting_ms: u64) -> Option<f64> {

@@ -3,12 +3,14 @@
 //! Owns: what a lane looks like. Must not know: reports, events, plans; it draws a [`Chart`] and nothing else. Colours
 //! come from `chart.css`, which pages embed once and the file by itself carries along. Nothing is told by colour alone.
 
+mod distribution;
 mod lane;
 mod people;
 mod scale;
 mod series;
 mod svg;
 
+pub use distribution::{Curve, draw_distribution};
 use lane::Canvas;
 use scale::{Scale, fit, text_width, time_marks};
 use svg::Svg;

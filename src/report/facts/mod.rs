@@ -24,6 +24,8 @@ pub struct Facts {
     pub people: Vec<Participant>,
     /// Where it runs.
     pub environment: Environment,
+    /// The Lambda function that a target is, by target.
+    pub functions: BTreeMap<String, String>,
     /// What is believed, in the file's order.
     pub hypotheses: Vec<HypothesisFacts>,
     /// What ends the run at once, in the file's order.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{AlarmFacts, CoverFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::load::{LoadStatistic, Model};
 use crate::observe::{SignalSource, SignalSpec, alarm_interval};
-use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts};
+use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts, TargetPlan};
+use crate::report::build::{named_component, named_lesson, named_risk};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
 use crate::report::redact::Redaction;
@@ -60,6 +61,7 @@ impl Facts {
                 })
                 .collect(),
             environment: environment(plan),
+            functions: functions(plan),
             hypotheses: plan.hypotheses.iter().map(|hypothesis| hypothesis_facts(plan, hypothesis)).collect(),
             guardrails: plan
                 .guardrails
@@ -147,13 +149,21 @@ fn why(scenario: &ScenarioFacts) -> Option<Why> {
     let why = Why {
         text: scenario.why.as_ref().map(|text| text.trim().to_owned()),
         tags: scenario.tags.clone(),
-        components: covers.components.iter().map(ToString::to_string).collect(),
+        components: covers.components.iter().map(|name| named_component(name.as_str())).collect(),
         ops: covers.ops,
-        risks: covers.risks,
-        retests: covers.retests.iter().map(ToString::to_string).collect(),
+        risks: covers.risks.iter().map(|id| named_risk(id)).collect(),
+        retests: covers.retests.iter().map(|id| named_lesson(id.as_str())).collect(),
+        ..Why::default()
     };
-    let lists = [&why.tags, &why.components, &why.ops, &why.risks, &why.retests];
-    (why.text.is_some() || lists.iter().any(|list| !list.is_empty())).then_some(why)
+    (why != Why::default()).then_some(why)
+}
+
+fn functions(plan: &Plan) -> BTreeMap<String, String> {
+    let function = |target: &TargetPlan| match target {
+        TargetPlan::Lambda { function, .. } => Some(function.clone()),
+        TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } | TargetPlan::Resource(_) => None,
+    };
+    plan.targets.iter().filter_map(|(id, target)| Some((id.to_string(), function(target)?))).collect()
 }
 
 fn environment(plan: &Plan) -> Environment {
@@ -186,6 +196,9 @@ fn debrief(plan: &Plan) -> Debrief {
         review_after_ms: debrief.review.as_ref().map(|review: &Review| millis(review.after)),
         review_length_ms: debrief.review.as_ref().map(|review| millis(review.length)),
         questions,
+        held_ms: None,
+        record: None,
+        unread: None,
     }
 }
 

@@ -81,20 +81,93 @@ pub struct Participant {
 }
 
 /// Why a scenario is worth the time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// In the scenario's words.
     pub text: Option<String>,
+    /// What the workload is for.
+    pub purpose: Option<String>,
+    /// Who depends on it.
+    pub stakeholders: Vec<WhyStakeholder>,
     /// Free words.
     pub tags: Vec<String>,
     /// Components that it exercises.
-    pub components: Vec<String>,
+    pub components: Vec<WhyComponent>,
     /// Well-Architected questions.
     pub ops: Vec<String>,
     /// Risks of the workload.
-    pub risks: Vec<String>,
+    pub risks: Vec<WhyRisk>,
     /// Lessons that it tests again.
-    pub retests: Vec<String>,
+    pub retests: Vec<WhyLesson>,
+    /// What the workload wants to reach, beside what was seen.
+    pub targets: Vec<WhyTarget>,
+    /// Why `workload.yaml` could not be read.
+    pub unread: Option<String>,
+}
+
+/// Who depends on a workload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyStakeholder {
+    /// Who.
+    pub name: String,
+    /// Whether they belong to the company.
+    pub is_internal: bool,
+    /// What they want from it.
+    pub wants: Option<String>,
+}
+
+/// A component that a scenario exercises; without `workload.yaml` nothing but its name is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyComponent {
+    /// Its name.
+    pub name: String,
+    /// The team that owns it.
+    pub owner: Option<String>,
+    /// How that team is reached.
+    pub contact: Option<String>,
+    /// What it is worth to the business.
+    pub value: Option<String>,
+    /// 1 is the most important.
+    pub priority: Option<u32>,
+    /// How it is changed.
+    pub change: Option<String>,
+}
+
+/// A risk that a scenario looks at; without `workload.yaml` nothing but its id is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyRisk {
+    /// Its id.
+    pub id: String,
+    /// What may happen.
+    pub text: Option<String>,
+    /// How likely it is, 1 to 5.
+    pub likelihood: Option<u32>,
+    /// How bad it would be, 1 to 5.
+    pub impact: Option<u32>,
+}
+
+/// A lesson that a scenario tests again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyLesson {
+    /// Its id.
+    pub id: String,
+    /// What was learnt; none where the run's folder has no copy.
+    pub title: Option<String>,
+}
+
+/// Something that the workload's `kpis` want to reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyTarget {
+    /// Its name.
+    pub name: String,
+    /// Where it should be.
+    pub target: String,
+    /// The fault that it was seen in.
+    pub fault: Option<String>,
+    /// What was seen; none where the run does not measure it.
+    pub observed: Option<String>,
+    /// Whether it was reached: `yes`, `no` or `unknown`.
+    pub reached: String,
 }
 
 /// A phase.

@@ -7,6 +7,7 @@ mod alarm;
 mod fault;
 mod header;
 mod hypothesis;
+mod learning;
 mod load;
 mod people;
 mod safety;
@@ -15,14 +16,20 @@ mod window;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::compare::Comparison;
+use crate::unit::Date;
+
 pub use alarm::{Alarm, AlarmStretch};
 pub use fault::{AddedDelay, Fault, ProxyEvidence, Response};
-pub use header::{Environment, Header, Outcome, Participant, Phase, Why};
+pub use header::{
+    Environment, Header, Outcome, Participant, Phase, Why, WhyComponent, WhyLesson, WhyRisk, WhyStakeholder, WhyTarget,
+};
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
+pub use learning::{ActionRow, Effort, LessonRow, Practice};
 pub use load::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
 pub use safety::{Guardrail, Ledger, LedgerState, Safety, SwitchRow};
-pub use window::{LoadPart, LoadWindow, Numbers};
+pub use window::{LoadPart, LoadWindow, Numbers, Quantile};
 
 /// The version of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;
@@ -67,6 +74,16 @@ pub struct Report {
     pub not_carried_out: Vec<String>,
     /// The run as one list, in order.
     pub timeline: Vec<TimelineEntry>,
+    /// What changed since the run of the same scenario before; none where there was none.
+    pub comparison: Option<Comparison>,
+    /// Lessons that it touched or tested again, as they were.
+    pub lessons: Vec<LessonRow>,
+    /// Actions that concern what it touched, as they were, and those that came of it.
+    pub actions: Vec<ActionRow>,
+    /// The questions of the Well-Architected Framework.
+    pub practices: Vec<Practice>,
+    /// What it took.
+    pub effort: Effort,
     /// The files of the run's folder.
     pub evidence: Vec<EvidenceFile>,
     /// The talk afterwards.
@@ -86,6 +103,16 @@ pub struct Finding {
     pub text: String,
     /// What could be done next.
     pub next: Option<String>,
+    /// The id of the rule that found it, which stays the same from version to version: `F-07`.
+    pub rule: String,
+    /// The questions of the Well-Architected Framework that it is about.
+    pub questions: Vec<String>,
+    /// Who owns what it is about, by `workload.yaml`; none where that is not known.
+    pub owner: Option<String>,
+    /// Files with the data behind it.
+    pub evidence: Vec<String>,
+    /// What could be added to a CloudFormation template.
+    pub snippet: Option<String>,
 }
 
 /// One thing that happened.
@@ -112,6 +139,26 @@ pub struct EvidenceFile {
     pub file: String,
     /// Its size.
     pub bytes: u64,
-    /// Its SHA-256.
+    /// Its SHA-256; of the log, that of its whole lines.
     pub sha256: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+/// Where a file of a run's folder comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Who made or measured it, in words; empty where nobody knows.
+    pub source: String,
+    /// What was asked of a service.
+    pub query: Option<String>,
+    /// The first moment that it tells of.
+    pub from: Option<DateTime<Utc>>,
+    /// The last.
+    pub to: Option<DateTime<Utc>>,
+    /// How finely.
+    pub resolution_ms: Option<u64>,
+    /// The day on which AWS may drop the original; none where there is none but this.
+    pub expires_on: Option<Date>,
 }

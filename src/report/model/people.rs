@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::debrief::Record;
+
 /// A step for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -84,4 +86,10 @@ pub struct Debrief {
     pub review_length_ms: Option<u64>,
     /// What is asked; the answers are for people to write.
     pub questions: Vec<String>,
+    /// How long it took; none where it was not held, or nobody wrote that down.
+    pub held_ms: Option<u64>,
+    /// What was said; none before anybody said anything.
+    pub record: Option<Record>,
+    /// Why `debrief.yaml` could not be read.
+    pub unread: Option<String>,
 }

@@ -28,6 +28,18 @@ pub struct LoadWindow {
     pub begun_per_second: Option<f64>,
     /// What was measured.
     pub numbers: Numbers,
+    /// The distribution of response times; empty where nothing was measured.
+    #[serde(default)]
+    pub quantiles: Vec<Quantile>,
+}
+
+/// A point of a distribution: so large a share of the response times is at most that long.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantile {
+    /// The share, 0 to 1.
+    pub share: f64,
+    /// In milliseconds.
+    pub ms: f64,
 }
 
 /// A part of a load's requests, over all of the load.

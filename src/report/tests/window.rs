@@ -94,6 +94,7 @@ fn percentiles_are_of_all_requests_and_what_is_missing_or_doubtful_is_told() {
     let evidence = Evidence {
         files: Vec::new(),
         loads: [("shoppers".parse().unwrap(), Ok(sum_of(&windows(&events), frames)))].into(),
+        ..Evidence::default()
     };
     let report = Report::from_facts(&events, &sample::facts(), &evidence);
     let named =
@@ -131,7 +132,7 @@ fn a_fault_that_is_not_undone_leaves_no_time_without_it() {
 fn frames_that_cannot_be_read_are_told() {
     let facts: Facts = sample::facts();
     let loads = [("shoppers".parse().unwrap(), Err("line 1 of `x` is no frame".to_owned()))].into();
-    let report = Report::from_facts(&script().events(), &facts, &Evidence { files: Vec::new(), loads });
+    let report = Report::from_facts(&script().events(), &facts, &Evidence { loads, ..Evidence::default() });
     let page = crate::report::html(&report, None).unwrap();
     assert!(page.contains("By window nothing is known: line 1 of `x` is no frame."), "{page}");
     assert!(crate::report::markdown(&report, None).unwrap().contains("by window, is unknown"));

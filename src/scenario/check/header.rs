@@ -5,11 +5,7 @@ use std::collections::BTreeSet;
 use super::{Checker, unknown_name};
 use crate::scenario::schema::FORMAT;
 use crate::scenario::vars::DEFAULT;
-use crate::unit::nearest;
-
-/// The questions of the Well-Architected Framework's Operational Excellence pillar, and those of the Serverless Lens.
-const OPS: [&str; 13] =
-    ["OPS1", "OPS2", "OPS3", "OPS4", "OPS5", "OPS6", "OPS7", "OPS8", "OPS9", "OPS10", "OPS11", "SL-OPS1", "SL-OPS2"];
+use crate::unit::{QUESTIONS, nearest};
 
 pub(super) fn check(checker: &mut Checker<'_>, environment: Option<&str>) {
     let (scenario, root) = (checker.scenario, checker.root);
@@ -103,7 +99,7 @@ fn check_vars(checker: &mut Checker<'_>) {
 fn check_covers(checker: &mut Checker<'_>) {
     let Some(covers) = &checker.scenario.covers else { return };
     let place = checker.root.key("covers");
-    let ops: BTreeSet<&str> = OPS.into_iter().collect();
+    let ops: BTreeSet<&str> = QUESTIONS.iter().map(|question| question.id).collect();
     for (name, item) in covers.ops.iter().zip(place.key("ops").items()) {
         checker.refer(item, "question of the Well-Architected Framework", name, &ops);
     }

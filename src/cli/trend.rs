@@ -1,0 +1,90 @@
+//! `gameday trend`: all runs of one scenario over time.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use console::style;
+
+use super::{Exit, Failure, compare, out, workspace};
+use crate::report::compare::{Figures, Median, Trend, TrendLine};
+use crate::unit::{ScenarioId, printable};
+
+/// How many of the latest runs are shown.
+const RUNS_SHOWN_DEFAULT: usize = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario's id; default that of the latest run.
+    scenario: Option<ScenarioId>,
+    /// The environment whose runs are looked at; default all.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// How many of the latest runs are looked at.
+    #[arg(long, value_name = "N", default_value_t = RUNS_SHOWN_DEFAULT)]
+    last: usize,
+    /// The folder of runs; default the workspace's `reports`.
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let reports = workspace::reports_here(arguments.reports.as_deref());
+    let scenario = match &arguments.scenario {
+        Some(scenario) => scenario.to_string(),
+        None => compare::figures(&workspace::run_folder(&reports, None)?)?.scenario,
+    };
+    let mut runs = compare::of_scenario(&reports, &scenario)?;
+    runs.retain(|run| arguments.env.as_ref().is_none_or(|env| run.environment == *env));
+    if runs.is_empty() {
+        let place = arguments.env.as_ref().map(|env| format!(" in `{env}`")).unwrap_or_default();
+        let text = format!("there is no run of `{scenario}`{place} in `{}`", reports.display());
+        return Err(Failure::new(Exit::Failure, text));
+    }
+    runs.sort_by_key(|run| run.started_at);
+    let first = runs.len().saturating_sub(arguments.last.max(1));
+    let trend = Trend::of(&scenario, runs.split_off(first));
+    if arguments.json {
+        out::json(&trend);
+    } else {
+        print(&trend);
+    }
+    Ok(Exit::Success)
+}
+
+fn print(trend: &Trend) {
+    out::line(style(printable(&trend.scenario)).bold());
+    for run in &trend.runs {
+        out::line(row(run));
+    }
+    if trend.lines.is_empty() {
+        out::line("\nNo run has a time of detection or response.");
+    }
+    for line in &trend.lines {
+        print_line(line);
+    }
+}
+
+fn row(run: &Figures) -> String {
+    let refuted = run.hypotheses.iter().filter(|row| row.verdict == "refuted").count();
+    let held = run.hypotheses.iter().filter(|row| matches!(row.verdict.as_str(), "upheld" | "gap_holds")).count();
+    let rehearsal = if run.is_rehearsal { ", a rehearsal" } else { "" };
+    let when = run.started_at.format("%Y-%m-%d %H:%M");
+    format!(
+        "  {when}  {:<12} {held} of {} held, {refuted} refuted  {}{rehearsal}",
+        run.result.replace('_', " "),
+        run.hypotheses.len(),
+        printable(&run.environment),
+    )
+}
+
+fn print_line(line: &TrendLine) {
+    out::line(format_args!("\n{}, {}", printable(&line.fault), compare::response_name(&line.response)));
+    for point in &line.points {
+        out::line(format_args!("  {}  {}", point.started_at.format("%Y-%m-%d %H:%M"), point.time.value()));
+    }
+    let median = line.median.map_or("none of fewer than three runs".to_owned(), Median::text);
+    out::line(style(format!("  median            {median}")).dim());
+}

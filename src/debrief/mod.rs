@@ -1,0 +1,137 @@
+//! The debrief of a run: what people said of it afterwards, in `debrief.yaml` in the run's folder. The file is for people to edit; the
+//! report is made again from it.
+//!
+//! Owns: the file's form, what is wrong with one, and how it is written. Must not know: runs, reports, terminals.
+
+mod file;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::file::{DEBRIEF_FILE, DebriefError, read, text, write};
+use crate::unit::{ActionId, Date, LessonId, RunId};
+
+/// The version of the file format.
+const FORMAT: u32 = 1;
+
+/// What people said of a run afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The version of the file format: 1.
+    pub gameday: u32,
+    /// The run.
+    pub run: RunId,
+    /// The day on which it was held; none before.
+    #[serde(default)]
+    pub held_on: Option<Date>,
+    /// How many minutes it took.
+    #[serde(default)]
+    pub minutes: Option<u32>,
+    /// Who was there.
+    #[serde(default)]
+    pub present: Vec<String>,
+    /// What happened and what is to be learnt, in a few sentences; it stands before the draft that the report makes.
+    #[serde(default)]
+    pub summary: Option<String>,
+    /// What was answered.
+    #[serde(default)]
+    pub answers: Vec<Answered>,
+    /// What surprised somebody.
+    #[serde(default)]
+    pub surprises: Vec<String>,
+    /// What went well.
+    #[serde(default)]
+    pub went_well: Vec<String>,
+    /// Where it was luck.
+    #[serde(default)]
+    pub lucky: Vec<String>,
+    /// What confused somebody.
+    #[serde(default)]
+    pub confused: Vec<String>,
+    /// What contributed; several, since nothing has one cause.
+    #[serde(default)]
+    pub factors: Vec<String>,
+    /// What is still not known.
+    #[serde(default)]
+    pub open_questions: Vec<String>,
+    /// Lessons that came of it, by id.
+    #[serde(default)]
+    pub lessons: Vec<LessonId>,
+    /// Actions that came of it, by id.
+    #[serde(default)]
+    pub actions: Vec<ActionId>,
+}
+
+/// A question, and what was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    /// What was asked.
+    pub question: String,
+    /// What was answered, each by whoever answered it.
+    #[serde(default)]
+    pub answers: Vec<String>,
+}
+
+impl Record {
+    /// A record in which nothing is said yet.
+    #[must_use]
+    pub fn of(run: RunId, questions: &[String]) -> Self {
+        let answers = questions.iter().map(|question| Answered { question: question.clone(), answers: Vec::new() });
+        Self {
+            gameday: FORMAT,
+            run,
+            held_on: None,
+            minutes: None,
+            present: Vec::new(),
+            summary: None,
+            answers: answers.collect(),
+            surprises: Vec::new(),
+            went_well: Vec::new(),
+            lucky: Vec::new(),
+            confused: Vec::new(),
+            factors: Vec::new(),
+            open_questions: Vec::new(),
+            lessons: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Whether anybody said anything.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let lists =
+            [&self.surprises, &self.went_well, &self.lucky, &self.confused, &self.factors, &self.open_questions];
+        self.held_on.is_some()
+            || self.summary.is_some()
+            || self.answers.iter().any(|answered| !answered.answers.is_empty())
+            || lists.iter().any(|list| !list.is_empty())
+    }
+
+    /// Its lists, by key, with what each asks.
+    #[must_use]
+    pub fn lists(&self) -> [(&'static str, &'static str, &[String]); 6] {
+        [
+            ("surprises", "What surprised you?", &self.surprises),
+            ("went_well", "What went well?", &self.went_well),
+            ("lucky", "Where were we lucky?", &self.lucky),
+            ("confused", "What confused you?", &self.confused),
+            ("factors", "What contributed? Several things, and nobody's fault.", &self.factors),
+            ("open_questions", "What do we still not know?", &self.open_questions),
+        ]
+    }
+
+    /// The list of a key; none of a key that names no list.
+    pub fn list_mut(&mut self, key: &str) -> Option<&mut Vec<String>> {
+        match key {
+            "surprises" => Some(&mut self.surprises),
+            "went_well" => Some(&mut self.went_well),
+            "lucky" => Some(&mut self.lucky),
+            "confused" => Some(&mut self.confused),
+            "factors" => Some(&mut self.factors),
+            "open_questions" => Some(&mut self.open_questions),
+            _ => None,
+        }
+    }
+}

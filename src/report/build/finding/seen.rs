@@ -1,0 +1,143 @@
+//! Findings that hold two things against each other: what a load or a hypothesis met, and whether an alarm told.
+
+use super::{Rule, finding};
+use crate::report::metric::Metric;
+use crate::report::model::{BoundLane, Finding, Hypothesis, Load, Report};
+use crate::report::number::{count, duration, latency, percent};
+
+/// How long the system may take to be well again after the undo before that is worth a word.
+const RECOVERY_AFTER_UNDO_MS_MAX: u64 = 60_000;
+/// The share of invocations that may have to wait for a cold start.
+const COLD_START_RATIO_MAX: f64 = 0.05;
+/// Fewer invocations than this say nothing of a share.
+const COLD_START_COUNT_MIN: u64 = 20;
+
+pub(super) fn findings(report: &Report) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        report.hypotheses.iter().filter_map(|hypothesis| refuted_without_alarm(report, hypothesis)).collect();
+    findings.extend(report.faults.iter().filter_map(slow_recovery));
+    findings.extend(report.loads.iter().filter_map(|load| throttled_without_alarm(report, load)));
+    findings.extend(report.loads.iter().filter_map(cold_starts));
+    findings
+}
+
+/// Whether an alarm went to `ALARM` between two moments.
+fn has_alarm(report: &Report, from_ms: u64, to_ms: u64) -> bool {
+    report
+        .alarms
+        .iter()
+        .flat_map(|alarm| &alarm.stretches)
+        .any(|stretch| stretch.state == "ALARM" && stretch.from_ms <= to_ms && stretch.to_ms >= from_ms)
+}
+
+fn refuted_without_alarm(report: &Report, hypothesis: &Hypothesis) -> Option<Finding> {
+    if hypothesis.verdict.name != "refuted" {
+        return None;
+    }
+    // What an alarm could have told: a bound on latency or failures that did not hold.
+    let term = hypothesis.terms.iter().find(|term| term.held == Some(false) && term.bound.is_some())?;
+    let (bound, from_ms) = (term.bound.as_ref()?, term.from_ms?);
+    let to_ms = term.to_ms.unwrap_or(report.header.duration_ms);
+    if has_alarm(report, from_ms, to_ms) {
+        return None;
+    }
+    let about = Some(hypothesis.id.as_str());
+    let text = format!("{} was refuted, and no alarm that was watched told of it.", hypothesis.id);
+    let next = "Add an alarm to the template, and name it under `alarms.expected`.";
+    let function = hypothesis.faults.iter().find_map(|fault| {
+        let fault = report.faults.iter().find(|known| known.fault == *fault)?;
+        fault.kind.starts_with("lambda_").then(|| fault.target.clone())
+    });
+    let snippet = snippet(bound.lane, bound.value, function.as_deref());
+    Some(Finding { snippet: Some(snippet), ..finding("medium", Rule::RefutedUnalarmed, about, text, Some(next)) })
+}
+
+/// An alarm for a CloudFormation template. Lambda's `Duration` is what the function took, not what its caller waited for: it is the
+/// next best to a bound of a caller (AWS: Lambda metrics).
+fn snippet(lane: BoundLane, value: f64, function: Option<&str>) -> String {
+    let function = function.unwrap_or("YOUR-FUNCTION");
+    let words = function.split(|character: char| !character.is_ascii_alphanumeric());
+    let name: String = words.map(capitalised).collect();
+    let dimensions = format!("      Dimensions:\n        - {{Name: FunctionName, Value: {function}}}\n");
+    let common = "      Namespace: AWS/Lambda\n      Period: 60\n      EvaluationPeriods: 3\n      DatapointsToAlarm: 2\n      \
+        TreatMissingData: notBreaching\n      AlarmActions: [!Ref AlarmTopic]\n";
+    match lane {
+        BoundLane::Latency => format!(
+            "  {name}SlowAlarm:\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmDescription: p99 above {}; \
+             add the link to its playbook\n{common}{dimensions}      MetricName: Duration\n      ExtendedStatistic: p99\n      \
+             ComparisonOperator: GreaterThanThreshold\n      Threshold: {value}\n",
+            latency(value)
+        ),
+        BoundLane::Failures => format!(
+            "  {name}ErrorAlarm:\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmDescription: errors; add the link to \
+             its playbook\n{common}{dimensions}      MetricName: Errors\n      Statistic: Sum\n      ComparisonOperator: \
+             GreaterThanThreshold\n      Threshold: 0\n"
+        ),
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut characters = word.chars();
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
+}
+
+fn slow_recovery(fault: &crate::report::model::Fault) -> Option<Finding> {
+    let (effective_ms, ended_ms) = (fault.effective_ms?, fault.ended_ms?);
+    let Metric::Measured { ms, .. } = &fault.response.time_to_recover else { return None };
+    let after_undo_ms = effective_ms.saturating_add(*ms).checked_sub(ended_ms)?;
+    (after_undo_ms > RECOVERY_AFTER_UNDO_MS_MAX).then(|| {
+        let text = format!(
+            "After `{}` was undone it took {} until the system was well again.",
+            fault.fault,
+            duration(after_undo_ms)
+        );
+        let next = "Look for what goes on behind it: retries, queues that drain, connections that are kept.";
+        finding("medium", Rule::SlowRecovery, Some(&fault.fault), text, Some(next))
+    })
+}
+
+fn throttled_without_alarm(report: &Report, load: &Load) -> Option<Finding> {
+    let throttled = load.failures.iter().find(|failure| failure.kind == "throttled" && failure.count > 0)?;
+    let end_ms = load.end_ms.unwrap_or(report.header.duration_ms);
+    if has_alarm(report, load.start_ms, end_ms) {
+        return None;
+    }
+    let text = format!(
+        "{} requests of load `{}` were throttled, and no alarm that was watched told of it.",
+        count(throttled.count),
+        load.load
+    );
+    let next = "Throttles are neither errors nor invocations: they need an alarm of their own, on `Throttles`.";
+    Some(finding("medium", Rule::ThrottledUnalarmed, Some(&load.load), text, Some(next)))
+}
+
+fn cold_starts(load: &Load) -> Option<Finding> {
+    let part = load.parts.iter().find(|part| part.kind == "stage" && part.name == "cold_start")?;
+    let (started, told) = (part.numbers.count?, part.told_count?);
+    let ratio = crate::report::number::ratio(started, told)?;
+    (told >= COLD_START_COUNT_MIN && ratio > COLD_START_RATIO_MAX).then(|| {
+        let p99 = part.numbers.p99_ms.map(|ms| format!("; 99 of 100 took at most {}", latency(ms))).unwrap_or_default();
+        let text =
+            format!("{} of the invocations of load `{}` had to wait for a cold start{p99}.", percent(ratio), load.load);
+        let next = "Look at provisioned concurrency, at what is loaded at the start, and at how the load comes.";
+        finding("low", Rule::ColdStarts, Some(&load.load), text, Some(next))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snippet_is_a_resource_of_a_template_and_names_the_function() {
+        for lane in [BoundLane::Latency, BoundLane::Failures] {
+            let text = format!("Resources:\n{}", snippet(lane, 1_500.0, Some("checkout-fn")));
+            let template: serde_json::Value = serde_yaml::from_str(&text.replace("!Ref ", "")).unwrap();
+            let (name, alarm) = template["Resources"].as_object().unwrap().iter().next().unwrap();
+            assert!(name.starts_with("CheckoutFn"), "{name}");
+            assert_eq!(alarm["Properties"]["Dimensions"][0]["Value"], "checkout-fn");
+            assert_eq!(alarm["Properties"]["EvaluationPeriods"], 3);
+        }
+        assert!(snippet(BoundLane::Failures, 0.01, None).contains("YOUR-FUNCTION"));
+    }
+}

@@ -1,0 +1,182 @@
+//! What of a run is held against another one.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::report::metric::Metric;
+use crate::report::model::{Fault, Hypothesis, LoadWindow, Report};
+
+/// The times of detection and response that runs are held against each other by, by key and in words.
+pub const RESPONSES: [(&str, &str); 7] = [
+    ("injection_lag", "injection lag"),
+    ("time_to_detect", "time to detect"),
+    ("time_to_acknowledge", "time to acknowledge"),
+    ("time_to_identify", "time to identify"),
+    ("time_to_mitigate", "time to mitigate"),
+    ("time_to_recover", "time to recover"),
+    ("clear_lag", "clear lag"),
+];
+
+/// What of a run is held against another one; also the form of `previous.json` in a run's folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The run.
+    pub run: String,
+    /// Its scenario.
+    pub scenario: String,
+    /// SHA-256 of the scenario's file.
+    pub scenario_sha256: String,
+    /// The environment's name.
+    pub environment: String,
+    /// Its first event.
+    pub started_at: DateTime<Utc>,
+    /// From the first to the last event.
+    pub duration_ms: u64,
+    /// The program's version.
+    pub version: String,
+    /// How it ended: `passed`, `refuted`, `aborted`, …
+    pub result: String,
+    /// Whether steps were answered by `--yes`.
+    pub is_rehearsal: bool,
+    /// What was believed.
+    pub hypotheses: Vec<HypothesisFigure>,
+    /// What was injected.
+    pub faults: Vec<FaultFigure>,
+    /// What the alarms did.
+    pub alarms: Vec<AlarmFigure>,
+    /// What the loads met.
+    pub loads: Vec<LoadFigure>,
+}
+
+/// A hypothesis of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypothesisFigure {
+    /// Its id.
+    pub id: String,
+    /// In words.
+    pub text: String,
+    /// The verdict.
+    pub verdict: String,
+    /// What was seen of each term.
+    pub terms: Vec<TermFigure>,
+}
+
+/// A term of a hypothesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TermFigure {
+    /// As it was written.
+    pub term: String,
+    /// What was observed; none where nothing was.
+    pub observed: Option<String>,
+}
+
+/// A fault of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultFigure {
+    /// Its name.
+    pub fault: String,
+    /// Its kind.
+    pub kind: String,
+    /// `alarm`, `human`, `inject` or `nobody`.
+    pub detected_by: Option<String>,
+    /// Its times, in the order of [`RESPONSES`].
+    pub responses: Vec<ResponseFigure>,
+}
+
+/// A time of detection or response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponseFigure {
+    /// Its key: `time_to_detect`.
+    pub response: String,
+    /// The time.
+    pub time: Metric,
+}
+
+/// An alarm of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmFigure {
+    /// Its name.
+    pub alarm: String,
+    /// `fired`, `silent`, `unexpected`, `quiet` or `unknown`.
+    pub outcome: String,
+}
+
+/// A load of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadFigure {
+    /// Its name.
+    pub load: String,
+    /// Its windows.
+    pub windows: Vec<LoadWindow>,
+}
+
+impl Figures {
+    /// The figures of a run, from its report.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let header = &report.header;
+        Self {
+            run: header.run.clone(),
+            scenario: header.scenario.clone(),
+            scenario_sha256: header.scenario_sha256.clone(),
+            environment: header.environment.name.clone(),
+            started_at: header.started_at,
+            duration_ms: header.duration_ms,
+            version: header.version.clone(),
+            result: header.outcome.result.clone(),
+            is_rehearsal: report.playbooks.iter().any(|playbook| playbook.rehearsed_count > 0),
+            hypotheses: report.hypotheses.iter().map(hypothesis).collect(),
+            faults: report.faults.iter().filter(|fault| fault.applied_ms.is_some()).map(fault).collect(),
+            alarms: report
+                .alarms
+                .iter()
+                .map(|alarm| AlarmFigure { alarm: alarm.alarm.clone(), outcome: alarm.outcome.clone() })
+                .collect(),
+            loads: report
+                .loads
+                .iter()
+                .map(|load| LoadFigure { load: load.load.clone(), windows: load.windows.clone() })
+                .collect(),
+        }
+    }
+
+    /// A time of a fault; none where the run did not have that fault.
+    #[must_use]
+    pub fn response(&self, fault: &str, response: &str) -> Option<&Metric> {
+        let fault = self.faults.iter().find(|figure| figure.fault == fault)?;
+        fault.responses.iter().find(|figure| figure.response == response).map(|figure| &figure.time)
+    }
+}
+
+fn hypothesis(hypothesis: &Hypothesis) -> HypothesisFigure {
+    let terms = hypothesis.terms.iter();
+    HypothesisFigure {
+        id: hypothesis.id.clone(),
+        text: hypothesis.text.clone(),
+        verdict: hypothesis.verdict.name.clone(),
+        terms: terms.map(|term| TermFigure { term: term.term.clone(), observed: term.observed.clone() }).collect(),
+    }
+}
+
+fn fault(fault: &Fault) -> FaultFigure {
+    let times = &fault.response;
+    let responses = [
+        &times.injection_lag,
+        &times.time_to_detect,
+        &times.time_to_acknowledge,
+        &times.time_to_identify,
+        &times.time_to_mitigate,
+        &times.time_to_recover,
+        &times.clear_lag,
+    ];
+    FaultFigure {
+        fault: fault.fault.clone(),
+        kind: fault.kind.clone(),
+        detected_by: times.detected_by.clone(),
+        responses: RESPONSES
+            .iter()
+            .zip(responses)
+            .map(|((key, _), time)| ResponseFigure { response: (*key).to_owned(), time: time.clone() })
+            .collect(),
+    }
+}

@@ -1,0 +1,69 @@
+//! A comparison as a page, with the distributions of latency drawn over each other.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Comparison, LoadChange};
+use crate::report::chart::{Curve, STYLE, draw_distribution};
+use crate::report::html::PAGE_STYLE;
+use crate::report::model::Quantile;
+use crate::report::template::{Embedded, TemplateError, fill};
+use crate::report::text;
+
+const TEMPLATE: Embedded = Embedded {
+    name: "compare.html.hbs",
+    text: include_str!("../../../reports/templates/compare.html.hbs"),
+    escape: text::html,
+    code: text::html_code,
+};
+
+/// A comparison as a page. A `compare.html.hbs` in `templates` goes before the embedded one.
+///
+/// # Errors
+/// The user's template cannot be read, parsed, or filled.
+pub fn comparison_page(comparison: &Comparison, templates: Option<&Path>) -> Result<String, TemplateError> {
+    let curves: Vec<String> = comparison.loads.iter().enumerate().map(|(index, load)| curve(index, load)).collect();
+    let context = json!({
+        "comparison": comparison,
+        "page_style": PAGE_STYLE,
+        "chart_style": STYLE,
+        "curves": curves.into_iter().filter(|svg| !svg.is_empty()).collect::<Vec<_>>(),
+    });
+    fill(TEMPLATE, templates, &context)
+}
+
+fn curve(index: usize, load: &LoadChange) -> String {
+    let window = load.name.clone().unwrap_or_else(|| load.kind.replace('_', " "));
+    let points = |quantiles: &[Quantile]| quantiles.iter().map(|point| (point.share, point.ms)).collect();
+    let curves = [("before", &load.before_quantiles), ("after", &load.after_quantiles)]
+        .map(|(name, quantiles)| Curve { name: format!("{}, {window}: {name}", load.load), points: points(quantiles) });
+    draw_distribution(&format!("load-{index}"), &format!("Response times of {}, {window}", load.load), &curves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::compare::{Change, Figures};
+    use crate::report::{Report, sample};
+
+    #[test]
+    fn the_page_shows_both_runs_and_escapes_what_they_say() {
+        let report = Report::from_facts(&sample::script().events(), &sample::facts(), &sample::evidence());
+        let before = Figures::of(&report);
+        let mut after = before.clone();
+        "<script>alert(1)</script>".clone_into(&mut after.hypotheses[0].text);
+        "upheld".clone_into(&mut after.hypotheses[0].verdict);
+        let comparison = Comparison::of(&before, &after);
+        assert!(comparison.hypotheses.iter().any(|row| row.change == Change::Better));
+        let page = comparison_page(&comparison, None).unwrap();
+        assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
+        assert!(page.matches("<figure>").count() >= 4, "each window has its curves");
+        let nothing =
+            Figures { hypotheses: Vec::new(), faults: Vec::new(), alarms: Vec::new(), loads: Vec::new(), ..before };
+        let page = comparison_page(&Comparison::of(&nothing, &nothing), None).unwrap();
+        assert!(!page.contains("<section"), "what there is nothing of has no section");
+        let gone = comparison_page(&Comparison::of(&after, &nothing), None).unwrap();
+        assert!(gone.contains("change-gone"));
+    }
+}

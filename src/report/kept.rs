@@ -1,0 +1,129 @@
+//! What a run's folder keeps of the workspace as it was: the workload, lessons, and the figures of the run before. A file that
+//! can not be read is told in the report; it keeps nobody from reading the others.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::compare::Figures;
+use super::folder::ReportError;
+use super::model::ActionRow;
+use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
+use crate::document::Severity;
+use crate::event::Event;
+use crate::lesson::{Lesson, Retested, Shelf};
+use crate::plan::Plan;
+use crate::unit::{FileError, WholeFile, error_chain};
+use crate::workspace::{WORKLOAD_FILE, Workload, read_workload};
+
+/// The lessons that a run's folder keeps.
+pub(super) const LESSONS_FOLDER: &str = "lessons";
+const RETESTS_FILE: &str = "retests.json";
+const PREVIOUS_FILE: &str = "previous.json";
+
+/// What a run's folder keeps of the workspace.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The workload; none where there was none, or why it can not be read.
+    pub workload: Option<Result<Workload, String>>,
+    /// The lessons, by id.
+    pub lessons: Vec<Lesson>,
+    /// The actions that concern what the run touched, and those that came of it.
+    pub actions: Vec<ActionRow>,
+    /// What the run has shown of lessons.
+    pub retests: Vec<Retested>,
+    /// The figures of the run before.
+    pub previous: Option<Figures>,
+    /// What people said of the run afterwards; none where nobody did, or why it can not be read.
+    pub debrief: Option<Result<Record, String>>,
+    /// What could not be read, in words.
+    pub unread: Vec<String>,
+}
+
+impl Kept {
+    /// Reads what the folder of a run keeps.
+    #[must_use]
+    pub(super) fn read(directory: &Path) -> Self {
+        let path = directory.join(WORKLOAD_FILE);
+        let shelf = Shelf::read(&directory.join(LESSONS_FOLDER));
+        let errors = shelf.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        let mut unread: Vec<String> =
+            errors.map(|found| format!("`{}`: {}", found.source.name(), found.message)).collect();
+        let retests = read_json(&directory.join(LESSONS_FOLDER).join(RETESTS_FILE), &mut unread).unwrap_or_default();
+        let previous = read_json(&directory.join(PREVIOUS_FILE), &mut unread);
+        Self {
+            workload: path.is_file().then(|| read_workload(&path)),
+            lessons: shelf.into_lessons(),
+            actions: Vec::new(),
+            retests,
+            previous,
+            debrief: read_debrief(directory),
+            unread,
+        }
+    }
+}
+
+fn read_debrief(directory: &Path) -> Option<Result<Record, String>> {
+    match debrief::read(directory) {
+        Ok(read) => read.map(|(record, _)| Ok(record)),
+        Err(DebriefError::Wrong { problems, .. }) => {
+            let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+            Some(Err(format!("`{DEBRIEF_FILE}`: {first}; `gameday debrief --check` tells where")))
+        }
+        Err(error @ DebriefError::File(_)) => Some(Err(error_chain(&error))),
+    }
+}
+
+/// The value of a file; none where it is not there, or where it can not be read, which is told.
+fn read_json<T: DeserializeOwned>(path: &Path, unread: &mut Vec<String>) -> Option<T> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            unread.push(error_chain(&FileError::on("read", path)(error)));
+            return None;
+        }
+    };
+    let name = path.file_name().unwrap_or_default().display();
+    serde_json::from_str(&text).map_err(|error| unread.push(format!("`{name}`: {error}"))).ok()
+}
+
+/// Keeps what a run has shown of lessons, so that its report can tell.
+///
+/// # Errors
+/// The file system said no.
+pub fn keep_retests(directory: &Path, retests: &[Retested]) -> Result<(), ReportError> {
+    if retests.is_empty() {
+        return Ok(());
+    }
+    let folder = directory.join(LESSONS_FOLDER);
+    std::fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
+    WholeFile::write_text(&folder, RETESTS_FILE, &as_text(&retests))?;
+    Ok(())
+}
+
+/// Keeps the figures of the run before, where none are kept yet; `find` looks for them.
+///
+/// # Errors
+/// The file system said no.
+pub fn keep_previous(
+    directory: &Path,
+    events: &[Event],
+    plan: &Plan,
+    find: impl FnOnce(&Event, &Plan) -> Option<Figures>,
+) -> Result<(), ReportError> {
+    let Some(first) = events.first() else { return Ok(()) };
+    if directory.join(PREVIOUS_FILE).exists() || directory.join(super::manifest::MANIFEST_FILE).exists() {
+        return Ok(());
+    }
+    if let Some(figures) = find(first, plan) {
+        WholeFile::write_text(directory, PREVIOUS_FILE, &as_text(&figures))?;
+    }
+    Ok(())
+}
+
+fn as_text(value: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("invariant: our own values serialise to JSON");
+    text.push('\n');
+    text
+}
