@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, lessons, out};
+use super::{Exit, Failure, actions, lessons, out};
 use crate::document::{Diagnostic, Severity};
 use crate::unit::nearest;
 use crate::workspace::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
@@ -14,7 +14,7 @@ use crate::{playbook, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenarios, playbooks and lessons (`.md`), `gameday.yaml` or `workload.yaml`; default all files of the workspace here.
+    /// Scenarios, playbooks and lessons (`.md`), actions, `gameday.yaml` or `workload.yaml`; default all files of the workspace here.
     files: Vec<PathBuf>,
     /// Check the values of this environment; default those of all environments that a scenario allows.
     #[arg(long = "env", value_name = "NAME")]
@@ -97,11 +97,12 @@ impl Checking {
         Ok(files)
     }
 
-    /// All lessons of a workspace.
+    /// All lessons and actions of a workspace.
     fn lessons(&mut self, root: &Path) -> Result<(), Failure> {
-        let (files, found) = lessons::check_all(root)?;
-        self.files.extend(files);
-        self.diagnostics.extend(found);
+        for (files, found) in [lessons::check_all(root)?, actions::check_all(root)?] {
+            self.files.extend(files);
+            self.diagnostics.extend(found);
+        }
         Ok(())
     }
 
@@ -122,6 +123,17 @@ impl Checking {
             let found = match crate::lesson::load(path) {
                 Ok(lesson) => {
                     [lesson.warnings.clone(), lessons::known(&Workspace::root_of(path))?.check(&lesson)].concat()
+                }
+                Err(problems) => problems,
+            };
+            self.diagnostics.extend(found);
+            return Ok(());
+        }
+        if actions::is_one(path) {
+            self.count(path);
+            let found = match crate::action::load(path) {
+                Ok(filed) => {
+                    [filed.warnings.clone(), actions::known(&Workspace::root_of(path))?.check(&filed)].concat()
                 }
                 Err(problems) => problems,
             };

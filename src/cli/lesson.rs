@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
 use super::{Exit, Failure, check, out, workspace};
 use crate::document::SourceFile;
-use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Regression, Status};
+use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Status};
+use crate::plan::Plan;
 use crate::report::read_run;
 use crate::unit::{
-    ComponentId, Date, DurationText, HypothesisId, LessonId, RunId, ScenarioId, Severity, nearest, printable,
+    ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, RunId, ScenarioId, Severity, nearest,
+    printable,
 };
 use crate::workspace::Workspace;
 
@@ -134,7 +136,7 @@ struct ListArguments {
     json: bool,
 }
 
-fn severity(text: &str) -> Result<Severity, String> {
+pub(super) fn severity(text: &str) -> Result<Severity, String> {
     serde_json::from_value(json!(text)).map_err(|_| "write low, medium, high or critical".to_owned())
 }
 
@@ -255,14 +257,43 @@ impl Taught {
     fn by(run: &str) -> Result<Self, Failure> {
         let directory = workspace::run_folder(&workspace::reports_here(None), Some(run).filter(|run| *run != LATEST))?;
         let (_, plan) = read_run(&directory).map_err(|error| Failure::from_error(&error))?;
+        Ok(Self::of(&directory, &plan))
+    }
+
+    fn of(directory: &Path, plan: &Plan) -> Self {
         let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Ok(Self {
+        Self {
             run: name.parse().ok(),
             scenario: Some(plan.scenario.id.clone()),
-            components: components(&plan).to_vec(),
-            faults: fault_kinds(&plan).into_iter().map(str::to_owned).collect(),
-        })
+            components: components(plan).to_vec(),
+            faults: fault_kinds(plan).into_iter().map(str::to_owned).collect(),
+        }
     }
+}
+
+/// Begins a lesson that a run has taught; without a text the file asks for one.
+pub(super) fn begin(title: &str, text: &str, plan: &Plan, run: &Path, folder: &Path) -> Result<LessonId, Failure> {
+    let (today, of_run) = (today(), Taught::of(run, plan));
+    let front = FrontMatter {
+        id: shelf(folder).next_id(folder, chrono::Datelike::year(&*today)),
+        title: title.to_owned(),
+        status: Status::Open,
+        severity: Severity::Medium,
+        components: of_run.components,
+        faults: of_run.faults,
+        factors: Vec::new(),
+        ops: Vec::new(),
+        found_in: of_run.run,
+        regression: None,
+        tested_in: None,
+        actions: Vec::new(),
+        owner: None,
+        created: today,
+        retest_by: None,
+    };
+    let draft = Draft { front, body: Some(text.to_owned()).filter(|text| !text.trim().is_empty()) };
+    draft.write(folder).map_err(|error| Failure::from_error(&error))?;
+    Ok(draft.front.id)
 }
 
 /// The statuses and severities that come first, then the ids.
@@ -328,7 +359,7 @@ fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
         ("tested by", front.regression.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("tested in", front.tested_in.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("test again by", front.retest_by.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("actions", joined(&front.actions)),
+        ("actions", joined(&front.actions.iter().map(ToString::to_string).collect::<Vec<_>>())),
         ("owner", front.owner.clone().unwrap_or_default()),
         ("file", lesson.path.display().to_string()),
     ] {

@@ -1,10 +1,13 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
+mod action;
+mod actions;
 mod approve;
 mod check;
 mod compare;
 mod completions;
 mod coverage;
+mod debrief;
 mod demo_function;
 mod exit;
 mod explain;
@@ -88,6 +91,8 @@ enum Command {
     Recover(recover::Arguments),
     /// Make the report of a run once more, offline, from its folder.
     Report(report::Arguments),
+    /// Talk about a run, and keep what is said; the report is made again from it.
+    Debrief(Box<debrief::Arguments>),
     /// Hold two runs beside each other.
     Compare(compare::Arguments),
     /// Show how the runs of a scenario went over time.
@@ -96,6 +101,8 @@ enum Command {
     Coverage(coverage::Arguments),
     /// Keep, find and check what game days taught.
     Lesson(lesson::Arguments),
+    /// Keep what a team will do after a game day.
+    Action(action::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -175,10 +182,12 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Abort(arguments) => live::abort(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Report(arguments) => report::run(&arguments),
+        Command::Debrief(arguments) => debrief::run(*arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Trend(arguments) => trend::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
+        Command::Action(arguments) => action::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, lessons, out, preview, workspace};
+use super::{Exit, Failure, actions, lessons, out, preview, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
@@ -57,6 +57,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         print(&plan);
         print_lessons(&lessons::touched_by(&plan, &workspace.root));
+        print_actions(&actions::touched_by(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
         print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
@@ -85,6 +86,14 @@ fn print_lessons(lessons: &[String]) {
         out::line("\nlessons that nobody has settled, about what it touches");
         lessons.iter().for_each(|line| out::line(format_args!("  {line}")));
     }
+}
+
+fn print_actions(overdue: &[String]) {
+    if overdue.is_empty() {
+        return;
+    }
+    out::line("\nactions that are overdue and concern it");
+    overdue.iter().for_each(|line| out::line(format_args!("  {line}")));
 }
 
 fn print_permission(permission: &Permission) {

@@ -10,7 +10,7 @@ use clap::Args;
 use console::style;
 use tokio::sync::{broadcast, oneshot};
 
-use super::{Exit, Failure, lessons, out, plan, report, workspace};
+use super::{Exit, Failure, actions, lessons, out, plan, report, workspace};
 use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
 use crate::lesson::Retested;
 use crate::plan::Plan;
@@ -170,6 +170,7 @@ pub(super) async fn carry_out(
 /// What of the workspace is kept with a run, as it is now.
 fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
     let mut kept = lessons::kept(plan, root);
+    kept.extend(actions::kept(plan, root));
     if let Ok(workload) = std::fs::read_to_string(root.join(WORKLOAD_FILE)) {
         kept.insert(WORKLOAD_FILE.to_owned(), workload);
     }

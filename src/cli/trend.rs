@@ -68,14 +68,21 @@ fn print(trend: &Trend) {
 }
 
 fn row(run: &Figures) -> String {
-    let refuted = run.hypotheses.iter().filter(|row| row.verdict == "refuted").count();
-    let held = run.hypotheses.iter().filter(|row| matches!(row.verdict.as_str(), "upheld" | "gap_holds")).count();
+    let mut verdicts: Vec<(&str, usize)> = Vec::new();
+    for row in &run.hypotheses {
+        match verdicts.iter_mut().find(|(verdict, _)| *verdict == row.verdict) {
+            Some((_, count)) => *count += 1,
+            None => verdicts.push((&row.verdict, 1)),
+        }
+    }
+    let verdicts: Vec<String> =
+        verdicts.iter().map(|(verdict, count)| format!("{count} {}", verdict.replace('_', " "))).collect();
     let rehearsal = if run.is_rehearsal { ", a rehearsal" } else { "" };
     let when = run.started_at.format("%Y-%m-%d %H:%M");
     format!(
-        "  {when}  {:<12} {held} of {} held, {refuted} refuted  {}{rehearsal}",
+        "  {when}  {:<12} {}; {}{rehearsal}",
         run.result.replace('_', " "),
-        run.hypotheses.len(),
+        verdicts.join(", "),
         printable(&run.environment),
     )
 }

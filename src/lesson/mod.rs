@@ -7,7 +7,6 @@
 mod draft;
 mod known;
 mod parse;
-mod regression;
 mod retest;
 mod search;
 mod shelf;
@@ -22,12 +21,11 @@ use serde::{Deserialize, Serialize};
 pub use self::draft::{Draft, DraftError};
 pub use self::known::Known;
 pub use self::parse::{check, load};
-pub use self::regression::Regression;
 pub use self::retest::{Retest, RetestError, Retested, retest};
 pub use self::search::{Found, Index};
 pub use self::shelf::Shelf;
 use crate::document::{Diagnostic, SourceFile};
-use crate::unit::{ComponentId, Date, LessonId, RunId, Severity};
+use crate::unit::{ActionId, ComponentId, Date, LessonId, Regression, RunId, Severity};
 
 /// The front matter of a lesson.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +64,7 @@ pub struct FrontMatter {
     pub tested_in: Option<RunId>,
     /// The actions that came of it, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub actions: Vec<String>,
+    pub actions: Vec<ActionId>,
     /// The team that sees to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

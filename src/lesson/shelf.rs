@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Lesson, load};
 use crate::document::Diagnostic;
-use crate::unit::LessonId;
+use crate::unit::{LessonId, next_id};
 
 /// How many lessons of a folder are read, the first by name.
 const LESSONS_MAX: usize = 20_000;
@@ -22,9 +22,6 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     paths.truncate(LESSONS_MAX);
     paths
 }
-
-/// Where the numbers of ids end.
-const NUMBER_END: u32 = 1_000_000;
 
 /// The lessons of a folder, by id, and what is wrong with its files.
 #[derive(Debug, Default)]
@@ -85,18 +82,9 @@ impl Shelf {
     /// An id of `year` that no file of the folder has yet.
     #[must_use]
     pub fn next_id(&self, folder: &Path, year: i32) -> LessonId {
-        let start = format!("L-{year}-");
-        let numbers = self.lessons.keys().filter_map(|id| id.as_str().strip_prefix(&start)?.parse::<u32>().ok());
-        // What is longer was not given by us.
-        let numbers = numbers.filter(|number| *number < NUMBER_END);
-        let mut number = numbers.max().unwrap_or_default() + 1;
-        loop {
-            let id = format!("{start}{number:03}");
-            if !folder.join(format!("{id}.md")).exists() {
-                return id.parse().expect("invariant: letters, digits and dashes");
-            }
-            number += 1;
-        }
+        let known = self.lessons.keys().map(LessonId::as_str);
+        let id = next_id(&format!("L-{year}-"), known, |id| folder.join(format!("{id}.md")).exists());
+        id.parse().expect("invariant: letters, digits and dashes")
     }
 }
 

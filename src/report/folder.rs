@@ -26,7 +26,8 @@ const PLAN_FILE: &str = "plan.json";
 
 /// What a report is made of, in the order in which it is listed; `undo/` is private and `report.*` is made from the rest.
 const EVIDENCE_FILES: [&str; 5] = ["scenario.yaml", PLAN_FILE, "workload.yaml", "previous.json", LOG_FILE];
-const EVIDENCE_FOLDERS: [&str; 3] = ["evidence", "lessons", "actions"];
+/// Actions are kept too, but go on after the run, and so does what people say of it: neither is evidence.
+const EVIDENCE_FOLDERS: [&str; 2] = ["evidence", "lessons"];
 const LOG_FILE: &str = "run.ndjson";
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::compare::Figures;
 use super::folder::ReportError;
-use super::model::ActionRow;
+use crate::action::{self, Action};
 use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
 use crate::document::Severity;
 use crate::event::Event;
@@ -18,6 +18,7 @@ use crate::workspace::{WORKLOAD_FILE, Workload, read_workload};
 
 /// The lessons that a run's folder keeps.
 pub(super) const LESSONS_FOLDER: &str = "lessons";
+const ACTIONS_FOLDER: &str = "actions";
 const RETESTS_FILE: &str = "retests.json";
 const PREVIOUS_FILE: &str = "previous.json";
 
@@ -28,8 +29,8 @@ pub struct Kept {
     pub workload: Option<Result<Workload, String>>,
     /// The lessons, by id.
     pub lessons: Vec<Lesson>,
-    /// The actions that concern what the run touched, and those that came of it.
-    pub actions: Vec<ActionRow>,
+    /// The actions that concern what the run touched, and those that came of it, by id.
+    pub actions: Vec<Action>,
     /// What the run has shown of lessons.
     pub retests: Vec<Retested>,
     /// The figures of the run before.
@@ -46,7 +47,9 @@ impl Kept {
     pub(super) fn read(directory: &Path) -> Self {
         let path = directory.join(WORKLOAD_FILE);
         let shelf = Shelf::read(&directory.join(LESSONS_FOLDER));
-        let errors = shelf.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        let actions = action::Shelf::read(&directory.join(ACTIONS_FOLDER));
+        let errors =
+            shelf.diagnostics.iter().chain(&actions.diagnostics).filter(|found| found.severity == Severity::Error);
         let mut unread: Vec<String> =
             errors.map(|found| format!("`{}`: {}", found.source.name(), found.message)).collect();
         let retests = read_json(&directory.join(LESSONS_FOLDER).join(RETESTS_FILE), &mut unread).unwrap_or_default();
@@ -54,7 +57,7 @@ impl Kept {
         Self {
             workload: path.is_file().then(|| read_workload(&path)),
             lessons: shelf.into_lessons(),
-            actions: Vec::new(),
+            actions: actions.actions().map(|filed| filed.action.clone()).collect(),
             retests,
             previous,
             debrief: read_debrief(directory),

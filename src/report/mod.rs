@@ -44,7 +44,7 @@ pub use manifest::{FileState, Manifest, Verification, read_manifest, verify};
 pub use markdown::markdown;
 pub use metric::Metric;
 pub use model::Report;
-pub(crate) use number::{count, latency, percent, signed_duration};
+pub(crate) use number::{count, latency, percent, signed_duration, stopwatch};
 pub use redact::Redaction;
 pub use template::TemplateError;
 pub use window::LoadSum;

@@ -42,7 +42,7 @@ fn of_log(events: &[Event], plan: &Plan) -> Provenance {
     }
 }
 
-/// The files of `evidence/`, `lessons/` and `actions/`.
+/// The files of `evidence/` and `lessons/`.
 fn of_named(file: &str, events: &[Event]) -> Option<Provenance> {
     let (folder, name) = file.split_once('/')?;
     let (stem, end) = name.rsplit_once('.')?;
@@ -72,7 +72,6 @@ fn of_named(file: &str, events: &[Event]) -> Option<Provenance> {
         }
         ("lessons", _, _, "md") => Some(of("the workspace's lesson, as it was when the run began".to_owned())),
         ("lessons", _, _, "json") => Some(of("what the run has shown of the workspace's lessons".to_owned())),
-        ("actions", _, _, "yaml") => Some(of("the workspace's action, as it was when the run began".to_owned())),
         _ => None,
     }
 }

@@ -1,11 +1,12 @@
 //! What comes of the run: the lessons that it touched, the questions that it answers, and what it took.
 
 use super::Run;
+use crate::action::Action;
 use crate::debrief::Record;
 use crate::lesson::Lesson;
 use crate::report::facts::Facts;
 use crate::report::folder::Evidence;
-use crate::report::model::{Debrief, Effort, Finding, LessonRow, Practice, Report};
+use crate::report::model::{ActionRow, Debrief, Effort, Finding, LessonRow, Practice, Report};
 use crate::report::number::{float, nine_decimals};
 use crate::unit::QUESTIONS;
 
@@ -37,6 +38,28 @@ pub(super) fn lessons(run: &Run<'_>, evidence: &Evidence, scenario: &str) -> Vec
         }
     };
     evidence.kept.lessons.iter().map(row).collect()
+}
+
+/// The actions that the folder keeps: those that came of this run first, then the most pressing.
+pub(super) fn actions(evidence: &Evidence, report: &Report) -> Vec<ActionRow> {
+    let named = report.debrief.record.as_ref().map(|record| record.actions.as_slice()).unwrap_or_default();
+    let is_of_this_run = |action: &Action| {
+        named.contains(&action.id) || action.found_in.as_ref().is_some_and(|run| run.as_str() == report.header.run)
+    };
+    let mut actions: Vec<&Action> = evidence.kept.actions.iter().collect();
+    actions.sort_by_key(|action| (!is_of_this_run(action), action.urgency()));
+    let row = |action: &Action| ActionRow {
+        id: action.id.to_string(),
+        text: action.text.clone(),
+        kind: action.kind.as_str().to_owned(),
+        owner: action.owner.clone(),
+        due: action.due,
+        status: action.status.as_str().to_owned(),
+        tracker: action.tracker.clone(),
+        retest: action.retest.as_ref().map(ToString::to_string),
+        is_of_this_run: is_of_this_run(action),
+    };
+    actions.into_iter().map(row).collect()
 }
 
 pub(super) fn debrief(facts: &Facts, evidence: &Evidence) -> Debrief {

@@ -123,7 +123,7 @@ impl Report {
             timeline: timeline::timeline(&run),
             comparison: None,
             lessons: Vec::new(),
-            actions: evidence.kept.actions.clone(),
+            actions: Vec::new(),
             practices: Vec::new(),
             effort: Effort::default(),
             evidence: evidence.files.clone(),
@@ -132,6 +132,7 @@ impl Report {
         report.playbooks = people::playbooks(&report.steps);
         report.why = why::why(facts.why.as_ref(), evidence, &report.faults);
         report.lessons = learning::lessons(&run, evidence, &report.header.scenario);
+        report.actions = learning::actions(evidence, &report);
         report.findings = finding::findings(&run, &report, evidence);
         report.practices = learning::practices(&report);
         report.effort = learning::effort(&run, &report);

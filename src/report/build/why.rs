@@ -82,6 +82,7 @@ fn known_risk(workload: &Workload, id: &str) -> WhyRisk {
 /// What the workload wants to reach; the times of detection and response are known by their names, for each fault.
 fn targets(workload: &Workload, faults: &[Fault]) -> Vec<WhyTarget> {
     let kpis = workload.kpis.iter().flat_map(|kpis| kpis.system.iter().chain(&kpis.team));
+    let is_seen = |fault: &Fault, key: &str| !matches!(response(&fault.response, key), Metric::NotApplicable { .. });
     let rows = |kpi: &Indicator| {
         let Some(target) = &kpi.target else { return Vec::new() };
         let of_response = RESPONSES.iter().find(|(_, name)| name.eq_ignore_ascii_case(kpi.name.trim()));
@@ -91,12 +92,14 @@ fn targets(workload: &Workload, faults: &[Fault]) -> Vec<WhyTarget> {
                 name: kpi.name.clone(),
                 target: target.clone(),
                 fault: Some(fault.fault.clone()),
-                observed: (!matches!(time, Metric::NotApplicable { .. })).then(|| time.value()),
+                observed: Some(time.value()),
                 reached: reached(is_met(target, time)),
             }
         };
         match of_response {
-            Some((key, _)) if !faults.is_empty() => faults.iter().map(|fault| row(fault, key)).collect(),
+            Some((key, _)) if faults.iter().any(|fault| is_seen(fault, key)) => {
+                faults.iter().filter(|fault| is_seen(fault, key)).map(|fault| row(fault, key)).collect()
+            }
             Some(_) | None => vec![WhyTarget {
                 name: kpi.name.clone(),
                 target: target.clone(),

@@ -1,13 +1,16 @@
 //! Distributions of response times over each other: shares towards the right, in nines, so that the tail has room; times upwards, by
 //! powers of ten.
 
+use super::scale::{fit, text_width};
 use super::svg::{Svg, point_into};
 use crate::report::number::latency;
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 236.0;
 const LEFT: f64 = 58.0;
-const RIGHT: f64 = 546.0;
+const RIGHT: f64 = 534.0;
+/// The size of text.
+const FONT: f64 = 12.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 200.0;
 /// The largest share that has a place on the axis: that of all would be infinitely far.
@@ -29,9 +32,14 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Draws at most four curves over each other; nothing where none has a point. `key` tells apart the charts of one page.
+fn key_width(name: &str) -> f64 {
+    42.0 + text_width(name, FONT)
+}
+
+/// Draws at most four curves over each other; nothing where none has a point. `key` tells apart the charts of one page; `heading`
+/// stands over it.
 #[must_use]
-pub fn draw_distribution(key: &str, title: &str, curves: &[Curve]) -> String {
+pub fn draw_distribution(key: &str, heading: &str, curves: &[Curve]) -> String {
     let times = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, ms)| *ms)).filter(|ms| *ms > 0.0);
     let (lowest, highest) = times.fold((f64::INFINITY, 0.0_f64), |(low, high), ms| (low.min(ms), high.max(ms)));
     if !lowest.is_finite() {
@@ -51,7 +59,9 @@ pub fn draw_distribution(key: &str, title: &str, curves: &[Curve]) -> String {
         .attribute("role", "img")
         .attribute("aria-labelledby", &format!("gd-{key}-title"))
         .open();
-    svg.element("title", "gd-title").attribute("id", &format!("gd-{key}-title")).text("title", title);
+    svg.element("title", "gd-title")
+        .attribute("id", &format!("gd-{key}-title"))
+        .text("title", &format!("Response times of {heading}"));
     for ms in lines(from, to) {
         let y = y_of(ms);
         svg.line("gd-rule", [LEFT, y, RIGHT, y]);
@@ -62,7 +72,9 @@ pub fn draw_distribution(key: &str, title: &str, curves: &[Curve]) -> String {
         svg.line("gd-grid", [x, TOP, x, BOTTOM]);
         svg.text("gd-axis", [x, BOTTOM + 16.0], "middle", name);
     }
-    let mut x = LEFT;
+    let keys: f64 = curves.iter().map(|curve| key_width(&curve.name)).sum();
+    svg.text("gd-heading", [LEFT, 18.0], "start", &fit(heading, FONT, RIGHT - LEFT - keys - 16.0));
+    let mut x = RIGHT - keys;
     for (index, curve) in curves.iter().enumerate() {
         let class = format!("gd-line gd-s{}", index % 4);
         let mut path = String::new();
@@ -75,7 +87,7 @@ pub fn draw_distribution(key: &str, title: &str, curves: &[Curve]) -> String {
         svg.path(&class, &path);
         svg.line(&class, [x, 14.0, x + 20.0, 14.0]);
         svg.text("gd-key", [x + 26.0, 18.0], "start", &curve.name);
-        x += 60.0 + super::scale::text_width(&curve.name, 12.0);
+        x += key_width(&curve.name);
     }
     svg.close("svg");
     svg.into_text()

@@ -37,8 +37,8 @@ fn curve(index: usize, load: &LoadChange) -> String {
     let window = load.name.clone().unwrap_or_else(|| load.kind.replace('_', " "));
     let points = |quantiles: &[Quantile]| quantiles.iter().map(|point| (point.share, point.ms)).collect();
     let curves = [("before", &load.before_quantiles), ("after", &load.after_quantiles)]
-        .map(|(name, quantiles)| Curve { name: format!("{}, {window}: {name}", load.load), points: points(quantiles) });
-    draw_distribution(&format!("load-{index}"), &format!("Response times of {}, {window}", load.load), &curves)
+        .map(|(name, quantiles)| Curve { name: name.to_owned(), points: points(quantiles) });
+    draw_distribution(&format!("load-{index}"), &format!("{}, {window}", load.load), &curves)
 }
 
 #[cfg(test)]

@@ -37,9 +37,9 @@ pub struct ActionRow {
     /// `prevent`, `detect`, `mitigate` or `process`.
     pub kind: String,
     /// Who does it.
-    pub owner: Option<String>,
+    pub owner: String,
     /// By when.
-    pub due: Option<Date>,
+    pub due: Date,
     /// `open`, `done` or `dropped`.
     pub status: String,
     /// Where it is followed up.

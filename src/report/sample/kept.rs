@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::action::Action;
 use crate::debrief::Record;
 use crate::document::SourceFile;
 use crate::lesson::{Retested, Status, check};
@@ -11,7 +12,7 @@ use crate::report::compare::{
 };
 use crate::report::kept::Kept;
 use crate::report::metric::Metric;
-use crate::report::model::{ActionRow, LoadWindow, Numbers, Quantile};
+use crate::report::model::{LoadWindow, Numbers, Quantile};
 
 const WORKLOAD: &str = r##"
 gameday: 1
@@ -58,18 +59,11 @@ pub(super) fn kept() -> Kept {
     }
 }
 
-fn action() -> ActionRow {
-    ActionRow {
-        id: "A-2026-031".to_owned(),
-        text: "Shorten the period of the payment alarm to 60 seconds".to_owned(),
-        kind: "detect".to_owned(),
-        owner: Some("team-payments".to_owned()),
-        due: Some("2026-12-15".parse().unwrap()),
-        status: "open".to_owned(),
-        tracker: Some("https://example.com/issues/31".to_owned()),
-        retest: Some("checkout-payment-slow#H1".to_owned()),
-        is_of_this_run: true,
-    }
+fn action() -> Action {
+    let text = "id: A-2026-031\ntext: Shorten the period of the payment alarm to 60 seconds\ntype: detect\nowner: team-payments\n\
+        due: 2026-12-15\nfound_in: 2026-11-10-100000-checkout-payment-slow\ntracker: https://example.com/issues/31\n\
+        retest: checkout-payment-slow#H1\n";
+    serde_yaml::from_str(text).unwrap()
 }
 
 fn record() -> Record {

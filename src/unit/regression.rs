@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::unit::{HypothesisId, ScenarioId, UnitError, text_type};
+use super::{HypothesisId, ScenarioId, UnitError, text_type};
 
 /// A hypothesis of a scenario; written `checkout-payment-slow#H2`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
