@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, actions, lessons, out};
+use super::{Exit, Failure, actions, lessons, out, sarif};
 use crate::document::{Diagnostic, Severity};
 use crate::unit::nearest;
 use crate::workspace::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
@@ -22,6 +22,9 @@ pub(super) struct Arguments {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
+    /// Print SARIF 2.1.0 instead of text, for code hosts that show it beside the lines.
+    #[arg(long, conflicts_with = "json")]
+    sarif: bool,
 }
 
 /// What was found, file by file.
@@ -44,7 +47,17 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     for file in &files {
         checking.file(file)?;
     }
+    if arguments.sarif {
+        out::json(&sarif::log(&checking.diagnostics));
+        return Ok(exit(&checking.diagnostics));
+    }
     Ok(tell(&checking.files, &checking.diagnostics, arguments.json))
+}
+
+/// Errors make an exit code of their own.
+fn exit(diagnostics: &[Diagnostic]) -> Exit {
+    let has_errors = diagnostics.iter().any(|found| found.severity == Severity::Error);
+    if has_errors { Exit::Invalid } else { Exit::Success }
 }
 
 /// Tells what was found in files; errors make an exit code of their own.
@@ -61,7 +74,7 @@ pub(super) fn tell(files: &[PathBuf], diagnostics: &[Diagnostic], json: bool) ->
         print_diagnostics(diagnostics);
         out::line(summary(files.len(), errors, warnings));
     }
-    if errors == 0 { Exit::Success } else { Exit::Invalid }
+    exit(diagnostics)
 }
 
 /// Shows diagnostics to a person, on standard error.

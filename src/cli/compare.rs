@@ -88,7 +88,7 @@ pub(super) fn figures(folder: &Path) -> Result<Figures, Failure> {
 /// The figures of every run of a scenario that is over; one that can not be read is told and left out.
 pub(super) fn of_scenario(reports: &Path, scenario: &str) -> Result<Vec<Figures>, Failure> {
     let runs = find_runs(reports).map_err(|error| Failure::from_error(&error))?;
-    let of_it = |folder: &PathBuf| crate::event::scenario_of(folder).is_none_or(|known| known.as_str() == scenario);
+    let of_it = |folder: &PathBuf| crate::event::begun(folder).is_none_or(|(known, _)| known.as_str() == scenario);
     let over = runs.into_iter().filter(|folder| of_it(folder) && !crate::event::is_in_use(folder));
     let read = |folder: PathBuf| match figures(&folder) {
         Ok(figures) => (figures.scenario == scenario).then_some(figures),

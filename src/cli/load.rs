@@ -84,6 +84,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         // Nothing is changed that somebody would have to undo.
         has_watchdog: false,
         heeds_lessons: false,
+        override_reason: None,
     };
     let ended = carry_out(&manner, |plan| {
         let alone = plan.loads_alone(&alone).map_err(|refusal| Failure::new(Exit::Failure, refusal))?;

@@ -3,6 +3,7 @@
 mod action;
 mod actions;
 mod approve;
+mod brief;
 mod check;
 mod compare;
 mod completions;
@@ -29,6 +30,9 @@ mod recover;
 mod report;
 mod run;
 mod sandbox;
+mod sarif;
+mod schedule;
+mod schedules;
 mod schema;
 mod status;
 mod trend;
@@ -65,6 +69,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Look, without changing anything, at what a run needs: its permissions. What its targets are is looked at by the run.
     Readiness(readiness::Arguments),
+    /// Print the page that is read out before a game day: aim, rules, roles, times.
+    Brief(brief::Arguments),
     /// Agree to a plan in a role that an environment asks.
     Approve(approve::Arguments),
     /// Run a scenario to its report.
@@ -103,6 +109,8 @@ enum Command {
     Lesson(lesson::Arguments),
     /// Keep what a team will do after a game day.
     Action(action::Arguments),
+    /// Show when game days are, and invite people to them.
+    Schedule(schedule::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -168,6 +176,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments).await,
+        Command::Brief(arguments) => brief::run(&arguments),
         Command::Approve(arguments) => approve::run(&arguments),
         Command::Readiness(arguments) => readiness::run(&arguments).await,
         Command::Load(arguments) => load::run(arguments).await,
@@ -188,6 +197,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Action(arguments) => action::run(arguments),
+        Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, actions, lessons, out, preview, workspace};
+use super::{Exit, Failure, actions, lessons, out, preview, schedules, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
@@ -78,7 +78,22 @@ pub(super) fn permission(
     let rules = checked.scenario.environments.as_ref();
     let pass_first = rules.and_then(|rules| rules.pass_first.get(&environment.name)).map(String::as_str);
     let (root, now) = (workspace.root.as_path(), Clock::start().now());
-    Permission::look(&PermitRequest { plan, environment, pass_first, production, root, reports, scenario, now })
+    // Nothing outside of this machine can come to harm in the embedded sandbox: it has no hours.
+    let is_sandbox = matches!(plan.environment.kind, plan::EnvironmentKind::Sandbox);
+    let schedule =
+        checked.scenario.schedule.as_ref().filter(|_| !is_sandbox).map(|schedule| schedules::guard(schedule, root));
+    let schedule = schedule.as_ref();
+    Permission::look(&PermitRequest {
+        plan,
+        environment,
+        pass_first,
+        production,
+        root,
+        reports,
+        schedule,
+        scenario,
+        now,
+    })
 }
 
 fn print_lessons(lessons: &[String]) {
@@ -97,13 +112,13 @@ fn print_actions(overdue: &[String]) {
 }
 
 fn print_permission(permission: &Permission) {
-    let Permission { given, missing, notes, .. } = permission;
-    if given.is_empty() && missing.is_empty() && notes.is_empty() {
+    let Permission { given, missing, untimely, notes, .. } = permission;
+    if given.is_empty() && missing.is_empty() && untimely.is_empty() && notes.is_empty() {
         return;
     }
     out::line("\nbefore a run");
     given.iter().for_each(|line| out::line(format_args!("  ✓ {line}")));
-    missing.iter().for_each(|line| out::line(format_args!("  ✗ {line}")));
+    missing.iter().chain(untimely).for_each(|line| out::line(format_args!("  ✗ {line}")));
     notes.iter().for_each(|line| out::line(format_args!("  - {line}")));
 }
 

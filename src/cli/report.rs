@@ -6,10 +6,12 @@ use clap::{Args, Subcommand};
 use console::style;
 
 use super::{Exit, Failure, compare, out, workspace};
-use crate::event::{Event, is_in_use, scenario_of};
+use crate::event::{Event, begun, is_in_use};
 use crate::plan::Plan;
 use crate::report::compare::Figures;
-use crate::report::{Evidence, Facts, FileState, Format, Report, ReportError, export, keep_previous, read_run, verify};
+use crate::report::{
+    Evidence, Facts, FileState, Format, Redaction, Report, ReportError, export, keep_previous, read_run, verify,
+};
 use crate::run::find_runs;
 use crate::unit::printable;
 use crate::workspace::Workspace;
@@ -48,9 +50,12 @@ struct VerifyArguments {
 struct MakeArguments {
     /// The run's id or folder; default the latest run.
     run: Option<String>,
-    /// The formats, of html, md, json, junit and csv; default those that the scenario asks for.
+    /// The formats, of html, md, json, junit, csv and journal (Chaos Toolkit); default those that the scenario asks for.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     format: Vec<Format>,
+    /// Black out account numbers and e-mail addresses, whatever the scenario asks for.
+    #[arg(long)]
+    redact: bool,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -116,7 +121,8 @@ fn make_anew(arguments: &MakeArguments) -> Result<Exit, Failure> {
     let directory = folder_of(arguments.reports.as_deref(), arguments.run.as_deref())?;
     let formats = Some(arguments.format.as_slice()).filter(|formats| !formats.is_empty());
     let templates = Workspace::root_of(Path::new(".")).join(TEMPLATES);
-    let (report, paths) = make(&directory, formats, &templates).map_err(|error| Failure::from_error(&error))?;
+    let (report, paths) =
+        make(&directory, formats, &templates, arguments.redact).map_err(|error| Failure::from_error(&error))?;
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     if arguments.json {
         out::json(&serde_json::json!({
@@ -141,7 +147,7 @@ pub(super) fn write(
     formats: Option<&[Format]>,
     workspace: &Workspace,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let made = make(directory, formats, &workspace.root.join(TEMPLATES));
+    let made = make(directory, formats, &workspace.root.join(TEMPLATES), false);
     made.map(|(_, paths)| paths).map_err(|error| Failure::from_error(&error))
 }
 
@@ -149,7 +155,7 @@ pub(super) fn write(
 fn previous(directory: &Path, first: &Event, plan: &Plan) -> Option<Figures> {
     let runs = find_runs(directory.parent()?).ok()?;
     let is_other = |folder: &&PathBuf| folder.file_name() != directory.file_name();
-    let of_it = |folder: &&PathBuf| scenario_of(folder).is_some_and(|scenario| scenario == plan.scenario.id);
+    let of_it = |folder: &&PathBuf| begun(folder).is_some_and(|(scenario, _)| scenario == plan.scenario.id);
     // The latest first, so that one is read and not all.
     let earlier = runs.iter().rev().filter(is_other).filter(of_it).filter_map(|folder| compare::figures(folder).ok());
     earlier.into_iter().find(|figures| {
@@ -158,12 +164,20 @@ fn previous(directory: &Path, first: &Event, plan: &Plan) -> Option<Figures> {
     })
 }
 
-fn make(directory: &Path, formats: Option<&[Format]>, templates: &Path) -> Result<(Report, Vec<PathBuf>), ReportError> {
+fn make(
+    directory: &Path,
+    formats: Option<&[Format]>,
+    templates: &Path,
+    is_redacted: bool,
+) -> Result<(Report, Vec<PathBuf>), ReportError> {
     let (events, plan) = read_run(directory)?;
     keep_previous(directory, &events, &plan, |first, plan| previous(directory, first, plan))?;
     export(directory, &events, &plan)?;
     let evidence = Evidence::read(directory, &events, &plan)?;
-    let facts = Facts::of(&plan);
+    let mut facts = Facts::of(&plan);
+    if is_redacted {
+        facts.redactions = Redaction::ALL.to_vec();
+    }
     let report = Report::from_facts(&events, &facts, &evidence);
     let paths = crate::report::write(directory, &report, formats.unwrap_or(&facts.formats), Some(templates))?;
     Ok((report, paths))

@@ -44,12 +44,20 @@ pub(super) struct Arguments {
     /// Seeds every generator of the run.
     #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
     seed: u64,
+    /// Begin although the environment's window or the scenario's schedule stands against it, for this reason; the report tells it.
+    #[arg(long = "override", value_name = "REASON", value_parser = reason)]
+    override_reason: Option<String>,
     /// Start no process that undoes everything when this one dies or hangs: only `gameday recover` is left then.
     #[arg(long)]
     no_watchdog: bool,
     /// Print the result as JSON; progress still goes to standard error.
     #[arg(long)]
     json: bool,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("say why".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// How a scenario is run.
@@ -63,6 +71,8 @@ pub(super) struct Manner<'a> {
     pub(super) has_watchdog: bool,
     /// Whether lessons are told what it has shown of them.
     pub(super) heeds_lessons: bool,
+    /// Why it may begin at a time that is not meant for it.
+    pub(super) override_reason: Option<&'a str>,
 }
 
 /// A run that is over.
@@ -100,6 +110,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
         heeds_lessons: true,
+        override_reason: arguments.override_reason.as_deref(),
     };
     let ended = carry_out(&manner, Ok).await?;
     tell(&ended, arguments.json)?;
@@ -123,7 +134,7 @@ pub(super) async fn carry_out(
     let permission =
         plan::permission(&plan, &checked, environment, &workspace, &reports, manner.production, manner.scenario);
     permission.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
-    let permit = permission.permit().map_err(|missing| not_permitted(&missing))?;
+    let permit = permission.permit(manner.override_reason).map_err(|missing| not_permitted(&missing))?;
     let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
     let options = RunOptions {
         gameday,

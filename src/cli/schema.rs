@@ -6,6 +6,10 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde_json::Value;
 
 use super::{Exit, Failure, out};
+use crate::action::Action;
+use crate::debrief::Record;
+use crate::lesson::FrontMatter;
+use crate::report::Report;
 use crate::sandbox::SandboxSpec;
 use crate::scenario::Scenario;
 use crate::workspace::{Settings, Workload};
@@ -27,6 +31,14 @@ enum File {
     Workload,
     /// The file for `sandbox up --functions`.
     Functions,
+    /// `lessons/*.md`: their front matter.
+    Lesson,
+    /// `actions/*.yaml`.
+    Action,
+    /// `debrief.yaml` in the folder of a run.
+    Debrief,
+    /// `report.json`.
+    Report,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -35,6 +47,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         File::Workspace => settings(),
         File::Workload => of::<Workload>(),
         File::Functions => of::<SandboxSpec>(),
+        File::Lesson => of::<FrontMatter>(),
+        File::Action => of::<Action>(),
+        File::Debrief => of::<Record>(),
+        File::Report => {
+            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>()
+        }
     });
     Ok(Exit::Success)
 }

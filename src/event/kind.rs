@@ -48,6 +48,13 @@ pub enum EventKind {
         /// What else they said.
         note: Option<String>,
     },
+    /// Somebody let the run begin at a time that is not meant for it.
+    RunOverridden {
+        /// Why.
+        reason: String,
+        /// What stood against it, one line each.
+        refusals: Vec<String>,
+    },
     /// A process that outlives or serves the run was started.
     ProcessStarted {
         /// What it is.

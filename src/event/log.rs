@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 use super::{Event, EventKind, FaultIdentity};
@@ -421,21 +422,22 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     }
 }
 
-/// The scenario of the run in a folder, from the log's first line alone; none where that can not be read.
+/// The scenario of the run in a folder and the moment at which it began, from the log's first line alone; none where that can not be
+/// read.
 #[must_use]
-pub fn scenario_of(directory: &Path) -> Option<ScenarioId> {
+pub fn begun(directory: &Path) -> Option<(ScenarioId, DateTime<Utc>)> {
     let file = File::open(directory.join(LOG_FILE)).ok()?;
     let mut line = String::new();
     io::BufReader::new(file.take(EVENT_LINE_BYTES_MAX as u64)).read_line(&mut line).ok()?;
-    match decode(line.trim_end()).ok()?.kind {
-        EventKind::RunStarted { scenario, .. } => Some(scenario),
+    let first = decode(line.trim_end()).ok()?;
+    match first.kind {
+        EventKind::RunStarted { scenario, .. } => Some((scenario, first.at)),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;

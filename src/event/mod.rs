@@ -26,7 +26,7 @@ pub use identity::FaultIdentity;
 pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
 pub use log::{
-    Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, is_in_use, read_log, scenario_of, undo_path,
+    Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, begun, is_in_use, read_log, undo_path,
     undo_steps, was_cut,
 };
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};

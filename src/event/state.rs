@@ -230,17 +230,20 @@ impl RunState {
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
             EventKind::RunDirty { .. } => self.stage = RunStage::Dirty,
-            EventKind::RunEnded { outcome, exit_code } => {
-                (self.outcome, self.exit_code) = (Some(*outcome), Some(*exit_code));
-            }
+            EventKind::RunEnded { outcome, exit_code } => self.end(*outcome, *exit_code),
             EventKind::RunApproved { .. } => self.is_approved = true,
             EventKind::ActionSkipped { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)
+            | EventKind::RunOverridden { .. }
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
         }
+    }
+
+    fn end(&mut self, outcome: RunOutcome, exit_code: u8) {
+        (self.outcome, self.exit_code) = (Some(outcome), Some(exit_code));
     }
 
     fn open_step_at(&mut self, at: u64, kind: &EventKind) {

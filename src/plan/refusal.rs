@@ -167,8 +167,6 @@ pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
     let has_poll = scenario.timeline.iter().flat_map(|phase| &phase.checklist).any(|step| !step.poll.is_empty());
     note(has_poll, "a poll is one step that anybody can tick");
     note(!scenario.hints.is_empty(), "hints are not offered");
-    note(scenario.debrief.as_ref().is_some_and(|debrief| debrief.review.is_some()), "no review meeting is booked");
     note(scenario.notify.is_some(), "nobody is notified");
-    note(scenario.schedule.is_some(), "the schedule is not kept: a run starts when it is started");
     lines
 }

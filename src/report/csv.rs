@@ -23,6 +23,27 @@ pub fn timeline_csv(report: &Report) -> String {
     table(header, rows)
 }
 
+/// The actions: `id`, `text`, `type`, `owner`, `due`, `status`, `tracker`, `retest`, `is_of_this_run`.
+#[must_use]
+pub fn actions_csv(report: &Report) -> String {
+    let header = "id,text,type,owner,due,status,tracker,retest,is_of_this_run";
+    let rows = report.actions.iter().map(|action| {
+        [
+            text::csv(&action.id),
+            text::csv(&action.text),
+            action.kind.clone(),
+            text::csv(&action.owner),
+            action.due.to_string(),
+            action.status.clone(),
+            text::csv(action.tracker.as_deref().unwrap_or_default()),
+            text::csv(action.retest.as_deref().unwrap_or_default()),
+            action.is_of_this_run.to_string(),
+        ]
+        .join(",")
+    });
+    table(header, rows)
+}
+
 /// Each second of each load: the target in its own unit, counts, and latencies in milliseconds; empty where there is none.
 #[must_use]
 pub fn load_csv(report: &Report) -> String {

@@ -13,7 +13,7 @@ use super::manifest::{FileState, MANIFEST_FILE, keep_manifest, states};
 use super::model::{EvidenceFile, Provenance, Report};
 use super::provenance::provenance;
 use super::window::{LoadSum, Window, windows};
-use super::{csv, drawing, html, json, junit, markdown};
+use super::{csv, drawing, html, journal, json, junit, markdown};
 use crate::event::{Event, LogError, read_log};
 use crate::load::{FrameFileError, Frames, export_frames};
 use crate::plan::Plan;
@@ -45,15 +45,20 @@ pub enum Format {
     Json,
     /// A test case for each hypothesis, gate and guardrail: `junit.xml`.
     Junit,
-    /// Tables: `events.csv`, `load.csv` and `load-windows.csv`.
+    /// Tables: `events.csv`, `load.csv`, `load-windows.csv` and `actions.csv`.
     Csv,
+    /// A Chaos Toolkit journal: `journal.json`. It is made where it is asked for.
+    Journal,
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Junit, Self::Csv];
+    /// Those that are made where nobody asks for any.
+    pub const DEFAULT: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Junit, Self::Csv];
 
-    /// As files and arguments name it: `html`, `md`, `json`, `junit`, `csv`.
+    /// Every format.
+    pub const ALL: [Self; 6] = [Self::Html, Self::Markdown, Self::Json, Self::Junit, Self::Csv, Self::Journal];
+
+    /// As files and arguments name it: `html`, `md`, `json`, `junit`, `csv`, `journal`.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -62,13 +67,14 @@ impl Format {
             Self::Json => "json",
             Self::Junit => "junit",
             Self::Csv => "csv",
+            Self::Journal => "journal",
         }
     }
 }
 
 /// A word that names no format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a format; there is html, md, json, junit and csv")]
+#[error("`{0}` is not a format; there is html, md, json, junit, csv and journal")]
 pub struct FormatError(String);
 
 impl std::str::FromStr for Format {
@@ -153,7 +159,9 @@ pub fn write(
                 files.push(("events.csv", csv::timeline_csv(report)));
                 files.push(("load.csv", csv::load_csv(report)));
                 files.push(("load-windows.csv", csv::windows_csv(report)));
+                files.push(("actions.csv", csv::actions_csv(report)));
             }
+            Format::Journal => files.push(("journal.json", journal::journal(report))),
         }
     }
     // Everything is made before anything is written: a template's mistake leaves the old files alone.

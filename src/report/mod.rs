@@ -12,6 +12,7 @@ mod drawing;
 mod facts;
 mod folder;
 mod html;
+mod journal;
 mod json;
 mod junit;
 mod kept;
@@ -31,12 +32,13 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use csv::{load_csv, timeline_csv, windows_csv};
+pub use csv::{actions_csv, load_csv, timeline_csv, windows_csv};
 pub use drawing::chart_of;
 pub use facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use folder::CHART_FILE;
 pub use folder::{Evidence, Format, FormatError, ReportError, export, read_run, write};
 pub use html::html;
+pub use journal::journal;
 pub use json::json;
 pub use junit::junit;
 pub use kept::{Kept, keep_previous, keep_retests};

@@ -13,6 +13,11 @@ pub enum Redaction {
     Emails,
 }
 
+impl Redaction {
+    /// All that can be blacked out.
+    pub const ALL: [Self; 2] = [Self::AccountIds, Self::Emails];
+}
+
 impl Report {
     /// The report with every text blacked out as asked. Digests and ids are texts too, but hold neither.
     #[must_use]

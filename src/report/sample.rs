@@ -402,6 +402,19 @@ fn guardrail_facts() -> Vec<GuardrailFacts> {
     .to_vec()
 }
 
+fn why() -> Why {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
+    Why {
+        text: Some("The December campaign triples traffic. In March the provider answered in 4 s for 20 minutes and 312 orders were lost. We believe that the new queue fixed it. Nobody has seen it work.".to_owned()),
+        tags: texts(&["lambda", "latency", "campaign"]),
+        components: ["checkout", "payments"].map(super::build::named_component).to_vec(),
+        ops: texts(&["OPS4", "OPS7", "OPS8"]),
+        risks: vec![super::build::named_risk("RISK-012")],
+        retests: vec![super::build::named_lesson("L-2026-004")],
+        ..Why::default()
+    }
+}
+
 pub(super) fn facts() -> Facts {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
     let latency = |value| {
@@ -435,15 +448,7 @@ pub(super) fn facts() -> Facts {
         scenario_sha256: "cd".repeat(32),
         owner: "team-payments".to_owned(),
         mode: "drill".to_owned(),
-        why: Some(Why {
-            text: Some("The December campaign triples traffic. In March the provider answered in 4 s for 20 minutes and 312 orders were lost. We believe that the new queue fixed it. Nobody has seen it work.".to_owned()),
-            tags: texts(&["lambda", "latency", "campaign"]),
-            components: ["checkout", "payments"].map(super::build::named_component).to_vec(),
-            ops: texts(&["OPS4", "OPS7", "OPS8"]),
-            risks: vec![super::build::named_risk("RISK-012")],
-            retests: vec![super::build::named_lesson("L-2026-004")],
-            ..Why::default()
-        }),
+        why: Some(why()),
         people: [("facilitator", "joonas", false), ("responder", "oncall-payments", true), ("scribe", "aiko", false)]
             .map(|(role, who, blind)| Participant { role: role.to_owned(), who: who.to_owned(), blind })
             .to_vec(),
@@ -472,7 +477,10 @@ pub(super) fn facts() -> Facts {
             ("support-staff".to_owned(), LoadUnit::Users),
         ]),
         steps: BTreeMap::from([("shoppers".to_owned(), BTreeSet::from(["checkout".to_owned()]))]),
-        proof_periods_ms: BTreeMap::from([("slow-provider".to_owned(), 1_000), ("throttle-payments".to_owned(), 1_000)]),
+        proof_periods_ms: BTreeMap::from([
+            ("slow-provider".to_owned(), 1_000),
+            ("throttle-payments".to_owned(), 1_000),
+        ]),
         covers: BTreeMap::new(),
         formats: super::Format::ALL.to_vec(),
         redactions: Vec::new(),
@@ -482,8 +490,8 @@ pub(super) fn facts() -> Facts {
             review_length_ms: Some(3_600_000),
             questions: texts(&["What did you see first?", "How did you know?", "What surprised you?"]),
             held_ms: None,
-        record: None,
-        unread: None,
+            record: None,
+            unread: None,
         },
         not_carried_out: texts(&["CloudWatch metrics are not read"]),
     }

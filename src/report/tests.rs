@@ -41,6 +41,8 @@ fn the_sample_run_reads_as_it_did() {
     assert_golden("events.csv", &super::timeline_csv(&report));
     assert_golden("load.csv", &super::load_csv(&report));
     assert_golden("load-windows.csv", &super::windows_csv(&report));
+    assert_golden("actions.csv", &super::actions_csv(&report));
+    assert_golden("journal.json", &super::journal(&report));
     assert_golden("timeline.svg", &chart_of(&report).draw_file());
 }
 
@@ -57,7 +59,7 @@ fn the_same_run_gives_the_same_bytes_in_every_format() {
         files
     };
     let first = written();
-    assert_eq!(first.len(), 8);
+    assert_eq!(first.len(), 10);
     assert!(first == written());
 }
 

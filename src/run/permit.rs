@@ -1,14 +1,16 @@
-//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, a word about production. None of this is asked for an
+//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, the calendar, a word about production. None of this is asked for an
 //! undo.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use super::folder::{find_runs, read_plan};
-use crate::event::{EventKind, RunState, read_log};
+use crate::event::{EventKind, RunState, begun, read_log};
 use crate::plan::Plan;
+use crate::schedule::{Guard, LastRun};
+use crate::unit::ScenarioId;
 use crate::workspace::{Approval, Approvals, Class, Environment, Opening};
 
 /// What is asked: may this plan be run now.
@@ -26,6 +28,8 @@ pub struct PermitRequest<'a> {
     pub root: &'a Path,
     /// The folder of runs.
     pub reports: &'a Path,
+    /// What the scenario's schedule allows, or why that is not known; none where it has none, or where it does not count.
+    pub schedule: Option<&'a Result<Guard, String>>,
     /// The scenario's file, for the commands that are told.
     pub scenario: &'a Path,
     /// The present moment.
@@ -36,6 +40,8 @@ pub struct PermitRequest<'a> {
 #[derive(Debug, Clone)]
 pub struct Permit {
     approvals: Vec<Approval>,
+    /// Why somebody let it begin at a time that is not meant for it, and what stood against that.
+    overridden: Option<(String, Vec<String>)>,
 }
 
 /// What was looked at: one line each.
@@ -45,6 +51,8 @@ pub struct Permission {
     pub given: Vec<String>,
     /// What is missing, with what to do.
     pub missing: Vec<String>,
+    /// What the clock or the calendar stands against, which somebody may override with a reason.
+    pub untimely: Vec<String>,
     /// What is worth a thought.
     pub notes: Vec<String>,
     approvals: Vec<Approval>,
@@ -57,6 +65,7 @@ impl Permission {
         let mut permission = Self::default();
         permission.look_at_class(request);
         permission.look_at_window(request);
+        permission.look_at_schedule(request);
         permission.look_at_pass(request);
         if let Some(approvals) = &request.environment.approvals {
             permission.look_at_approvals(request, approvals);
@@ -64,12 +73,25 @@ impl Permission {
         permission
     }
 
-    /// The permit.
+    /// The permit; `reason` is why it may begin at a time that is not meant for it.
     ///
     /// # Errors
     /// What is missing.
-    pub fn permit(self) -> Result<Permit, Vec<String>> {
-        if self.missing.is_empty() { Ok(Permit { approvals: self.approvals }) } else { Err(self.missing) }
+    pub fn permit(self, reason: Option<&str>) -> Result<Permit, Vec<String>> {
+        let Self { mut missing, untimely, approvals, .. } = self;
+        let overridden = match reason {
+            Some(reason) if !untimely.is_empty() => Some((reason.to_owned(), untimely)),
+            Some(_) => None,
+            None => {
+                missing.extend(
+                    untimely
+                        .into_iter()
+                        .map(|line| format!("{line}; a reason lets it begin all the same: --override \"…\"")),
+                );
+                None
+            }
+        };
+        if missing.is_empty() { Ok(Permit { approvals, overridden }) } else { Err(missing) }
     }
 
     fn look_at_class(&mut self, request: &PermitRequest<'_>) {
@@ -97,11 +119,28 @@ impl Permission {
         let name = &request.environment.name;
         match window.opening(request.now) {
             Some(Opening::Now) => self.given.push(format!("the window is open: {window}")),
-            Some(Opening::At(at)) => self.missing.push(format!(
+            Some(Opening::At(at)) => self.untimely.push(format!(
                 "environment `{name}` lets runs begin on {window}: it opens next on {}",
                 at.format("%a %Y-%m-%d at %H:%M %Z")
             )),
-            None => self.missing.push(format!("environment `{name}` lets runs begin on {window}, which never comes")),
+            None => self.untimely.push(format!("environment `{name}` lets runs begin on {window}, which never comes")),
+        }
+    }
+
+    fn look_at_schedule(&mut self, request: &PermitRequest<'_>) {
+        let guard = match request.schedule {
+            None => return,
+            Some(Err(why)) => {
+                self.untimely.push(format!("whether the schedule allows a run now is not known: {why}"));
+                return;
+            }
+            Some(Ok(guard)) => guard,
+        };
+        let neighbours: BTreeSet<&ScenarioId> = guard.neighbours().collect();
+        let others: Vec<LastRun> = if neighbours.is_empty() { Vec::new() } else { last_runs(request.reports) };
+        match guard.refusal(request.now, &others) {
+            Some(refusal) => self.untimely.push(format!("the schedule allows no run now: {refusal}")),
+            None => self.given.push("the schedule allows a run now".to_owned()),
         }
     }
 
@@ -179,13 +218,25 @@ impl Permission {
 impl Permit {
     /// Who agreed, for the log.
     pub(super) fn events(&self) -> impl Iterator<Item = EventKind> {
-        self.approvals.iter().filter_map(|approval| {
+        let overridden = self
+            .overridden
+            .iter()
+            .map(|(reason, refusals)| EventKind::RunOverridden { reason: reason.clone(), refusals: refusals.clone() });
+        let approved = self.approvals.iter().filter_map(|approval| {
             Some(EventKind::RunApproved {
                 role: approval.role.parse().ok()?,
                 by: approval.by.clone(),
                 given_at: approval.given_at()?,
                 note: approval.note.clone(),
             })
-        })
+        });
+        approved.chain(overridden)
     }
+}
+
+/// When each run of a folder began.
+#[must_use]
+pub fn last_runs(reports: &Path) -> Vec<LastRun> {
+    let begun = |folder: &PathBuf| begun(folder).map(|(scenario, at)| LastRun { scenario, at });
+    find_runs(reports).unwrap_or_default().iter().filter_map(begun).collect()
 }

@@ -31,6 +31,8 @@ pub enum ReportFormat {
     Junit,
     /// Tables for a spreadsheet.
     Csv,
+    /// A Chaos Toolkit journal.
+    Journal,
 }
 
 /// The run to compare with.

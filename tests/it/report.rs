@@ -184,8 +184,8 @@ fn an_unknown_format_or_run_is_told_with_what_there_is() {
     let root = tempfile::tempdir().expect("a folder");
     run_folder(root.path());
     let (ok, _, stderr) = gameday(root.path(), &["report", "--format", "pdf"]);
-    assert!(!ok && stderr.contains("there is html, md, json, junit and csv"), "{stderr}");
+    assert!(!ok && stderr.contains("there is html, md, json, junit, csv and journal"), "{stderr}");
     let (ok, _, stderr) = gameday(root.path(), &["report", "2026-11-10-100000-chekout"]);
     assert!(!ok && stderr.contains(RUN), "{stderr}");
-    assert_eq!(Format::ALL.len(), 5);
+    assert_eq!(Format::ALL.len(), 6);
 }

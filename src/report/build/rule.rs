@@ -81,6 +81,8 @@ pub(super) enum Rule {
     LessonRegressed,
     /// A file is not what the manifest says.
     EvidenceChanged,
+    /// The run began at a time that is not meant for it.
+    Overridden,
 }
 
 impl Rule {
@@ -126,6 +128,7 @@ impl Rule {
             Self::TargetMissed => ("F-37", "target_missed", &["OPS9"]),
             Self::LessonRegressed => ("F-38", "lesson_regressed", &["OPS11"]),
             Self::EvidenceChanged => ("F-39", "evidence_changed", &["OPS11"]),
+            Self::Overridden => ("F-40", "overridden", &["OPS6"]),
         }
     }
 }

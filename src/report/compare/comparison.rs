@@ -1,6 +1,7 @@
 //! Two runs beside each other: what changed from the first to the second.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, HypothesisFigure, RESPONSES};
@@ -8,7 +9,7 @@ use crate::report::metric::Metric;
 use crate::report::model::{LoadWindow, Numbers, Quantile};
 
 /// What changed from one run to another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The earlier run.
     pub before: RunReference,
@@ -27,7 +28,7 @@ pub struct Comparison {
 }
 
 /// One of the two runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReference {
     /// Its id.
     pub run: String,
@@ -42,7 +43,7 @@ pub struct RunReference {
 }
 
 /// Which way something went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// For the worse.
@@ -75,7 +76,7 @@ impl Change {
 }
 
 /// A hypothesis in both runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HypothesisChange {
     /// Its id.
     pub id: String,
@@ -92,7 +93,7 @@ pub struct HypothesisChange {
 }
 
 /// A term in both runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TermChange {
     /// As it was written.
     pub term: String,
@@ -103,7 +104,7 @@ pub struct TermChange {
 }
 
 /// A time of detection or response in both runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResponseChange {
     /// The fault.
     pub fault: String,
@@ -120,7 +121,7 @@ pub struct ResponseChange {
 }
 
 /// An alarm in both runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmChange {
     /// Its name.
     pub alarm: String,
@@ -133,7 +134,7 @@ pub struct AlarmChange {
 }
 
 /// A load in one window of both runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadChange {
     /// The load.
     pub load: String,

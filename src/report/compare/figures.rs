@@ -1,6 +1,7 @@
 //! What of a run is held against another one.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::metric::Metric;
@@ -18,7 +19,7 @@ pub const RESPONSES: [(&str, &str); 7] = [
 ];
 
 /// What of a run is held against another one; also the form of `previous.json` in a run's folder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// The run.
     pub run: String,
@@ -49,7 +50,7 @@ pub struct Figures {
 }
 
 /// A hypothesis of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HypothesisFigure {
     /// Its id.
     pub id: String,
@@ -62,7 +63,7 @@ pub struct HypothesisFigure {
 }
 
 /// A term of a hypothesis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TermFigure {
     /// As it was written.
     pub term: String,
@@ -71,7 +72,7 @@ pub struct TermFigure {
 }
 
 /// A fault of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultFigure {
     /// Its name.
     pub fault: String,
@@ -84,7 +85,7 @@ pub struct FaultFigure {
 }
 
 /// A time of detection or response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResponseFigure {
     /// Its key: `time_to_detect`.
     pub response: String,
@@ -93,7 +94,7 @@ pub struct ResponseFigure {
 }
 
 /// An alarm of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmFigure {
     /// Its name.
     pub alarm: String,
@@ -102,7 +103,7 @@ pub struct AlarmFigure {
 }
 
 /// A load of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadFigure {
     /// Its name.
     pub load: String,

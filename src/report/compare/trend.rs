@@ -1,6 +1,7 @@
 //! All runs of one scenario over time: points, and a line at their median once there are three.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, RESPONSES};
@@ -11,7 +12,7 @@ use crate::report::number::duration;
 const MEDIAN_POINTS_MIN: usize = 3;
 
 /// How a scenario went over time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trend {
     /// The scenario.
     pub scenario: String,
@@ -22,7 +23,7 @@ pub struct Trend {
 }
 
 /// One time over all runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrendLine {
     /// The fault.
     pub fault: String,
@@ -35,7 +36,7 @@ pub struct TrendLine {
 }
 
 /// One run's point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrendPoint {
     /// The run.
     pub run: String,
@@ -46,7 +47,7 @@ pub struct TrendPoint {
 }
 
 /// The middle of three points or more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Median {
     /// It is that long, in milliseconds.

@@ -125,7 +125,7 @@ fn key(value: &impl serde::Serialize) -> String {
 
 fn formats(formats: &[ReportFormat]) -> Vec<Format> {
     if formats.is_empty() {
-        return Format::ALL.to_vec();
+        return Format::DEFAULT.to_vec();
     }
     let format = |format: &ReportFormat| match format {
         ReportFormat::Html => Format::Html,
@@ -133,6 +133,7 @@ fn formats(formats: &[ReportFormat]) -> Vec<Format> {
         ReportFormat::Json => Format::Json,
         ReportFormat::Junit => Format::Junit,
         ReportFormat::Csv => Format::Csv,
+        ReportFormat::Journal => Format::Journal,
     };
     formats.iter().map(format).collect()
 }

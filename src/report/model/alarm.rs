@@ -1,11 +1,12 @@
 //! Each alarm: whether it was expected, whether it came, and whether it went.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::metric::Metric;
 
 /// An alarm over the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
     /// Its name.
     pub alarm: String,
@@ -37,7 +38,7 @@ pub struct Alarm {
 }
 
 /// A time in which an alarm was in one state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmStretch {
     /// From when on.
     pub from_ms: u64,

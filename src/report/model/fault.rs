@@ -1,11 +1,12 @@
 //! Each fault, and how it was detected and answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::metric::Metric;
 
 /// A fault with its times, and how it was detected and answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// The change's id in the plan.
     pub step: String,
@@ -45,7 +46,7 @@ pub struct Fault {
 }
 
 /// How often a fault proxy has done a fault, and the delays that it added.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProxyEvidence {
     /// How many requests, pieces of a stream or connections it was done to.
     pub applied_count: u64,
@@ -56,7 +57,7 @@ pub struct ProxyEvidence {
 }
 
 /// The delays that a fault has added, beside the one that it was told to add.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AddedDelay {
     /// What it was told to add, in milliseconds, where that is one delay.
     pub asked_ms: Option<f64>,
@@ -75,7 +76,7 @@ pub struct AddedDelay {
 }
 
 /// Detection of and response to one fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Response {
     /// `alarm`, `human`, `inject` or `nobody`; none where there was nothing to detect or nobody to do so.
     pub detected_by: Option<String>,

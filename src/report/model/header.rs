@@ -1,10 +1,11 @@
 //! Which run it was, where, when, by whom, why, and its phases.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which run, where, when, by whom, and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
     /// The run's id.
     pub run: String,
@@ -37,7 +38,7 @@ pub struct Header {
 }
 
 /// Where a run took place. It names no machine but this one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// Its name in `gameday.yaml`.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct Environment {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// `completed`, `gate_shut`, `aborted` or `crashed`.
     pub name: String,
@@ -70,7 +71,7 @@ pub struct Outcome {
 }
 
 /// Someone who took part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Participant {
     /// The role.
     pub role: String,
@@ -81,7 +82,7 @@ pub struct Participant {
 }
 
 /// Why a scenario is worth the time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     /// In the scenario's words.
     pub text: Option<String>,
@@ -106,7 +107,7 @@ pub struct Why {
 }
 
 /// Who depends on a workload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyStakeholder {
     /// Who.
     pub name: String,
@@ -117,7 +118,7 @@ pub struct WhyStakeholder {
 }
 
 /// A component that a scenario exercises; without `workload.yaml` nothing but its name is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyComponent {
     /// Its name.
     pub name: String,
@@ -134,7 +135,7 @@ pub struct WhyComponent {
 }
 
 /// A risk that a scenario looks at; without `workload.yaml` nothing but its id is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyRisk {
     /// Its id.
     pub id: String,
@@ -147,7 +148,7 @@ pub struct WhyRisk {
 }
 
 /// A lesson that a scenario tests again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyLesson {
     /// Its id.
     pub id: String,
@@ -156,7 +157,7 @@ pub struct WhyLesson {
 }
 
 /// Something that the workload's `kpis` want to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyTarget {
     /// Its name.
     pub name: String,
@@ -171,7 +172,7 @@ pub struct WhyTarget {
 }
 
 /// A phase.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// Its name.
     pub phase: String,

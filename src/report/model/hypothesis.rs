@@ -1,9 +1,10 @@
 //! What was believed, and what was seen; gates too.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A verdict on a hypothesis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerdictText {
     /// `upheld`, `refuted`, `gap_holds`, `gap_closed`, `inconclusive`, `not_tested` or, in a run that ended too early,
     /// `not_judged`.
@@ -13,7 +14,7 @@ pub struct VerdictText {
 }
 
 /// A hypothesis with its verdict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hypothesis {
     /// Its id.
     pub id: String,
@@ -36,7 +37,7 @@ pub struct Hypothesis {
 }
 
 /// What was seen of one term of an expectation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Term {
     /// The term in canonical text.
     pub term: String,
@@ -67,7 +68,7 @@ pub struct Term {
 }
 
 /// A bound of a load's latency or success, as the chart draws it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bound {
     /// The condition as written: `p99(checkout_latency) <= 800ms`.
     pub condition: String,
@@ -80,7 +81,7 @@ pub struct Bound {
 }
 
 /// The lane of the chart in which a bound stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundLane {
     /// Milliseconds.
@@ -90,7 +91,7 @@ pub enum BoundLane {
 }
 
 /// A gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
     /// Its phase.
     pub phase: String,
@@ -103,7 +104,7 @@ pub struct Gate {
 }
 
 /// A hypothesis as a gate saw it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateResult {
     /// Its id.
     pub id: String,

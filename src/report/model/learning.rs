@@ -1,11 +1,12 @@
 //! What comes of a run: lessons, actions, the questions of the Well-Architected Framework, and what it took.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::unit::Date;
 
 /// A lesson that the run touched or tested again, as it was when the run began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LessonRow {
     /// Its id.
     pub id: String,
@@ -28,7 +29,7 @@ pub struct LessonRow {
 }
 
 /// An action that concerns what the run touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionRow {
     /// Its id.
     pub id: String,
@@ -51,7 +52,7 @@ pub struct ActionRow {
 }
 
 /// A question of the Well-Architected Framework, and what the run says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Practice {
     /// Its id: `OPS8`.
     pub question: String,
@@ -68,7 +69,7 @@ pub struct Practice {
 }
 
 /// What the run took.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Effort {
     /// How many people the scenario names.
     pub people_count: usize,

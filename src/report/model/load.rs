@@ -1,11 +1,12 @@
 //! What each load did, second by second.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LoadPart, LoadWindow};
 
 /// A load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Load {
     /// Its name.
     pub load: String,
@@ -69,7 +70,7 @@ pub struct Load {
 }
 
 /// A failure as it was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureSeen {
     /// The journey; `teardown` of a step that is taken once, at the end.
     pub journey: String,
@@ -82,7 +83,7 @@ pub struct FailureSeen {
 }
 
 /// A step of a load's journeys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadStep {
     /// Its name.
     pub step: String,
@@ -91,7 +92,7 @@ pub struct LoadStep {
 }
 
 /// One second of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepSecond {
     /// Which, in whole seconds since the run's start.
     pub second: u64,
@@ -104,7 +105,7 @@ pub struct StepSecond {
 }
 
 /// Failures of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureCount {
     /// The kind: `status`, `slow`, `timeout`, …
     pub kind: String,
@@ -113,7 +114,7 @@ pub struct FailureCount {
 }
 
 /// Why seconds are doubtful.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DoubtCount {
     /// The reason.
     pub doubt: String,
@@ -122,7 +123,7 @@ pub struct DoubtCount {
 }
 
 /// The worst second of a load.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorstSecond {
     /// Which, in whole seconds since the run's start.
     pub second: u64,
@@ -131,7 +132,7 @@ pub struct WorstSecond {
 }
 
 /// One second of a load.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Second {
     /// Which, in whole seconds since the run's start.
     pub second: u64,

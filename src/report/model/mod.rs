@@ -14,6 +14,7 @@ mod safety;
 mod window;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
@@ -35,7 +36,7 @@ pub use window::{LoadPart, LoadWindow, Numbers, Quantile};
 pub const REPORT_FORMAT: u32 = 1;
 
 /// What is to be learnt from one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The version of the format: 1.
     pub format: u32,
@@ -91,7 +92,7 @@ pub struct Report {
 }
 
 /// Something worth a talk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// `low`, `medium`, `high` or `critical`.
     pub severity: String,
@@ -116,7 +117,7 @@ pub struct Finding {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineEntry {
     /// When.
     pub at_ms: u64,
@@ -133,7 +134,7 @@ pub struct TimelineEntry {
 }
 
 /// A file of the run's folder.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceFile {
     /// Its path inside the run's folder.
     pub file: String,
@@ -147,7 +148,7 @@ pub struct EvidenceFile {
 }
 
 /// Where a file of a run's folder comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     /// Who made or measured it, in words; empty where nobody knows.
     pub source: String,

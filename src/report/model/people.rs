@@ -1,11 +1,12 @@
 //! What people were to do, what they did and said, and what they are asked.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::debrief::Record;
 
 /// A step for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Its id.
     pub step: String,
@@ -38,7 +39,7 @@ pub struct Step {
 }
 
 /// How a playbook, or the checklists, went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Playbook {
     /// Its id; none for the phases' own checklists.
     pub playbook: Option<String>,
@@ -59,7 +60,7 @@ pub struct Playbook {
 }
 
 /// What a person said, or was told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JournalEntry {
     /// When.
     pub at_ms: u64,
@@ -76,7 +77,7 @@ pub struct JournalEntry {
 }
 
 /// The talk afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Debrief {
     /// The talk right after the run.
     pub hot_wash_ms: Option<u64>,

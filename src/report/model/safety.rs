@@ -1,10 +1,11 @@
 //! Whether anything was left behind, and what stood guard.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether anything was left behind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Safety {
     /// `clean`: every change is undone and, but for commands without a `check`, read back; `dirty`: some is not; `untouched`: nothing was changed.
     pub state: String,
@@ -29,7 +30,7 @@ pub struct Safety {
 }
 
 /// A change's dead man's switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchRow {
     /// The change's id in the plan.
     pub step: String,
@@ -42,7 +43,7 @@ pub struct SwitchRow {
 }
 
 /// Every state of one change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// The change's id in the plan.
     pub step: String,
@@ -57,7 +58,7 @@ pub struct Ledger {
 }
 
 /// A state of a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerState {
     /// `intent`, `armed`, `applied`, `failed`, `effective`, `reverting`, `restored`, `drift` or `stuck`; of its dead man's
     /// switch `switch intent`, `switch set`, `switch put off`, `switch failed`, `switch deleted` or `switch left`.
@@ -71,7 +72,7 @@ pub struct LedgerState {
 }
 
 /// A guardrail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Guardrail {
     /// Its id.
     pub id: String,

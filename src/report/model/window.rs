@@ -1,9 +1,10 @@
 //! The numbers of a load by window of the run and by part of the load.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a load did in a part of the run: in the seconds that lie wholly in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadWindow {
     /// `whole_load`, `phase`, `fault` (from when it was confirmed until its undo began) or `without_fault` (none is in place,
     /// or may be).
@@ -34,7 +35,7 @@ pub struct LoadWindow {
 }
 
 /// A point of a distribution: so large a share of the response times is at most that long.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantile {
     /// The share, 0 to 1.
     pub share: f64,
@@ -43,7 +44,7 @@ pub struct Quantile {
 }
 
 /// A part of a load's requests, over all of the load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadPart {
     /// `journey`, `step`, `status` (class), or `stage` (of a request).
     pub kind: String,
@@ -58,7 +59,7 @@ pub struct LoadPart {
 }
 
 /// Counts and percentiles; none of them where nothing was measured. Times are in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Numbers {
     /// How many were measured; none where nothing is known of them.
     pub count: Option<u64>,

@@ -5,6 +5,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use super::Checker;
 use crate::document::Place;
 use crate::scenario::schema::Schedule;
+use crate::unit::stays_below;
 use crate::workspace::check_timezone;
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -34,6 +35,18 @@ fn check_schedule(checker: &mut Checker<'_>, place: Place<'_>, schedule: &Schedu
     }
     if schedule.duration.is_some_and(|duration| duration.is_zero()) {
         checker.tell(place.key("duration").error("out-of-range", "a game day that takes no time needs no date"));
+    }
+    for (path, place) in schedule.freeze_calendars.iter().zip(place.key("freeze_calendars").items()) {
+        if !stays_below(path) {
+            let message = format!("`{path}` lies outside the workspace");
+            checker.tell(
+                place
+                    .error("path-outside", message)
+                    .with_help("put the calendar into the workspace: `calendars/holidays.ics`"),
+            );
+        } else if !checker.workspace.root.join(path).is_file() {
+            checker.tell(place.error("missing-file", format!("there is no calendar `{path}` in the workspace")));
+        }
     }
     for (freeze, place) in schedule.freeze.iter().zip(place.key("freeze").items()) {
         if freeze.to < freeze.from {

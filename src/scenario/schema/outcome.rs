@@ -1,9 +1,11 @@
 //! What comes after: the debrief, reports, notices and the next date.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{Date, DurationText};
+use crate::unit::{Date, DurationText, ScenarioId};
 use crate::workspace::Window;
 
 /// How the team talks about it afterwards.
@@ -41,12 +43,18 @@ pub struct Schedule {
     /// How long the people should keep free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<DurationText>,
-    /// When a start is allowed.
+    /// When a start is allowed; its time zone is the schedule's, where it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// When none is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<Freeze>,
+    /// Calendars (`.ics`) of the workspace whose events are such times too: `calendars/holidays.ics`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze_calendars: Vec<String>,
+    /// Scenarios that must be some time apart from this one: `{orders-slow: 24h}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_within: BTreeMap<ScenarioId, DurationText>,
     /// How long before a start the people are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_notice: Option<DurationText>,

@@ -57,12 +57,17 @@ pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
     Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), printable(&text)))
 }
 
+fn real_text(fault: &FaultId, evidence: &str) -> String {
+    format!("{fault} is real: {evidence}")
+}
+
 fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
     Some(match kind {
         EventKind::RunStarted { run, title, environment, .. } => {
             (quiet(), format!("{title}, run {run} in {environment}"))
         }
         EventKind::RunApproved { role, by, .. } => (person(), format!("{role} agreed: {by}")),
+        EventKind::RunOverridden { reason, .. } => (warning(), format!("begins out of its time: {reason}")),
         EventKind::ReadinessPassed { checks } => ready_line(checks.len()),
         EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
@@ -79,9 +84,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::AlarmsReread => return alarms_line(kind),
         EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
         EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
-        EventKind::FaultEffective { identity, evidence, .. } => {
-            (fault(), format!("{} is real: {evidence}", identity.fault))
-        }
+        EventKind::FaultEffective { identity, evidence, .. } => (fault(), real_text(&identity.fault, evidence)),
         EventKind::FaultLost { identity, why } => (bad(), format!("{} is not in any more: {why}", identity.fault)),
         EventKind::FaultRestored { identity, how } => (good(), format!("{} {}", identity.fault, end_text(*how))),
         EventKind::FaultDrifted { identity, fields } => {

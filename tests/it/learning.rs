@@ -1,0 +1,241 @@
+//! What comes of runs: the evidence and whether it is what it was, runs held against each other, the debrief, and actions.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::peers::python;
+use crate::support::Workspace;
+
+const SCENARIO: &str = r#"
+gameday: 1
+id: probe-load
+title: The probe answers
+owner: me
+environments: {allow: [sandbox]}
+covers: {components: [payments], ops: [OPS8], risks: [RISK-1]}
+targets: {probe: {lambda: {function: probe}}}
+signals: {ok: {level: ux, load: {of: callers, stat: success_ratio}}}
+hypotheses: [{id: H1, text: It answers, expect: "mean(ok) >= 100%"}]
+load:
+  callers:
+    journeys: [{name: call, steps: [{invoke: probe, json: {do: WHAT}}]}]
+    shape: [{hold: 3s, at: 5/s}]
+timeline: [{phase: load, for: 4s, do: [{at: 0s, load: callers}]}]
+report: {formats: [json, md, csv, journal]}
+"#;
+
+const WORKLOAD: &str = r#"
+gameday: 1
+purpose: Sell
+teams: {shop: {contact: team-shop, members: [maria]}}
+components: {payments: {owner: shop, value: money, lambda: {function: probe}}}
+risks: {RISK-1: {component: payments, text: "it is slow", likelihood: 2, impact: 4}}
+"#;
+
+fn workspace() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.write(
+        "gameday.yaml",
+        "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe, timeout: 1s}}}}\n",
+    );
+    workspace.write("workload.yaml", WORKLOAD);
+    write_scenario(&workspace, "echo");
+    workspace
+}
+
+fn write_scenario(workspace: &Workspace, what: &str) {
+    workspace.write("scenarios/probe.yaml", &SCENARIO.replace("WHAT", what));
+}
+
+fn run(workspace: &Workspace, code: i32) -> PathBuf {
+    let before = runs(workspace);
+    let output = workspace.gameday(&["run", "scenarios/probe.yaml"]);
+    assert_eq!(output.code(), code, "{}{}", output.stdout, output.stderr);
+    let after = runs(workspace);
+    after.into_iter().find(|folder| !before.contains(folder)).expect("a run")
+}
+
+fn runs(workspace: &Workspace) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(workspace.reports()).into_iter().flatten();
+    entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.join("run.ndjson").is_file()).collect()
+}
+
+fn report(run: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(run.join("report.json")).expect("a report")).expect("JSON")
+}
+
+fn answer(workspace: &Workspace, arguments: &[&str]) -> Value {
+    let output = workspace.gameday(arguments);
+    assert_eq!(output.code(), 0, "{arguments:?}: {}", output.stderr);
+    serde_json::from_str(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn a_run_is_held_against_the_one_before_and_its_evidence_against_its_manifest() {
+    let workspace = workspace();
+    let first = run(&workspace, 0);
+    assert_eq!(report(&first)["comparison"], Value::Null, "there was none before");
+    write_scenario(&workspace, "fail");
+    let second = run(&workspace, 3);
+    let told = report(&second);
+    assert_eq!(told["comparison"]["hypotheses"][0]["change"], "worse", "{told}");
+    assert_eq!(told["comparison"]["cautions"][0], "the scenario's file was changed between them");
+    assert_eq!(told["why"]["components"][0]["owner"], "shop");
+    let refuted =
+        told["findings"].as_array().expect("findings").iter().find(|row| row["kind"] == "refuted").expect("one");
+    assert_eq!((refuted["rule"].as_str(), refuted["owner"].as_str()), (Some("F-05"), Some("shop")));
+    let practice = |id: &str| {
+        told["practices"].as_array().unwrap().iter().find(|row| row["question"] == id).unwrap()["state"].clone()
+    };
+    assert_eq!((practice("OPS7"), practice("OPS1")), ("gap".into(), "not_covered".into()));
+
+    let compared = answer(&workspace, &["compare", "--json"]);
+    assert_eq!(compared["hypotheses"], told["comparison"]["hypotheses"]);
+    let page = workspace.path().join("compare.html");
+    let worse = workspace.gameday(&["compare", "--html", page.to_str().unwrap(), "--fail-if-worse"]);
+    assert!(worse.code() == 3 && page.is_file(), "{}", worse.stderr);
+    let trend = answer(&workspace, &["trend", "probe-load", "--json"]);
+    assert_eq!(trend["runs"].as_array().unwrap().len(), 2);
+    let coverage = answer(&workspace, &["coverage", "--json"]);
+    let last = |id: &str| {
+        coverage["subjects"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap()["scenarios"][0]["last"]["run"].clone()
+    };
+    let name = second.file_name().unwrap().to_str().unwrap();
+    assert_eq!((last("OPS8"), last("payments")), (name.into(), name.into()));
+
+    let verify = |run: &Path| workspace.gameday(&["report", "verify", run.to_str().unwrap()]);
+    assert_eq!(verify(&second).code(), 0, "{}", verify(&second).stdout);
+    // Made once more it is the same, and what changed since is told and not taken over.
+    let again = || workspace.gameday(&["report", name, "--format", "json"]);
+    assert_eq!((again().code(), verify(&second).code()), (0, 0));
+    let frames = second.join("evidence/load-callers.csv");
+    std::fs::write(&frames, "nothing").expect("a forged table");
+    std::fs::remove_file(second.join("workload.yaml")).expect("a lost file");
+    for _ in 0..2 {
+        let found = verify(&second);
+        assert_eq!(found.code(), 2);
+        assert!(found.stdout.contains("changed   evidence/load-callers.csv"), "{}", found.stdout);
+        assert!(found.stdout.contains("missing   workload.yaml"), "{}", found.stdout);
+        again();
+    }
+    let kinds = report(&second)["findings"].to_string();
+    assert!(kinds.contains("evidence_changed"), "{kinds}");
+    let plan = second.join("plan.json");
+    let text = std::fs::read_to_string(&plan).unwrap();
+    std::fs::write(&plan, text.replace("The probe answers", "The probe answers!")).unwrap();
+    assert!(verify(&second).stdout.contains("`plan.json` is not the plan that the log names"));
+    assert_eq!(verify(&first).code(), 0);
+}
+
+#[test]
+fn what_people_write_into_the_debrief_stands_in_the_report() {
+    let workspace = workspace();
+    let folder = run(&workspace, 0);
+    let (name, file) = (folder.file_name().unwrap().to_str().unwrap(), folder.join("debrief.yaml"));
+    let made = workspace.gameday(&["debrief", name]);
+    assert!(made.code() == 0 && file.is_file(), "{}", made.stderr);
+    assert_eq!(report(&folder)["debrief"]["record"], Value::Null, "nobody has said anything");
+    let text = "gameday: 1\nrun: RUN\nfactors: [\"the alarm's window\"]\n".replace("RUN", name);
+    workspace.write(&format!("reports/{name}/debrief.yaml"), &text);
+    assert_eq!(workspace.gameday(&["report", name]).code(), 0);
+    assert_eq!(
+        report(&folder)["debrief"]["record"]["factors"][0],
+        "the alarm's window",
+        "the report is made from the file"
+    );
+    let shown = workspace.gameday(&["action", "new", "Add an alarm\u{1b}", "--owner", "shop", "--type", "detect"]);
+    assert!(shown.code() == 2 && shown.stderr.contains("characters that do not show"), "{}", shown.stderr);
+}
+
+#[test]
+fn actions_are_written_listed_closed_and_told() {
+    let workspace = workspace();
+    let folder = run(&workspace, 0);
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let new = ["action", "new", "Add | an alarm <b>", "--owner", "shop", "--type", "detect", "--due", "2020-01-01"];
+    let action = answer(
+        &workspace,
+        &[&new[..], &["--from", name, "--component", "payments", "--retest", "probe-load#H1", "--json"]].concat(),
+    );
+    let id = action["id"].as_str().expect("an id");
+    let overdue = answer(&workspace, &["action", "list", "--overdue", "--json"]);
+    assert_eq!((overdue[0]["id"].as_str(), overdue[0]["overdue"].as_bool()), (Some(id), Some(true)));
+    let plan = workspace.gameday(&["plan", "scenarios/probe.yaml"]).stdout;
+    assert!(plan.contains("actions that are overdue") && plan.contains(id), "{plan}");
+    let said = [
+        "--minutes",
+        "30",
+        "--present",
+        "maria",
+        "--surprise",
+        "the <i>alarm</i> | is slow",
+        "--answer",
+        "1=the board",
+    ];
+    let debrief = workspace.gameday(&[&["debrief", name, "--action", id], &said[..]].concat());
+    assert_eq!(debrief.code(), 0, "{}", debrief.stderr);
+    let told = report(&folder);
+    assert_eq!(told["debrief"]["record"]["surprises"][0], "the <i>alarm</i> | is slow");
+    assert_eq!(
+        (told["actions"][0]["id"].as_str(), told["actions"][0]["is_of_this_run"].as_bool()),
+        (Some(id), Some(true))
+    );
+    let markdown = std::fs::read_to_string(folder.join("report.md")).unwrap();
+    assert!(
+        markdown.contains("Add \\| an alarm &lt;b&gt;")
+            && markdown.contains("the &lt;i&gt;alarm&lt;/i&gt; \\| is slow"),
+        "{markdown}"
+    );
+    let table = std::fs::read_to_string(folder.join("actions.csv")).unwrap();
+    assert!(table.contains("Add | an alarm <b>"), "{table}");
+    assert_eq!(
+        workspace.gameday(&["report", "verify", name]).code(),
+        0,
+        "what people say is no evidence, and breaks none"
+    );
+
+    for wrong in [
+        &["debrief", name, "--answer", "99=x"][..],
+        &["debrief", name, "--answer", "x"],
+        &["debrief", name, "--surprise", " "],
+        &["debrief", "no-such-run"],
+        &["action", "show", "A-1"],
+        &["action", "close", id, "--dropped", " "],
+        &["action", "new", "x", "--owner", "shop", "--type", "fix"],
+    ] {
+        assert_eq!(workspace.gameday(wrong).code(), 1, "{wrong:?}");
+    }
+    workspace.write(&format!("reports/{name}/debrief.yaml"), "gameday: 1\nrun: x\nroot_cause: Bob\n");
+    let check = workspace.gameday(&["debrief", name, "--check"]);
+    assert!(check.code() == 2 && check.stderr.contains("root_cause"), "{}", check.stderr);
+    let closed = workspace.gameday(&["action", "close", id]);
+    assert_eq!(closed.code(), 0, "{}", closed.stderr);
+    assert_eq!(workspace.gameday(&["action", "close", id]).code(), 1, "it is closed already");
+    assert_eq!(answer(&workspace, &["action", "list", "--json"]), serde_json::json!([]));
+    workspace
+        .write("actions/A-9.yaml", "id: A-9\ntext: t\ntype: detect\nowner: nobody\ndue: 2999-01-01\nlesson: L-1\n");
+    let check = workspace.gameday(&["check"]);
+    for told in ["called `nobody`", "there is no lesson called `L-1`"] {
+        assert!(check.stderr.contains(told), "{told}: {}", check.stderr);
+    }
+}
+
+#[test]
+fn a_report_is_what_its_schema_says() {
+    let workspace = workspace();
+    let folder = run(&workspace, 0);
+    let schema = workspace.gameday(&["schema", "report"]).stdout;
+    workspace.write("schema.json", &schema);
+    let Some(mut peer) = python("report.json against its schema, by jsonschema") else { return };
+    let program = "import json, sys, jsonschema; jsonschema.Draft202012Validator.check_schema(json.load(open(sys.argv[1]))); \
+        jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))";
+    let checked = peer.args(["-c", program]).arg(workspace.path().join("schema.json")).arg(folder.join("report.json"));
+    let output = checked.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("the peer");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sarif = answer(&workspace, &["check", "--sarif"]);
+    assert_eq!(sarif["version"], "2.1.0");
+    let journal: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("journal.json")).unwrap()).unwrap();
+    assert_eq!((journal["status"].as_str(), journal["deviated"].as_bool()), (Some("completed"), Some(false)));
+}
