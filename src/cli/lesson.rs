@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
 use super::{Exit, Failure, check, out, workspace};
 use crate::document::SourceFile;
-use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Regression, Status};
+use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Status};
 use crate::report::read_run;
 use crate::unit::{
-    ComponentId, Date, DurationText, HypothesisId, LessonId, RunId, ScenarioId, Severity, nearest, printable,
+    ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, RunId, ScenarioId, Severity, nearest,
+    printable,
 };
 use crate::workspace::Workspace;
 
@@ -277,14 +278,14 @@ fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
             arguments.component.as_ref().is_none_or(|component| lesson.front.components.contains(component));
         by_status && by_component && (!arguments.overdue || lesson.is_overdue(today))
     };
-    let mut lessons: Vec<&Lesson> = shelf.lessons().filter(is_wanted).collect();
+    let mut lessons: Vec<&Lesson> = shelf.entries().filter(is_wanted).collect();
     lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
     if arguments.json {
         out::json(&lessons.iter().map(|lesson| lesson_json(lesson, today)).collect::<Vec<_>>());
         return Ok(Exit::Success);
     }
     if lessons.is_empty() {
-        let what = if shelf.lessons().next().is_none() {
+        let what = if shelf.entries().next().is_none() {
             "there is no lesson yet: `gameday lesson new`"
         } else {
             "no lesson is so"
@@ -305,7 +306,7 @@ fn lesson_json(lesson: &Lesson, today: Date) -> Value {
 fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
     let shelf = shelf(folder);
     let Some(lesson) = shelf.get(id.as_str()) else {
-        let near = nearest(id.as_str(), shelf.lessons().map(|lesson| lesson.front.id.as_str()));
+        let near = nearest(id.as_str(), shelf.entries().map(|lesson| lesson.front.id.as_str()));
         let help = near.map_or("`gameday lesson list` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
         return Err(Failure::new(Exit::Failure, format_args!("there is no lesson `{id}`; {help}")));
     };
@@ -328,7 +329,7 @@ fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
         ("tested by", front.regression.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("tested in", front.tested_in.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("test again by", front.retest_by.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("actions", joined(&front.actions)),
+        ("actions", joined(&front.actions.iter().map(ToString::to_string).collect::<Vec<_>>())),
         ("owner", front.owner.clone().unwrap_or_default()),
         ("file", lesson.path.display().to_string()),
     ] {
@@ -387,7 +388,7 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
     let is_new = |lesson: &&Lesson| lesson.front.created >= from && lesson.front.status != Status::Retired;
     let was_tested = |lesson: &Lesson| lesson.tested_on().is_some_and(|day| day >= from);
     let with =
-        |status: Status| shelf.lessons().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
+        |status: Status| shelf.entries().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
     out::line(format_args!("## Lessons since {from}"));
     let mut is_empty = true;
     let mut section = |title: &str, lessons: Vec<&Lesson>| {
@@ -403,10 +404,10 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
             out::line(printable(&text));
         }
     };
-    section("New", shelf.lessons().filter(is_new).collect());
+    section("New", shelf.entries().filter(is_new).collect());
     section("Verified by a run", with(Status::Verified).collect());
     section("Regressed", with(Status::Regressed).collect());
-    section("To be tested again", shelf.lessons().filter(|lesson| lesson.is_overdue(today)).collect());
+    section("To be tested again", shelf.entries().filter(|lesson| lesson.is_overdue(today)).collect());
     if is_empty {
         out::line("\nNothing new.");
     }

@@ -23,7 +23,7 @@ pub(super) fn check_all(root: &Path) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), 
     let shelf = Shelf::read(&root.join(LESSONS));
     let known = known(root)?;
     let mut diagnostics = shelf.diagnostics.clone();
-    diagnostics.extend(shelf.lessons().flat_map(|lesson| known.check(lesson)));
+    diagnostics.extend(shelf.entries().flat_map(|lesson| known.check(lesson)));
     Ok((shelf.files, diagnostics))
 }
 
@@ -109,7 +109,7 @@ pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
     let is_tested =
         |lesson: &Lesson| lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
     let mut lessons: Vec<&Lesson> = shelf
-        .lessons()
+        .entries()
         .filter(|lesson| lesson.front.status.is_unsettled())
         .filter(|lesson| {
             let components = components(plan).iter().map(ComponentId::as_str);
@@ -146,7 +146,7 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
             let test = lesson.front.regression.as_ref();
             test.is_some_and(|test| test.scenario == plan.scenario.id && test.hypothesis == result.hypothesis)
         };
-        told.extend(shelf.lessons().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
+        told.extend(shelf.entries().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
     }
     told
 }

@@ -5,14 +5,7 @@ use std::sync::Arc;
 
 use super::{FrontMatter, Lesson};
 use crate::document::{Decoder, Diagnostic, Document, Severity, SourceFile, Tree};
-
-/// Words that look for the one who did it, or for one cause of all, which a game day does not (blameless postmortems).
-const BLAME: [(&str, &str); 4] = [
-    ("root cause", "say what contributed, under `factors`: nothing has one cause"),
-    ("human error", "say what made that the natural thing to do"),
-    ("should have known", "say what they could see at the time"),
-    ("careless", "say what made that the natural thing to do"),
-];
+use crate::unit::blame;
 
 /// Reads and checks a lesson.
 ///
@@ -106,13 +99,10 @@ fn check_body(source: &Arc<SourceFile>, body: usize, problems: &mut Vec<Diagnost
         let help = "put your words in the place of this line";
         problems.push(Diagnostic::warning(source, span, "unwritten-lesson", message).with_help(help));
     }
-    let lower = text.to_ascii_lowercase();
-    for (words, help) in BLAME {
-        if let Some(at) = lower.find(words) {
-            let span = body + at..body + at + words.len();
-            let message = format!("`{words}` ends the search for what contributed");
-            problems.push(Diagnostic::warning(source, span, "blame", message).with_help(help));
-        }
+    for found in blame(text) {
+        let span = body + found.span.start..body + found.span.end;
+        let message = format!("`{}` ends the search for what contributed", found.words);
+        problems.push(Diagnostic::warning(source, span, "blame", message).with_help(found.help));
     }
 }
 

@@ -1,15 +1,10 @@
 //! What a run says of a lesson that it has tested again, written into the lesson's front matter. Nothing else of the file is touched.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::{FrontMatter, Lesson, Status, check};
-use crate::document::{SourceFile, Tree};
-use crate::unit::{FileError, RunId, WholeFile};
-
-/// What some editors begin a file with, and readers leave out.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+use crate::document::{Edit, EditError, SourceFile, Tree};
+use crate::unit::RunId;
 
 /// What a run has shown of a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +21,9 @@ pub enum RetestError {
     /// Its front matter is not written in the usual way.
     #[error("the front matter of `{0}` is not written a key a line, and is left as it is: set its `status` by hand")]
     Form(String),
-    /// The file may not be written.
-    #[error("`{0}` may only be read, and is left as it is")]
-    ReadOnly(String),
-    /// The file was changed since it was read.
-    #[error("`{0}` was changed meanwhile, and is left as it is")]
-    Changed(String),
-    /// The file system said no.
+    /// The file could not be written.
     #[error(transparent)]
-    File(#[from] FileError),
+    Edit(#[from] EditError),
 }
 
 impl Retest<'_> {
@@ -61,74 +50,27 @@ pub fn retest(lesson: &Lesson, retest: Retest<'_>) -> Result<Status, RetestError
         return Ok(after);
     }
     let keys = [("status", after.as_str()), ("tested_in", retest.run.as_str())];
-    let text = with_keys(&lesson.source, &keys);
-    let shown = || lesson.path.display().to_string();
+    let form = || RetestError::Form(lesson.path.display().to_string());
+    let source = &lesson.source;
+    let (tree, body) = Tree::front_matter(source, &mut Vec::new()).ok_or_else(form)?;
+    // The front matter's last line is the one that ends it.
+    let end = source.line(source.position(body).line.saturating_sub(1).max(1)).start;
+    let edit = Edit::keys(&tree, end, &keys);
     let expected = FrontMatter { status: after, tested_in: Some(retest.run.clone()), ..lesson.front.clone() };
-    let rewritten = check(&Arc::new(SourceFile::new(lesson.source.name(), text.as_str())), &lesson.path);
+    let rewritten = check(&Arc::new(SourceFile::new(source.name(), edit.text())), &lesson.path);
     if rewritten.map_or(true, |rewritten| rewritten.front != expected || rewritten.body != lesson.body) {
-        return Err(RetestError::Form(shown()));
+        return Err(form());
     }
-    // A link stays one: what it leads to is written.
-    let path = std::fs::canonicalize(&lesson.path).map_err(FileError::on("find", &lesson.path))?;
-    let raw = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
-    let mark = if raw.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { "" };
-    if raw.strip_prefix(mark) != Some(lesson.source.text()) {
-        return Err(RetestError::Changed(shown()));
-    }
-    if std::fs::metadata(&path).map_err(FileError::on("look at", &path))?.permissions().readonly() {
-        return Err(RetestError::ReadOnly(shown()));
-    }
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| RetestError::Changed(shown()))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let mut file = WholeFile::begin(folder, name)?;
-    file.allow_as(&path)?;
-    file.write_all(format!("{mark}{text}").as_bytes()).map_err(|error| file.failed(error))?;
-    file.finish()?;
+    edit.write(&lesson.path)?;
     Ok(after)
-}
-
-/// The file with these keys in its front matter: in the place of those that are there, or else at its end.
-fn with_keys(source: &Arc<SourceFile>, keys: &[(&str, &str)]) -> String {
-    let mut text = source.text().to_owned();
-    let Some((tree, _)) = Tree::front_matter(source, &mut Vec::new()) else { return text };
-    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let mut edits: Vec<_> = keys
-        .iter()
-        .filter_map(|(key, value)| {
-            let span = tree.span(tree.entry(tree.root(), key)?);
-            let end = span.start + written(source.slice(&span)).len();
-            Some((span.start..end, (*value).to_owned()))
-        })
-        .collect();
-    let missing: Vec<String> = keys
-        .iter()
-        .filter(|(key, _)| tree.entry(tree.root(), key).is_none())
-        .map(|(key, value)| format!("{key}: {value}{line_end}"))
-        .collect();
-    let last = source.position(source.text().len()).line;
-    let end = (2..=last).find(|line| source.slice(&source.line(*line)).trim_end() == "---");
-    if let Some(end) = end.map(|line| source.line(line).start) {
-        edits.push((end..end, missing.concat()));
-    }
-    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    edits.into_iter().for_each(|(span, value)| text.replace_range(span, &value));
-    text
-}
-
-/// A name as it is written, with its quotes and without a comment behind it.
-fn written(value: &str) -> &str {
-    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
-    let end = match quote {
-        Some(quote) => value.char_indices().skip(1).find(|(_, c)| *c == quote).map(|(at, _)| at + 1),
-        None => value.find([' ', '\t', '\r', '\n']),
-    };
-    value.get(..end.unwrap_or(value.len())).unwrap_or(value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lesson::load;
+
+    const BYTE_ORDER_MARK: &str = "\u{feff}";
 
     const TEXT: &str = "---\r\nid: L-1\r\ntitle: 'Ä: slow' # kept\r\nstatus: \"mitigated\"  # open | mitigated\r\n\
                         regression: slow#H2\r\ncreated: 2026-03-10\r\n---\r\n**status: open** stays, ü too.\r\n";
@@ -207,7 +149,7 @@ mod tests {
         assert!(link.is_symlink());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         allow(0o444);
-        assert!(matches!(set(false), Err(RetestError::ReadOnly(_))));
+        assert!(matches!(set(false), Err(RetestError::Edit(EditError::ReadOnly(_)))));
     }
 
     #[test]
@@ -220,7 +162,7 @@ mod tests {
         std::fs::write(&path, &changed).unwrap();
         let run: RunId = "r".parse().unwrap();
         let error = retest(&lesson, Retest { run: &run, is_upheld: true }).unwrap_err();
-        assert!(matches!(error, RetestError::Changed(_)), "{error}");
+        assert!(matches!(error, RetestError::Edit(EditError::Changed(_))), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), changed);
     }
 }

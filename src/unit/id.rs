@@ -85,6 +85,7 @@ macro_rules! id {
     };
 }
 
+id!(ActionId, "the id of an action", "A-2026-031");
 id!(ComponentId, "the name of a component of the workload", "payments");
 id!(FaultId, "the name of a fault", "slow-provider");
 id!(GuardrailId, "the name of a guardrail", "G1");

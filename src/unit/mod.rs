@@ -5,6 +5,7 @@
 mod alarm;
 mod aws_access;
 mod aws_code;
+mod blame;
 mod byte_rate;
 mod clock;
 mod connect;
@@ -22,12 +23,14 @@ mod interval_log;
 mod lambda;
 mod level;
 mod nearest;
+mod new_file;
 mod percent;
 mod plural;
 mod printable;
 pub(crate) mod process;
 mod redact;
 mod redaction;
+mod regression;
 mod resign;
 mod rest;
 mod runtime_dir;
@@ -38,6 +41,7 @@ mod whole_file;
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use aws_access::{AwsAccess, RoleAccess};
 pub use aws_code::{SNS_API_VERSION, bare_aws_code, is_expired_code, is_throttling_code};
+pub use blame::{Blame, blame};
 pub use byte_rate::ByteRate;
 pub use clock::{Clock, cpu_time, elapsed_ms};
 pub(crate) use connect::connect_to_any;
@@ -51,18 +55,20 @@ pub use file_below::{FileBelowError, read_below, stays_below};
 pub use file_error::FileError;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
-    ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId, PhaseId,
-    PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
+    ActionId, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,
+    PhaseId, PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
 pub use interval_log::{IntervalEncoder, IntervalLog};
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};
 pub use nearest::nearest;
+pub use new_file::{NewFileError, write_new};
 pub use percent::Percent;
 pub use plural::{plural, users};
 pub use printable::printable;
 pub use redact::Secret;
 pub use redaction::{Redaction, redact_text, redact_value};
+pub use regression::Regression;
 pub use resign::{NotResigned, Resign};
 pub use rest::Rest;
 pub(crate) use runtime_dir::make_private;

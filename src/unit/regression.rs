@@ -1,9 +1,9 @@
-//! What tests a lesson again: a scenario and one of its hypotheses.
+//! What tests a lesson or an action again: a scenario and one of its hypotheses.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::unit::{HypothesisId, ScenarioId, UnitError, text_type};
+use super::{HypothesisId, ScenarioId, UnitError, text_type};
 
 /// A hypothesis of a scenario; written `checkout-payment-slow#H2`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
