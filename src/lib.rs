@@ -3,6 +3,7 @@
 //! Data goes one way: `scenario → plan → run → report`, and the event log between the last two is the only truth.
 //! `ARCHITECTURE.md` draws the rooms and says which may use which.
 
+pub mod action;
 pub mod aws;
 pub mod cli;
 pub mod document;

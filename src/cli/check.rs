@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, lessons, out};
+use super::{Exit, Failure, actions, lessons, out};
 use crate::document::{Diagnostic, Severity};
 use crate::unit::nearest;
 use crate::workspace::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
@@ -14,7 +14,7 @@ use crate::{playbook, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenarios, playbooks and lessons (`.md`), `gameday.yaml` or `workload.yaml`; default all files of the workspace here.
+    /// Scenarios, playbooks and lessons (`.md`), actions, `gameday.yaml` or `workload.yaml`; default all files of the workspace here.
     files: Vec<PathBuf>,
     /// Check the values of this environment; default those of all environments that a scenario allows.
     #[arg(long = "env", value_name = "NAME")]
@@ -87,7 +87,7 @@ impl Checking {
     fn whole_workspace(&mut self) -> Result<Vec<PathBuf>, Failure> {
         let root = Workspace::root_of(Path::new("."));
         let bare = Workspace::without_settings(&root);
-        self.lessons(&root)?;
+        self.learnt(&root)?;
         let files = [bare.own_files(), bare.scenario_files(), bare.playbook_files()].concat();
         if files.is_empty() && self.files.is_empty() {
             let text = "there is nothing to check here: no `gameday.yaml` and no `scenarios/*.yaml`; \
@@ -97,11 +97,12 @@ impl Checking {
         Ok(files)
     }
 
-    /// All lessons of a workspace.
-    fn lessons(&mut self, root: &Path) -> Result<(), Failure> {
-        let (files, found) = lessons::check_all(root)?;
-        self.files.extend(files);
-        self.diagnostics.extend(found);
+    /// All lessons and actions of a workspace.
+    fn learnt(&mut self, root: &Path) -> Result<(), Failure> {
+        for (files, found) in [lessons::check_all(root)?, actions::check_all(root)?] {
+            self.files.extend(files);
+            self.diagnostics.extend(found);
+        }
         Ok(())
     }
 
@@ -122,6 +123,17 @@ impl Checking {
             let found = match crate::lesson::load(path) {
                 Ok(lesson) => {
                     [lesson.warnings.clone(), lessons::known(&Workspace::root_of(path))?.check(&lesson)].concat()
+                }
+                Err(problems) => problems,
+            };
+            self.diagnostics.extend(found);
+            return Ok(());
+        }
+        if actions::is_one(path) {
+            self.count(path);
+            let found = match crate::action::load(path) {
+                Ok(action) => {
+                    [action.warnings.clone(), actions::known(&Workspace::root_of(path)).check(&action)].concat()
                 }
                 Err(problems) => problems,
             };

@@ -135,7 +135,7 @@ struct ListArguments {
     json: bool,
 }
 
-fn severity(text: &str) -> Result<Severity, String> {
+pub(super) fn severity(text: &str) -> Result<Severity, String> {
     serde_json::from_value(json!(text)).map_err(|_| "write low, medium, high or critical".to_owned())
 }
 
@@ -245,15 +245,15 @@ fn read_body() -> Result<String, Failure> {
 
 /// What a run says of the lesson that it taught.
 #[derive(Debug, Default)]
-struct Taught {
-    run: Option<RunId>,
+pub(super) struct Taught {
+    pub(super) run: Option<RunId>,
     scenario: Option<ScenarioId>,
-    components: Vec<ComponentId>,
+    pub(super) components: Vec<ComponentId>,
     faults: Vec<String>,
 }
 
 impl Taught {
-    fn by(run: &str) -> Result<Self, Failure> {
+    pub(super) fn by(run: &str) -> Result<Self, Failure> {
         let directory = workspace::run_folder(&workspace::reports_here(None), Some(run).filter(|run| *run != LATEST))?;
         let (_, plan) = read_run(&directory).map_err(|error| Failure::from_error(&error))?;
         let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();

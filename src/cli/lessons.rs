@@ -1,9 +1,9 @@
 //! What other commands ask of a workspace's lessons: whether they are right, which touch a plan, and what a run has shown of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, out};
+use super::{Failure, actions, out};
 use crate::document::{self, Diagnostic, SourceFile, Tree};
 use crate::event::{RunState, Verdict, read_log};
 use crate::fault::FaultSpec;
@@ -43,8 +43,14 @@ pub(super) fn known(root: &Path) -> Result<Known, Failure> {
             .filter(|components| !components.is_empty())
             .map(|components| components.keys().map(ToString::to_string).collect()),
         faults: FaultSpec::catalogue().iter().map(|entry| entry.key.to_owned()).collect(),
-        hypotheses: workspace.scenario_files().iter().filter_map(|path| hypotheses(path.as_path())).collect(),
+        hypotheses: hypotheses_of(&workspace),
+        actions: actions::ids(root),
     })
+}
+
+/// The scenarios of a workspace and the hypotheses of each.
+pub(super) fn hypotheses_of(workspace: &Workspace) -> BTreeMap<String, BTreeSet<String>> {
+    workspace.scenario_files().iter().filter_map(|path| hypotheses(path.as_path())).collect()
 }
 
 /// The id of a scenario and those of its hypotheses, whatever else is wrong with its file.

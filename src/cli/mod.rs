@@ -1,5 +1,7 @@
 //! The commands, one file each. Owns: arguments, printing, exit codes. Must not know: how anything is done.
 
+mod action;
+mod actions;
 mod approve;
 mod check;
 mod completions;
@@ -87,6 +89,8 @@ enum Command {
     Report(report::Arguments),
     /// Keep, find and check what game days taught.
     Lesson(lesson::Arguments),
+    /// Write, list, check and close what is done about what game days found.
+    Action(action::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -167,6 +171,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Report(arguments) => report::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
+        Command::Action(arguments) => action::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, lessons, out, preview, workspace};
+use super::{Exit, Failure, actions, lessons, out, preview, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
@@ -56,7 +56,11 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         out::json(&answer);
     } else {
         print(&plan);
-        print_lessons(&lessons::touched_by(&plan, &workspace.root));
+        print_rows(
+            "lessons that nobody has settled, about what it touches",
+            &lessons::touched_by(&plan, &workspace.root),
+        );
+        print_rows("actions that are overdue, on what it touches", &actions::overdue_of(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
         print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
@@ -80,10 +84,10 @@ pub(super) fn permission(
     Permission::look(&PermitRequest { plan, environment, pass_first, production, root, reports, scenario, now })
 }
 
-fn print_lessons(lessons: &[String]) {
-    if !lessons.is_empty() {
-        out::line("\nlessons that nobody has settled, about what it touches");
-        lessons.iter().for_each(|line| out::line(format_args!("  {line}")));
+fn print_rows(title: &str, rows: &[String]) {
+    if !rows.is_empty() {
+        out::line(format_args!("\n{title}"));
+        rows.iter().for_each(|line| out::line(format_args!("  {line}")));
     }
 }
 

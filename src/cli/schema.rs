@@ -25,6 +25,10 @@ enum File {
     Workspace,
     /// `workload.yaml`.
     Workload,
+    /// `actions/*.yaml`.
+    Action,
+    /// The front matter of `lessons/*.md`.
+    Lesson,
     /// The file for `sandbox up --functions`.
     Functions,
 }
@@ -34,6 +38,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         File::Scenario => scenario(),
         File::Workspace => settings(),
         File::Workload => of::<Workload>(),
+        File::Action => of::<crate::action::Record>(),
+        File::Lesson => of::<crate::lesson::FrontMatter>(),
         File::Functions => of::<SandboxSpec>(),
     });
     Ok(Exit::Success)

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod account;
+mod action;
 mod alarm;
 mod apart;
 mod check;
