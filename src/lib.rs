@@ -19,6 +19,7 @@ pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;
+pub mod share;
 pub mod ui;
 pub mod unit;
 pub mod verdict;

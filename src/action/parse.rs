@@ -91,7 +91,7 @@ fn check_texts(record: &Record, place: Place<'_>, problems: &mut Vec<Diagnostic>
 
 /// What is wrong with how it ended, or with how one would know that it helped.
 fn check_end(record: &Record, place: Place<'_>, problems: &mut Vec<Diagnostic>) {
-    if record.status == Status::Dropped && record.why.is_none() {
+    if record.status == Status::Dropped && !place.key("why").is_found() {
         let message = "the action is dropped, and nothing says why";
         let help = "say what made it not worth doing: `why: the function is gone`";
         problems.push(place.key("status").error("action-why", message).with_help(help));
@@ -101,7 +101,9 @@ fn check_end(record: &Record, place: Place<'_>, problems: &mut Vec<Diagnostic>) 
         let help = "write `status: done`, or take `done_on` away";
         problems.push(place.key("done_on").error("action-status", message).with_help(help));
     }
-    let is_tested = record.retest.is_some() || record.lesson.is_some() || record.kind == Kind::Process;
+    // What stands there and could not be read is told already.
+    let is_named = ["retest", "lesson"].iter().any(|key| place.key(key).is_found());
+    let is_tested = is_named || record.kind == Kind::Process;
     if record.status == Status::Open && !is_tested {
         let message = "nothing tests that this action helped";
         let help = "name a scenario and its hypothesis, as in `retest: checkout-slow#H2`, or the lesson that has one";

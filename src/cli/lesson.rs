@@ -9,9 +9,9 @@ use console::style;
 use serde_json::{Value, json};
 
 use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
-use super::{Exit, Failure, check, out, workspace};
+use super::{Exit, Failure, check, out, site, workspace};
 use crate::document::SourceFile;
-use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Status};
+use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Shelf, Status};
 use crate::report::read_run;
 use crate::unit::{
     ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, RunId, ScenarioId, Severity, nearest,
@@ -72,6 +72,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write all lessons and actions as pages that need no server, with a search.
+    Site(site::Arguments),
     /// Write what is new as Markdown, to be posted where the others read.
     Digest {
         /// How far back: `30d`.
@@ -121,6 +123,16 @@ struct NewArguments {
 
 #[derive(Debug, Args)]
 struct ListArguments {
+    #[command(flatten)]
+    filter: LessonFilter,
+    /// Print them as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which lessons are asked for.
+#[derive(Debug, Args)]
+pub(super) struct LessonFilter {
     /// Only of these statuses: open, mitigated, verified, regressed, retired; default all but retired.
     #[arg(long, value_delimiter = ',')]
     status: Vec<Status>,
@@ -130,9 +142,23 @@ struct ListArguments {
     /// Only those whose day of a new test is over.
     #[arg(long)]
     overdue: bool,
-    /// Print them as JSON.
-    #[arg(long)]
-    json: bool,
+}
+
+impl LessonFilter {
+    /// The lessons that are asked for: the statuses and severities that come first, then the ids.
+    pub(super) fn wanted<'s>(&self, shelf: &'s Shelf, today: Date) -> Vec<&'s Lesson> {
+        let is_wanted = |lesson: &&Lesson| {
+            let status = lesson.front.status;
+            let by_status =
+                if self.status.is_empty() { status != Status::Retired } else { self.status.contains(&status) };
+            let by_component =
+                self.component.as_ref().is_none_or(|component| lesson.front.components.contains(component));
+            by_status && by_component && (!self.overdue || lesson.is_overdue(today))
+        };
+        let mut lessons: Vec<&Lesson> = shelf.entries().filter(is_wanted).collect();
+        lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
+        lessons
+    }
 }
 
 pub(super) fn severity(text: &str) -> Result<Severity, String> {
@@ -151,6 +177,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             let (files, found) = check_all(&root)?;
             Ok(check::tell(&files, &found, json))
         }
+        Command::Site(arguments) => site::run(&arguments, &root),
         Command::Digest { since } => digest(&since, &folder),
     }
 }
@@ -266,20 +293,9 @@ impl Taught {
     }
 }
 
-/// The statuses and severities that come first, then the ids.
 fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
-    let shelf = shelf(folder);
-    let today = today();
-    let is_wanted = |lesson: &&Lesson| {
-        let status = lesson.front.status;
-        let by_status =
-            if arguments.status.is_empty() { status != Status::Retired } else { arguments.status.contains(&status) };
-        let by_component =
-            arguments.component.as_ref().is_none_or(|component| lesson.front.components.contains(component));
-        by_status && by_component && (!arguments.overdue || lesson.is_overdue(today))
-    };
-    let mut lessons: Vec<&Lesson> = shelf.entries().filter(is_wanted).collect();
-    lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
+    let (shelf, today) = (shelf(folder), today());
+    let lessons = arguments.filter.wanted(&shelf, today);
     if arguments.json {
         out::json(&lessons.iter().map(|lesson| lesson_json(lesson, today)).collect::<Vec<_>>());
         return Ok(Exit::Success);

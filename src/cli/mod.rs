@@ -8,6 +8,7 @@ mod completions;
 mod demo_function;
 mod exit;
 mod explain;
+mod export;
 mod init;
 mod launch;
 mod lesson;
@@ -27,6 +28,7 @@ mod report;
 mod run;
 mod sandbox;
 mod schema;
+mod site;
 mod status;
 mod watchdog;
 mod workspace;
@@ -91,6 +93,8 @@ enum Command {
     Lesson(lesson::Arguments),
     /// Write, list, check and close what is done about what game days found.
     Action(action::Arguments),
+    /// Write lessons or actions in the form in which others want them: Markdown, CSV, JSON, for Jira, for Slack.
+    Export(export::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -172,6 +176,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Action(arguments) => action::run(arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

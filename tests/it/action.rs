@@ -11,7 +11,7 @@ owner: shop
 covers: {components: [payments]}
 environments: {allow: [sandbox]}
 targets: {probe: {lambda: {function: probe}}}
-signals: {ok: {level: ux, source: {load: {of: callers, stat: success_ratio}}}}
+signals: {ok: {level: ux, load: {of: callers, stat: success_ratio}}}
 hypotheses: [{id: H1, text: It answers, expect: "mean(ok) >= 100%"}]
 load:
   callers:

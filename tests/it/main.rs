@@ -13,6 +13,7 @@ mod deadman;
 mod effect;
 mod exec;
 mod explain;
+mod export;
 mod faults_page;
 mod fis;
 mod hostile;
