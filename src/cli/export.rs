@@ -9,7 +9,8 @@ use super::action::{Filter, wanted};
 use super::actions::{self, ACTIONS};
 use super::lesson::LessonFilter;
 use super::lessons::{self, LESSONS, today};
-use super::{Exit, Failure, out};
+use super::{Exit, Failure, github, out};
+use crate::action::Shelf;
 use crate::share::{
     ActionRow, LessonRow, actions_csv, actions_jira, actions_markdown, actions_slack, lessons_csv, lessons_jira,
     lessons_markdown, lessons_slack, redacted,
@@ -21,7 +22,8 @@ use crate::workspace::Workspace;
 #[command(after_help = "\
 Account numbers and e-mail addresses are blacked out, unless `--no-redact` is given.
   gameday export lessons --to md --output lessons.md
-  gameday export actions --to jira --status open --output actions.csv")]
+  gameday export actions --to jira --status open --output actions.csv
+  gameday export actions --to github --repo owner/name            # tells what it would do; --apply does it")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -55,6 +57,8 @@ struct ActionArguments {
     target: Target,
     #[command(flatten)]
     filter: Filter,
+    #[command(flatten)]
+    github: github::Arguments,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +83,8 @@ enum Form {
     Jira,
     /// Text for a message in Slack.
     Slack,
+    /// Issues on GitHub, of actions alone; it tells what it would do, and `--apply` does it.
+    Github,
 }
 
 /// What is blacked out.
@@ -86,7 +92,7 @@ pub(super) fn redactions(no_redact: bool) -> &'static [Redaction] {
     if no_redact { &[] } else { &Redaction::ALL }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let root = Workspace::root_of(Path::new("."));
     match &arguments.what {
         What::Lessons(arguments) => {
@@ -101,6 +107,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 Form::Json => json(&rows),
                 Form::Jira => lessons_jira(&rows),
                 Form::Slack => lessons_slack(&rows),
+                Form::Github => {
+                    let text =
+                        "lessons have no issues, but what is done about them has: `gameday export actions --to github`";
+                    return Err(Failure::new(Exit::Failure, text));
+                }
             };
             deliver(&text, rows.len(), &arguments.target)
         }
@@ -112,16 +123,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 .map(|action| ActionRow::of(action, today))
                 .collect();
             let rows = redacted(&rows, redactions(arguments.target.no_redact));
+            if arguments.to != Form::Github && arguments.github.is_used() {
+                let text = "`--repo`, `--apply` and `--json` belong to `--to github`";
+                return Err(Failure::new(Exit::Failure, text));
+            }
             let text = match arguments.to {
                 Form::Md => actions_markdown(&rows),
                 Form::Csv => actions_csv(&rows),
                 Form::Json => json(&rows),
                 Form::Jira => actions_jira(&rows),
                 Form::Slack => actions_slack(&rows),
+                Form::Github => return github(&rows, &shelf, arguments).await,
             };
             deliver(&text, rows.len(), &arguments.target)
         }
     }
+}
+
+async fn github(rows: &[ActionRow], shelf: &Shelf, arguments: &ActionArguments) -> Result<Exit, Failure> {
+    if arguments.target.output.is_some() {
+        return Err(Failure::new(Exit::Failure, "issues are written to no file: leave `--output` out"));
+    }
+    github::run(rows, shelf, &arguments.github).await
 }
 
 fn json(rows: &impl serde::Serialize) -> String {

@@ -9,6 +9,7 @@ mod demo_function;
 mod exit;
 mod explain;
 mod export;
+mod github;
 mod init;
 mod launch;
 mod lesson;
@@ -93,7 +94,7 @@ enum Command {
     Lesson(lesson::Arguments),
     /// Write, list, check and close what is done about what game days found.
     Action(action::Arguments),
-    /// Write lessons or actions in the form in which others want them: Markdown, CSV, JSON, for Jira, for Slack.
+    /// Write lessons or actions in the form in which others want them: Markdown, CSV, JSON, Jira, Slack, GitHub.
     Export(export::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
@@ -176,7 +177,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Action(arguments) => action::run(arguments),
-        Command::Export(arguments) => export::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -4,6 +4,7 @@
 //! is pure but `github/client.rs`, which asks GitHub.
 
 mod csv;
+pub mod github;
 mod markdown;
 mod row;
 pub mod site;

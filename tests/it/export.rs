@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::action::workspace;
 use crate::page::{dump, program};
-use crate::support::{Workspace, tell_skipped};
+use crate::support::Workspace;
 
 const HOSTILE: &str = "</script><img src=x onerror=\"document.title='run'\">";
 
@@ -133,7 +133,7 @@ fn look(program: &str, folder: &Path, page: &str, width: u32, is_dark: bool) -> 
 #[test]
 fn the_pages_are_searched_in_a_browser_and_run_nothing_of_a_lesson() {
     let Some(program) = program() else {
-        tell_skipped("there is no Chromium; `make chromium` installs Debian's");
+        println!("skipped: there is no Chromium; `make chromium` installs Debian's");
         return;
     };
     let workspace = hostile();

@@ -14,6 +14,7 @@ mod effect;
 mod exec;
 mod explain;
 mod export;
+mod export_github;
 mod faults_page;
 mod fis;
 mod hostile;

@@ -162,6 +162,6 @@ mod tests {
              XL-2026-001 and <code>L-2026-001</code>.</p>"
         );
         assert_eq!(shown("[L-2026-001](https://b.c)"), "<p><a href=\"https://b.c\">L-2026-001</a></p>");
-        assert_eq!(plain_text("**a** `b`\nc"), " a b c");
+        assert_eq!(plain_text("**a** `b`\nc").trim(), "a b c");
     }
 }
