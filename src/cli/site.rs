@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &Arguments, root: &Path) -> Result<Exit, Failure> {
 
 /// A path without links and `..`, whether or not all of it is there.
 fn whole_path(path: &Path) -> Result<PathBuf, FileError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let absolute = std::path::absolute(path).map_err(FileError::on("find", path))?;
     let mut missing = Vec::new();
     for ancestor in absolute.ancestors() {

@@ -114,7 +114,7 @@ fn look(program: &str, folder: &Path, page: &str, width: u32, is_dark: bool) -> 
           brightness: Math.max(...colour.match(/\\d+/g).slice(0, 3).map(Number)),
           title: page.title, images: page.images.length, rows: rows(),
           zebra: ask('words', 'ZEBR'), ebra: ask('words', 'ebras'), both: ask('words', 'the alarm'),
-          open: ask('status', 'open'), checkout: ask('component', 'checkout'), verified: ask('severity', 'high'),
+          open: ask('status', 'open'), checkout: ask('component', 'checkout'), medium: ask('severity', 'medium'),
         });
       };";
     let wrapper = folder.join(format!("wrapper-{width}-{is_dark}.html"));
@@ -146,7 +146,7 @@ fn the_pages_are_searched_in_a_browser_and_run_nothing_of_a_lesson() {
             (&2.into(), &1.into(), &0.into(), &1.into()),
             "{seen}"
         );
-        assert_eq!((&seen["open"], &seen["checkout"], &seen["verified"]), (&2.into(), &1.into(), &0.into()), "{seen}");
+        assert_eq!((&seen["open"], &seen["checkout"], &seen["medium"]), (&2.into(), &1.into(), &2.into()), "{seen}");
         for page in ["index.html", "actions.html", "lessons/L-2026-005.html"] {
             let seen = look(program, &folder, page, width, is_dark);
             assert_eq!(

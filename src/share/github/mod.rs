@@ -198,8 +198,9 @@ mod tests {
         }
     }
 
-    fn words(row: &ActionRow, issues: &[Issue]) -> String {
-        let [task] = compare(std::slice::from_ref(row), issues).try_into().unwrap();
+    fn words(row: &ActionRow, issue: Option<&Issue>) -> String {
+        let issues: Vec<Issue> = issue.cloned().into_iter().collect();
+        let [task] = compare(std::slice::from_ref(row), &issues).try_into().unwrap();
         match task.step {
             Step::Leave(_, why) => format!("leave: {why}"),
             step => step.word().to_owned(),
@@ -211,19 +212,19 @@ mod tests {
         let open = action("A-2026-031", "Shorten it", "");
         let done = action("A-2026-031", "Shorten it", "status: done");
         let there = issue(&open, true);
-        assert_eq!(words(&open, &[]), "create");
-        assert_eq!(words(&open, &[there.clone()]), "leave: it is up to date");
-        assert_eq!(words(&action("A-2026-031", "Shorten it more", ""), &[there.clone()]), "update");
-        assert_eq!(words(&action("A-2026-031", "Shorten it", "severity: high"), &[there.clone()]), "update");
-        assert_eq!(words(&done, &[there.clone()]), "close");
-        assert_eq!(words(&done, &[]), "leave: it is over, and has no issue");
-        assert_eq!(words(&done, &[issue(&open, false)]), "leave: it is closed");
-        assert_eq!(words(&open, &[issue(&open, false)]), "leave: somebody closed it there");
+        assert_eq!(words(&open, None), "create");
+        assert_eq!(words(&open, Some(&there)), "leave: it is up to date");
+        assert_eq!(words(&action("A-2026-031", "Shorten it more", ""), Some(&there)), "update");
+        assert_eq!(words(&action("A-2026-031", "Shorten it", "severity: high"), Some(&there)), "update");
+        assert_eq!(words(&done, Some(&there)), "close");
+        assert_eq!(words(&done, None), "leave: it is over, and has no issue");
+        assert_eq!(words(&done, Some(&issue(&open, false))), "leave: it is closed");
+        assert_eq!(words(&open, Some(&issue(&open, false))), "leave: somebody closed it there");
         let tracked = action("A-2026-031", "Shorten it", "tracker: https://a.b/31");
-        assert_eq!(words(&tracked, &[]), "leave: it is tracked elsewhere");
-        assert_eq!(words(&tracked, &[there]), "leave: it is up to date");
+        assert_eq!(words(&tracked, None), "leave: it is tracked elsewhere");
+        assert_eq!(words(&tracked, Some(&there)), "leave: it is up to date");
         let other = Issue { body: "<!-- gameday-id: A-2026-0311 -->".to_owned(), ..issue(&open, true) };
-        assert_eq!(words(&open, &[other]), "create", "an id that begins alike is another's");
+        assert_eq!(words(&open, Some(&other)), "create", "an id that begins alike is another's");
     }
 
     #[test]
