@@ -21,6 +21,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scenario;
 pub mod schedule;
+pub mod share;
 pub mod ui;
 pub mod unit;
 pub mod verdict;

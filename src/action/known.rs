@@ -1,18 +1,18 @@
-//! What the names in an action must be names of.
+//! What the names in an action must be names of, and what is wrong where they are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Filed;
-use crate::document::{Decoder, Diagnostic, Document, Tree};
+use super::Action;
+use crate::document::{Diagnostic, Tree};
 use crate::unit::nearest;
 
-/// The names that there are in a workspace; none of a kind that it does not name at all.
+/// The names that there are in a workspace.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// The teams of the workload, and their members.
-    pub owners: Option<BTreeSet<String>>,
-    /// The components of the workload.
+    /// The components of the workload; none where it names none.
     pub components: Option<BTreeSet<String>>,
+    /// The teams of the workload; none where it names none.
+    pub teams: Option<BTreeSet<String>>,
     /// The lessons.
     pub lessons: BTreeSet<String>,
     /// The hypotheses of each scenario.
@@ -22,40 +22,52 @@ pub struct Known {
 impl Known {
     /// What of an action's names is the name of nothing.
     #[must_use]
-    pub fn check(&self, filed: &Filed) -> Vec<Diagnostic> {
-        let Some(tree) = Tree::parse(&filed.source, &mut Vec::new()) else { return Vec::new() };
-        let (_, document, _) = Decoder::new(tree).finish::<super::Action>();
-        let action = &filed.action;
+    pub fn check(&self, action: &Action) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
-        let mut refer = |document: &Document, key: &str, what: &str, name: &str, known: &BTreeSet<String>| {
-            if known.contains(name) {
-                return;
-            }
+        let Some(tree) = Tree::parse(&action.source, &mut Vec::new()) else { return problems };
+        let mut tell = |key: &str, code: &'static str, what: &str, name: &str, known: &BTreeSet<String>| {
+            let Some(node) = tree.entry(tree.root(), key) else { return };
             let near = nearest(name, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-            let problem = document.root().key(key).warning("unknown-name", format!("there is no {what} `{name}`"));
-            problems.push(problem.with_help_if(near));
+            let message = format!("there is no {what} `{name}`");
+            problems.push(Diagnostic::warning(&action.source, tree.span(node), code, message).with_help_if(near));
         };
-        if let Some(owners) = &self.owners {
-            refer(&document, "owner", "team or person in workload.yaml called", &action.owner, owners);
-        }
-        if let Some(components) = &self.components {
-            for component in &action.components {
-                refer(&document, "components", "component in workload.yaml called", component.as_str(), components);
+        let record = &action.record;
+        let names = [
+            ("owner", "unknown-team", "team in workload.yaml called", Some(record.owner.as_str()), self.teams.as_ref()),
+            (
+                "component",
+                "unknown-component",
+                "component in workload.yaml called",
+                record.component.as_ref().map(|component| component.as_str()),
+                self.components.as_ref(),
+            ),
+            (
+                "lesson",
+                "unknown-lesson",
+                "lesson called",
+                record.lesson.as_ref().map(|lesson| lesson.as_str()),
+                Some(&self.lessons),
+            ),
+        ];
+        for (key, code, what, name, known) in names {
+            if let (Some(name), Some(known)) = (name, known)
+                && !known.contains(name)
+            {
+                tell(key, code, what, name, known);
             }
         }
-        if let Some(lesson) = &action.lesson {
-            refer(&document, "lesson", "lesson called", lesson.as_str(), &self.lessons);
-        }
-        if let Some(retest) = &action.retest {
+        if let Some(retest) = &record.retest {
             let scenario = retest.scenario.as_str();
             match self.hypotheses.get(scenario) {
                 None => {
-                    refer(&document, "retest", "scenario called", scenario, &self.hypotheses.keys().cloned().collect())
+                    let known = self.hypotheses.keys().cloned().collect();
+                    tell("retest", "unknown-scenario", "scenario called", scenario, &known);
                 }
-                Some(known) => {
+                Some(known) if !known.contains(retest.hypothesis.as_str()) => {
                     let what = format!("hypothesis of `{scenario}` called");
-                    refer(&document, "retest", &what, retest.hypothesis.as_str(), known);
+                    tell("retest", "unknown-hypothesis", &what, retest.hypothesis.as_str(), known);
                 }
+                Some(_) => {}
             }
         }
         problems
@@ -68,34 +80,36 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::action::check;
+    use crate::action::{Draft, check, draft};
     use crate::document::SourceFile;
 
     #[test]
     fn names_of_nothing_are_told_with_the_nearest() {
         let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
         let known = Known {
-            owners: Some(set(&["team-payments"])),
-            components: Some(set(&["payments"])),
-            lessons: set(&["L-2026-004"]),
-            hypotheses: [("slow".to_owned(), set(&["H1"]))].into(),
+            components: Some(set(&["payment"])),
+            teams: Some(set(&["shops"])),
+            lessons: set(&["L-2026-005"]),
+            hypotheses: [("slow".to_owned(), set(&["H1", "H3"]))].into(),
         };
-        let text = "id: A-1\ntext: t\ntype: detect\nowner: team-paiments\ndue: 2026-12-15\ncomponents: [paiments]\n\
-                    lesson: L-2026-005\nretest: slow#H2\n";
-        let told = |text: &str| {
-            let filed = check(&Arc::new(SourceFile::new("A-1.yaml", text)), Path::new("A-1.yaml")).unwrap();
-            known.check(&filed).iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
-        };
+        let text = Draft(draft::tests::record("t")).text();
+        let action = check(&Arc::new(SourceFile::new("a.yaml", text)), Path::new("A-2026-001.yaml")).unwrap();
+        let told: Vec<_> = known.check(&action).iter().map(|problem| (problem.code, problem.help.clone())).collect();
+        let near = |name: &str| Some(format!("did you mean `{name}`?"));
         assert_eq!(
-            told(text),
+            told,
             [
-                "there is no team or person in workload.yaml called `team-paiments`",
-                "there is no component in workload.yaml called `paiments`",
-                "there is no lesson called `L-2026-005`",
-                "there is no hypothesis of `slow` called `H2`"
+                ("unknown-team", near("shops")),
+                ("unknown-component", near("payment")),
+                ("unknown-lesson", near("L-2026-005")),
+                ("unknown-hypothesis", near("H1")),
             ]
         );
-        let good = text.replace("paiments", "payments").replace("005", "004").replace("H2", "H1");
-        assert_eq!(told(&good), [""; 0]);
+        let silent = Known {
+            lessons: set(&["L-2026-004"]),
+            hypotheses: [("slow".to_owned(), set(&["H2"]))].into(),
+            ..Known::default()
+        };
+        assert!(silent.check(&action).is_empty(), "a workload that names nothing is no list");
     }
 }

@@ -1,29 +1,28 @@
-//! `gameday action`: what a team will do after a game day, who does it, and by when.
+//! `gameday action`: what is done about what a game day found, and whether it is done in time.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::actions::{ACTIONS, check_all, known, row, shelf};
+use super::lesson::{Taught, severity};
 use super::lessons::today;
 use super::{Exit, Failure, check, out, workspace};
-use crate::action::{Action, Filed, Kind, Status, close, write};
+use crate::action::{Action, Change, Closing, Draft, Kind, Record, Shelf, Status, change};
 use crate::document::SourceFile;
-use crate::report::read_run;
-use crate::unit::{ActionId, ComponentId, Date, LessonId, Regression, RunId, Severity, nearest, printable};
+use crate::unit::{ActionId, ComponentId, Date, LessonId, Regression, Severity, nearest, printable};
 use crate::workspace::Workspace;
-
-/// How long an action has where it is given no day: a month, in which a regression run is booked.
-const DUE_DAYS_DEFAULT: u64 = 30;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An action is a file of `actions/`, for people to edit and review:
-  gameday action new \"Shorten the payment alarm's period\" --owner team-payments --type detect --due 2026-12-15
+An action is a file of `actions/`: what is to be done, by whom, by when, and what tests that it helped.
+  gameday action new \"Shorten the alarm's period to 60 s\" --type detect --owner team-payments --due 2027-02-01 \\
+      --lesson L-2026-004 --retest checkout-slow#H2
   gameday action list --overdue
-  gameday action close A-2026-031")]
+  gameday action close A-2026-031 --done
+`gameday export actions --to github` brings them to where the work is planned.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -31,7 +30,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write an action down.
+    /// Write an action.
     New(Box<NewArguments>),
     /// List actions, the most pressing first.
     List(ListArguments),
@@ -49,73 +48,93 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say that an action is done, or that it will not be.
-    Close {
-        /// The action's id.
-        id: ActionId,
-        /// It will not be done; why.
-        #[arg(long, value_name = "WHY")]
-        dropped: Option<String>,
-        /// Print it as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Say that one was done, or will not be done; only that is written, and comments stay.
+    Close(CloseArguments),
 }
 
 #[derive(Debug, Args)]
 struct NewArguments {
     /// What is to be done, in one line.
     text: String,
-    /// The team or person that does it.
-    #[arg(long, value_name = "WHO")]
-    owner: String,
-    /// What it is good for: prevent, detect, mitigate or process.
+    /// What it is for: prevent, detect, mitigate or process.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Kind,
-    /// The day by which it is to be done: `2026-12-15`; default 30 days from today.
+    /// The team that sees to it.
+    #[arg(long, value_name = "TEAM")]
+    owner: String,
+    /// The day by which it is to be done: `2027-02-01`.
     #[arg(long, value_name = "DAY")]
-    due: Option<Date>,
+    due: Date,
     /// How bad it would be not to do it: low, medium, high or critical.
-    #[arg(long, value_name = "LEVEL", default_value = "medium", value_parser = super::lesson::severity)]
+    #[arg(long, value_name = "LEVEL", default_value = "medium", value_parser = severity)]
     severity: Severity,
-    /// A component that it is about; may be repeated.
-    #[arg(long, value_name = "NAME")]
-    component: Vec<ComponentId>,
-    /// The lesson that it serves.
+    /// The lesson that it comes from.
     #[arg(long, value_name = "ID")]
     lesson: Option<LessonId>,
-    /// The run that it came of, its folder, or `latest`.
+    /// The component that it changes.
+    #[arg(long, value_name = "NAME")]
+    component: Option<ComponentId>,
+    /// The run that showed the need of it, its folder, or `latest`: the component is that of its scenario, where it has one.
     #[arg(long, value_name = "RUN")]
     from: Option<String>,
-    /// The id of the rule that found what it is about: `F-17`.
-    #[arg(long, value_name = "RULE")]
+    /// The kind of finding of that run's report: `unnoticed`.
+    #[arg(long, value_name = "KIND", requires = "from")]
     finding: Option<String>,
-    /// What tests again whether it helped: `SCENARIO#HYPOTHESIS`.
+    /// What tests that it helped: `SCENARIO#HYPOTHESIS`.
     #[arg(long, value_name = "HYPOTHESIS")]
     retest: Option<Regression>,
-    /// Where it is followed up.
+    /// Where it is tracked.
     #[arg(long, value_name = "URL")]
     tracker: Option<String>,
-    /// Print the file as JSON.
+    /// Print the id and the file as JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// Only of these statuses: open, done, dropped; default open.
-    #[arg(long, value_delimiter = ',', default_value = "open")]
+    #[command(flatten)]
+    filter: Filter,
+    /// Print them as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which actions are asked for.
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// Only of these statuses: open, done, dropped; default all.
+    #[arg(long, value_delimiter = ',')]
     status: Vec<Status>,
-    /// Only those of this owner.
-    #[arg(long, value_name = "WHO")]
+    /// Only those that this team sees to.
+    #[arg(long, value_name = "TEAM")]
     owner: Option<String>,
-    /// Only those about this component.
+    /// Only those that change this component.
     #[arg(long, value_name = "NAME")]
     component: Option<ComponentId>,
-    /// Only those whose day is over.
+    /// Only those that are open after their day.
     #[arg(long)]
     overdue: bool,
-    /// Print them as JSON.
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("end").args(["done", "dropped"]).required(true)))]
+struct CloseArguments {
+    /// The action's id.
+    id: ActionId,
+    /// It was done.
+    #[arg(long)]
+    done: bool,
+    /// It will not be done; `--why` says why.
+    #[arg(long, requires = "why")]
+    dropped: bool,
+    /// Why, in one line.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    why: Option<String>,
+    /// The day on which it was done; default today.
+    #[arg(long, value_name = "DAY", conflicts_with = "dropped")]
+    on: Option<Date>,
+    /// Print what its file says then as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -125,153 +144,154 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let folder = root.join(ACTIONS);
     match arguments.command {
         Command::New(arguments) => new(*arguments, &root, &folder),
-        Command::List(arguments) => Ok(list(&arguments, &folder)),
+        Command::List(arguments) => list(&arguments, &folder),
         Command::Show { id, json } => show(&id, &folder, json),
         Command::Check { json } => {
             let (files, found) = check_all(&root)?;
             Ok(check::tell(&files, &found, json))
         }
-        Command::Close { id, dropped, json } => close_one(&id, &folder, dropped.as_deref(), json),
+        Command::Close(arguments) => close(arguments, &folder),
     }
 }
 
 fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
+    let found = match &arguments.from {
+        Some(run) => Taught::by(run)?,
+        None => Taught::default(),
+    };
+    let of_run = match found.components.as_slice() {
+        [only] => Some(only.clone()),
+        [] | [_, _, ..] => None,
+    };
     let today = today();
-    let month = today.checked_add_days(chrono::Days::new(DUE_DAYS_DEFAULT)).map_or(today, Date);
-    let found_in = arguments.from.as_deref().map(run_id).transpose()?;
-    let action = Action {
+    let draft = Draft(Record {
         id: shelf(folder).next_id(folder, chrono::Datelike::year(&*today)),
         text: arguments.text.trim().to_owned(),
         kind: arguments.kind,
-        severity: arguments.severity,
         owner: arguments.owner,
-        due: arguments.due.unwrap_or(month),
+        due: arguments.due,
         status: Status::Open,
-        closed: None,
-        why: None,
-        components: arguments.component,
-        found_in,
+        severity: arguments.severity,
+        component: arguments.component.or(of_run),
+        created: Some(today),
+        done_on: None,
+        found_in: found.run,
         finding: arguments.finding,
         lesson: arguments.lesson,
         retest: arguments.retest,
         tracker: arguments.tracker,
-    };
-    let path = file(&action, root, folder)?;
+        why: None,
+    });
+    let file = folder.join(draft.file_name());
+    let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
+    let action = crate::action::check(&source, &file).map_err(|problems| workspace::invalid(&problems))?;
+    workspace::warn(&action.warnings);
+    workspace::warn(&known(root).check(&action));
+    let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
     if arguments.json {
-        out::json(&json!({"id": action.id, "file": path}));
+        out::json(&json!({"id": draft.0.id, "file": path}));
     } else {
         out::line(path.display());
     }
     Ok(Exit::Success)
 }
 
-/// Writes an action where nothing is wrong with it; its file.
-pub(super) fn file(action: &Action, root: &Path, folder: &Path) -> Result<std::path::PathBuf, Failure> {
-    let path = folder.join(format!("{}.yaml", action.id));
-    let text = serde_yaml::to_string(action).expect("invariant: actions serialise to YAML");
-    let source = Arc::new(SourceFile::new(path.display().to_string(), text));
-    let filed = crate::action::check(&source, &path).map_err(|problems| workspace::invalid(&problems))?;
-    workspace::warn(&[filed.warnings.clone(), known(root)?.check(&filed)].concat());
-    write(folder, action).map_err(|error| Failure::from_error(&error))
-}
-
-/// The id of the run of a name, a folder, or `latest`.
-fn run_id(run: &str) -> Result<RunId, Failure> {
-    let run = Some(run).filter(|run| *run != "latest");
-    let directory = workspace::run_folder(&workspace::reports_here(None), run)?;
-    read_run(&directory).map_err(|error| Failure::from_error(&error))?;
-    let name = directory.file_name().and_then(|name| name.to_str()?.parse().ok());
-    name.ok_or_else(|| Failure::new(Exit::Failure, format_args!("`{}` is no folder of a run", directory.display())))
-}
-
-fn list(arguments: &ListArguments, folder: &Path) -> Exit {
-    let shelf = shelf(folder);
-    let today = today();
-    let is_asked = |filed: &&Filed| {
-        let action = &filed.action;
-        arguments.status.contains(&action.status)
-            && arguments.owner.as_ref().is_none_or(|owner| action.owner == *owner)
-            && arguments.component.as_ref().is_none_or(|component| action.components.contains(component))
-            && (!arguments.overdue || action.is_overdue(today))
+/// The actions that are asked for, the most pressing first.
+pub(super) fn wanted<'s>(shelf: &'s Shelf, filter: &Filter, today: Date) -> Vec<&'s Action> {
+    let is_wanted = |action: &&Action| {
+        let record = &action.record;
+        (filter.status.is_empty() || filter.status.contains(&record.status))
+            && filter.owner.as_ref().is_none_or(|owner| *owner == record.owner)
+            && filter.component.as_ref().is_none_or(|component| record.component.as_ref() == Some(component))
+            && (!filter.overdue || action.is_overdue(today))
     };
-    let mut actions: Vec<&Filed> = shelf.actions().filter(is_asked).collect();
-    actions.sort_by(|one, other| one.action.urgency().cmp(&other.action.urgency()));
+    let mut actions: Vec<&Action> = shelf.entries().filter(is_wanted).collect();
+    actions.sort_by(|one, other| one.urgency(today).cmp(&other.urgency(today)));
+    actions
+}
+
+fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
+    let (shelf, today) = (shelf(folder), today());
+    let actions = wanted(&shelf, &arguments.filter, today);
     if arguments.json {
-        out::json(&actions.iter().map(|filed| as_json(filed, today)).collect::<Vec<_>>());
-        return Exit::Success;
+        out::json(&actions.iter().map(|action| action_json(action, today)).collect::<Vec<_>>());
+        return Ok(Exit::Success);
     }
     if actions.is_empty() {
-        let none = shelf.actions().next().is_none();
-        out::line(if none { "there is no action yet: `gameday action new`" } else { "no action is so" });
+        let is_empty = shelf.entries().next().is_none();
+        out::line(if is_empty { "there is no action yet: `gameday action new`" } else { "no action is so" });
     }
-    actions.iter().for_each(|filed| out::line(row(&filed.action, today)));
-    Exit::Success
+    actions.iter().for_each(|action| out::line(row(action, today)));
+    Ok(Exit::Success)
 }
 
-fn as_json(filed: &Filed, today: Date) -> Value {
-    let mut value = serde_json::to_value(&filed.action).expect("invariant: actions serialise to JSON");
-    value["file"] = json!(filed.path);
-    value["overdue"] = json!(filed.action.is_overdue(today));
+fn action_json(action: &Action, today: Date) -> Value {
+    let mut value = serde_json::to_value(&action.record).expect("invariant: actions serialise to JSON");
+    value["file"] = json!(action.path);
+    value["overdue"] = json!(action.is_overdue(today));
     value
 }
 
-fn find<'s>(shelf: &'s crate::action::Shelf, id: &ActionId) -> Result<&'s Filed, Failure> {
+/// The action of an id, or a failure that names the nearest.
+fn find<'s>(shelf: &'s Shelf, id: &ActionId) -> Result<&'s Action, Failure> {
     shelf.get(id.as_str()).ok_or_else(|| {
-        let near = nearest(id.as_str(), shelf.actions().map(|filed| filed.action.id.as_str()));
+        let near = nearest(id.as_str(), shelf.entries().map(|action| action.record.id.as_str()));
         let help = near.map_or("`gameday action list` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
         Failure::new(Exit::Failure, format_args!("there is no action `{id}`; {help}"))
     })
 }
 
 fn show(id: &ActionId, folder: &Path, json: bool) -> Result<Exit, Failure> {
-    let shelf = shelf(folder);
-    let filed = find(&shelf, id)?;
-    let action = &filed.action;
+    let (shelf, today) = (shelf(folder), today());
+    let action = find(&shelf, id)?;
     if json {
-        out::json(&as_json(filed, today()));
+        out::json(&action_json(action, today));
         return Ok(Exit::Success);
     }
-    out::line(row(action, today()));
-    let text = |value: Option<String>| value.unwrap_or_default();
-    let components: Vec<&str> = action.components.iter().map(ComponentId::as_str).collect();
-    for (name, value) in [
-        ("type", action.kind.as_str().to_owned()),
-        ("severity", action.severity.as_str().to_owned()),
-        ("components", components.join(", ")),
-        ("found in", text(action.found_in.as_ref().map(ToString::to_string))),
-        ("finding", text(action.finding.clone())),
-        ("lesson", text(action.lesson.as_ref().map(ToString::to_string))),
-        ("tested by", text(action.retest.as_ref().map(ToString::to_string))),
-        ("tracker", text(action.tracker.clone())),
-        ("closed", text(action.closed.map(|day| day.to_string()))),
-        ("why", text(action.why.clone())),
-        ("file", filed.path.display().to_string()),
+    out::line(row(action, today));
+    let record = &action.record;
+    let text = |value: Option<&dyn std::fmt::Display>| value.map(ToString::to_string).unwrap_or_default();
+    fn shown<T: std::fmt::Display>(value: &Option<T>) -> Option<&dyn std::fmt::Display> {
+        value.as_ref().map(|value| value as &dyn std::fmt::Display)
+    }
+    for (name, text) in [
+        ("type", record.kind.as_str().to_owned()),
+        ("owner", record.owner.clone()),
+        ("due", record.due.to_string()),
+        ("component", text(shown(&record.component))),
+        ("written on", text(shown(&record.created))),
+        ("done on", text(shown(&record.done_on))),
+        ("found in", text(shown(&record.found_in))),
+        ("finding", text(shown(&record.finding))),
+        ("lesson", text(shown(&record.lesson))),
+        ("tested by", text(shown(&record.retest))),
+        ("tracked at", text(shown(&record.tracker))),
+        ("why", text(shown(&record.why))),
+        ("file", action.path.display().to_string()),
     ] {
-        if !value.is_empty() {
-            out::line(format_args!("  {name:<12} {}", printable(&value)));
+        if !text.is_empty() {
+            out::line(format_args!("  {name:<14} {}", printable(&text)));
         }
     }
     Ok(Exit::Success)
 }
 
-fn close_one(id: &ActionId, folder: &Path, dropped: Option<&str>, json: bool) -> Result<Exit, Failure> {
-    let shelf = shelf(folder);
-    let filed = find(&shelf, id)?;
-    if dropped.is_some_and(|why| why.trim().is_empty()) {
-        return Err(Failure::new(Exit::Failure, "say why it will not be done: `--dropped \"why\"`"));
-    }
-    if filed.action.status != Status::Open {
-        let text = format!("action `{id}` is {} already; its file is there to be edited", filed.action.status.as_str());
-        return Err(Failure::new(Exit::Failure, text));
-    }
-    let closed = close(filed, today(), dropped).map_err(|error| Failure::from_error(&error))?;
-    if json {
-        out::json(&closed);
+fn close(arguments: CloseArguments, folder: &Path) -> Result<Exit, Failure> {
+    let (shelf, today) = (shelf(folder), today());
+    let action = find(&shelf, &arguments.id)?;
+    let closing = match (arguments.dropped, arguments.why) {
+        (true, Some(why)) => Closing::Dropped { why },
+        (true, None) => return Err(Failure::new(Exit::Failure, "say why it is dropped: `--why TEXT`")),
+        (false, why) => Closing::Done { on: arguments.on.unwrap_or(today), why },
+    };
+    let after = change(action, &Change::Close(closing)).map_err(|error| Failure::from_error(&error))?;
+    if arguments.json {
+        out::json(&after);
     } else {
-        out::line(row(&closed, today()));
-        if let Some(retest) = &closed.retest {
+        out::line(format_args!("{} is {} now", after.id, after.status.as_str()));
+        if let (Status::Done, Some(retest)) = (after.status, &after.retest) {
             out::progress(format_args!(
-                "whether it helped is told by a run of `{}`: {}",
+                "next: run `{}`, whose hypothesis `{}` tests that it helped",
                 retest.scenario, retest.hypothesis
             ));
         }

@@ -1,57 +1,63 @@
-//! What other commands ask of a workspace's actions: whether they are right, which concern a plan, and which a run keeps.
+//! What other commands ask of a workspace's actions: whether they are right, and which are overdue where a plan touches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use console::style;
 
-use super::lessons::{LESSONS, components, today};
+use super::lessons::{LESSONS, components, hypotheses_of, today};
 use super::{Failure, out};
-use crate::action::{Action, Filed, Known, Shelf, Status};
-use crate::document::{self, Diagnostic};
+use crate::action::{Action, Known, Shelf, Status};
+use crate::document::{self, Diagnostic, files_of};
 use crate::plan::Plan;
 use crate::unit::{Date, plural, printable};
 use crate::workspace::Workspace;
 
 /// Where a workspace keeps its actions.
 pub(super) const ACTIONS: &str = "actions";
-/// How many actions a plan names.
-const TOUCHED_MAX: usize = 10;
-/// How many a run keeps.
-const KEPT_MAX: usize = 200;
+
+/// How the names of their files end.
+const EXTENSION: &str = "yaml";
 
 /// The files of a workspace's actions, and what is wrong with them.
 pub(super) fn check_all(root: &Path) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Failure> {
     let shelf = Shelf::read(&root.join(ACTIONS));
-    let known = known(root)?;
+    let known = known(root);
     let mut diagnostics = shelf.diagnostics.clone();
-    diagnostics.extend(shelf.actions().flat_map(|filed| known.check(filed)));
+    diagnostics.extend(shelf.entries().flat_map(|action| known.check(action)));
     Ok((shelf.files, diagnostics))
 }
 
 /// Whether a file is an action, by the folder that it stands in.
 pub(super) fn is_one(path: &Path) -> bool {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.parent().and_then(Path::file_name).is_some_and(|folder| folder == ACTIONS)
-        && path.extension().is_some_and(|end| end == "yaml" || end == "yml")
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|folder| folder == ACTIONS) && path.extension().is_some_and(|extension| extension == EXTENSION)
+}
+
+/// The ids of a workspace's actions: the names of their files, whatever else is wrong with them.
+pub(super) fn ids(root: &Path) -> BTreeSet<String> {
+    names_of(&root.join(ACTIONS), EXTENSION)
+}
+
+fn names_of(folder: &Path, extension: &str) -> BTreeSet<String> {
+    let name = |path: &PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
+    files_of(folder, extension).iter().filter_map(name).collect()
 }
 
 /// What there is in a workspace that actions may name.
-pub(super) fn known(root: &Path) -> Result<Known, Failure> {
-    let of_lessons = super::lessons::known(root)?;
-    let workload = Workspace::read(root).ok().and_then(|workspace| workspace.workload);
-    let owners: BTreeSet<String> = workload
-        .iter()
-        .flat_map(|workload| &workload.teams)
-        .flat_map(|(name, team)| std::iter::once(name.clone()).chain(team.members.iter().cloned()))
-        .collect();
-    let lessons = crate::lesson::Shelf::read(&root.join(LESSONS));
-    Ok(Known {
-        owners: Some(owners).filter(|owners| !owners.is_empty()),
-        components: of_lessons.components,
-        lessons: lessons.lessons().map(|lesson| lesson.front.id.to_string()).collect(),
-        hypotheses: of_lessons.hypotheses,
-    })
+pub(super) fn known(root: &Path) -> Known {
+    let workspace = Workspace::read(root).unwrap_or_else(|_| Workspace::without_settings(root));
+    let workload = workspace.workload.as_ref();
+    let components = workload.map(|workload| workload.components.keys().map(ToString::to_string).collect());
+    let teams = workload.map(|workload| workload.teams.keys().cloned().collect());
+    let lessons = workspace.lessons.iter().flat_map(|lessons| lessons.keys()).map(ToString::to_string);
+    Known {
+        components: components.filter(|names: &BTreeSet<String>| !names.is_empty()),
+        teams: teams.filter(|names: &BTreeSet<String>| !names.is_empty()),
+        lessons: lessons.chain(names_of(&root.join(LESSONS), "md")).collect(),
+        hypotheses: hypotheses_of(&workspace),
+    }
 }
 
 /// The actions; what is wrong with files is told, and keeps nobody from reading the others.
@@ -67,41 +73,53 @@ pub(super) fn shelf(folder: &Path) -> Shelf {
 
 /// An action in one line.
 pub(super) fn row(action: &Action, today: Date) -> String {
-    let status = format!("{:<8}", action.status.as_str());
-    let status = match action.status {
+    let record = &action.record;
+    let status = format!("{:<7}", record.status.as_str());
+    let status = match record.status {
         Status::Open => style(status).yellow(),
         Status::Done => style(status).green(),
-        Status::Dropped => style(status).dim(),
+        Status::Dropped => style(status),
     };
-    let due = format!("due {}", action.due);
-    let due = if action.is_overdue(today) { style(format!("{due}, overdue")).red() } else { style(due) };
-    let (owner, text) = (printable(&action.owner), printable(&action.text));
-    format!("{:<12} {status} {due}  {owner}: {text}", action.id.as_str())
+    let due = format!("due {}", record.due);
+    let due = match (record.status, action.is_overdue(today)) {
+        (_, true) => style(format!("overdue since {}", record.due)).red().to_string(),
+        (Status::Open, false) => due,
+        (Status::Done | Status::Dropped, false) => String::new(),
+    };
+    let (text, owner) = (printable(&record.text), printable(&record.owner));
+    let text = format!("{:<12} {status} {:<8} {text}  ({owner}) {due}", record.id.as_str(), record.severity.as_str());
+    text.trim_end().to_owned()
 }
 
-/// Whether an action is about what a plan's scenario is about, or is tested again by it.
-fn concerns(filed: &Filed, plan: &Plan) -> bool {
-    let action = &filed.action;
-    let is_tested = action.retest.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
-    is_tested || components(plan).iter().any(|component| action.components.contains(component))
-}
+/// How many actions a plan names.
+const OVERDUE_MAX: usize = 10;
 
-/// Overdue actions that concern a plan, the most pressing first, in a line each.
-pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
-    let today = today();
-    let shelf = shelf(&root.join(ACTIONS));
-    let mut actions: Vec<&Filed> =
-        shelf.actions().filter(|filed| filed.action.is_overdue(today) && concerns(filed, plan)).collect();
-    actions.sort_by(|one, other| one.action.urgency().cmp(&other.action.urgency()));
-    let more = actions.len().saturating_sub(TOUCHED_MAX);
-    let rows = actions.iter().take(TOUCHED_MAX).map(|filed| row(&filed.action, today));
+/// Overdue actions on what a plan's scenario is about, or that it tests; the most pressing first.
+pub(super) fn overdue_of(plan: &Plan, root: &Path) -> Vec<String> {
+    let (shelf, today) = (shelf(&root.join(ACTIONS)), today());
+    let mut actions: Vec<&Action> =
+        shelf.entries().filter(|action| action.is_overdue(today) && concerns(action, plan)).collect();
+    actions.sort_by(|one, other| one.urgency(today).cmp(&other.urgency(today)));
+    let more = actions.len().saturating_sub(OVERDUE_MAX);
+    let rows = actions.into_iter().take(OVERDUE_MAX).map(|action| row(action, today));
     rows.chain((more > 0).then(|| format!("and {more} more: `gameday action list --overdue`"))).collect()
 }
 
-/// The files of open actions that concern a plan, with their texts.
+/// How many actions a run keeps.
+const KEPT_MAX: usize = 200;
+
+/// The files of open actions on what a plan's scenario is about, or that it tests, with their texts.
 pub(super) fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
     let shelf = Shelf::read(&root.join(ACTIONS));
-    let kept = shelf.actions().filter(|filed| filed.action.status == Status::Open && concerns(filed, plan));
+    let kept = shelf.entries().filter(|action| action.record.status == Status::Open && concerns(action, plan));
     let kept = kept.take(KEPT_MAX);
-    kept.map(|filed| (format!("{ACTIONS}/{}.yaml", filed.action.id), filed.source.text().to_owned())).collect()
+    kept.map(|action| (format!("{ACTIONS}/{}.{EXTENSION}", action.record.id), action.source.text().to_owned()))
+        .collect()
+}
+
+/// Whether an action is on what a plan's scenario is about, or is tested by it.
+fn concerns(action: &Action, plan: &Plan) -> bool {
+    let record = &action.record;
+    let is_tested = record.retest.as_ref().is_some_and(|retest| retest.scenario == plan.scenario.id);
+    is_tested || record.component.as_ref().is_some_and(|own| components(plan).contains(own))
 }

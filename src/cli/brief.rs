@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut page = page(&plan, workspace.workload.as_ref(), is_blind);
     if !is_blind {
         let unsettled = lessons::touched_by(&plan, &workspace.root);
-        let overdue = actions::touched_by(&plan, &workspace.root);
+        let overdue = actions::overdue_of(&plan, &workspace.root);
         for (title, lines) in [("Lessons that nobody has settled", unsettled), ("Actions that are overdue", overdue)] {
             if !lines.is_empty() {
                 section(&mut page, title, lines.iter().map(|line| console::strip_ansi_codes(line).into_owned()));

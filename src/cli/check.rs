@@ -100,7 +100,7 @@ impl Checking {
     fn whole_workspace(&mut self) -> Result<Vec<PathBuf>, Failure> {
         let root = Workspace::root_of(Path::new("."));
         let bare = Workspace::without_settings(&root);
-        self.lessons(&root)?;
+        self.learnt(&root)?;
         let files = [bare.own_files(), bare.scenario_files(), bare.playbook_files()].concat();
         if files.is_empty() && self.files.is_empty() {
             let text = "there is nothing to check here: no `gameday.yaml` and no `scenarios/*.yaml`; \
@@ -111,7 +111,7 @@ impl Checking {
     }
 
     /// All lessons and actions of a workspace.
-    fn lessons(&mut self, root: &Path) -> Result<(), Failure> {
+    fn learnt(&mut self, root: &Path) -> Result<(), Failure> {
         for (files, found) in [lessons::check_all(root)?, actions::check_all(root)?] {
             self.files.extend(files);
             self.diagnostics.extend(found);
@@ -145,8 +145,8 @@ impl Checking {
         if actions::is_one(path) {
             self.count(path);
             let found = match crate::action::load(path) {
-                Ok(filed) => {
-                    [filed.warnings.clone(), actions::known(&Workspace::root_of(path))?.check(&filed)].concat()
+                Ok(action) => {
+                    [action.warnings.clone(), actions::known(&Workspace::root_of(path)).check(&action)].concat()
                 }
                 Err(problems) => problems,
             };

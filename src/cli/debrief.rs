@@ -2,15 +2,17 @@
 
 use std::io::{BufRead, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use console::style;
 
 use super::actions::ACTIONS;
 use super::lessons::{LESSONS, today};
-use super::{Exit, Failure, action, lesson, out, report, workspace};
-use crate::action::{Action, Kind, Status};
+use super::{Exit, Failure, lesson, out, report, workspace};
+use crate::action::{self, Draft, Kind, Status};
 use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
+use crate::document::SourceFile;
 use crate::event::is_in_use;
 use crate::plan::Plan;
 use crate::report::{Evidence, Facts, Report, read_run, stopwatch};
@@ -224,6 +226,16 @@ fn keep_actions(directory: &Path, root: &Path, record: &Record) {
     }
 }
 
+/// Writes an action where nothing is wrong with it; its file.
+fn write_action(record: action::Record, root: &Path, folder: &Path) -> Result<PathBuf, Failure> {
+    let draft = Draft(record);
+    let path = folder.join(draft.file_name());
+    let source = Arc::new(SourceFile::new(path.display().to_string(), draft.text()));
+    let checked = action::check(&source, &path).map_err(|problems| workspace::invalid(&problems))?;
+    workspace::warn(&[checked.warnings.clone(), super::actions::known(root).check(&checked)].concat());
+    draft.write(folder).map_err(|error| Failure::from_error(&error))
+}
+
 /// A talk in a terminal. What is said is saved before the next question.
 struct Talk<'a, Input> {
     directory: &'a Path,
@@ -314,26 +326,27 @@ impl<Input: BufRead> Talk<'_, Input> {
         let folder = self.root.join(ACTIONS);
         let today = today();
         let month = today.checked_add_days(chrono::Days::new(DUE_DAYS_DEFAULT)).map_or(today, Date);
-        let action = Action {
+        let record = action::Record {
             id: super::actions::shelf(&folder).next_id(&folder, chrono::Datelike::year(&*today)),
             text,
             kind: kind.unwrap_or(Kind::Process),
-            severity: Severity::Medium,
             owner,
             due: due.unwrap_or(month),
             status: Status::Open,
-            closed: None,
-            why: None,
-            components: super::lessons::components(self.plan).to_vec(),
+            severity: Severity::Medium,
+            component: super::lessons::components(self.plan).first().cloned(),
+            created: Some(today),
+            done_on: None,
             found_in: self.directory.file_name().and_then(|name| name.to_str()?.parse().ok()),
             finding: None,
             lesson: None,
             retest: None,
             tracker: None,
+            why: None,
         };
-        let path = action::file(&action, self.root, &folder)?;
+        let path = write_action(record.clone(), self.root, &folder)?;
         out::progress(format_args!("  {}", path.display()));
-        Ok(Some(action.id))
+        Ok(Some(record.id))
     }
 
     fn lesson(&mut self) -> Result<Option<LessonId>, Failure> {

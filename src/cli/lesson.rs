@@ -9,9 +9,9 @@ use console::style;
 use serde_json::{Value, json};
 
 use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
-use super::{Exit, Failure, check, out, workspace};
+use super::{Exit, Failure, check, out, site, workspace};
 use crate::document::SourceFile;
-use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Status};
+use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Shelf, Status};
 use crate::plan::Plan;
 use crate::report::read_run;
 use crate::unit::{
@@ -73,6 +73,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write all lessons and actions as pages that need no server, with a search.
+    Site(site::Arguments),
     /// Write what is new as Markdown, to be posted where the others read.
     Digest {
         /// How far back: `30d`.
@@ -122,6 +124,16 @@ struct NewArguments {
 
 #[derive(Debug, Args)]
 struct ListArguments {
+    #[command(flatten)]
+    filter: LessonFilter,
+    /// Print them as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which lessons are asked for.
+#[derive(Debug, Args)]
+pub(super) struct LessonFilter {
     /// Only of these statuses: open, mitigated, verified, regressed, retired; default all but retired.
     #[arg(long, value_delimiter = ',')]
     status: Vec<Status>,
@@ -131,9 +143,23 @@ struct ListArguments {
     /// Only those whose day of a new test is over.
     #[arg(long)]
     overdue: bool,
-    /// Print them as JSON.
-    #[arg(long)]
-    json: bool,
+}
+
+impl LessonFilter {
+    /// The lessons that are asked for: the statuses and severities that come first, then the ids.
+    pub(super) fn wanted<'s>(&self, shelf: &'s Shelf, today: Date) -> Vec<&'s Lesson> {
+        let is_wanted = |lesson: &&Lesson| {
+            let status = lesson.front.status;
+            let by_status =
+                if self.status.is_empty() { status != Status::Retired } else { self.status.contains(&status) };
+            let by_component =
+                self.component.as_ref().is_none_or(|component| lesson.front.components.contains(component));
+            by_status && by_component && (!self.overdue || lesson.is_overdue(today))
+        };
+        let mut lessons: Vec<&Lesson> = shelf.entries().filter(is_wanted).collect();
+        lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
+        lessons
+    }
 }
 
 pub(super) fn severity(text: &str) -> Result<Severity, String> {
@@ -152,6 +178,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             let (files, found) = check_all(&root)?;
             Ok(check::tell(&files, &found, json))
         }
+        Command::Site(arguments) => site::run(&arguments, &root),
         Command::Digest { since } => digest(&since, &folder),
     }
 }
@@ -246,15 +273,15 @@ fn read_body() -> Result<String, Failure> {
 
 /// What a run says of the lesson that it taught.
 #[derive(Debug, Default)]
-struct Taught {
-    run: Option<RunId>,
+pub(super) struct Taught {
+    pub(super) run: Option<RunId>,
     scenario: Option<ScenarioId>,
-    components: Vec<ComponentId>,
+    pub(super) components: Vec<ComponentId>,
     faults: Vec<String>,
 }
 
 impl Taught {
-    fn by(run: &str) -> Result<Self, Failure> {
+    pub(super) fn by(run: &str) -> Result<Self, Failure> {
         let directory = workspace::run_folder(&workspace::reports_here(None), Some(run).filter(|run| *run != LATEST))?;
         let (_, plan) = read_run(&directory).map_err(|error| Failure::from_error(&error))?;
         Ok(Self::of(&directory, &plan))
@@ -296,26 +323,15 @@ pub(super) fn begin(title: &str, text: &str, plan: &Plan, run: &Path, folder: &P
     Ok(draft.front.id)
 }
 
-/// The statuses and severities that come first, then the ids.
 fn list(arguments: &ListArguments, folder: &Path) -> Result<Exit, Failure> {
-    let shelf = shelf(folder);
-    let today = today();
-    let is_wanted = |lesson: &&Lesson| {
-        let status = lesson.front.status;
-        let by_status =
-            if arguments.status.is_empty() { status != Status::Retired } else { arguments.status.contains(&status) };
-        let by_component =
-            arguments.component.as_ref().is_none_or(|component| lesson.front.components.contains(component));
-        by_status && by_component && (!arguments.overdue || lesson.is_overdue(today))
-    };
-    let mut lessons: Vec<&Lesson> = shelf.lessons().filter(is_wanted).collect();
-    lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
+    let (shelf, today) = (shelf(folder), today());
+    let lessons = arguments.filter.wanted(&shelf, today);
     if arguments.json {
         out::json(&lessons.iter().map(|lesson| lesson_json(lesson, today)).collect::<Vec<_>>());
         return Ok(Exit::Success);
     }
     if lessons.is_empty() {
-        let what = if shelf.lessons().next().is_none() {
+        let what = if shelf.entries().next().is_none() {
             "there is no lesson yet: `gameday lesson new`"
         } else {
             "no lesson is so"
@@ -336,7 +352,7 @@ fn lesson_json(lesson: &Lesson, today: Date) -> Value {
 fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
     let shelf = shelf(folder);
     let Some(lesson) = shelf.get(id.as_str()) else {
-        let near = nearest(id.as_str(), shelf.lessons().map(|lesson| lesson.front.id.as_str()));
+        let near = nearest(id.as_str(), shelf.entries().map(|lesson| lesson.front.id.as_str()));
         let help = near.map_or("`gameday lesson list` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
         return Err(Failure::new(Exit::Failure, format_args!("there is no lesson `{id}`; {help}")));
     };
@@ -418,7 +434,7 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
     let is_new = |lesson: &&Lesson| lesson.front.created >= from && lesson.front.status != Status::Retired;
     let was_tested = |lesson: &Lesson| lesson.tested_on().is_some_and(|day| day >= from);
     let with =
-        |status: Status| shelf.lessons().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
+        |status: Status| shelf.entries().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
     out::line(format_args!("## Lessons since {from}"));
     let mut is_empty = true;
     let mut section = |title: &str, lessons: Vec<&Lesson>| {
@@ -434,10 +450,10 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
             out::line(printable(&text));
         }
     };
-    section("New", shelf.lessons().filter(is_new).collect());
+    section("New", shelf.entries().filter(is_new).collect());
     section("Verified by a run", with(Status::Verified).collect());
     section("Regressed", with(Status::Regressed).collect());
-    section("To be tested again", shelf.lessons().filter(|lesson| lesson.is_overdue(today)).collect());
+    section("To be tested again", shelf.entries().filter(|lesson| lesson.is_overdue(today)).collect());
     if is_empty {
         out::line("\nNothing new.");
     }

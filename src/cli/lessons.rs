@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, out};
+use super::{Failure, actions, out};
 use crate::document::{self, Diagnostic, SourceFile, Tree};
 use crate::event::{RunState, Verdict, read_log};
 use crate::fault::FaultSpec;
@@ -23,7 +23,7 @@ pub(super) fn check_all(root: &Path) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), 
     let shelf = Shelf::read(&root.join(LESSONS));
     let known = known(root)?;
     let mut diagnostics = shelf.diagnostics.clone();
-    diagnostics.extend(shelf.lessons().flat_map(|lesson| known.check(lesson)));
+    diagnostics.extend(shelf.entries().flat_map(|lesson| known.check(lesson)));
     Ok((shelf.files, diagnostics))
 }
 
@@ -43,8 +43,14 @@ pub(super) fn known(root: &Path) -> Result<Known, Failure> {
             .filter(|components| !components.is_empty())
             .map(|components| components.keys().map(ToString::to_string).collect()),
         faults: FaultSpec::catalogue().iter().map(|entry| entry.key.to_owned()).collect(),
-        hypotheses: workspace.scenario_files().iter().filter_map(|path| hypotheses(path.as_path())).collect(),
+        hypotheses: hypotheses_of(&workspace),
+        actions: actions::ids(root),
     })
+}
+
+/// The scenarios of a workspace and the hypotheses of each.
+pub(super) fn hypotheses_of(workspace: &Workspace) -> BTreeMap<String, BTreeSet<String>> {
+    workspace.scenario_files().iter().filter_map(|path| hypotheses(path.as_path())).collect()
 }
 
 /// The id of a scenario and those of its hypotheses, whatever else is wrong with its file.
@@ -112,7 +118,7 @@ pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
     let is_tested =
         |lesson: &Lesson| lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
     let mut lessons: Vec<&Lesson> = shelf
-        .lessons()
+        .entries()
         .filter(|lesson| lesson.front.status.is_unsettled())
         .filter(|lesson| {
             let components = components(plan).iter().map(ComponentId::as_str);
@@ -139,7 +145,7 @@ pub(super) fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
         let touches = lesson.touches(components(plan).iter().map(ComponentId::as_str), faults.iter().copied());
         is_tested || retests.contains(&front.id) || (front.status.is_unsettled() && touches)
     };
-    let kept = shelf.lessons().filter(is_kept).take(KEPT_MAX);
+    let kept = shelf.entries().filter(is_kept).take(KEPT_MAX);
     kept.map(|lesson| (format!("{LESSONS}/{}.md", lesson.front.id), lesson.source.text().to_owned())).collect()
 }
 
@@ -169,7 +175,7 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
             let test = lesson.front.regression.as_ref();
             test.is_some_and(|test| test.scenario == plan.scenario.id && test.hypothesis == result.hypothesis)
         };
-        told.extend(shelf.lessons().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
+        told.extend(shelf.entries().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
     }
     if let Err(error) = keep_retests(run, &told) {
         out::progress(format_args!("note: the report does not tell of lessons: {}", error_chain(&error)));

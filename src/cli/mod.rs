@@ -12,6 +12,8 @@ mod debrief;
 mod demo_function;
 mod exit;
 mod explain;
+mod export;
+mod github;
 mod init;
 mod launch;
 mod lesson;
@@ -34,6 +36,7 @@ mod sarif;
 mod schedule;
 mod schedules;
 mod schema;
+mod site;
 mod status;
 mod trend;
 mod watchdog;
@@ -107,8 +110,10 @@ enum Command {
     Coverage(coverage::Arguments),
     /// Keep, find and check what game days taught.
     Lesson(lesson::Arguments),
-    /// Keep what a team will do after a game day.
+    /// Write, list, check and close what is done about what game days found.
     Action(action::Arguments),
+    /// Write lessons or actions in the form in which others want them: Markdown, CSV, JSON, Jira, Slack, GitHub.
+    Export(export::Arguments),
     /// Show when game days are, and invite people to them.
     Schedule(schedule::Arguments),
     /// Run the fault proxy by itself.
@@ -198,6 +203,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Action(arguments) => action::run(arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

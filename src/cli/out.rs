@@ -10,6 +10,11 @@ pub(crate) fn line(text: impl Display) {
     writeln!(std::io::stdout().lock(), "{text}").ok();
 }
 
+/// Writes a text that has its own line ends to standard output.
+pub(crate) fn text(text: &str) {
+    write!(std::io::stdout().lock(), "{text}").ok();
+}
+
 /// Writes one line to standard error.
 pub(crate) fn progress(text: impl Display) {
     writeln!(std::io::stderr().lock(), "{text}").ok();

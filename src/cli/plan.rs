@@ -56,8 +56,11 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         out::json(&answer);
     } else {
         print(&plan);
-        print_lessons(&lessons::touched_by(&plan, &workspace.root));
-        print_actions(&actions::touched_by(&plan, &workspace.root));
+        print_rows(
+            "lessons that nobody has settled, about what it touches",
+            &lessons::touched_by(&plan, &workspace.root),
+        );
+        print_rows("actions that are overdue, on what it touches", &actions::overdue_of(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
         print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
@@ -96,19 +99,11 @@ pub(super) fn permission(
     })
 }
 
-fn print_lessons(lessons: &[String]) {
-    if !lessons.is_empty() {
-        out::line("\nlessons that nobody has settled, about what it touches");
-        lessons.iter().for_each(|line| out::line(format_args!("  {line}")));
+fn print_rows(title: &str, rows: &[String]) {
+    if !rows.is_empty() {
+        out::line(format_args!("\n{title}"));
+        rows.iter().for_each(|line| out::line(format_args!("  {line}")));
     }
-}
-
-fn print_actions(overdue: &[String]) {
-    if overdue.is_empty() {
-        return;
-    }
-    out::line("\nactions that are overdue and concern it");
-    overdue.iter().for_each(|line| out::line(format_args!("  {line}")));
 }
 
 fn print_permission(permission: &Permission) {

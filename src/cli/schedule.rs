@@ -520,7 +520,7 @@ fn retests(workspace: &Workspace, now: DateTime<Utc>, to: DateTime<Utc>) -> Vec<
             reminder: None,
         })
     };
-    shelf.lessons().filter_map(event).collect()
+    shelf.entries().filter_map(event).collect()
 }
 
 #[cfg(test)]

@@ -6,13 +6,12 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde_json::Value;
 
 use super::{Exit, Failure, out};
-use crate::action::Action;
 use crate::debrief::Record;
-use crate::lesson::FrontMatter;
 use crate::report::Report;
 use crate::sandbox::SandboxSpec;
 use crate::scenario::Scenario;
 use crate::workspace::{Settings, Workload};
+use crate::{action, lesson};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,12 +28,12 @@ enum File {
     Workspace,
     /// `workload.yaml`.
     Workload,
-    /// The file for `sandbox up --functions`.
-    Functions,
-    /// `lessons/*.md`: their front matter.
-    Lesson,
     /// `actions/*.yaml`.
     Action,
+    /// The front matter of `lessons/*.md`.
+    Lesson,
+    /// The file for `sandbox up --functions`.
+    Functions,
     /// `debrief.yaml` in the folder of a run.
     Debrief,
     /// `report.json`.
@@ -46,9 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         File::Scenario => scenario(),
         File::Workspace => settings(),
         File::Workload => of::<Workload>(),
+        File::Action => of::<action::Record>(),
+        File::Lesson => of::<lesson::FrontMatter>(),
         File::Functions => of::<SandboxSpec>(),
-        File::Lesson => of::<FrontMatter>(),
-        File::Action => of::<Action>(),
         File::Debrief => of::<Record>(),
         File::Report => {
             SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FORMAT, Record};
 use crate::document::{Decoder, Diagnostic, Place, Severity, SourceFile, Tree};
-use crate::unit::{FileError, WholeFile, blame_in};
+use crate::unit::{FileError, WholeFile, blame};
 
 /// Its name in a run's folder.
 pub const DEBRIEF_FILE: &str = "debrief.yaml";
@@ -86,9 +86,9 @@ fn check_text(place: Place<'_>, text: &str, problems: &mut Vec<Diagnostic>) {
         problems
             .push(place.error("empty-item", "nothing stands here").with_help("take it away, or write what was said"));
     }
-    for blame in blame_in(text) {
-        let message = format!("`{}` ends the search for what contributed", blame.words);
-        problems.push(place.warning("blame", message).with_help(blame.remedy));
+    for found in blame(text) {
+        let message = format!("`{}` ends the search for what contributed", found.words);
+        problems.push(place.warning("blame", message).with_help(found.help));
     }
 }
 

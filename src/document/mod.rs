@@ -8,15 +8,17 @@
 mod build;
 mod decode;
 mod diagnostic;
+mod edit;
 mod reader;
-mod rewrite;
 mod scalar;
+mod shelf;
 mod source;
 mod tree;
 
 pub use decode::{Decoder, Document, PROBLEMS_MAX, Place};
 pub(crate) use diagnostic::SECRET_CODE;
 pub use diagnostic::{Diagnostic, Related, Severity};
-pub use rewrite::{ReplaceError, replace_file, with_keys};
+pub use edit::{Edit, EditError};
+pub use shelf::{Filed, Shelf, files_of};
 pub use source::{FILE_BYTES_MAX, Position, SourceFile, Span};
 pub use tree::{DEPTH_MAX, NODES_MAX, NodeId, Scalar, Tree};

@@ -1,11 +1,10 @@
 //! A lesson that is to be written: its front matter, and lines that ask for the rest.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::FrontMatter;
+use crate::unit::{NewFileError, write_new};
 
 /// What stands where the writer's words are missing.
 pub(super) const PROMPT: &str = "<!-- write it here -->";
@@ -20,23 +19,6 @@ pub struct Draft {
     pub front: FrontMatter,
     /// Its text; none asks for it.
     pub body: Option<String>,
-}
-
-/// Why there is no file for a lesson.
-#[derive(Debug, thiserror::Error)]
-pub enum DraftError {
-    /// One is there.
-    #[error("`{}` is there already, and stays as it is", .0.display())]
-    Exists(PathBuf),
-    /// The file system said no.
-    #[error("failed to write `{}`", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
 }
 
 impl Draft {
@@ -60,23 +42,9 @@ impl Draft {
     /// Writes the lesson into a folder, under its id; the file.
     ///
     /// # Errors
-    /// See [`DraftError`]; what is there is never written over.
-    pub fn write(&self, folder: &Path) -> Result<PathBuf, DraftError> {
-        let path = folder.join(format!("{}.md", self.front.id));
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => DraftError::Exists(path.clone()),
-            _ => DraftError::Write { path: path.clone(), source },
-        };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = File::create_new(&path).map_err(failed)?;
-        match file.write_all(self.text().as_bytes()) {
-            Ok(()) => Ok(path),
-            Err(error) => {
-                // A half of it would be in the way of the next try.
-                std::fs::remove_file(&path).ok();
-                Err(failed(error))
-            }
-        }
+    /// See [`NewFileError`]; what is there is never written over.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, NewFileError> {
+        write_new(folder, &format!("{}.md", self.front.id), &self.text())
     }
 }
 
@@ -129,7 +97,7 @@ mod tests {
         let lessons = folder.path().join("lessons");
         let path = draft("first").write(&lessons).unwrap();
         let error = draft("second").write(&lessons).unwrap_err();
-        assert!(matches!(error, DraftError::Exists(_)), "{error}");
+        assert!(matches!(error, NewFileError::Exists(_)), "{error}");
         assert!(std::fs::read_to_string(path).unwrap().contains("title: first"));
     }
 }

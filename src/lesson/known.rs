@@ -15,6 +15,8 @@ pub struct Known {
     pub faults: BTreeSet<String>,
     /// The hypotheses of each scenario.
     pub hypotheses: BTreeMap<String, BTreeSet<String>>,
+    /// The actions.
+    pub actions: BTreeSet<String>,
 }
 
 impl Known {
@@ -40,6 +42,11 @@ impl Known {
         for (node, fault) in items("faults").into_iter().zip(&lesson.front.faults) {
             if !self.faults.contains(fault) {
                 tell(node, "unknown-fault", "kind of fault called", fault, &self.faults);
+            }
+        }
+        for (node, action) in items("actions").into_iter().zip(&lesson.front.actions) {
+            if !self.actions.contains(action.as_str()) {
+                tell(node, "unknown-action", "action called", action.as_str(), &self.actions);
             }
         }
         if let (Some(node), Some(regression)) = (entry("regression"), &lesson.front.regression) {
@@ -76,11 +83,12 @@ mod tests {
             components: Some(set(&["payments", "checkout"])),
             faults: set(&["proxy_latency"]),
             hypotheses: [("slow".to_owned(), set(&["H1", "H2"]))].into(),
+            actions: set(&["A-2026-031"]),
         };
         let told = |components: &str, faults: &str, regression: &str| {
             let text = format!(
                 "---\nid: a\ntitle: t\ncomponents: [{components}]\nfaults: [{faults}]\nregression: {regression}\n\
-                 created: 2026-03-10\n---\nText.\n"
+                 created: 2026-03-10\nactions: [A-2026-031]\n---\nText.\n"
             );
             let lesson = check(&Arc::new(SourceFile::new("a.md", text)), Path::new("a.md")).unwrap();
             let shown = |problem: &Diagnostic| format!("{}: {}", problem.source.slice(&problem.span), problem.message);

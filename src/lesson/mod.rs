@@ -9,22 +9,20 @@ mod known;
 mod parse;
 mod retest;
 mod search;
-mod shelf;
 
 use std::cmp::Reverse;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::draft::{Draft, DraftError};
+pub use self::draft::Draft;
 pub use self::known::Known;
 pub use self::parse::{check, load};
 pub use self::retest::{Retest, RetestError, Retested, retest};
 pub use self::search::{Found, Index};
-pub use self::shelf::Shelf;
-use crate::document::{Diagnostic, SourceFile};
+use crate::document::{self, Diagnostic, Filed, SourceFile};
 use crate::unit::{ActionId, ComponentId, Date, LessonId, Regression, RunId, Severity};
 
 /// The front matter of a lesson.
@@ -147,6 +145,34 @@ pub struct Lesson {
     pub source: Arc<SourceFile>,
 }
 
+/// The lessons of a folder.
+pub type Shelf = document::Shelf<Lesson>;
+
+impl Filed for Lesson {
+    type Id = LessonId;
+    const NAME: &'static str = "lesson";
+    const DUPLICATE: &'static str = "duplicate-lesson";
+    const PREFIX: char = 'L';
+    const EXTENSION: &'static str = "md";
+    const ID_LINE: usize = 2;
+
+    fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
+        load(path)
+    }
+
+    fn id(&self) -> &LessonId {
+        &self.front.id
+    }
+
+    fn source(&self) -> &Arc<SourceFile> {
+        &self.source
+    }
+
+    fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
 impl Lesson {
     /// What lessons are sorted by, the most pressing first.
     #[must_use]
@@ -182,8 +208,6 @@ impl Lesson {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn lesson(keys: &str) -> Lesson {
@@ -209,5 +233,27 @@ mod tests {
         assert!(is_overdue("retest_by: 2026-06-01\nstatus: verified\ntested_in: 2026-05-31-100000-s"));
         assert!(!is_overdue("retest_by: 2026-06-01\nstatus: regressed\ntested_in: 2026-06-01-100000-s"));
         assert!(!is_overdue("retest_by: 2026-06-01\nstatus: retired"));
+    }
+
+    #[test]
+    fn a_bad_file_keeps_no_other_from_being_read_and_an_id_is_given_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, id: &str| {
+            let text = format!("---\nid: {id}\ntitle: t\nregression: a#H1\ncreated: 2026-03-10\n---\nText.\n");
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write("L-2026-001.md", "L-2026-001");
+        write("copy.md", "L-2026-001");
+        write("L-2026-007.md", "L-2026-007");
+        std::fs::write(folder.path().join("broken.md"), "no front matter\n").unwrap();
+        std::fs::write(folder.path().join("README.md"), "About lessons.\n").unwrap();
+        std::fs::write(folder.path().join("L-2026-008.md"), "no front matter\n").unwrap();
+        let shelf = Shelf::read(folder.path());
+        let codes: Vec<&str> = shelf.diagnostics.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["no-front-matter", "no-front-matter", "lesson-file", "duplicate-lesson"]);
+        assert_eq!((shelf.files.len(), shelf.entries().count()), (5, 2));
+        assert_eq!(shelf.next_id(folder.path(), 2026).as_str(), "L-2026-009", "no file is written over");
+        assert_eq!(shelf.next_id(folder.path(), 2027).as_str(), "L-2027-001");
+        assert_eq!(Shelf::read(Path::new("nowhere")).files.len(), 0);
     }
 }

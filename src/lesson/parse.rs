@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{FrontMatter, Lesson};
 use crate::document::{Decoder, Diagnostic, Document, Severity, SourceFile, Tree};
-use crate::unit::blame_in;
+use crate::unit::blame;
 
 /// Reads and checks a lesson.
 ///
@@ -99,10 +99,10 @@ fn check_body(source: &Arc<SourceFile>, body: usize, problems: &mut Vec<Diagnost
         let help = "put your words in the place of this line";
         problems.push(Diagnostic::warning(source, span, "unwritten-lesson", message).with_help(help));
     }
-    for blame in blame_in(text) {
-        let span = body + blame.span.start..body + blame.span.end;
-        let message = format!("`{}` ends the search for what contributed", blame.words);
-        problems.push(Diagnostic::warning(source, span, "blame", message).with_help(blame.remedy));
+    for found in blame(text) {
+        let span = body + found.span.start..body + found.span.end;
+        let message = format!("`{}` ends the search for what contributed", found.words);
+        problems.push(Diagnostic::warning(source, span, "blame", message).with_help(found.help));
     }
 }
 

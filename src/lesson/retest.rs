@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{FrontMatter, Lesson, Status, check};
-use crate::document::{ReplaceError, SourceFile, replace_file, with_keys};
+use crate::document::{Edit, EditError, SourceFile, Tree};
 use crate::unit::{LessonId, RunId};
 
 /// What a run has shown of a lesson.
@@ -36,9 +36,9 @@ pub enum RetestError {
     /// Its front matter is not written in the usual way.
     #[error("the front matter of `{0}` is not written a key a line, and is left as it is: set its `status` by hand")]
     Form(String),
-    /// The file could not be replaced.
+    /// The file could not be written.
     #[error(transparent)]
-    Replace(#[from] ReplaceError),
+    Edit(#[from] EditError),
 }
 
 impl Retest<'_> {
@@ -65,14 +65,18 @@ pub fn retest(lesson: &Lesson, retest: Retest<'_>) -> Result<Status, RetestError
         return Ok(after);
     }
     let keys = [("status", after.as_str()), ("tested_in", retest.run.as_str())];
-    let text = with_keys(&lesson.source, &keys);
-    let shown = || lesson.path.display().to_string();
+    let form = || RetestError::Form(lesson.path.display().to_string());
+    let source = &lesson.source;
+    let (tree, body) = Tree::front_matter(source, &mut Vec::new()).ok_or_else(form)?;
+    // The front matter's last line is the one that ends it.
+    let end = source.line(source.position(body).line.saturating_sub(1).max(1)).start;
+    let edit = Edit::keys(&tree, end, &keys);
     let expected = FrontMatter { status: after, tested_in: Some(retest.run.clone()), ..lesson.front.clone() };
-    let rewritten = check(&Arc::new(SourceFile::new(lesson.source.name(), text.as_str())), &lesson.path);
+    let rewritten = check(&Arc::new(SourceFile::new(source.name(), edit.text())), &lesson.path);
     if rewritten.map_or(true, |rewritten| rewritten.front != expected || rewritten.body != lesson.body) {
-        return Err(RetestError::Form(shown()));
+        return Err(form());
     }
-    replace_file(&lesson.path, &lesson.source, &text)?;
+    edit.write(&lesson.path)?;
     Ok(after)
 }
 
@@ -80,6 +84,8 @@ pub fn retest(lesson: &Lesson, retest: Retest<'_>) -> Result<Status, RetestError
 mod tests {
     use super::*;
     use crate::lesson::load;
+
+    const BYTE_ORDER_MARK: &str = "\u{feff}";
 
     const TEXT: &str = "---\r\nid: L-1\r\ntitle: 'Ä: slow' # kept\r\nstatus: \"mitigated\"  # open | mitigated\r\n\
                         regression: slow#H2\r\ncreated: 2026-03-10\r\n---\r\n**status: open** stays, ü too.\r\n";
@@ -127,7 +133,7 @@ mod tests {
             (format!("{keys}\nstatus: mitigated\n..."), false),
         ] {
             let text = format!("---\n{front}\n---\nText.\n");
-            for mark in ["", "\u{feff}"] {
+            for mark in ["", BYTE_ORDER_MARK] {
                 std::fs::write(&path, format!("{mark}{text}")).unwrap();
                 let Ok(lesson) = load(&path) else { panic!("{front} is a lesson") };
                 let written = retest(&lesson, Retest { run: &run, is_upheld: true });
@@ -158,7 +164,7 @@ mod tests {
         assert!(link.is_symlink());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         allow(0o444);
-        assert!(matches!(set(false), Err(RetestError::Replace(ReplaceError::ReadOnly(_)))));
+        assert!(matches!(set(false), Err(RetestError::Edit(EditError::ReadOnly(_)))));
     }
 
     #[test]
@@ -171,7 +177,7 @@ mod tests {
         std::fs::write(&path, &changed).unwrap();
         let run: RunId = "r".parse().unwrap();
         let error = retest(&lesson, Retest { run: &run, is_upheld: true }).unwrap_err();
-        assert!(matches!(error, RetestError::Replace(ReplaceError::Changed(_))), "{error}");
+        assert!(matches!(error, RetestError::Edit(EditError::Changed(_))), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), changed);
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use memchr::memmem;
 
-use super::shelf::files;
+use crate::document::files_of;
 
 /// BM25's usual constants: how soon a word that is said again adds nothing, and how much the length of a text counts.
 const SATURATION: f64 = 1.2;
@@ -64,7 +64,7 @@ impl Index {
     /// Reads the Markdown files of a folder but `README.md`, on as many threads as the machine has; what can not be read is left out.
     #[must_use]
     pub fn read(folder: &Path) -> Self {
-        let paths = files(folder);
+        let paths = files_of(folder, "md");
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let share = paths.len().div_ceil(threads).max(1);
         let texts = thread::scope(|scope| {

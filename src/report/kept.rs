@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::compare::Figures;
 use super::folder::ReportError;
-use crate::action::{self, Action};
+use crate::action::{self, Record as ActionRecord};
 use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
 use crate::document::Severity;
 use crate::event::Event;
@@ -30,7 +30,7 @@ pub struct Kept {
     /// The lessons, by id.
     pub lessons: Vec<Lesson>,
     /// The actions that concern what the run touched, and those that came of it, by id.
-    pub actions: Vec<Action>,
+    pub actions: Vec<ActionRecord>,
     /// What the run has shown of lessons.
     pub retests: Vec<Retested>,
     /// The figures of the run before.
@@ -56,8 +56,8 @@ impl Kept {
         let previous = read_json(&directory.join(PREVIOUS_FILE), &mut unread);
         Self {
             workload: path.is_file().then(|| read_workload(&path)),
-            lessons: shelf.into_lessons(),
-            actions: actions.actions().map(|filed| filed.action.clone()).collect(),
+            lessons: shelf.into_entries(),
+            actions: actions.entries().map(|action| action.record.clone()).collect(),
             retests,
             previous,
             debrief: read_debrief(directory),

@@ -48,19 +48,19 @@ pub enum TemplateError {
 
 /// A template: its name, and the text that is used where the user has none of that name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Embedded {
+pub(crate) struct Embedded {
     /// The name of the user's file.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The embedded text.
-    pub(super) text: &'static str,
+    pub(crate) text: &'static str,
     /// How values are escaped.
-    pub(super) escape: fn(&str) -> String,
+    pub(crate) escape: fn(&str) -> String,
     /// How code is set apart; it escapes by itself.
-    pub(super) code: fn(&str) -> String,
+    pub(crate) code: fn(&str) -> String,
 }
 
 /// Fills a template; one of the same name in `folder` goes before the embedded one.
-pub(super) fn fill(template: Embedded, folder: Option<&Path>, context: &Value) -> Result<String, TemplateError> {
+pub(crate) fn fill(template: Embedded, folder: Option<&Path>, context: &Value) -> Result<String, TemplateError> {
     let name = template.name;
     let own = folder.map(|folder| folder.join(name)).filter(|path| path.is_file());
     let text = match own {

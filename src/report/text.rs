@@ -3,7 +3,7 @@
 /// Control characters, which break XML and hide text, and the ones that reverse the order in which text is shown,
 /// become `\u{fffd}`; line breaks and tabs stay.
 #[must_use]
-pub(super) fn printable(character: char) -> char {
+pub(crate) fn printable(character: char) -> char {
     match character {
         '\n' | '\r' | '\t' => character,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
@@ -14,7 +14,7 @@ pub(super) fn printable(character: char) -> char {
 
 /// Escapes for HTML, in text and in quoted attributes.
 #[must_use]
-pub(super) fn html(raw: &str) -> String {
+pub(crate) fn html(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     for character in raw.chars().map(printable) {
         match character {
@@ -32,7 +32,7 @@ pub(super) fn html(raw: &str) -> String {
 /// Escapes for GitHub-flavoured Markdown, wherever the text stands: it stays on its line and in its table's cell, starts
 /// no list or heading, makes no link, and mentions nobody.
 #[must_use]
-pub(super) fn markdown(raw: &str) -> String {
+pub(crate) fn markdown(raw: &str) -> String {
     let characters: Vec<char> = raw.chars().map(printable).collect();
     let mut text = String::with_capacity(raw.len() + 8);
     let at = |index: Option<usize>| index.and_then(|index| characters.get(index)).copied().unwrap_or(' ');
@@ -78,7 +78,7 @@ pub(super) fn prose(raw: &str, escape: fn(&str) -> String, code: fn(&str) -> Str
 
 /// Code in HTML.
 #[must_use]
-pub(super) fn html_code(raw: &str) -> String {
+pub(crate) fn html_code(raw: &str) -> String {
     if raw.is_empty() { String::new() } else { format!("<code>{}</code>", html(raw)) }
 }
 

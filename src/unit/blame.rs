@@ -1,6 +1,8 @@
-//! Words that end the search for what contributed: for the one who did it, or for one cause of all. A game day does not look for either
-//! (Google SRE: blameless postmortems; Etsy: ask how, not why).
+//! Words that a blameless review does without.
 
+use std::ops::Range;
+
+/// Words that look for the one who did it, or for one cause of all, which a game day does not (blameless postmortems).
 const BLAME: [(&str, &str); 4] = [
     ("root cause", "say what contributed, under `factors`: nothing has one cause"),
     ("human error", "say what made that the natural thing to do"),
@@ -8,24 +10,24 @@ const BLAME: [(&str, &str); 4] = [
     ("careless", "say what made that the natural thing to do"),
 ];
 
-/// A word of blame in a text.
+/// Words in a text that end the search for what contributed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blame {
-    /// Where it stands, in bytes.
-    pub span: std::ops::Range<usize>,
+    /// Where they stand in the text.
+    pub span: Range<usize>,
     /// The words.
     pub words: &'static str,
-    /// What to write instead.
-    pub remedy: &'static str,
+    /// What to write in their place.
+    pub help: &'static str,
 }
 
-/// The words of blame in a text, each at its first place.
-pub fn blame_in(text: &str) -> impl Iterator<Item = Blame> {
+/// The first place of each of the words in a text.
+pub fn blame(text: &str) -> impl Iterator<Item = Blame> {
+    // ASCII letters keep their length, so that places in the one are places in the other.
     let lower = text.to_ascii_lowercase();
-    BLAME.into_iter().filter_map(move |(words, remedy)| {
-        let start = lower.find(words)?;
-        Some(Blame { span: start..start + words.len(), words, remedy })
-    })
+    BLAME
+        .into_iter()
+        .filter_map(move |(words, help)| lower.find(words).map(|at| Blame { span: at..at + words.len(), words, help }))
 }
 
 #[cfg(test)]
@@ -33,10 +35,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_blame_are_found_in_any_case_where_they_stand() {
-        let found: Vec<Blame> = blame_in("Ünfair: the Root Cause was careless").collect();
-        assert_eq!(found.iter().map(|blame| blame.words).collect::<Vec<_>>(), ["root cause", "careless"]);
-        assert_eq!(found[0].span, 13..23);
-        assert_eq!(blame_in("the alarm was slow").count(), 0);
+    fn words_that_end_the_search_are_found_whatever_their_case() {
+        let found: Vec<Blame> = blame("Über: the Root Cause was careless").collect();
+        let words: Vec<_> = found.iter().map(|blame| (blame.span.start, blame.words)).collect();
+        assert_eq!(words, [(11, "root cause"), (26, "careless")]);
+        assert_eq!(blame("What contributed?").count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What tests a lesson again: a scenario and one of its hypotheses.
+//! What tests a lesson or an action again: a scenario and one of its hypotheses.
 
 use std::fmt;
 use std::str::FromStr;

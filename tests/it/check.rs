@@ -99,7 +99,7 @@ fn the_sample_workspace_passes_with_every_environment() {
         let output = gameday(&folder, arguments);
         let summary = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(summary.starts_with("6 files checked, 0 problems"), "{summary}");
+        assert!(summary.starts_with("7 files checked, 0 problems"), "{summary}");
     }
     let output = gameday(&folder, &["check", "--env", "stagin"]);
     assert_eq!(output.status.code(), Some(1));

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod account;
+mod action;
 mod alarm;
 mod apart;
 mod check;
@@ -12,6 +13,8 @@ mod deadman;
 mod effect;
 mod exec;
 mod explain;
+mod export;
+mod export_github;
 mod faults_page;
 mod fis;
 mod hostile;

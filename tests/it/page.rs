@@ -40,7 +40,8 @@ const LOOK: &str = r"
     });
   };";
 
-fn program() -> Option<&'static str> {
+/// A Chromium, where there is one.
+pub(crate) fn program() -> Option<&'static str> {
     PROGRAMS.into_iter().find(|program| {
         let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.is_ok_and(|status| status.success())
@@ -58,15 +59,20 @@ fn look(program: &str, width: u32, is_dark: bool) -> Value {
     // The script stands before the frame's content is there, so that the load is not missed.
     let text = format!("<!doctype html><meta charset=\"utf-8\"><body>{frame}<script>{LOOK}</script>");
     std::fs::write(&wrapper, text).unwrap();
-    let dom = dump(program, &wrapper, directory.path(), is_dark);
+    let dom = dump(program, &wrapper, directory.path(), is_dark, &[]);
     let seen = dom.split_once("data-seen=\"").and_then(|(_, rest)| rest.split_once('"'));
     let (seen, _) = seen.unwrap_or_else(|| panic!("the page was not looked at: {} bytes of DOM", dom.len()));
     serde_json::from_str(&seen.replace("&quot;", "\"").replace("&amp;", "&")).unwrap()
 }
 
-fn dump(program: &str, page: &Path, profile: &Path, is_dark: bool) -> String {
+/// The page as it is when its scripts have run.
+pub(crate) fn dump(program: &str, page: &Path, profile: &Path, is_dark: bool, flags: &[&str]) -> String {
     let mut command = Command::new(program);
-    command.args(FLAGS).arg(format!("--user-data-dir={}", profile.display())).arg("--window-size=1400,1000");
+    command
+        .args(FLAGS)
+        .args(flags)
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg("--window-size=1400,1000");
     if is_dark {
         command.arg("--blink-settings=preferredColorScheme=0");
     }

@@ -1,7 +1,7 @@
 //! What comes of the run: the lessons that it touched, the questions that it answers, and what it took.
 
 use super::Run;
-use crate::action::Action;
+use crate::action::Record as Action;
 use crate::debrief::Record;
 use crate::lesson::Lesson;
 use crate::report::facts::Facts;
@@ -47,7 +47,7 @@ pub(super) fn actions(evidence: &Evidence, report: &Report) -> Vec<ActionRow> {
         named.contains(&action.id) || action.found_in.as_ref().is_some_and(|run| run.as_str() == report.header.run)
     };
     let mut actions: Vec<&Action> = evidence.kept.actions.iter().collect();
-    actions.sort_by_key(|action| (!is_of_this_run(action), action.urgency()));
+    actions.sort_by_key(|action| (!is_of_this_run(action), action.status, action.due, &action.id));
     let row = |action: &Action| ActionRow {
         id: action.id.to_string(),
         text: action.text.clone(),

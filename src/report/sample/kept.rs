@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::action::Action;
+use crate::action::Record as Action;
 use crate::debrief::Record;
 use crate::document::SourceFile;
 use crate::lesson::{Retested, Status, check};
