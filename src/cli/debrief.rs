@@ -19,6 +19,9 @@ use crate::report::{Evidence, Facts, Report, read_run, stopwatch};
 use crate::unit::{ActionId, Date, LessonId, RunId, Severity, printable};
 use crate::workspace::Workspace;
 
+/// What is asked where a scenario names no questions, beside what each debrief asks.
+const QUESTIONS_DEFAULT: [&str; 2] =
+    ["What did you see first, and how did you know?", "What would have happened at 03:00?"];
 /// The longest line that is taken.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
 /// How long an action has where nobody says.
@@ -110,7 +113,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     let facts = Facts::of(&plan);
     let is_new = known.is_none();
-    let mut record = known.unwrap_or_else(|| Record::of(id, &facts.debrief.questions));
+    let own = plan.debrief.as_ref().map(|debrief| debrief.questions.clone()).filter(|questions| !questions.is_empty());
+    let questions = own.unwrap_or_else(|| QUESTIONS_DEFAULT.map(str::to_owned).to_vec());
+    let mut record = known.unwrap_or_else(|| Record::of(id, &questions));
     let has_said = take(&arguments, &mut record)?;
     let root = Workspace::root_of(Path::new("."));
     if has_said || is_new {
@@ -256,6 +261,10 @@ impl<Input: BufRead> Talk<'_, Input> {
         let questions: Vec<(&str, &str)> =
             record.lists().into_iter().map(|(key, question, _)| (key, question)).collect();
         for (key, question) in questions {
+            // What the scenario has asked already is not asked twice.
+            if record.answers.iter().any(|answered| answered.question.eq_ignore_ascii_case(question)) {
+                continue;
+            }
             let said = self.lines(question)?;
             record.list_mut(key).into_iter().for_each(|list| list.extend(said.clone()));
             self.keep(record)?;
