@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     /// The environment of gameday.yaml that it is for.
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     env: String,
-    /// Who reads it. Participants see no fault, no load, no inject and no bound: they are to find them.
+    /// Who reads it. Participants see nothing that tells of faults: no belief, no bound, no phase's name, no load, no inject.
     #[arg(long = "for", value_enum, default_value = "everybody")]
     reader: Reader,
 }
@@ -69,19 +69,17 @@ fn page(plan: &Plan, workload: Option<&Workload>, is_blind: bool) -> String {
     if let Some(workload) = workload {
         write!(page, "\n{}\n", one_line(&workload.purpose)).expect("invariant: a string takes all");
     }
-    if let Some(why) = &scenario.why {
+    if let Some(why) = scenario.why.as_ref().filter(|_| !is_blind) {
         write!(page, "\n{}\n", one_line(why)).expect("invariant: a string takes all");
     }
-    let believed = plan.hypotheses.iter().map(|hypothesis| {
-        // A bound names the phase and the signal in which it is looked for.
-        if is_blind {
-            hypothesis.text.clone()
-        } else {
-            format!("{}: {} ({})", hypothesis.id, hypothesis.text, hypothesis.expect)
-        }
-    });
-    section(&mut page, "What we believe, and look at", believed);
-    section(&mut page, "Rules", rules(plan).into_iter());
+    let believed = plan
+        .hypotheses
+        .iter()
+        .map(|hypothesis| format!("{}: {} ({})", hypothesis.id, hypothesis.text, hypothesis.expect));
+    if !is_blind {
+        section(&mut page, "What we believe, and look at", believed);
+    }
+    section(&mut page, "Rules", rules(plan, is_blind).into_iter());
     let people = scenario.people.iter().map(|(role, person)| {
         let blind = if person.blind { ", is not told of the faults" } else { "" };
         format!("{role}: {}{blind}", person.who)
@@ -96,7 +94,7 @@ fn page(plan: &Plan, workload: Option<&Workload>, is_blind: bool) -> String {
     page
 }
 
-fn rules(plan: &Plan) -> Vec<String> {
+fn rules(plan: &Plan, is_blind: bool) -> Vec<String> {
     let environment = &plan.environment;
     let mut rules = vec![
         "Anybody may end it, at any time and for no reason: say “abort”, or type `gameday abort`.".to_owned(),
@@ -111,7 +109,11 @@ fn rules(plan: &Plan) -> Vec<String> {
         rules.push("Customers depend on this environment.".to_owned());
     }
     let guardrails = plan.guardrails.iter().map(|guardrail| format!("It ends by itself if {}.", guardrail.rule));
-    rules.extend(guardrails);
+    if is_blind {
+        rules.push("It ends by itself where it goes too far.".to_owned());
+    } else {
+        rules.extend(guardrails);
+    }
     rules
 }
 

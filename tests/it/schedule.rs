@@ -184,10 +184,10 @@ fn the_briefing_of_participants_gives_nothing_away() {
     let workspace = workspace("");
     let all = said(workspace.gameday(&["brief", "scenarios/careful.yaml"]));
     let blind = said(workspace.gameday(&["brief", "scenarios/careful.yaml", "--for", "participant"]));
-    for text in ["## Rules", "Anybody may end it", "maria@example.com", "Something answers"] {
+    for text in ["## Rules", "Anybody may end it", "maria@example.com"] {
         assert!(all.contains(text) && blind.contains(text), "{text}: {blind}");
     }
-    for secret in ["impatient", "broken", "count(health)"] {
+    for secret in ["impatient", "broken", "count(health)", "Something answers", "Because <b>"] {
         assert!(all.contains(secret) && !blind.contains(secret), "{secret}: {blind}");
     }
 }
