@@ -18,6 +18,7 @@ pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;
+pub mod schedule;
 pub mod ui;
 pub mod unit;
 pub mod verdict;

@@ -11,7 +11,7 @@ mod vars;
 pub use load::{Checked, Expectations, check, load};
 pub use schema::{
     ActionKind, ActionSpec, Alarms, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules, FORMAT, Freeze,
-    Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, Notify, NotifyEvent, OnMissing, Person, PhaseSpec,
+    Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, NotWithin, Notify, NotifyEvent, OnMissing, Person, PhaseSpec,
     ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle, TargetKind,
     TargetSpec,
 };

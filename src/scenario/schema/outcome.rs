@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{Date, DurationText};
+use crate::unit::{Date, DurationText, ScenarioId};
 use crate::workspace::Window;
 
 /// How the team talks about it afterwards.
@@ -47,6 +47,12 @@ pub struct Schedule {
     /// When none is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<Freeze>,
+    /// Calendars (`.ics`) of the workspace whose events are times without game days: holidays, change freezes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze_calendars: Vec<String>,
+    /// Scenarios from which this one keeps away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_within: Vec<NotWithin>,
     /// How long before a start the people are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_notice: Option<DurationText>,
@@ -63,4 +69,14 @@ pub struct Freeze {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// A scenario from which another one keeps away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotWithin {
+    /// The id of the other scenario.
+    pub of: ScenarioId,
+    /// How far the two stay apart, before and after.
+    pub within: DurationText,
 }
