@@ -24,6 +24,9 @@ mod recover;
 mod report;
 mod run;
 mod sandbox;
+mod schedule;
+mod schedule_export;
+mod schedules;
 mod schema;
 mod status;
 mod watchdog;
@@ -87,6 +90,8 @@ enum Command {
     Report(report::Arguments),
     /// Keep, find and check what game days taught.
     Lesson(lesson::Arguments),
+    /// Put game days on a calendar: the next dates, what speaks against them, and files for other programs.
+    Schedule(schedule::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -167,6 +172,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Report(arguments) => report::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
+        Command::Schedule(arguments) => schedule::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, lessons, out, preview, workspace};
+use super::{Exit, Failure, lessons, out, preview, schedules, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
+use crate::schedule::Guard;
 use crate::unit::{Clock, FaultId, PlaybookId, format_duration};
-use crate::workspace::{Environment, Workspace};
+use crate::workspace::{Environment, EnvironmentKind, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -59,25 +60,49 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         print_lessons(&lessons::touched_by(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
-        print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
+        print_permission(&permission(&Asked {
+            plan: &plan,
+            checked: &checked,
+            environment,
+            workspace: &workspace,
+            reports: &reports,
+            production: None,
+            overridden: None,
+            scenario: &arguments.scenario,
+        })?);
     }
     Ok(previews.map_or(Exit::Success, |previews| preview::exit(&previews)))
 }
 
-/// What lets a run begin, and what does not.
-pub(super) fn permission(
-    plan: &Plan,
-    checked: &Checked,
-    environment: &Environment,
-    workspace: &Workspace,
-    reports: &Path,
-    production: Option<&str>,
-    scenario: &Path,
-) -> Permission {
+/// What is asked before a run.
+pub(super) struct Asked<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) checked: &'a Checked,
+    pub(super) environment: &'a Environment,
+    pub(super) workspace: &'a Workspace,
+    pub(super) reports: &'a Path,
+    pub(super) production: Option<&'a str>,
+    pub(super) overridden: Option<&'a str>,
+    pub(super) scenario: &'a Path,
+}
+
+/// What lets a run begin, and what does not. A calendar of the schedule that is not understood is a failure with exit code 2.
+pub(super) fn permission(asked: &Asked<'_>) -> Result<Permission, Failure> {
+    let &Asked { plan, checked, environment, workspace, reports, production, overridden, scenario } = asked;
     let rules = checked.scenario.environments.as_ref();
     let pass_first = rules.and_then(|rules| rules.pass_first.get(&environment.name)).map(String::as_str);
     let (root, now) = (workspace.root.as_path(), Clock::start().now());
-    Permission::look(&PermitRequest { plan, environment, pass_first, production, root, reports, scenario, now })
+    let guard = match environment.kind() {
+        // Nothing outside this machine can be hurt.
+        EnvironmentKind::Sandbox(_) => None,
+        EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => {
+            Guard::of(&checked.scenario, root, now, now).map_err(schedules::not_guarded)?
+        }
+    };
+    let schedule = guard.as_ref();
+    let request =
+        PermitRequest { plan, environment, pass_first, production, schedule, overridden, root, reports, scenario, now };
+    Ok(Permission::look(&request))
 }
 
 fn print_lessons(lessons: &[String]) {

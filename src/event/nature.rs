@@ -51,6 +51,7 @@ impl EventKind {
             | Self::RunEnded { .. }
             | Self::RecoveryStarted { .. } => (true, None),
             Self::RunApproved { .. }
+            | Self::ScheduleOverridden { .. }
             | Self::ReadinessPassed { .. }
             | Self::PhaseStarted { .. }
             | Self::PhaseEnded { .. }

@@ -235,6 +235,7 @@ impl RunState {
             }
             EventKind::RunApproved { .. } => self.is_approved = true,
             EventKind::ActionSkipped { .. }
+            | EventKind::ScheduleOverridden { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)

@@ -1,5 +1,5 @@
-//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, a word about production. None of this is asked for an
-//! undo.
+//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, the scenario's schedule, a word about production. None of
+//! this is asked for an undo.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{find_runs, read_plan};
 use crate::event::{EventKind, RunState, read_log};
-use crate::plan::Plan;
+use crate::plan::{EnvironmentKind, Plan};
+use crate::schedule::Guard;
+use crate::unit::ScenarioId;
 use crate::workspace::{Approval, Approvals, Class, Environment, Opening};
 
 /// What is asked: may this plan be run now.
@@ -22,6 +24,10 @@ pub struct PermitRequest<'a> {
     pub pass_first: Option<&'a str>,
     /// The environment of which somebody says that they know that customers depend on it.
     pub production: Option<&'a str>,
+    /// What the scenario's schedule says; none where it has none, or nothing but this machine can be hurt.
+    pub schedule: Option<&'a Guard>,
+    /// Why somebody sets the schedule aside.
+    pub overridden: Option<&'a str>,
     /// The workspace's folder, with the approvals.
     pub root: &'a Path,
     /// The folder of runs.
@@ -36,6 +42,14 @@ pub struct PermitRequest<'a> {
 #[derive(Debug, Clone)]
 pub struct Permit {
     approvals: Vec<Approval>,
+    overridden: Option<Overridden>,
+}
+
+/// What somebody set aside, and why.
+#[derive(Debug, Clone)]
+struct Overridden {
+    reason: String,
+    objections: Vec<String>,
 }
 
 /// What was looked at: one line each.
@@ -48,6 +62,7 @@ pub struct Permission {
     /// What is worth a thought.
     pub notes: Vec<String>,
     approvals: Vec<Approval>,
+    overridden: Option<Overridden>,
 }
 
 impl Permission {
@@ -57,6 +72,7 @@ impl Permission {
         let mut permission = Self::default();
         permission.look_at_class(request);
         permission.look_at_window(request);
+        permission.look_at_schedule(request);
         permission.look_at_pass(request);
         if let Some(approvals) = &request.environment.approvals {
             permission.look_at_approvals(request, approvals);
@@ -69,7 +85,8 @@ impl Permission {
     /// # Errors
     /// What is missing.
     pub fn permit(self) -> Result<Permit, Vec<String>> {
-        if self.missing.is_empty() { Ok(Permit { approvals: self.approvals }) } else { Err(self.missing) }
+        let Self { missing, approvals, overridden, .. } = self;
+        if missing.is_empty() { Ok(Permit { approvals, overridden }) } else { Err(missing) }
     }
 
     fn look_at_class(&mut self, request: &PermitRequest<'_>) {
@@ -102,6 +119,29 @@ impl Permission {
                 at.format("%a %Y-%m-%d at %H:%M %Z")
             )),
             None => self.missing.push(format!("environment `{name}` lets runs begin on {window}, which never comes")),
+        }
+    }
+
+    /// Looks at the scenario's own window and freezes, and at the last runs of the scenarios that it keeps away from.
+    fn look_at_schedule(&mut self, request: &PermitRequest<'_>) {
+        let Some(guard) = request.schedule else { return };
+        let mut objections = guard.objections(request.now);
+        let last_runs = guard.others().filter_map(|id| Some((id, last_run(request.reports, id)?)));
+        objections.extend(last_runs.filter_map(|(id, at)| guard.nearness(request.now, id, at)));
+        let objections: Vec<String> = objections.iter().map(ToString::to_string).collect();
+        match request.overridden {
+            _ if objections.is_empty() => self.given.push("the scenario's schedule lets it begin now".to_owned()),
+            Some(reason) => {
+                self.notes.push(format!("the schedule is set aside: {}", objections.join("; ")));
+                self.overridden = Some(Overridden { reason: reason.to_owned(), objections });
+            }
+            None => self.missing.extend(objections.iter().map(|objection| {
+                format!(
+                    "the scenario's schedule says no: {objection}; `gameday schedule next {}` tells when, and `--override \
+                     \"why\"` lets it begin all the same, which the report tells",
+                    request.plan.scenario.id
+                )
+            })),
         }
     }
 
@@ -177,15 +217,31 @@ impl Permission {
 }
 
 impl Permit {
-    /// Who agreed, for the log.
+    /// Who agreed, and what was set aside, for the log.
     pub(super) fn events(&self) -> impl Iterator<Item = EventKind> {
-        self.approvals.iter().filter_map(|approval| {
+        let overridden = self.overridden.iter().map(|overridden| EventKind::ScheduleOverridden {
+            reason: overridden.reason.clone(),
+            objections: overridden.objections.clone(),
+        });
+        let approved = self.approvals.iter().filter_map(|approval| {
             Some(EventKind::RunApproved {
                 role: approval.role.parse().ok()?,
                 by: approval.by.clone(),
                 given_at: approval.given_at()?,
                 note: approval.note.clone(),
             })
-        })
+        });
+        approved.chain(overridden)
     }
+}
+
+/// When the last run of a scenario ended, or was last heard of. Runs in the embedded sandbox disturb nobody.
+fn last_run(reports: &Path, id: &ScenarioId) -> Option<DateTime<Utc>> {
+    let folders = find_runs(reports).unwrap_or_default();
+    let is_of = |folder: &&std::path::PathBuf| {
+        let plan = read_plan(folder);
+        plan.is_ok_and(|plan| plan.scenario.id == *id && plan.environment.kind != EnvironmentKind::Sandbox)
+    };
+    let last = |folder: &std::path::PathBuf| Some(read_log(folder).ok()?.events.last()?.at);
+    folders.iter().filter(is_of).filter_map(last).max()
 }

@@ -13,11 +13,9 @@ use rrule::RRuleSet;
 
 use super::guard::Span;
 use crate::document::{Diagnostic, SourceFile};
+use crate::scenario::CALENDAR_BYTES_MAX;
 use crate::unit::read_below;
 use crate::workspace::{check_timezone, moment};
-
-/// The longest calendar that is read.
-pub const CALENDAR_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How deep the parts of a calendar may stand in each other. An alarm in an event in a calendar is three deep.
 const DEPTH_MAX: usize = 8;

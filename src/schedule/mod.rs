@@ -11,7 +11,7 @@ mod recurrence;
 #[cfg(test)]
 mod testing;
 
-pub use calendar::{CALENDAR_BYTES_MAX, check_calendar, read_calendar};
+pub use calendar::{check_calendar, read_calendar};
 pub use diary::{Booking, Collision, DATES_MAX, Dated, Entry, collisions};
 pub use guard::{Guard, GuardError, Objection, Span};
 pub use recurrence::{Recurrence, RecurrenceError};

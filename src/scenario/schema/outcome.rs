@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::unit::{Date, DurationText, ScenarioId};
 use crate::workspace::Window;
 
+/// The longest calendar of freezes that is read, in bytes.
+pub const CALENDAR_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// How the team talks about it afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

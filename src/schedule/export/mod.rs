@@ -77,12 +77,8 @@ impl<'a> Job<'a> {
     /// # Errors
     /// It needs people, or customers depend on the environment, or a name can not be written into a command.
     pub fn of(entry: &'a Entry, environment: &Environment, now: DateTime<Utc>) -> Result<Self, ExportError> {
-        let id = entry.scenario.id.to_string();
-        match entry.scenario.mode {
-            Mode::Regression => {}
-            Mode::Drill => return Err(ExportError::Attended { id, mode: "drill" }),
-            Mode::Tabletop => return Err(ExportError::Attended { id, mode: "tabletop" }),
-        }
+        Self::attended(entry)?;
+        let id = &entry.scenario.id;
         if environment.class == Class::Production {
             return Err(ExportError::Production { environment: environment.name.clone() });
         }
@@ -102,6 +98,19 @@ impl<'a> Job<'a> {
             "A date that was missed is never caught up.".to_owned(),
         ];
         Ok(Self { entry, file, environment, notes: notes.into_iter().chain(about_clocks).collect() })
+    }
+
+    /// Refuses a scenario that needs people.
+    ///
+    /// # Errors
+    /// See [`ExportError::Attended`].
+    pub fn attended(entry: &Entry) -> Result<(), ExportError> {
+        let mode = match entry.scenario.mode {
+            Mode::Regression => return Ok(()),
+            Mode::Drill => "drill",
+            Mode::Tabletop => "tabletop",
+        };
+        Err(ExportError::Attended { id: entry.scenario.id.to_string(), mode })
     }
 
     fn id(&self) -> &str {

@@ -63,6 +63,9 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
             (quiet(), format!("{title}, run {run} in {environment}"))
         }
         EventKind::RunApproved { role, by, .. } => (person(), format!("{role} agreed: {by}")),
+        EventKind::ScheduleOverridden { reason, objections } => {
+            (person(), format!("the schedule is set aside: {reason} ({})", objections.join("; ")))
+        }
         EventKind::ReadinessPassed { checks } => ready_line(checks.len()),
         EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
