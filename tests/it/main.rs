@@ -56,6 +56,7 @@ mod sandbox_fis;
 mod sandbox_provisioned;
 mod sandbox_url;
 mod sandbox_versions;
+mod schedule;
 mod signed;
 mod support;
 mod template;
