@@ -130,7 +130,10 @@ fn next(arguments: &NextArguments, now: DateTime<Utc>) -> Result<Exit, Failure> 
             found.iter().for_each(|date| out::line(row(entry, date)));
             if found.is_empty() {
                 let why = refused.map_or_else(|| "its pattern has no date".to_owned(), |date| why(&date));
-                out::line(format_args!("{:<24} no date is allowed in the next five years: {why}", entry.scenario.id.as_str()));
+                out::line(format_args!(
+                    "{:<24} no date is allowed in the next five years: {why}",
+                    entry.scenario.id.as_str()
+                ));
             }
         }
     }
@@ -251,7 +254,9 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
     let today = now.with_timezone(&entry.recurrence.zone).date_naive();
     for freeze in scenario.schedule.iter().flat_map(|schedule| &schedule.freeze).filter(|freeze| *freeze.to < today) {
         let message = format!("the freeze from {} to {} is over", freeze.from, freeze.to);
-        found.push(warning(checked, &["schedule", "freeze"], "freeze-over", message).with_help("take it out, or move it"));
+        found.push(
+            warning(checked, &["schedule", "freeze"], "freeze-over", message).with_help("take it out, or move it"),
+        );
     }
     let mut refused = None;
     for date in entry.dates(all, now, now + AHEAD, now) {
@@ -260,7 +265,8 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
         }
         refused.get_or_insert(date);
     }
-    let why = refused.map_or_else(|| "the pattern has no date".to_owned(), |date| format!("on the first date: {}", why(&date)));
+    let why = refused
+        .map_or_else(|| "the pattern has no date".to_owned(), |date| format!("on the first date: {}", why(&date)));
     let message = format!("no date is allowed in the next five years; {why}");
     let span = place(checked, &["schedule", "cron"]);
     let problem = Diagnostic::error(&checked.source, span, "never-met", message);
@@ -270,7 +276,8 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
 
 /// Two scenarios that meet are told once, with the first date.
 fn check_together(read: &Read, all: &[Entry], now: DateTime<Utc>) -> Vec<Diagnostic> {
-    let dates = all.iter().flat_map(|entry| entry.dates(all, now, now + AHEAD_TOGETHER, now).map(move |date| (entry, date)));
+    let dates =
+        all.iter().flat_map(|entry| entry.dates(all, now, now + AHEAD_TOGETHER, now).map(move |date| (entry, date)));
     let mut dates: Vec<(&Entry, Dated)> = dates.collect();
     dates.sort_by_key(|(_, date)| date.at);
     let mut told = std::collections::BTreeSet::new();
@@ -282,7 +289,9 @@ fn check_together(read: &Read, all: &[Entry], now: DateTime<Utc>) -> Vec<Diagnos
         if pair[0] == pair[1] || !told.insert(pair) {
             continue;
         }
-        let of = |booking: &Booking<'_>| read.entries.iter().find(|(entry, _)| entry.scenario.id == booking.entry.scenario.id);
+        let of = |booking: &Booking<'_>| {
+            read.entries.iter().find(|(entry, _)| entry.scenario.id == booking.entry.scenario.id)
+        };
         if let (Some((_, first)), Some((_, second))) = (of(&met.first), of(&met.second)) {
             let span = place(first, &["schedule", "cron"]);
             let problem = Diagnostic::error(&first.source, span, "dates-meet", collision(&met));

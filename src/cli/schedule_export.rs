@@ -90,7 +90,8 @@ fn environment<'a>(read: &'a Read, entry: &Entry, named: Option<&str>) -> Result
         return Err(Failure::new(Exit::Failure, text));
     };
     if !allowed.is_empty() && !allowed.iter().any(|allowed| allowed == name) {
-        let text = format!("scenario `{}` is allowed in {}, and not in `{name}`", entry.scenario.id, allowed.join(", "));
+        let text =
+            format!("scenario `{}` is allowed in {}, and not in `{name}`", entry.scenario.id, allowed.join(", "));
         return Err(Failure::new(Exit::Failure, text));
     }
     workspace::environment(&read.workspace, name)

@@ -101,7 +101,8 @@ impl Read {
             return Ok(all);
         }
         let is = |entry: &Entry, name: &str| {
-            entry.scenario.id.as_str() == name || Path::new(name).file_name().is_some_and(|file| entry.file.ends_with(file))
+            entry.scenario.id.as_str() == name
+                || Path::new(name).file_name().is_some_and(|file| entry.file.ends_with(file))
         };
         for name in names {
             if all.iter().any(|entry| is(entry, name)) {
@@ -115,7 +116,10 @@ impl Read {
                 || "`gameday schedule next` lists those that have one".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
-            return Err(Failure::new(Exit::Failure, format_args!("no scenario with a schedule is called `{name}`; {help}")));
+            return Err(Failure::new(
+                Exit::Failure,
+                format_args!("no scenario with a schedule is called `{name}`; {help}"),
+            ));
         }
         Ok(all.into_iter().filter(|entry| names.iter().any(|name| is(entry, name))).collect())
     }

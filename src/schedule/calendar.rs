@@ -42,9 +42,12 @@ pub fn read_calendar(
 ) -> Result<Vec<Span>, Vec<Diagnostic>> {
     let whole = |code, message: String| {
         let source = Arc::new(SourceFile::new(path, ""));
-        vec![Diagnostic::error(&source, 0..0, code, message).with_help("name a calendar file (`.ics`) of the workspace")]
+        vec![
+            Diagnostic::error(&source, 0..0, code, message).with_help("name a calendar file (`.ics`) of the workspace"),
+        ]
     };
-    let bytes = read_below(root, path, CALENDAR_BYTES_MAX).map_err(|error| whole("calendar-file", error.to_string()))?;
+    let bytes =
+        read_below(root, path, CALENDAR_BYTES_MAX).map_err(|error| whole("calendar-file", error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| whole("calendar-file", format!("`{path}` is not UTF-8")))?;
     check_calendar(&Arc::new(SourceFile::new(root.join(path).display().to_string(), text)), zone, from, to)
 }
@@ -76,7 +79,9 @@ pub fn check_calendar(
     let events: Vec<&Component<'_>> = calendar.components.iter().filter(|part| part.name == "VEVENT").collect();
     if told != events.len() {
         let read = events.len();
-        return Err(first_line(format!("it has {told} events, of which {read} could be read: a line among them is broken")));
+        return Err(first_line(format!(
+            "it has {told} events, of which {read} could be read: a line among them is broken"
+        )));
     }
     if events.len() > EVENTS_MAX {
         return Err(first_line(format!("it has more than {EVENTS_MAX} events")));
@@ -252,7 +257,8 @@ fn said(name: &'static str, property: &Property<'_>, value: &str, zone: Tz) -> R
         _ if is_utc => Tz::UTC,
         None => zone,
         Some(named) => check_timezone(named.as_str().trim_matches('"').trim_start_matches('/')).map_err(|problem| {
-            let help = "name IANA zones in the calendar, such as `Europe/Helsinki`: a `VTIMEZONE` of its own is not read";
+            let help =
+                "name IANA zones in the calendar, such as `Europe/Helsinki`: a `VTIMEZONE` of its own is not read";
             NotUnderstood::new(name, problem.problem, help)
         })?,
     };
@@ -272,12 +278,7 @@ fn all(name: &'static str, event: &Component<'_>, zone: Tz) -> Result<Vec<Said>,
 }
 
 /// When an event comes back. The rule is read against the clock on the wall, as the event's own time is.
-fn repeated(
-    rule: &str,
-    start: Said,
-    earliest: DateTime<Utc>,
-    to: DateTime<Utc>,
-) -> Result<Vec<Said>, NotUnderstood> {
+fn repeated(rule: &str, start: Said, earliest: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Said>, NotUnderstood> {
     let wrong = |why: &str| {
         let message = format!("the event comes back by `{rule}`, {why}");
         NotUnderstood::new("RRULE", message, "write a rule of RFC 5545, as in `FREQ=YEARLY`, or each event by itself")
@@ -321,9 +322,7 @@ mod tests {
         let minutes = |at: DateTime<Utc>| at.format("%F %H:%M").to_string();
         check_calendar(&source, Tz::Europe__Helsinki, from, to)
             .map(|spans| spans.iter().map(|span| format!("{} - {}", minutes(span.from), minutes(span.to))).collect())
-            .map_err(|found| {
-                found.into_iter().map(|d| (source.position(d.span.start).line, d.message)).collect()
-            })
+            .map_err(|found| found.into_iter().map(|d| (source.position(d.span.start).line, d.message)).collect())
     }
 
     #[test]
@@ -340,8 +339,11 @@ mod tests {
             "DTSTART:20270104T090000Z\r\nDTEND:20270104T100000Z",
             "DTSTART:20270104T090000\r\nDURATION:P1DT1H",
         ]);
-        let expected =
-            ["2027-01-04 14:00 - 2027-01-04 16:30", "2027-01-04 09:00 - 2027-01-04 10:00", "2027-01-04 07:00 - 2027-01-05 08:00"];
+        let expected = [
+            "2027-01-04 14:00 - 2027-01-04 16:30",
+            "2027-01-04 09:00 - 2027-01-04 10:00",
+            "2027-01-04 07:00 - 2027-01-05 08:00",
+        ];
         assert_eq!(times.unwrap(), expected);
     }
 
@@ -370,8 +372,16 @@ mod tests {
             ("DTSTART;TZID=FLE Standard Time:20270104T090000", 4, "`FLE Standard Time` is not a time zone"),
             ("DTSTART:20270104T090000Z\r\nDTEND:20270103T090000Z", 5, "the event ends before it begins"),
             ("DTSTART:20270104T090000Z\r\nDURATION:2 hours", 5, "`2 hours` is no duration"),
-            ("DTSTART:20270104T090000Z\r\nRRULE:FREQ=SOMETIMES", 5, "the event comes back by `FREQ=SOMETIMES`, which is not understood"),
-            ("DTSTART:20270104T090000Z\r\nRRULE:FREQ=SECONDLY", 5, "the event comes back by `FREQ=SECONDLY`, which is too often"),
+            (
+                "DTSTART:20270104T090000Z\r\nRRULE:FREQ=SOMETIMES",
+                5,
+                "the event comes back by `FREQ=SOMETIMES`, which is not understood",
+            ),
+            (
+                "DTSTART:20270104T090000Z\r\nRRULE:FREQ=SECONDLY",
+                5,
+                "the event comes back by `FREQ=SECONDLY`, which is too often",
+            ),
             ("DTSTART:20270104T090000Z\r\nEXRULE:FREQ=DAILY", 5, "`EXRULE` is not understood"),
             ("DTSTART:99990104T090000Z", 4, "`99990104T090000Z` is no date of a calendar"),
         ] {

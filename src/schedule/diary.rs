@@ -141,7 +141,8 @@ mod tests {
             entry("a", "{cron: 0 10 * * MON, not_within: [{of: b, within: 24h}], min_notice: 72h}"),
             entry("b", "{cron: 0 9 8 12 *, duration: 1h}"),
         ];
-        let dates = all[0].dates(&all, at("2026-12-01T00:00:00Z"), at("2026-12-29T00:00:00Z"), at("2026-12-12T00:00:00Z"));
+        let dates =
+            all[0].dates(&all, at("2026-12-01T00:00:00Z"), at("2026-12-29T00:00:00Z"), at("2026-12-12T00:00:00Z"));
         let told: Vec<(String, Vec<&str>)> = dates
             .map(|date| (date.at.format("%F").to_string(), date.objections.iter().map(Objection::code).collect()))
             .collect();

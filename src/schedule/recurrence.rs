@@ -67,7 +67,8 @@ impl Recurrence {
     #[must_use]
     pub fn left_out(&self, from: DateTime<Utc>, to: DateTime<Utc>, count: usize) -> Vec<NaiveDateTime> {
         let wall = |at: DateTime<Utc>| at.with_timezone(&self.zone).naive_local().and_utc();
-        let times = self.cron.iter_from(wall(from), Direction::Forward).take(DATES_MAX).take_while(|time| *time < wall(to));
+        let times =
+            self.cron.iter_from(wall(from), Direction::Forward).take(DATES_MAX).take_while(|time| *time < wall(to));
         let is_left_out = |time: &NaiveDateTime| self.zone.from_local_datetime(time).earliest().is_none();
         times.map(|time| time.naive_utc()).filter(is_left_out).take(count).collect()
     }
@@ -106,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_and_no_zone_is_told() {
-        let of = |text: &str| Recurrence::of(&serde_yaml::from_str(text).unwrap()).map(|_| ()).map_err(|e| e.to_string());
+        let of =
+            |text: &str| Recurrence::of(&serde_yaml::from_str(text).unwrap()).map(|_| ()).map_err(|e| e.to_string());
         assert_eq!(of("{cron: soon}"), Err("`soon` is not a schedule".to_owned()));
         assert_eq!(of("{cron: 0 9 * * *, timezone: Mars}"), Err("`Mars` is not a time zone".to_owned()));
     }

@@ -4,8 +4,8 @@ use croner::parser::{CronParser, Seconds, Year};
 
 use super::Checker;
 use crate::document::Place;
-use crate::scenario::schema::{CALENDAR_BYTES_MAX, Schedule};
 use crate::document::{SourceFile, Tree};
+use crate::scenario::schema::{CALENDAR_BYTES_MAX, Schedule};
 use crate::unit::{nearest, read_below};
 use crate::workspace::{Workspace, check_timezone};
 

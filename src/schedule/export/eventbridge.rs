@@ -118,8 +118,7 @@ fn project(job: &Job<'_>) -> Value {
 fn expression(job: &Job<'_>) -> Result<String, ExportError> {
     let fields = Fields::of(&job.entry.recurrence.cron);
     let (day, weekday) = days(&fields).map_err(|why| job.refuse(FORMAT, why))?;
-    let (minutes, hours, months) =
-        (list(&fields.minutes, 60), list(&fields.hours, 24), list(&fields.months, 12));
+    let (minutes, hours, months) = (list(&fields.minutes, 60), list(&fields.hours, 24), list(&fields.months, 12));
     Ok(format!("cron({minutes} {hours} {day} {months} {weekday} *)"))
 }
 
@@ -180,7 +179,10 @@ mod tests {
             ("0 9 1,L * *", "`L` beside other days"),
         ] {
             let told = of(cron).unwrap_err();
-            assert!(told.starts_with(&format!("EventBridge Scheduler can not express `{cron}`: ")) && told.contains(why), "{told}");
+            assert!(
+                told.starts_with(&format!("EventBridge Scheduler can not express `{cron}`: ")) && told.contains(why),
+                "{told}"
+            );
         }
     }
 }

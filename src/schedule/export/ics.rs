@@ -298,8 +298,14 @@ mod tests {
     fn write(entry: &Entry, dates: &[&str], now: &str, before: Option<&str>) -> Written {
         let scenarios = [entry.scenario.id.to_string()].into();
         let (bookings, until) = (bookings(entry, dates), at("2027-12-31T00:00:00Z"));
-        let invitations =
-            Invitations { bookings: &bookings, too_soon: &[], retests: &[], scenarios: &scenarios, until, now: at(now) };
+        let invitations = Invitations {
+            bookings: &bookings,
+            too_soon: &[],
+            retests: &[],
+            scenarios: &scenarios,
+            until,
+            now: at(now),
+        };
         calendar(&invitations, before).unwrap()
     }
 

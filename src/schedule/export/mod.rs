@@ -44,7 +44,9 @@ pub enum ExportError {
         environment: String,
     },
     /// A name that could mean something else where it is put.
-    #[error("`{name}` can not be written into a command: use letters, digits, `.`, `_`, `-` and `/`, and no `-` at the start")]
+    #[error(
+        "`{name}` can not be written into a command: use letters, digits, `.`, `_`, `-` and `/`, and no `-` at the start"
+    )]
     Name {
         /// The name.
         name: String,
@@ -132,7 +134,21 @@ impl<'a> Job<'a> {
 
     fn to_yaml(&self, value: &serde_json::Value) -> String {
         let yaml = serde_yaml::to_string(value).expect("invariant: JSON values are YAML");
-        format!("{}{yaml}", self.comment())
+        let lines: String = yaml.lines().map(|line| format!("{}\n", quoted(line))).collect();
+        format!("{}{lines}", self.comment())
+    }
+}
+
+/// Words that YAML 1.1 takes for truth values. CloudFormation reads that version; our library writes YAML 1.2, where they are texts.
+const TRUTH_VALUES: [&str; 6] = ["on", "off", "yes", "no", "y", "n"];
+
+/// A line whose value is such a word, in quotes.
+fn quoted(line: &str) -> String {
+    match line.rsplit_once(": ") {
+        Some((key, value)) if TRUTH_VALUES.iter().any(|word| word.eq_ignore_ascii_case(value)) => {
+            format!("{key}: \"{value}\"")
+        }
+        Some(_) | None => line.to_owned(),
     }
 }
 

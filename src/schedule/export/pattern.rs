@@ -40,7 +40,8 @@ impl Fields {
     pub(super) fn of(cron: &Cron) -> Self {
         let pattern = &cron.pattern;
         let (days, weekdays) = (&pattern.days, &pattern.days_of_week);
-        let nth = NTH_BITS.iter().flat_map(|(nth, bit)| weekdays.get_set_values(*bit).into_iter().map(|day| (day, *nth)));
+        let nth =
+            NTH_BITS.iter().flat_map(|(nth, bit)| weekdays.get_set_values(*bit).into_iter().map(|day| (day, *nth)));
         let has_nearest = days.is_feature_enabled(NEAREST_BIT) || days.count_set_values(NEAREST_BIT) > 0;
         Self {
             minutes: pattern.minutes.values(),
