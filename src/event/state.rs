@@ -230,9 +230,7 @@ impl RunState {
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
             EventKind::RunDirty { .. } => self.stage = RunStage::Dirty,
-            EventKind::RunEnded { outcome, exit_code } => {
-                (self.outcome, self.exit_code) = (Some(*outcome), Some(*exit_code));
-            }
+            EventKind::RunEnded { .. } => self.end_run(&event.kind),
             EventKind::RunApproved { .. } => self.is_approved = true,
             EventKind::ActionSkipped { .. }
             | EventKind::ScheduleOverridden { .. }
@@ -269,6 +267,12 @@ impl RunState {
     fn start_recovery(&mut self, kind: &EventKind) {
         self.stage = RunStage::Recovering;
         self.has_recovery |= matches!(kind, EventKind::RecoveryStarted { .. });
+    }
+
+    fn end_run(&mut self, kind: &EventKind) {
+        if let EventKind::RunEnded { outcome, exit_code } = kind {
+            (self.outcome, self.exit_code) = (Some(*outcome), Some(*exit_code));
+        }
     }
 
     fn start_run(&mut self, kind: &EventKind) {
