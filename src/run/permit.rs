@@ -126,7 +126,7 @@ impl Permission {
     fn look_at_schedule(&mut self, request: &PermitRequest<'_>) {
         let Some(guard) = request.schedule else { return };
         let mut objections = guard.objections(request.now);
-        let last_runs = guard.others().filter_map(|id| Some((id, last_run(request.reports, id)?)));
+        let last_runs = guard.neighbours().filter_map(|(id, _)| Some((id, last_run(request.reports, id)?)));
         objections.extend(last_runs.filter_map(|(id, at)| guard.nearness(request.now, id, at)));
         let objections: Vec<String> = objections.iter().map(ToString::to_string).collect();
         match request.overridden {

@@ -56,35 +56,24 @@ impl Entry {
         to: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> impl Iterator<Item = Dated> + 'a {
-        let neighbours = self.neighbours(all, from, to);
-        self.plain(from, to).map(move |at| {
+        self.recurrence.from(from).take(DATES_MAX).take_while(move |at| *at < to).map(move |at| {
             let start = at.to_utc();
             let mut objections = self.guard.objections(start);
-            let near = neighbours.iter().find_map(|(entry, at)| self.guard.nearness(start, &entry.scenario.id, *at));
-            objections.extend(near);
+            objections.extend(self.too_near(all, start));
             objections.extend(self.guard.too_soon(start, now));
             Dated { at, objections }
         })
     }
 
-    fn plain(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = DateTime<Tz>> + '_ {
-        self.recurrence.from(from).take(DATES_MAX).take_while(move |at| *at < to)
-    }
-
-    /// The dates of the scenarios that this one keeps away from, as far as nothing else speaks against them.
-    fn neighbours<'a>(
-        &self,
-        all: &'a [Self],
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Vec<(&'a Self, DateTime<Utc>)> {
-        let day = chrono::TimeDelta::days(366);
-        let others = all.iter().filter(|entry| self.guard.others().any(|id| *id == entry.scenario.id));
-        let dates = |entry: &'a Self| {
-            let dates = entry.plain(from - day, to + day).map(|at| at.to_utc());
-            dates.filter(|at| entry.guard.objections(*at).is_empty()).map(move |at| (entry, at)).collect::<Vec<_>>()
-        };
-        others.flat_map(dates).collect()
+    /// The scenario from which this one keeps away and which is too near to a start, with a date against which nothing else speaks.
+    fn too_near(&self, all: &[Self], start: DateTime<Utc>) -> Option<Objection> {
+        self.guard.neighbours().find_map(|(of, within)| {
+            let other = all.iter().find(|entry| entry.scenario.id == *of)?;
+            let dates = other.recurrence.from(start - within).map(|at| at.to_utc());
+            let dates = dates.take_while(|at| *at < start + within);
+            let mut held = dates.filter(|at| other.guard.objections(*at).is_empty());
+            held.find_map(|at| self.guard.nearness(start, of, at))
+        })
     }
 }
 

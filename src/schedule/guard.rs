@@ -155,9 +155,10 @@ impl Guard {
         Some(Objection::TooNear { of: of.clone(), at, within: format_duration(rule.within.0) })
     }
 
-    /// The scenarios from which this one keeps away.
-    pub fn others(&self) -> impl Iterator<Item = &ScenarioId> {
-        self.schedule.not_within.iter().map(|rule| &rule.of)
+    /// The scenarios from which this one keeps away, and how far.
+    pub fn neighbours(&self) -> impl Iterator<Item = (&ScenarioId, TimeDelta)> {
+        let rules = self.schedule.not_within.iter();
+        rules.map(|rule| (&rule.of, TimeDelta::from_std(rule.within.0).unwrap_or_default()))
     }
 
     /// Whether a start is nearer to `now` than the notice that people are given.

@@ -32,7 +32,9 @@ pub struct Review {
     pub length: DurationText,
 }
 
-/// When the scenario is run.
+/// When the scenario is run. Nothing starts by itself: `gameday schedule` tells the dates and writes them for other programs. A run
+/// keeps the window, the freezes and its distance from other scenarios, but in the embedded sandbox, where nothing outside this
+/// machine can be hurt. A time that a change of clocks leaves out runs right after it; one that comes twice runs once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
