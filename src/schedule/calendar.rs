@@ -174,7 +174,8 @@ fn spans_of(
     let mut starts = vec![start];
     if let Some(rule) = event.find_prop("RRULE") {
         let earliest = from - LONGEST.max(length.real);
-        starts = repeated(rule.val.as_str(), start, earliest, to)?;
+        // RFC 5545: names and values in enumerations do not depend on their case.
+        starts = repeated(&rule.val.as_str().to_ascii_uppercase(), start, earliest, to)?;
     }
     let more = all("RDATE", event, zone)?;
     let left_out: Vec<DateTime<Utc>> = all("EXDATE", event, zone)?.into_iter().filter_map(Said::moment).collect();
@@ -386,7 +387,7 @@ mod tests {
                 "the event comes back by `FREQ=SOMETIMES`, which is not understood",
             ),
             (
-                "DTSTART:20270104T090000Z\r\nRRULE:FREQ=SECONDLY",
+                "DTSTART:20270104T090000Z\r\nRRULE:freq=secondly",
                 5,
                 "the event comes back by `FREQ=SECONDLY`, which is more often than daily",
             ),
