@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// Say that you know that customers depend on the environment, by its name; needed where its class is `production`.
     #[arg(long, value_name = "NAME")]
     production: Option<String>,
+    /// Begin although the scenario's schedule says no (window, freeze, another scenario), and say why; the report tells it.
+    #[arg(long = "override", value_name = "WHY", value_parser = super::run::reason)]
+    overridden: Option<String>,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -78,13 +81,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         scenario: &scenario,
         environment: &arguments.env,
         production: arguments.production.as_deref(),
+        overridden: arguments.overridden.as_deref(),
         reports: arguments.reports.as_deref(),
         attendance: Attendance::Unattended,
         seed: arguments.seed,
         // Nothing is changed that somebody would have to undo.
         has_watchdog: false,
         heeds_lessons: false,
-        override_reason: None,
     };
     let ended = carry_out(&manner, |plan| {
         let alone = plan.loads_alone(&alone).map_err(|refusal| Failure::new(Exit::Failure, refusal))?;

@@ -34,6 +34,7 @@ mod run;
 mod sandbox;
 mod sarif;
 mod schedule;
+mod schedule_export;
 mod schedules;
 mod schema;
 mod site;
@@ -114,7 +115,7 @@ enum Command {
     Action(action::Arguments),
     /// Write lessons or actions in the form in which others want them: Markdown, CSV, JSON, Jira, Slack, GitHub.
     Export(export::Arguments),
-    /// Show when game days are, and invite people to them.
+    /// Put game days on a calendar: the next dates, what speaks against them, and files for other programs.
     Schedule(schedule::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
@@ -202,8 +203,8 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Action(arguments) => action::run(arguments),
-        Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Export(arguments) => export::run(&arguments).await,
+        Command::Schedule(arguments) => schedule::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

@@ -12,8 +12,9 @@ use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Polici
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked};
+use crate::schedule::Guard;
 use crate::unit::{Clock, FaultId, PlaybookId, format_duration};
-use crate::workspace::{Environment, Workspace};
+use crate::workspace::{Environment, EnvironmentKind, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -63,40 +64,49 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         print_rows("actions that are overdue, on what it touches", &actions::overdue_of(&plan, &workspace.root));
         previews.iter().for_each(|previews| preview::print(previews));
         let reports = workspace::reports_of(&workspace, None);
-        print_permission(&permission(&plan, &checked, environment, &workspace, &reports, None, &arguments.scenario));
+        print_permission(&permission(&Asked {
+            plan: &plan,
+            checked: &checked,
+            environment,
+            workspace: &workspace,
+            reports: &reports,
+            production: None,
+            overridden: None,
+            scenario: &arguments.scenario,
+        })?);
     }
     Ok(previews.map_or(Exit::Success, |previews| preview::exit(&previews)))
 }
 
-/// What lets a run begin, and what does not.
-pub(super) fn permission(
-    plan: &Plan,
-    checked: &Checked,
-    environment: &Environment,
-    workspace: &Workspace,
-    reports: &Path,
-    production: Option<&str>,
-    scenario: &Path,
-) -> Permission {
+/// What is asked before a run.
+pub(super) struct Asked<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) checked: &'a Checked,
+    pub(super) environment: &'a Environment,
+    pub(super) workspace: &'a Workspace,
+    pub(super) reports: &'a Path,
+    pub(super) production: Option<&'a str>,
+    pub(super) overridden: Option<&'a str>,
+    pub(super) scenario: &'a Path,
+}
+
+/// What lets a run begin, and what does not. A calendar of the schedule that is not understood is a failure with exit code 2.
+pub(super) fn permission(asked: &Asked<'_>) -> Result<Permission, Failure> {
+    let &Asked { plan, checked, environment, workspace, reports, production, overridden, scenario } = asked;
     let rules = checked.scenario.environments.as_ref();
     let pass_first = rules.and_then(|rules| rules.pass_first.get(&environment.name)).map(String::as_str);
     let (root, now) = (workspace.root.as_path(), Clock::start().now());
-    // Nothing outside of this machine can come to harm in the embedded sandbox: it has no hours.
-    let is_sandbox = matches!(plan.environment.kind, plan::EnvironmentKind::Sandbox);
-    let schedule =
-        checked.scenario.schedule.as_ref().filter(|_| !is_sandbox).map(|schedule| schedules::guard(schedule, root));
-    let schedule = schedule.as_ref();
-    Permission::look(&PermitRequest {
-        plan,
-        environment,
-        pass_first,
-        production,
-        root,
-        reports,
-        schedule,
-        scenario,
-        now,
-    })
+    let guard = match environment.kind() {
+        // Nothing outside this machine can be hurt.
+        EnvironmentKind::Sandbox(_) => None,
+        EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => {
+            Guard::of(&checked.scenario, root, now, now).map_err(schedules::not_guarded)?
+        }
+    };
+    let schedule = guard.as_ref();
+    let request =
+        PermitRequest { plan, environment, pass_first, production, schedule, overridden, root, reports, scenario, now };
+    Ok(Permission::look(&request))
 }
 
 fn print_rows(title: &str, rows: &[String]) {
@@ -107,13 +117,13 @@ fn print_rows(title: &str, rows: &[String]) {
 }
 
 fn print_permission(permission: &Permission) {
-    let Permission { given, missing, untimely, notes, .. } = permission;
-    if given.is_empty() && missing.is_empty() && untimely.is_empty() && notes.is_empty() {
+    let Permission { given, missing, notes, .. } = permission;
+    if given.is_empty() && missing.is_empty() && notes.is_empty() {
         return;
     }
     out::line("\nbefore a run");
     given.iter().for_each(|line| out::line(format_args!("  ✓ {line}")));
-    missing.iter().chain(untimely).for_each(|line| out::line(format_args!("  ✗ {line}")));
+    missing.iter().for_each(|line| out::line(format_args!("  ✗ {line}")));
     notes.iter().for_each(|line| out::line(format_args!("  - {line}")));
 }
 

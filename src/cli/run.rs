@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Say that you know that customers depend on the environment, by its name; needed where its class is `production`.
     #[arg(long, value_name = "NAME")]
     production: Option<String>,
+    /// Begin although the scenario's schedule says no (window, freeze, another scenario), and say why; the report tells it.
+    #[arg(long = "override", value_name = "WHY", value_parser = reason)]
+    overridden: Option<String>,
     /// Answer steps that must be done, and polls: a rehearsal without people. The report says so.
     #[arg(long)]
     yes: bool,
@@ -44,9 +47,6 @@ pub(super) struct Arguments {
     /// Seeds every generator of the run.
     #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
     seed: u64,
-    /// Begin although the environment's window or the scenario's schedule stands against it, for this reason; the report tells it.
-    #[arg(long = "override", value_name = "REASON", value_parser = reason)]
-    override_reason: Option<String>,
     /// Start no process that undoes everything when this one dies or hangs: only `gameday recover` is left then.
     #[arg(long)]
     no_watchdog: bool,
@@ -55,24 +55,19 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() { Err("say why".to_owned()) } else { Ok(text.to_owned()) }
-}
-
 /// How a scenario is run.
 pub(super) struct Manner<'a> {
     pub(super) scenario: &'a Path,
     pub(super) environment: &'a str,
     pub(super) production: Option<&'a str>,
+    /// Why somebody sets the schedule aside.
+    pub(super) overridden: Option<&'a str>,
     pub(super) reports: Option<&'a Path>,
     pub(super) attendance: Attendance,
     pub(super) seed: u64,
     pub(super) has_watchdog: bool,
     /// Whether lessons are told what it has shown of them.
     pub(super) heeds_lessons: bool,
-    /// Why it may begin at a time that is not meant for it.
-    pub(super) override_reason: Option<&'a str>,
 }
 
 /// A run that is over.
@@ -105,12 +100,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         scenario: &arguments.scenario,
         environment: &arguments.env,
         production: arguments.production.as_deref(),
+        overridden: arguments.overridden.as_deref(),
         reports: arguments.reports.as_deref(),
         attendance: attendance(arguments.yes),
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
         heeds_lessons: true,
-        override_reason: arguments.override_reason.as_deref(),
     };
     let ended = carry_out(&manner, Ok).await?;
     tell(&ended, arguments.json)?;
@@ -131,10 +126,19 @@ pub(super) async fn carry_out(
         out::progress(format_args!("note: checked, but not carried out by this version: {line}"));
     }
     let reports = workspace::reports_of(&workspace, manner.reports);
-    let permission =
-        plan::permission(&plan, &checked, environment, &workspace, &reports, manner.production, manner.scenario);
+    let asked = plan::Asked {
+        plan: &plan,
+        checked: &checked,
+        environment,
+        workspace: &workspace,
+        reports: &reports,
+        production: manner.production,
+        overridden: manner.overridden,
+        scenario: manner.scenario,
+    };
+    let permission = plan::permission(&asked)?;
     permission.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
-    let permit = permission.permit(manner.override_reason).map_err(|missing| not_permitted(&missing))?;
+    let permit = permission.permit().map_err(|missing| not_permitted(&missing))?;
     let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
     let options = RunOptions {
         gameday,
@@ -204,6 +208,21 @@ fn show(plan: Arc<Plan>, events: broadcast::Receiver<Arc<Event>>) -> Option<ones
 fn not_permitted(missing: &[String]) -> Failure {
     let lines: Vec<String> = missing.iter().map(|line| format!("\n  - {line}")).collect();
     Failure::new(Exit::NotReady, format_args!("this may not be run yet:{}", lines.concat()))
+}
+
+/// How long the reason of an override may be, in bytes: it stands in one line of the log.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// Why somebody sets the schedule aside: one line that says something.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text {
+        "" => Err("say why, in a few words".to_owned()),
+        _ if text.len() > REASON_BYTES_MAX || text.chars().any(char::is_control) => {
+            Err(format!("say why in one line of at most {REASON_BYTES_MAX} bytes"))
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn attendance(yes: bool) -> Attendance {

@@ -1,37 +1,34 @@
-//! `gameday schedule`: when game days are, what stands against a date, and invitations. It starts nothing.
+//! `gameday schedule`: when game days are, what speaks against a date, and what is wrong with the plans.
 
-use std::path::{Path, PathBuf};
-
-use chrono::{DateTime, Days, TimeDelta, Utc};
-use chrono_tz::Tz;
-use clap::{Args, Subcommand, ValueEnum};
-use console::style;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::lessons::LESSONS;
-use super::{Exit, Failure, out, schedules, workspace};
-use crate::document::{Diagnostic, Severity};
-use crate::run::last_runs;
-use crate::scenario::{self, Mode, Scenario, Schedule};
-use crate::schedule::{Event, Guard, LastRun, Refusal, calendar, dates};
-use crate::unit::{Clock, Date, DurationText, ScenarioId, WholeFile, nearest, plural, printable};
-use crate::workspace::Workspace;
+use super::schedules::{Read, read_all};
+use super::{Exit, Failure, check, out, schedule_export};
+use crate::document::{Diagnostic, Tree};
+use crate::scenario::{Checked, Mode};
+use crate::schedule::{Booking, Collision, Dated, Entry, collisions};
+use crate::unit::{Clock, Date, DurationText, plural, printable};
 
-/// How many dates are looked at before a schedule is said never to be allowed.
-const DATES_LOOKED_AT_MAX: usize = 2_000;
-/// How long a game day takes where it does not say: 30 minutes of briefing, 75 of run, 15 of hot wash.
-const LENGTH_DEFAULT: TimeDelta = TimeDelta::minutes(120);
-/// When people are reminded.
-const REMINDER: TimeDelta = TimeDelta::hours(1);
-/// At which hour of the day a lesson is to be tested again, where a calendar wants one.
-const RETEST_HOUR: u32 = 9;
+/// How far ahead a date is looked for.
+const AHEAD: TimeDelta = TimeDelta::days(5 * 366);
+
+/// How far ahead collisions are looked for.
+const AHEAD_TOGETHER: TimeDelta = TimeDelta::days(366);
+
+/// How many dates of a scenario may be asked for.
+const COUNT_MAX: u16 = 1_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A scenario's `schedule` says when its game days are; what stands against a date is looked at here, and again when `gameday run` begins.
+A scenario's `schedule` says when it is run: `cron` and `timezone`, and what keeps it from that: `window`, `freeze`,
+`freeze_calendars`, `not_within`, `min_notice`. This program starts nothing by itself; an export brings the dates to what does.
   gameday schedule next
   gameday schedule list --for 90d
-  gameday schedule export --output gamedays.ics")]
+  gameday schedule export --to ics --output gamedays.ics
+  gameday schedule export nightly --to github --env staging --output .github/workflows/nightly.yaml
+A time that a change of clocks leaves out is run right after it, one that comes twice once. A date that was missed is missed.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,29 +36,29 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the next date of each scenario that nothing stands against.
+    /// The next dates against which nothing speaks.
     Next(NextArguments),
-    /// List all dates of a span, with what stands against them.
+    /// All dates of a time, in order, with what speaks against them and which meet.
     List(ListArguments),
-    /// Tell what is wrong with schedules.
+    /// Look for schedules that can not be met, calendars that are not understood, and dates that meet.
     Check {
-        /// Print it as JSON.
+        /// Print what is found as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Write invitations: each allowed date with its review, and the days by which lessons must be tested again.
-    Export(ExportArguments),
+    /// Write the dates for another program.
+    Export(schedule_export::Arguments),
 }
 
 #[derive(Debug, Args)]
 struct NextArguments {
-    /// Only of these scenarios, by id.
-    scenarios: Vec<ScenarioId>,
+    /// Scenarios, by id or file; default all that have a schedule.
+    scenario: Vec<String>,
     /// How many dates of each.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    count: usize,
-    /// Dates after this day; default now.
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(COUNT_MAX)))]
+    count: u16,
+    /// Dates from this day on, in UTC; default now.
+    #[arg(long, value_name = "DATE")]
     after: Option<Date>,
     /// Print them as JSON.
     #[arg(long)]
@@ -70,472 +67,255 @@ struct NextArguments {
 
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// The first day; default today.
-    #[arg(long, value_name = "DAY")]
+    /// Scenarios, by id or file; default all that have a schedule.
+    scenario: Vec<String>,
+    /// The first day, in UTC; default now.
+    #[arg(long, value_name = "DATE")]
     from: Option<Date>,
-    /// How far ahead.
+    /// The last day, included.
+    #[arg(long, value_name = "DATE", conflicts_with = "lasting")]
+    to: Option<Date>,
+    /// How long a time: `90d`.
     #[arg(long = "for", value_name = "DURATION", default_value = "90d")]
-    length: DurationText,
+    lasting: DurationText,
     /// Print them as JSON.
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct ExportArguments {
-    /// The form.
-    #[arg(long, value_enum, default_value = "ics")]
-    to: Target,
-    /// How far ahead.
-    #[arg(long = "for", value_name = "DURATION", default_value = "90d")]
-    length: DurationText,
-    /// The file; one that is there is brought up to date, so that what changed is told to those who were invited. Default standard output.
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Target {
-    /// iCalendar: an invitation for people.
-    Ics,
-}
-
-/// A scenario with a schedule.
-struct Planned {
-    path: PathBuf,
-    scenario: Scenario,
-    schedule: Schedule,
-    guard: Result<Guard, String>,
-}
-
-/// A date of a schedule.
-struct Dated<'p> {
-    planned: &'p Planned,
-    at: DateTime<Tz>,
-    refusal: Option<Refusal>,
-}
-
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let workspace = workspace::discover(Path::new("."))?;
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let now = Clock::start().now();
-    match &arguments.command {
-        Command::Next(arguments) => next(arguments, &workspace, now),
-        Command::List(arguments) => list(arguments, &workspace, now),
-        Command::Check { json } => check(&workspace, now, *json),
-        Command::Export(arguments) => export(arguments, &workspace, now),
+    match arguments.command {
+        Command::Next(arguments) => next(&arguments, now),
+        Command::List(arguments) => list(&arguments, now),
+        Command::Check { json } => check_all(now, json),
+        Command::Export(arguments) => schedule_export::run(&arguments, now),
     }
 }
 
-/// The scenarios that have a schedule; those whose file is wrong come with what is wrong.
-fn planned(workspace: &Workspace) -> (Vec<Planned>, Vec<Diagnostic>) {
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for path in workspace.scenario_files() {
-        match scenario::load(&path, workspace, None) {
-            Ok(checked) => {
-                let scenario = checked.scenario;
-                if let Some(schedule) = scenario.schedule.clone() {
-                    let guard = schedules::guard(&schedule, &workspace.root);
-                    found.push(Planned { path, scenario, schedule, guard });
-                }
+fn midnight(date: Date) -> DateTime<Utc> {
+    date.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// A date that arithmetic can not leave.
+pub(super) fn near_now(date: Date, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+    let at = midnight(date);
+    let is_near = (at - now).abs() <= TimeDelta::days(100 * 366);
+    is_near.then_some(at).ok_or_else(|| Failure::new(Exit::Failure, format_args!("{date} is more than 100 years away")))
+}
+
+fn next(arguments: &NextArguments, now: DateTime<Utc>) -> Result<Exit, Failure> {
+    let from = arguments.after.map_or(Ok(now), |date| near_now(date, now))?;
+    let read = read_all(from, from + AHEAD)?.right()?;
+    let all = read.all();
+    let chosen = read.chosen(&arguments.scenario)?;
+    let mut answers = Vec::new();
+    for entry in &chosen {
+        let (mut found, mut refused) = (Vec::new(), None);
+        for date in entry.dates(&all, from, from + AHEAD, now) {
+            if date.is_allowed() {
+                found.push(date);
+            } else {
+                refused.get_or_insert(date);
             }
-            Err(wrong) => problems.extend(wrong),
+            if found.len() >= usize::from(arguments.count) {
+                break;
+            }
+        }
+        if arguments.json {
+            let dates: Vec<Value> = found.iter().map(|date| dated_json(entry, date)).collect();
+            let refused = refused.iter().map(|date| dated_json(entry, date)).next();
+            answers.push(json!({"scenario": entry.scenario.id, "title": entry.scenario.title, "dates": dates, "first_refused": refused}));
+        } else {
+            found.iter().for_each(|date| out::line(row(entry, date)));
+            if found.is_empty() {
+                let why = refused.map_or_else(|| "its pattern has no date".to_owned(), |date| why(&date));
+                out::line(format_args!(
+                    "{:<24} no date is allowed in the next five years: {why}",
+                    entry.scenario.id.as_str()
+                ));
+            }
         }
     }
-    (found, problems)
+    if arguments.json {
+        out::json(&answers);
+    }
+    Ok(Exit::Success)
 }
 
-/// The scenarios that have a schedule; what is wrong with others is told, and keeps nobody from seeing the rest.
-fn told(workspace: &Workspace) -> Vec<Planned> {
-    let (found, problems) = planned(workspace);
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    if errors > 0 {
-        let text = plural(errors, "problem", "problems");
-        out::progress(format_args!("note: {text} in scenarios, which are left out; `gameday check` tells which"));
+/// What speaks against a date, in a line.
+fn why(date: &Dated) -> String {
+    let objections: Vec<String> = date.objections.iter().map(ToString::to_string).collect();
+    printable(&objections.join("; ")).replace('\n', " ")
+}
+
+fn row(entry: &Entry, date: &Dated) -> String {
+    let at = date.at.format("%a %Y-%m-%d %H:%M %Z");
+    let utc = date.at.to_utc().format("%Y-%m-%d %H:%M UTC");
+    let title = printable(&entry.scenario.title).replace('\n', " ");
+    format!("{:<24} {at} ({}, {utc})  {title}", entry.scenario.id.as_str(), entry.recurrence.zone)
+}
+
+fn dated_json(entry: &Entry, date: &Dated) -> Value {
+    let objections: Vec<Value> =
+        date.objections.iter().map(|found| json!({"code": found.code(), "text": found.to_string()})).collect();
+    json!({
+        "scenario": entry.scenario.id,
+        "at": date.at.to_rfc3339(),
+        "utc": date.at.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        "timezone": entry.recurrence.zone.name(),
+        "minutes": entry.guard.length.num_minutes(),
+        "allowed": date.is_allowed(),
+        "objections": objections,
+    })
+}
+
+fn list(arguments: &ListArguments, now: DateTime<Utc>) -> Result<Exit, Failure> {
+    let from = arguments.from.map_or(Ok(now), |date| near_now(date, now))?;
+    let lasting = TimeDelta::from_std(arguments.lasting.0).unwrap_or(AHEAD);
+    let to = match arguments.to {
+        Some(date) => near_now(date, now)? + TimeDelta::days(1),
+        None => from + lasting,
+    };
+    if to <= from {
+        return Err(Failure::new(Exit::Failure, "the time ends before it begins: write a later `--to`"));
     }
-    for planned in &found {
-        if let Err(why) = &planned.guard {
-            out::progress(format_args!(
-                "note: no date of `{}` is known to be allowed: {}",
-                planned.scenario.id,
-                printable(why)
-            ));
+    let read = read_all(from, to)?.right()?;
+    let all = read.all();
+    let chosen = read.chosen(&arguments.scenario)?;
+    let dates = chosen.iter().flat_map(|entry| entry.dates(&all, from, to, now).map(move |date| (entry, date)));
+    let mut dates: Vec<(&Entry, Dated)> = dates.collect();
+    dates.sort_by_key(|(_, date)| date.at);
+    let met = collisions(&allowed(&dates));
+    if arguments.json {
+        let listed: Vec<Value> = dates.iter().map(|(entry, date)| dated_json(entry, date)).collect();
+        let met: Vec<Value> = met.iter().map(collision_json).collect();
+        out::json(&json!({"dates": listed, "collisions": met}));
+        return Ok(Exit::Success);
+    }
+    for (entry, date) in &dates {
+        let mark = if date.is_allowed() { "✓" } else { "✗" };
+        out::line(format_args!("{mark} {}", row(entry, date)));
+        if !date.is_allowed() {
+            out::line(format_args!("    {}", why(date)));
+        }
+    }
+    if dates.is_empty() && !chosen.is_empty() {
+        out::line("there is no date in this time");
+    }
+    met.iter().for_each(|met| out::line(format_args!("! {}", collision(met))));
+    Ok(Exit::Success)
+}
+
+fn allowed<'a>(dates: &[(&'a Entry, Dated)]) -> Vec<Booking<'a>> {
+    let allowed = dates.iter().filter(|(_, date)| date.is_allowed());
+    allowed.map(|(entry, date)| Booking { entry, at: date.at }).collect()
+}
+
+fn collision(met: &Collision<'_>) -> String {
+    let Collision { first, second, environments } = met;
+    let at = |booking: &Booking<'_>| booking.at.to_utc().format("%Y-%m-%d %H:%M UTC").to_string();
+    format!(
+        "`{}` on {} and `{}` on {} meet in {}",
+        first.entry.scenario.id,
+        at(first),
+        second.entry.scenario.id,
+        at(second),
+        environments.join(", ")
+    )
+}
+
+fn collision_json(met: &Collision<'_>) -> Value {
+    json!({
+        "scenarios": [met.first.entry.scenario.id, met.second.entry.scenario.id],
+        "at": [met.first.at.to_rfc3339(), met.second.at.to_rfc3339()],
+        "environments": met.environments,
+    })
+}
+
+fn check_all(now: DateTime<Utc>, json: bool) -> Result<Exit, Failure> {
+    let read = read_all(now, now + AHEAD)?;
+    let all = read.all();
+    let mut found = read.problems.clone();
+    for (entry, checked) in &read.entries {
+        found.extend(check_one(entry, checked, &all, now));
+    }
+    found.extend(check_together(&read, &all, now));
+    Ok(check::tell(&read.workspace.scenario_files(), &found, json))
+}
+
+fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let scenario = &entry.scenario;
+    if scenario.mode == Mode::Drill && scenario.people.is_empty() {
+        let problem = warning(checked, &["schedule"], "drill-without-people", "this is a drill, and nobody is invited");
+        found.push(problem.with_help("name who takes part under `people`, or make it a `mode: regression`"));
+    }
+    let today = now.with_timezone(&entry.recurrence.zone).date_naive();
+    for freeze in scenario.schedule.iter().flat_map(|schedule| &schedule.freeze).filter(|freeze| *freeze.to < today) {
+        let message = format!("the freeze from {} to {} is over", freeze.from, freeze.to);
+        found.push(
+            warning(checked, &["schedule", "freeze"], "freeze-over", message).with_help("take it out, or move it"),
+        );
+    }
+    let mut refused = None;
+    for date in entry.dates(all, now, now + AHEAD, now) {
+        if date.is_allowed() {
+            return found;
+        }
+        refused.get_or_insert(date);
+    }
+    let why = refused
+        .map_or_else(|| "the pattern has no date".to_owned(), |date| format!("on the first date: {}", why(&date)));
+    let message = format!("no date is allowed in the next five years; {why}");
+    let span = place(checked, &["schedule", "cron"]);
+    let problem = Diagnostic::error(&checked.source, span, "never-met", message);
+    found.push(problem.with_help("change the pattern, or what speaks against its dates"));
+    found
+}
+
+/// Two scenarios that meet are told once, with the first date.
+fn check_together(read: &Read, all: &[Entry], now: DateTime<Utc>) -> Vec<Diagnostic> {
+    let dates =
+        all.iter().flat_map(|entry| entry.dates(all, now, now + AHEAD_TOGETHER, now).map(move |date| (entry, date)));
+    let mut dates: Vec<(&Entry, Dated)> = dates.collect();
+    dates.sort_by_key(|(_, date)| date.at);
+    let mut told = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for met in collisions(&allowed(&dates)) {
+        let id = |booking: &Booking<'_>| booking.entry.scenario.id.to_string();
+        let mut pair = [id(&met.first), id(&met.second)];
+        pair.sort();
+        if pair[0] == pair[1] || !told.insert(pair) {
+            continue;
+        }
+        let of = |booking: &Booking<'_>| {
+            read.entries.iter().find(|(entry, _)| entry.scenario.id == booking.entry.scenario.id)
+        };
+        if let (Some((_, first)), Some((_, second))) = (of(&met.first), of(&met.second)) {
+            let span = place(first, &["schedule", "cron"]);
+            let problem = Diagnostic::error(&first.source, span, "dates-meet", collision(&met));
+            let problem = problem.with_related(&second.source, place(second, &["schedule", "cron"]), "the other one");
+            found.push(problem.with_help("move one of them, or let one keep away from the other by `not_within`"));
         }
     }
     found
 }
 
-impl Planned {
-    fn dates(&self, after: DateTime<Utc>) -> Result<impl Iterator<Item = DateTime<Tz>>, Failure> {
-        dates(&self.schedule, after).map_err(|error| Failure { exit: Exit::Invalid, ..Failure::from_error(&error) })
-    }
-
-    fn length(&self) -> TimeDelta {
-        let length = self.schedule.duration.and_then(|length| TimeDelta::from_std(length.0).ok());
-        length.unwrap_or(LENGTH_DEFAULT)
-    }
-
-    /// What stands against inviting people to a date; a guard that is not known stands against every one.
-    fn refusal(&self, at: DateTime<Utc>, now: DateTime<Utc>, others: &[LastRun]) -> Result<Option<Refusal>, &str> {
-        let guard = self.guard.as_ref().map_err(String::as_str)?;
-        // What starts by itself needs no notice.
-        Ok(match self.scenario.mode {
-            Mode::Regression => guard.refusal(at, others),
-            Mode::Drill | Mode::Tabletop => guard.refusal_to_invite(at, now, others),
-        })
-    }
+fn warning(checked: &Checked, path: &[&str], code: &'static str, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::warning(&checked.source, place(checked, path), code, message)
 }
 
-/// Where a scenario runs first: two that begin in one place at one time are in each other's way.
-fn places(scenario: &Scenario) -> Vec<String> {
-    scenario.environments.as_ref().map(|rules| rules.allow.clone()).unwrap_or_default()
+/// Where a key stands in a scenario's file.
+fn place(checked: &Checked, path: &[&str]) -> std::ops::Range<usize> {
+    let Some(tree) = Tree::parse(&checked.source, &mut Vec::new()) else { return 0..0 };
+    let found = path.iter().try_fold(tree.root(), |within, key| tree.entry(within, key));
+    found.map_or(0..0, |found| tree.span(found))
 }
 
-fn next(arguments: &NextArguments, workspace: &Workspace, now: DateTime<Utc>) -> Result<Exit, Failure> {
-    let planned = told(workspace);
-    if let Some(unknown) =
-        arguments.scenarios.iter().find(|id| !planned.iter().any(|planned| planned.scenario.id == **id))
-    {
-        let near = nearest(unknown.as_str(), planned.iter().map(|planned| planned.scenario.id.as_str()));
-        let help = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        return Err(Failure::new(Exit::Failure, format_args!("no scenario `{unknown}` has a schedule here{help}")));
-    }
-    let end_of =
-        |day: Date| day.checked_add_days(Days::new(1)).unwrap_or(day.0).and_time(chrono::NaiveTime::MIN).and_utc();
-    let after = arguments.after.map_or(now, |day| end_of(day).max(now));
-    let others = last_runs(&workspace::reports_of(workspace, None));
-    let is_asked =
-        |planned: &&Planned| arguments.scenarios.is_empty() || arguments.scenarios.contains(&planned.scenario.id);
-    let mut rows = Vec::new();
-    for planned in planned.iter().filter(is_asked) {
-        let dates: Vec<DateTime<Tz>> = planned
-            .dates(after)?
-            .take(DATES_LOOKED_AT_MAX)
-            .filter(|date| planned.refusal(date.to_utc(), now, &others) == Ok(None))
-            .take(arguments.count.max(1))
-            .collect();
-        rows.push((planned, dates));
-    }
-    rows.sort_by_key(|(planned, dates)| {
-        (dates.first().map_or(DateTime::<Utc>::MAX_UTC, DateTime::to_utc), planned.scenario.id.clone())
-    });
-    if arguments.json {
-        let row = |(planned, dates): &(&Planned, Vec<DateTime<Tz>>)| {
-            json!({
-                "scenario": planned.scenario.id,
-                "title": planned.scenario.title,
-                "mode": planned.scenario.mode,
-                "dates": dates.iter().map(moment_json).collect::<Vec<_>>(),
-            })
-        };
-        out::json(&rows.iter().map(row).collect::<Vec<_>>());
-        return Ok(Exit::Success);
-    }
-    if rows.is_empty() {
-        out::line(
-            "no scenario has a schedule; write one as `schedule: {cron: \"0 10 * * TUE#2\", timezone: Europe/Helsinki}`",
-        );
-    }
-    for (planned, dates) in &rows {
-        let title = printable(&planned.scenario.title);
-        if dates.is_empty() {
-            out::line(format_args!("{} {}: {title}", style("no date is allowed   ").red(), planned.scenario.id));
-        }
-        dates.iter().for_each(|date| out::line(format_args!("{}  {}: {title}", shown(date), planned.scenario.id)));
-    }
-    Ok(Exit::Success)
-}
-
-fn moment_json(date: &DateTime<Tz>) -> Value {
-    json!({"local": date.to_rfc3339(), "utc": date.to_utc(), "timezone": date.timezone().name()})
-}
-
-/// `Tue 2026-12-08 10:00 EET (08:00 UTC)`.
-fn shown(date: &DateTime<Tz>) -> String {
-    let local = date.format("%a %Y-%m-%d %H:%M %Z");
-    let utc = date.to_utc();
-    if date.naive_local() == utc.naive_utc() {
-        local.to_string()
-    } else {
-        let day = if date.date_naive() == utc.date_naive() { "" } else { "%Y-%m-%d " };
-        format!("{local} ({} UTC)", utc.format(&format!("{day}%H:%M")))
-    }
-}
-
-/// All dates of a span, in order.
-fn all_dates<'p>(
-    planned: &'p [Planned],
-    span: (DateTime<Utc>, DateTime<Utc>),
-    now: DateTime<Utc>,
-    runs: &[LastRun],
-) -> Result<Vec<Dated<'p>>, Failure> {
-    let mut others = runs.to_vec();
-    let mut found: Vec<(&Planned, DateTime<Tz>)> = Vec::new();
-    for planned in planned {
-        let of_it = planned.dates(span.0)?.take_while(|date| date.to_utc() < span.1).take(DATES_LOOKED_AT_MAX);
-        found.extend(of_it.map(|date| (planned, date)));
-    }
-    // What is planned keeps others away as much as what has run.
-    others.extend(
-        found.iter().map(|(planned, date)| LastRun { scenario: planned.scenario.id.clone(), at: date.to_utc() }),
-    );
-    found.sort_by_key(|(planned, date)| (date.to_utc(), planned.scenario.id.clone()));
-    let dated = |(planned, at): (&'p Planned, DateTime<Tz>)| {
-        let refusal = planned.refusal(at.to_utc(), now, &others).unwrap_or(None);
-        Dated { planned, at, refusal }
-    };
-    Ok(found.into_iter().map(dated).collect())
-}
-
-/// The scenario that is in the way of a date: it runs in the same place at the same time.
-fn collision<'d>(date: &Dated<'_>, all: &'d [Dated<'_>]) -> Option<&'d ScenarioId> {
-    let (start, end) = (date.at.to_utc(), date.at.to_utc() + date.planned.length());
-    let mine = places(&date.planned.scenario);
-    let other = all.iter().find(|other| {
-        let theirs = places(&other.planned.scenario);
-        let is_same_place = mine.is_empty() || theirs.is_empty() || mine.iter().any(|place| theirs.contains(place));
-        let (from, to) = (other.at.to_utc(), other.at.to_utc() + other.planned.length());
-        other.planned.scenario.id != date.planned.scenario.id
-            && is_same_place
-            && other.refusal.is_none()
-            && from < end
-            && start < to
-    });
-    other.map(|other| &other.planned.scenario.id)
-}
-
-fn list(arguments: &ListArguments, workspace: &Workspace, now: DateTime<Utc>) -> Result<Exit, Failure> {
-    let planned = told(workspace);
-    let from = arguments.from.map_or(now, |day| day.0.and_time(chrono::NaiveTime::MIN).and_utc());
-    let to = from + TimeDelta::from_std(arguments.length.0).unwrap_or(TimeDelta::days(90));
-    let runs = last_runs(&workspace::reports_of(workspace, None));
-    let dates = all_dates(&planned, (from, to), now, &runs)?;
-    if arguments.json {
-        let row = |date: &Dated<'_>| {
-            json!({
-                "scenario": date.planned.scenario.id,
-                "at": moment_json(&date.at),
-                "refused": date.refusal.as_ref().map(ToString::to_string),
-                "unknown": date.planned.guard.as_ref().err(),
-                "collides_with": collision(date, &dates),
-            })
-        };
-        out::json(&dates.iter().map(row).collect::<Vec<_>>());
-        return Ok(Exit::Success);
-    }
-    if dates.is_empty() {
-        out::line("no date falls into that time");
-    }
-    for date in &dates {
-        let scenario = &date.planned.scenario;
-        let against = match (&date.planned.guard, &date.refusal, collision(date, &dates)) {
-            (Err(_), _, _) => style("  not known to be allowed".to_owned()).red(),
-            (Ok(_), Some(refusal), _) => style(format!("  {}", printable(&refusal.to_string()))).yellow(),
-            (Ok(_), None, Some(other)) => style(format!("  at the same time as `{other}`")).red(),
-            (Ok(_), None, None) => style(String::new()),
-        };
-        out::line(format_args!("{}  {}{against}", shown(&date.at), scenario.id));
-    }
-    Ok(Exit::Success)
-}
-
-fn check(workspace: &Workspace, now: DateTime<Utc>, json: bool) -> Result<Exit, Failure> {
-    let (planned, problems) = planned(workspace);
-    let mut found: Vec<(PathBuf, String)> = Vec::new();
-    for planned in &planned {
-        found.extend(doubts(planned, now)?.into_iter().map(|text| (planned.path.clone(), text)));
-    }
-    let span = (now, now + TimeDelta::days(366));
-    let dates = all_dates(&planned, span, now, &[])?;
-    let mut told = Vec::new();
-    for date in dates.iter().filter(|date| date.refusal.is_none()) {
-        let id = &date.planned.scenario.id;
-        if let Some(other) = collision(date, &dates)
-            && !told.contains(&(other.clone(), id.clone()))
-        {
-            told.push((id.clone(), other.clone()));
-            found.push((
-                date.planned.path.clone(),
-                format!("it is at the same time as `{other}`, first on {}", shown(&date.at)),
-            ));
-        }
-    }
-    let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
-    if json {
-        let row = |(path, text): &(PathBuf, String)| json!({"file": path, "problem": text});
-        out::json(&json!({
-            "schedules": planned.len(),
-            "problems": found.iter().map(row).collect::<Vec<_>>(),
-            "diagnostics": problems.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
-        }));
-    } else {
-        super::check::print_diagnostics(&problems);
-        found.iter().for_each(|(path, text)| out::line(format_args!("{}: {}", path.display(), printable(text))));
-        let (schedules, wrong) =
-            (plural(planned.len(), "schedule", "schedules"), plural(found.len(), "problem", "problems"));
-        out::line(format_args!("{schedules} checked, {wrong}"));
-    }
-    Ok(if has_errors || !found.is_empty() { Exit::Invalid } else { Exit::Success })
-}
-
-/// What is wrong with a schedule beside what its file's check tells.
-fn doubts(planned: &Planned, now: DateTime<Utc>) -> Result<Vec<String>, Failure> {
-    let mut found = Vec::new();
-    let (scenario, schedule) = (&planned.scenario, &planned.schedule);
-    match &planned.guard {
-        Err(why) => found.push(why.clone()),
-        Ok(guard) => {
-            let mut dates = planned.dates(now)?.take(DATES_LOOKED_AT_MAX).peekable();
-            if dates.peek().is_none() {
-                found.push(format!("`{}` never comes", schedule.cron));
-            } else if !dates.any(|date| guard.refusal(date.to_utc(), &[]).is_none()) {
-                found.push(format!(
-                    "none of the next dates of `{}` is allowed by its window and freezes",
-                    schedule.cron
-                ));
-            }
-        }
-    }
-    if scenario.mode != Mode::Regression && scenario.people.is_empty() {
-        found.push("people take part in it, and it names nobody to invite: add `people`".to_owned());
-    }
-    let over = schedule.freeze.iter().filter(|freeze| freeze.to.0 < now.date_naive());
-    found.extend(over.map(|freeze| format!("the freeze from {} to {} is over: take it away", freeze.from, freeze.to)));
-    let unknown = schedule.not_within.iter().filter(|(id, _)| **id == scenario.id);
-    found.extend(unknown.map(|(id, apart)| format!("it is to keep {apart} away from itself (`{id}`)")));
-    Ok(found)
-}
-
-fn export(arguments: &ExportArguments, workspace: &Workspace, now: DateTime<Utc>) -> Result<Exit, Failure> {
-    let Target::Ics = arguments.to;
-    let planned = told(workspace);
-    if let Some((id, why)) =
-        planned.iter().find_map(|planned| Some((&planned.scenario.id, planned.guard.as_ref().err()?)))
-    {
-        return Err(Failure::new(
-            Exit::Invalid,
-            format_args!("nobody is invited while it is not known when `{id}` may be: {why}"),
-        ));
-    }
-    let to = now + TimeDelta::from_std(arguments.length.0).unwrap_or(TimeDelta::days(90));
-    let runs = last_runs(&workspace::reports_of(workspace, None));
-    let dates = all_dates(&planned, (now, to), now, &runs)?;
-    let mut events: Vec<Event> = Vec::new();
-    for date in dates.iter().filter(|date| date.refusal.is_none()) {
-        events.push(game_day(date));
-        events.extend(review(date));
-    }
-    events.extend(retests(workspace, now, to));
-    let old = arguments.output.as_ref().filter(|path| path.exists());
-    let old = old.map(std::fs::read_to_string).transpose();
-    let old = old
-        .map_err(|error| Failure::new(Exit::Failure, format_args!("failed to read the file that is there: {error}")))?;
-    let text = calendar(&events, old.as_deref(), now).map_err(|why| {
-        Failure::new(Exit::Invalid, format_args!("the file that is there is no calendar, and is left as it is: {why}"))
-    })?;
-    match &arguments.output {
-        None => out::line(text.trim_end()),
-        Some(path) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let name = path.file_name().and_then(|name| name.to_str());
-            let name =
-                name.ok_or_else(|| Failure::new(Exit::Failure, format_args!("`{}` is no file", path.display())))?;
-            WholeFile::write_text(folder, name, &text).map_err(|error| Failure::from_error(&error))?;
-            out::line(format_args!("{}: {}", path.display(), plural(events.len(), "event", "events")));
-        }
-    }
-    Ok(Exit::Success)
-}
-
-/// An address that can be invited: there is one `@` with something on both sides, and no space.
-fn is_address(who: &str) -> bool {
-    let parts = who.split_once('@');
-    parts.is_some_and(|(name, host)| {
-        !name.is_empty() && host.contains('.') && !who.contains(char::is_whitespace) && !host.contains('@')
-    })
-}
-
-fn attendees(scenario: &Scenario) -> Vec<(String, String)> {
-    let people = scenario.people.iter().filter(|(_, person)| is_address(&person.who));
-    people.map(|(role, person)| (person.who.clone(), role.to_string())).collect()
-}
-
-fn game_day(date: &Dated<'_>) -> Event {
-    let scenario = &date.planned.scenario;
-    let kind = match scenario.mode {
-        Mode::Drill => "Game day",
-        Mode::Regression => "Regression run",
-        Mode::Tabletop => "Tabletop game day",
-    };
-    let people: Vec<String> = scenario.people.iter().map(|(role, person)| format!("{role}: {}", person.who)).collect();
-    let why = scenario.why.as_ref().map(|why| format!("{}\n\n", why.trim())).unwrap_or_default();
-    // No fault stands here: some of those who are invited may not know them beforehand.
-    let description = format!(
-        "{why}Owner: {}\n{}\n\nAnybody may abort, for no reason: gameday abort\nBriefing: gameday brief {}",
-        scenario.owner,
-        people.join("\n"),
-        date.planned.path.display()
-    );
-    Event {
-        uid: format!("{}-{}@gameday", scenario.id, date.at.format("%Y%m%dT%H%M")),
-        start: date.at.to_utc(),
-        length: date.planned.length(),
-        summary: format!("{kind}: {}", scenario.title),
-        description,
-        attendees: attendees(scenario),
-        reminder: Some(REMINDER),
-    }
-}
-
-fn review(date: &Dated<'_>) -> Option<Event> {
-    let scenario = &date.planned.scenario;
-    let debrief = scenario.debrief.as_ref()?;
-    let review = debrief.review.as_ref()?;
-    let start = date.at.to_utc() + date.planned.length() + TimeDelta::from_std(review.after.0).ok()?;
-    let questions: Vec<String> = debrief.questions.iter().map(|question| format!("- {question}")).collect();
-    Some(Event {
-        uid: format!("{}-{}-review@gameday", scenario.id, date.at.format("%Y%m%dT%H%M")),
-        start,
-        length: TimeDelta::from_std(review.length.0).ok()?,
-        summary: format!("Learning review: {}", scenario.title),
-        description: format!("Ask how, not why.\n{}\n\ngameday debrief", questions.join("\n")),
-        attendees: attendees(scenario),
-        reminder: Some(REMINDER),
-    })
-}
-
-/// The days by which lessons must be tested again.
-fn retests(workspace: &Workspace, now: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Event> {
-    let shelf = super::lessons::shelf(&workspace.root.join(LESSONS));
-    let event = |lesson: &crate::lesson::Lesson| {
-        let front = &lesson.front;
-        let start = front.retest_by?.0.and_hms_opt(RETEST_HOUR, 0, 0)?.and_utc();
-        let by = front.regression.as_ref().map_or("nothing".to_owned(), ToString::to_string);
-        (start > now && start < to && front.status != crate::lesson::Status::Retired).then(|| Event {
-            uid: format!("{}-retest@gameday", front.id),
-            start,
-            length: TimeDelta::minutes(30),
-            summary: format!("Test lesson {} again: {}", front.id, front.title),
-            description: format!("Tested by {by}."),
-            attendees: Vec::new(),
-            reminder: None,
-        })
-    };
-    shelf.entries().filter_map(event).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_addresses_are_invited() {
-        for who in ["maria@example.com", "a.b+c@sub.example.org"] {
-            assert!(is_address(who), "{who}");
-        }
-        for who in
-            ["maria", "on call@example.com", "@example.com", "maria@", "maria@localhost", "a@b@c.de", "#payments"]
-        {
-            assert!(!is_address(who), "{who}");
-        }
-    }
+/// `1 event added, 2 changed`.
+pub(super) fn counted(counts: &[(usize, &str)]) -> String {
+    let told = counts.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, what)| format!("{} {what}", plural(*count, "event", "events"))).collect();
+    if told.is_empty() { "nothing has changed".to_owned() } else { told.join(", ") }
 }

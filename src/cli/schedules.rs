@@ -1,29 +1,126 @@
-//! What commands share about schedules: the calendars that one names, and what it allows.
+//! What the commands about schedules share: reading the scenarios that have one, and choosing among them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::scenario::Schedule;
-use crate::schedule::{Freeze, Guard, freezes_of_calendar};
-use crate::unit::{error_chain, read_below};
+use chrono::{DateTime, TimeDelta, Utc};
 
-/// The longest calendar that is read.
-const CALENDAR_BYTES_MAX: usize = 8 * 1024 * 1024;
+use super::{Exit, Failure, out, workspace};
+use crate::document::{Diagnostic, Severity};
+use crate::scenario::{self, Checked};
+use crate::schedule::{Entry, Guard, GuardError, Recurrence};
+use crate::unit::{error_chain, nearest};
+use crate::workspace::{EnvironmentKind, Workspace};
 
-/// What a schedule allows, its calendars included.
-///
-/// # Errors
-/// In words: a calendar can not be read, or is not understood. Whatever it says would be passed over.
-pub(super) fn guard(schedule: &Schedule, root: &Path) -> Result<Guard, String> {
-    let mut freezes = Vec::new();
-    for path in &schedule.freeze_calendars {
-        freezes.extend(calendar(path, schedule, root)?);
-    }
-    Guard::of(schedule, freezes).map_err(|error| error_chain(&error))
+/// How far the neighbours of a date are looked for, which a calendar must cover as well.
+const AROUND: TimeDelta = TimeDelta::days(366);
+
+/// The scenarios of a workspace that have a schedule, and what is wrong with the others.
+pub(super) struct Read {
+    pub(super) workspace: Workspace,
+    pub(super) entries: Vec<(Entry, Checked)>,
+    /// Scenarios without a schedule, by id.
+    pub(super) without: Vec<String>,
+    pub(super) problems: Vec<Diagnostic>,
 }
 
-/// The freezes of one calendar of the workspace.
-pub(super) fn calendar(path: &str, schedule: &Schedule, root: &Path) -> Result<Vec<Freeze>, String> {
-    let bytes = read_below(root, path, CALENDAR_BYTES_MAX).map_err(|error| error_chain(&error))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("calendar `{path}` is no text (UTF-8)"))?;
-    freezes_of_calendar(&text, schedule).map_err(|error| format!("calendar `{path}`: {}", error_chain(&error)))
+/// Why a schedule's guards can not be read, as exit code 2.
+pub(super) fn not_guarded(error: GuardError) -> Failure {
+    match error {
+        GuardError::Calendars(problems) => {
+            let told = workspace::invalid(&problems);
+            Failure::new(Exit::Invalid, format_args!("a freeze calendar is not understood: {}", told.text))
+        }
+        error @ GuardError::Recurrence(_) => Failure::new(Exit::Invalid, error_chain(&error)),
+    }
+}
+
+/// Reads every scenario of the workspace around the present folder, with the calendars for dates between two moments. One that is
+/// wrong keeps no other from being read.
+pub(super) fn read_all(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Read, Failure> {
+    let workspace = workspace::discover(Path::new("."))?;
+    let (mut entries, mut without, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for path in workspace.scenario_files() {
+        let checked = match scenario::load(&path, &workspace, None) {
+            Ok(checked) => checked,
+            Err(found) => {
+                problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
+                continue;
+            }
+        };
+        let Some(schedule) = &checked.scenario.schedule else {
+            without.push(checked.scenario.id.to_string());
+            continue;
+        };
+        let recurrence = Recurrence::of(schedule).map_err(|error| Failure::from_error(&error))?;
+        match Guard::of(&checked.scenario, &workspace.root, from - AROUND, to + AROUND) {
+            Ok(Some(guard)) => {
+                let file = path.strip_prefix(&workspace.root).unwrap_or(&path).to_owned();
+                let environments = environments(&workspace, &checked);
+                let scenario = checked.scenario.clone();
+                entries.push((Entry { scenario, file, recurrence, guard, environments }, checked));
+            }
+            Ok(None) => {}
+            Err(GuardError::Calendars(found)) => problems.extend(found),
+            Err(error @ GuardError::Recurrence(_)) => return Err(not_guarded(error)),
+        }
+    }
+    Ok(Read { workspace, entries, without, problems })
+}
+
+/// The environments that a scenario may use and in which it is not alone.
+fn environments(workspace: &Workspace, checked: &Checked) -> BTreeSet<String> {
+    let allowed = checked.scenario.environments.as_ref().map(|rules| rules.allow.as_slice()).unwrap_or_default();
+    let is_shared = |kind: &EnvironmentKind| match kind {
+        EnvironmentKind::Sandbox(_) => false,
+        EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => true,
+    };
+    let of_workspace = workspace.environments.iter().filter(|(_, environment)| is_shared(environment.kind()));
+    let names = of_workspace.map(|(name, _)| name.clone());
+    names.filter(|name| allowed.is_empty() || allowed.contains(name)).collect()
+}
+
+impl Read {
+    /// Where a file is wrong: all that is, with exit code 2. A schedule that is answered without it might leave a freeze out.
+    pub(super) fn right(self) -> Result<Self, Failure> {
+        if self.problems.is_empty() { Ok(self) } else { Err(workspace::invalid(&self.problems)) }
+    }
+
+    /// The entries alone.
+    pub(super) fn all(&self) -> Vec<Entry> {
+        self.entries.iter().map(|(entry, _)| entry.clone()).collect()
+    }
+
+    /// The entries that are named by id or file, in the order of files; all where none is named.
+    pub(super) fn chosen(&self, names: &[String]) -> Result<Vec<Entry>, Failure> {
+        let all = self.all();
+        if names.is_empty() {
+            if all.is_empty() {
+                out::progress("no scenario has a `schedule` yet; `gameday explain schedule` tells what one may say");
+            }
+            return Ok(all);
+        }
+        let is = |entry: &Entry, name: &str| {
+            entry.scenario.id.as_str() == name
+                || Path::new(name).file_name().is_some_and(|file| entry.file.ends_with(file))
+        };
+        for name in names {
+            if all.iter().any(|entry| is(entry, name)) {
+                continue;
+            }
+            if self.without.contains(name) {
+                return Err(Failure::new(Exit::Failure, format_args!("scenario `{name}` has no `schedule`")));
+            }
+            let near = nearest(name, all.iter().map(|entry| entry.scenario.id.as_str()));
+            let help = near.map_or_else(
+                || "`gameday schedule next` lists those that have one".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Err(Failure::new(
+                Exit::Failure,
+                format_args!("no scenario with a schedule is called `{name}`; {help}"),
+            ));
+        }
+        Ok(all.into_iter().filter(|entry| names.iter().any(|name| is(entry, name))).collect())
+    }
 }

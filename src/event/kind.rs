@@ -48,12 +48,12 @@ pub enum EventKind {
         /// What else they said.
         note: Option<String>,
     },
-    /// Somebody let the run begin at a time that is not meant for it.
-    RunOverridden {
-        /// Why.
+    /// Somebody let the run begin although the scenario's schedule speaks against it.
+    ScheduleOverridden {
+        /// Why, in their words.
         reason: String,
-        /// What stood against it, one line each.
-        refusals: Vec<String>,
+        /// What speaks against it.
+        objections: Vec<String>,
     },
     /// A process that outlives or serves the run was started.
     ProcessStarted {

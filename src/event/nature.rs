@@ -51,7 +51,7 @@ impl EventKind {
             | Self::RunEnded { .. }
             | Self::RecoveryStarted { .. } => (true, None),
             Self::RunApproved { .. }
-            | Self::RunOverridden { .. }
+            | Self::ScheduleOverridden { .. }
             | Self::ReadinessPassed { .. }
             | Self::PhaseStarted { .. }
             | Self::PhaseEnded { .. }

@@ -230,20 +230,16 @@ impl RunState {
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
             EventKind::RunDirty { .. } => self.stage = RunStage::Dirty,
-            EventKind::RunEnded { outcome, exit_code } => self.end(*outcome, *exit_code),
+            EventKind::RunEnded { .. } => self.end_run(&event.kind),
             EventKind::RunApproved { .. } => self.is_approved = true,
             EventKind::ActionSkipped { .. }
+            | EventKind::ScheduleOverridden { .. }
             | EventKind::InjectDelivered { .. }
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)
-            | EventKind::RunOverridden { .. }
             | EventKind::SettleJudged { .. }
             | EventKind::Unknown(_) => {}
         }
-    }
-
-    fn end(&mut self, outcome: RunOutcome, exit_code: u8) {
-        (self.outcome, self.exit_code) = (Some(outcome), Some(exit_code));
     }
 
     fn open_step_at(&mut self, at: u64, kind: &EventKind) {
@@ -271,6 +267,12 @@ impl RunState {
     fn start_recovery(&mut self, kind: &EventKind) {
         self.stage = RunStage::Recovering;
         self.has_recovery |= matches!(kind, EventKind::RecoveryStarted { .. });
+    }
+
+    fn end_run(&mut self, kind: &EventKind) {
+        if let EventKind::RunEnded { outcome, exit_code } = kind {
+            (self.outcome, self.exit_code) = (Some(*outcome), Some(*exit_code));
+        }
     }
 
     fn start_run(&mut self, kind: &EventKind) {

@@ -1,15 +1,15 @@
-//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, the calendar, a word about production. None of this is asked for an
-//! undo.
+//! Who lets a run begin: approvals, a pass elsewhere, the hour of the week, the scenario's schedule, a word about production. None of
+//! this is asked for an undo.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 use super::folder::{find_runs, read_plan};
-use crate::event::{EventKind, RunState, begun, read_log};
-use crate::plan::Plan;
-use crate::schedule::{Guard, LastRun};
+use crate::event::{EventKind, RunState, read_log};
+use crate::plan::{EnvironmentKind, Plan};
+use crate::schedule::Guard;
 use crate::unit::ScenarioId;
 use crate::workspace::{Approval, Approvals, Class, Environment, Opening};
 
@@ -24,12 +24,14 @@ pub struct PermitRequest<'a> {
     pub pass_first: Option<&'a str>,
     /// The environment of which somebody says that they know that customers depend on it.
     pub production: Option<&'a str>,
+    /// What the scenario's schedule says; none where it has none, or nothing but this machine can be hurt.
+    pub schedule: Option<&'a Guard>,
+    /// Why somebody sets the schedule aside.
+    pub overridden: Option<&'a str>,
     /// The workspace's folder, with the approvals.
     pub root: &'a Path,
     /// The folder of runs.
     pub reports: &'a Path,
-    /// What the scenario's schedule allows, or why that is not known; none where it has none, or where it does not count.
-    pub schedule: Option<&'a Result<Guard, String>>,
     /// The scenario's file, for the commands that are told.
     pub scenario: &'a Path,
     /// The present moment.
@@ -40,8 +42,14 @@ pub struct PermitRequest<'a> {
 #[derive(Debug, Clone)]
 pub struct Permit {
     approvals: Vec<Approval>,
-    /// Why somebody let it begin at a time that is not meant for it, and what stood against that.
-    overridden: Option<(String, Vec<String>)>,
+    overridden: Option<Overridden>,
+}
+
+/// What somebody set aside, and why.
+#[derive(Debug, Clone)]
+struct Overridden {
+    reason: String,
+    objections: Vec<String>,
 }
 
 /// What was looked at: one line each.
@@ -51,11 +59,10 @@ pub struct Permission {
     pub given: Vec<String>,
     /// What is missing, with what to do.
     pub missing: Vec<String>,
-    /// What the clock or the calendar stands against, which somebody may override with a reason.
-    pub untimely: Vec<String>,
     /// What is worth a thought.
     pub notes: Vec<String>,
     approvals: Vec<Approval>,
+    overridden: Option<Overridden>,
 }
 
 impl Permission {
@@ -73,24 +80,12 @@ impl Permission {
         permission
     }
 
-    /// The permit; `reason` is why it may begin at a time that is not meant for it.
+    /// The permit.
     ///
     /// # Errors
     /// What is missing.
-    pub fn permit(self, reason: Option<&str>) -> Result<Permit, Vec<String>> {
-        let Self { mut missing, untimely, approvals, .. } = self;
-        let overridden = match reason {
-            Some(reason) if !untimely.is_empty() => Some((reason.to_owned(), untimely)),
-            Some(_) => None,
-            None => {
-                missing.extend(
-                    untimely
-                        .into_iter()
-                        .map(|line| format!("{line}; a reason lets it begin all the same: --override \"…\"")),
-                );
-                None
-            }
-        };
+    pub fn permit(self) -> Result<Permit, Vec<String>> {
+        let Self { missing, approvals, overridden, .. } = self;
         if missing.is_empty() { Ok(Permit { approvals, overridden }) } else { Err(missing) }
     }
 
@@ -119,28 +114,34 @@ impl Permission {
         let name = &request.environment.name;
         match window.opening(request.now) {
             Some(Opening::Now) => self.given.push(format!("the window is open: {window}")),
-            Some(Opening::At(at)) => self.untimely.push(format!(
+            Some(Opening::At(at)) => self.missing.push(format!(
                 "environment `{name}` lets runs begin on {window}: it opens next on {}",
                 at.format("%a %Y-%m-%d at %H:%M %Z")
             )),
-            None => self.untimely.push(format!("environment `{name}` lets runs begin on {window}, which never comes")),
+            None => self.missing.push(format!("environment `{name}` lets runs begin on {window}, which never comes")),
         }
     }
 
+    /// Looks at the scenario's own window and freezes, and at the last runs of the scenarios that it keeps away from.
     fn look_at_schedule(&mut self, request: &PermitRequest<'_>) {
-        let guard = match request.schedule {
-            None => return,
-            Some(Err(why)) => {
-                self.untimely.push(format!("whether the schedule allows a run now is not known: {why}"));
-                return;
+        let Some(guard) = request.schedule else { return };
+        let mut objections = guard.objections(request.now);
+        let last_runs = guard.neighbours().filter_map(|(id, _)| Some((id, last_run(request.reports, id)?)));
+        objections.extend(last_runs.filter_map(|(id, at)| guard.nearness(request.now, id, at)));
+        let objections: Vec<String> = objections.iter().map(ToString::to_string).collect();
+        match request.overridden {
+            _ if objections.is_empty() => self.given.push("the scenario's schedule lets it begin now".to_owned()),
+            Some(reason) => {
+                self.notes.push(format!("the schedule is set aside: {}", objections.join("; ")));
+                self.overridden = Some(Overridden { reason: reason.to_owned(), objections });
             }
-            Some(Ok(guard)) => guard,
-        };
-        let neighbours: BTreeSet<&ScenarioId> = guard.neighbours().collect();
-        let others: Vec<LastRun> = if neighbours.is_empty() { Vec::new() } else { last_runs(request.reports) };
-        match guard.refusal(request.now, &others) {
-            Some(refusal) => self.untimely.push(format!("the schedule allows no run now: {refusal}")),
-            None => self.given.push("the schedule allows a run now".to_owned()),
+            None => self.missing.extend(objections.iter().map(|objection| {
+                format!(
+                    "the scenario's schedule says no: {objection}; `gameday schedule next {}` tells when, and `--override \
+                     \"why\"` lets it begin all the same, which the report tells",
+                    request.plan.scenario.id
+                )
+            })),
         }
     }
 
@@ -216,12 +217,12 @@ impl Permission {
 }
 
 impl Permit {
-    /// Who agreed, for the log.
+    /// Who agreed, and what was set aside, for the log.
     pub(super) fn events(&self) -> impl Iterator<Item = EventKind> {
-        let overridden = self
-            .overridden
-            .iter()
-            .map(|(reason, refusals)| EventKind::RunOverridden { reason: reason.clone(), refusals: refusals.clone() });
+        let overridden = self.overridden.iter().map(|overridden| EventKind::ScheduleOverridden {
+            reason: overridden.reason.clone(),
+            objections: overridden.objections.clone(),
+        });
         let approved = self.approvals.iter().filter_map(|approval| {
             Some(EventKind::RunApproved {
                 role: approval.role.parse().ok()?,
@@ -234,9 +235,13 @@ impl Permit {
     }
 }
 
-/// When each run of a folder began.
-#[must_use]
-pub fn last_runs(reports: &Path) -> Vec<LastRun> {
-    let begun = |folder: &PathBuf| begun(folder).map(|(scenario, at)| LastRun { scenario, at });
-    find_runs(reports).unwrap_or_default().iter().filter_map(begun).collect()
+/// When the last run of a scenario ended, or was last heard of. Runs in the embedded sandbox disturb nobody.
+fn last_run(reports: &Path, id: &ScenarioId) -> Option<DateTime<Utc>> {
+    let folders = find_runs(reports).unwrap_or_default();
+    let is_of = |folder: &&std::path::PathBuf| {
+        let plan = read_plan(folder);
+        plan.is_ok_and(|plan| plan.scenario.id == *id && plan.environment.kind != EnvironmentKind::Sandbox)
+    };
+    let last = |folder: &std::path::PathBuf| Some(read_log(folder).ok()?.events.last()?.at);
+    folders.iter().filter(is_of).filter_map(last).max()
 }

@@ -10,8 +10,8 @@ mod vars;
 
 pub use load::{Checked, Expectations, check, load};
 pub use schema::{
-    ActionKind, ActionSpec, Alarms, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules, FORMAT, Freeze,
-    Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, Notify, NotifyEvent, OnMissing, Person, PhaseSpec,
-    ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle, TargetKind,
-    TargetSpec,
+    ActionKind, ActionSpec, Alarms, CALENDAR_BYTES_MAX, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules,
+    FORMAT, Freeze, Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, NotWithin, Notify, NotifyEvent, OnMissing,
+    Person, PhaseSpec, ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle,
+    TargetKind, TargetSpec,
 };

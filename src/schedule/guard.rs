@@ -1,161 +1,238 @@
-//! Which dates are allowed, and what refuses one.
+//! What speaks against a date: the window, freezes, other scenarios, too short a notice.
 
 use std::fmt;
-use std::time::Duration;
+use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
-use super::date::{ScheduleError, zone};
-use super::freeze::{Freeze, inline_freezes};
-use crate::scenario::Schedule;
+use super::calendar::read_calendar;
+use super::recurrence::{Recurrence, RecurrenceError};
+use crate::document::Diagnostic;
+use crate::scenario::{Freeze, Scenario, Schedule};
 use crate::unit::{ScenarioId, format_duration};
-use crate::workspace::{Opening, Window};
+use crate::workspace::{Opening, moment};
 
-/// When a scenario was last run.
+/// A time without game days.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastRun {
-    /// The scenario.
-    pub scenario: ScenarioId,
-    /// When its last run began.
-    pub at: DateTime<Utc>,
+pub struct Span {
+    /// Its first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment after it.
+    pub to: DateTime<Utc>,
+    /// Why, and who says so.
+    pub why: String,
 }
 
-/// What a schedule allows.
-#[derive(Debug, Clone)]
-pub struct Guard {
-    zone: chrono_tz::Tz,
-    window: Option<Window>,
-    freezes: Vec<Freeze>,
-    not_within: Vec<(ScenarioId, Duration)>,
-    min_notice: Option<Duration>,
+impl Span {
+    /// Whether something that begins then and lasts so long touches it. What takes no time is its moment.
+    #[must_use]
+    pub fn touches(&self, start: DateTime<Utc>, length: TimeDelta) -> bool {
+        start < self.to && (start >= self.from || start + length > self.from)
+    }
 }
 
-/// What refuses a date.
+/// What speaks against a date.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The window is shut.
-    Window(String),
-    /// There are no game days then.
-    Frozen {
-        /// Why.
-        why: String,
-        /// Until when, in the schedule's time zone.
-        until: String,
-    },
-    /// Another scenario runs, or ran, too near.
+pub enum Objection {
+    /// The scenario's window is not open.
+    OutsideWindow(String),
+    /// It reaches into a freeze.
+    Frozen(Span),
+    /// Another scenario is too near.
     TooNear {
-        /// The scenario.
-        scenario: ScenarioId,
-        /// When it was.
-        at: String,
-        /// How far apart they must be.
-        apart: Duration,
+        /// Its id.
+        of: ScenarioId,
+        /// When that one is or was.
+        at: DateTime<Utc>,
+        /// How far the two stay apart.
+        within: String,
     },
-    /// It is too near to invite people.
-    ShortNotice(Duration),
+    /// It is nearer than the notice that people are given.
+    TooSoon(String),
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Objection {
+    /// Its name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::Window(window) => write!(formatter, "outside the schedule's window: {window}"),
-            Self::Frozen { why, until } => write!(formatter, "frozen until {until}: {why}"),
-            Self::TooNear { scenario, at, apart } => {
-                write!(formatter, "within {} of `{scenario}` on {at}", format_duration(*apart))
-            }
-            Self::ShortNotice(notice) => {
-                write!(formatter, "too near: people are told at least {} before", format_duration(*notice))
-            }
+            Self::OutsideWindow(_) => "outside-window",
+            Self::Frozen(_) => "frozen",
+            Self::TooNear { .. } => "too-near",
+            Self::TooSoon(_) => "too-soon",
         }
     }
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutsideWindow(window) => write!(formatter, "outside the window {window}"),
+            Self::Frozen(Span { from, to, why }) => {
+                let minutes = |at: &DateTime<Utc>| at.format("%Y-%m-%d %H:%M").to_string();
+                write!(formatter, "frozen from {} to {} UTC: {why}", minutes(from), minutes(to))
+            }
+            Self::TooNear { of, at, within } => {
+                write!(formatter, "within {within} of `{of}` on {}", at.format("%Y-%m-%d at %H:%M UTC"))
+            }
+            Self::TooSoon(notice) => write!(formatter, "too soon to invite: people are told {notice} before"),
+        }
+    }
+}
+
+/// Why it can not be said what speaks against a date. Nothing is allowed then: a freeze is never left out.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The pattern or the zone.
+    #[error(transparent)]
+    Recurrence(#[from] RecurrenceError),
+    /// A calendar can not be read, or not be understood.
+    #[error("a freeze calendar is not understood")]
+    Calendars(Vec<Diagnostic>),
+}
+
+/// What a scenario's schedule says against a date, with its calendars read for one span of time.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    schedule: Schedule,
+    freezes: Vec<Span>,
+    /// How long the game day takes: what the schedule says, else its timeline.
+    pub length: TimeDelta,
 }
 
 impl Guard {
-    /// What a schedule allows; `of_calendars` are the freezes of the calendars that it names.
+    /// The guard of a scenario that has a schedule; none where it has none. Calendars are read below `root`, for dates from `from`
+    /// to `to`.
     ///
     /// # Errors
-    /// The schedule's time zone is none.
-    pub fn of(schedule: &Schedule, of_calendars: Vec<Freeze>) -> Result<Self, ScheduleError> {
-        let mut freezes = inline_freezes(schedule)?;
-        freezes.extend(of_calendars);
-        // A window without a zone is one of the schedule's.
-        let window = schedule
-            .window
-            .clone()
-            .map(|window| Window { timezone: window.timezone.or_else(|| schedule.timezone.clone()), ..window });
-        Ok(Self {
-            zone: zone(schedule)?,
-            window,
-            freezes,
-            not_within: schedule.not_within.iter().map(|(scenario, apart)| (scenario.clone(), apart.0)).collect(),
-            min_notice: schedule.min_notice.map(|notice| notice.0),
-        })
-    }
-
-    /// The scenarios that it keeps away from.
-    pub fn neighbours(&self) -> impl Iterator<Item = &ScenarioId> {
-        self.not_within.iter().map(|(scenario, _)| scenario)
-    }
-
-    /// What refuses a run that begins at a moment; `others` are runs of other scenarios, past or planned.
-    #[must_use]
-    pub fn refusal(&self, at: DateTime<Utc>, others: &[LastRun]) -> Option<Refusal> {
-        let shown = |moment: DateTime<Utc>| moment.with_timezone(&self.zone).format("%a %Y-%m-%d %H:%M %Z").to_string();
-        // The freeze that lasts longest is the one worth knowing.
-        let frozen =
-            self.freezes.iter().filter(|freeze| (freeze.from..freeze.to).contains(&at)).max_by_key(|freeze| freeze.to);
-        if let Some(freeze) = frozen {
-            return Some(Refusal::Frozen { why: freeze.why.clone(), until: shown(freeze.to) });
+    /// See [`GuardError`].
+    pub fn of(
+        scenario: &Scenario,
+        root: &Path,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Option<Self>, GuardError> {
+        let Some(schedule) = &scenario.schedule else { return Ok(None) };
+        let zone = Recurrence::of(schedule)?.zone;
+        let length = length(scenario, schedule);
+        let mut freezes: Vec<Span> = schedule.freeze.iter().filter_map(|freeze| inline(freeze, zone)).collect();
+        let mut problems = Vec::new();
+        for path in &schedule.freeze_calendars {
+            match read_calendar(root, path, zone, from, to + length) {
+                Ok(spans) => freezes.extend(spans),
+                Err(found) => problems.extend(found),
+            }
         }
-        if let Some(window) = &self.window
-            && window.opening(at) != Some(Opening::Now)
-        {
-            return Some(Refusal::Window(window.to_string()));
+        if problems.is_empty() {
+            Ok(Some(Self { schedule: schedule.clone(), freezes, length }))
+        } else {
+            Err(GuardError::Calendars(problems))
         }
-        self.not_within.iter().find_map(|(scenario, apart)| {
-            let apart_delta = TimeDelta::from_std(*apart).unwrap_or(TimeDelta::MAX);
-            let near = others.iter().find(|run| run.scenario == *scenario && (run.at - at).abs() < apart_delta)?;
-            Some(Refusal::TooNear { scenario: scenario.clone(), at: shown(near.at), apart: *apart })
-        })
     }
 
-    /// What refuses to invite people to a moment, when it is `now`: what refuses the run itself, or too short a notice.
+    /// What speaks against a start then, other scenarios and notice left out.
     #[must_use]
-    pub fn refusal_to_invite(&self, at: DateTime<Utc>, now: DateTime<Utc>, others: &[LastRun]) -> Option<Refusal> {
-        let notice = self.min_notice.filter(|notice| (at - now).to_std().is_ok_and(|ahead| ahead < *notice));
-        self.refusal(at, others).or(notice.map(Refusal::ShortNotice))
+    pub fn objections(&self, start: DateTime<Utc>) -> Vec<Objection> {
+        let mut objections = Vec::new();
+        if let Some(window) = &self.schedule.window {
+            match window.opening(start) {
+                Some(Opening::Now) => {}
+                Some(Opening::At(_)) | None => objections.push(Objection::OutsideWindow(window.to_string())),
+            }
+        }
+        let touching = self.freezes.iter().filter(|freeze| freeze.touches(start, self.length));
+        objections.extend(touching.cloned().map(Objection::Frozen));
+        objections
     }
+
+    /// What another scenario at `at` says against a start, where this one keeps away from it.
+    #[must_use]
+    pub fn nearness(&self, start: DateTime<Utc>, of: &ScenarioId, at: DateTime<Utc>) -> Option<Objection> {
+        let rules = self.schedule.not_within.iter().filter(|rule| rule.of == *of);
+        let near = |within: &crate::unit::DurationText| (start - at).abs().to_std().is_ok_and(|gap| gap < within.0);
+        let rule = rules.into_iter().find(|rule| near(&rule.within))?;
+        Some(Objection::TooNear { of: of.clone(), at, within: format_duration(rule.within.0) })
+    }
+
+    /// The scenarios from which this one keeps away, and how far.
+    pub fn neighbours(&self) -> impl Iterator<Item = (&ScenarioId, TimeDelta)> {
+        let rules = self.schedule.not_within.iter();
+        rules.map(|rule| (&rule.of, TimeDelta::from_std(rule.within.0).unwrap_or_default()))
+    }
+
+    /// Whether a start is nearer to `now` than the notice that people are given.
+    #[must_use]
+    pub fn too_soon(&self, start: DateTime<Utc>, now: DateTime<Utc>) -> Option<Objection> {
+        let notice = self.schedule.min_notice?;
+        let is_soon = (start - now).to_std().map_or(true, |ahead| ahead < notice.0);
+        is_soon.then(|| Objection::TooSoon(format_duration(notice.0)))
+    }
+}
+
+fn length(scenario: &Scenario, schedule: &Schedule) -> TimeDelta {
+    let timeline = || scenario.timeline.iter().map(|phase| phase.length.0).sum();
+    let length = schedule.duration.map_or_else(timeline, |duration| duration.0);
+    TimeDelta::from_std(length).unwrap_or_default()
+}
+
+/// Whole days in the schedule's zone, the last one included.
+fn inline(freeze: &Freeze, zone: Tz) -> Option<Span> {
+    let from = moment(zone, freeze.from.and_time(NaiveTime::MIN))?;
+    let to = moment(zone, freeze.to.succ_opt()?.and_time(NaiveTime::MIN))?;
+    let why = freeze.why.clone().unwrap_or_else(|| "the scenario says so".to_owned());
+    Some(Span { from: from.to_utc(), to: to.to_utc(), why })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::testing::scenario;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn guard(schedule: &str) -> Guard {
+        let scenario = scenario("a", schedule);
+        Guard::of(&scenario, Path::new("."), at("2026-01-01T00:00:00Z"), at("2028-01-01T00:00:00Z")).unwrap().unwrap()
+    }
+
+    fn codes(guard: &Guard, start: &str) -> Vec<&'static str> {
+        guard.objections(at(start)).iter().map(Objection::code).collect()
+    }
 
     #[test]
-    fn a_date_is_refused_by_the_first_thing_that_stands_against_it() {
-        let schedule: Schedule = serde_json::from_value(serde_json::json!({
-            "cron": "0 10 * * *", "timezone": "Europe/Helsinki", "min_notice": "72h",
-            "window": {"days": "MON-THU", "from": "09:00", "to": "15:00"},
-            "freeze": [{"from": "2026-12-15", "to": "2027-01-07", "why": "campaign"}],
-            "not_within": {"orders-slow": "24h"},
-        }))
-        .unwrap();
-        let guard = Guard::of(&schedule, Vec::new()).unwrap();
-        let other = [LastRun { scenario: "orders-slow".parse().unwrap(), at: "2026-12-09T08:00:00Z".parse().unwrap() }];
-        let told = |at: &str| {
-            guard.refusal(at.parse().unwrap(), &other).map(|refusal| refusal.to_string()).unwrap_or_default()
-        };
-        assert_eq!(told("2026-12-07T08:00:00Z"), "");
-        // The window is one of the schedule's zone: seven in UTC is nine in Helsinki.
-        assert_eq!(told("2026-12-07T07:00:00Z"), "");
-        assert!(told("2026-12-07T06:59:00Z").starts_with("outside the schedule's window"));
-        assert!(told("2026-12-11T08:00:00Z").starts_with("outside"), "a Friday");
-        assert_eq!(told("2026-12-15T08:00:00Z"), "frozen until Fri 2027-01-08 00:00 EET: campaign");
-        assert_eq!(told("2026-12-08T08:00:01Z"), "within 1d of `orders-slow` on Wed 2026-12-09 10:00 EET");
-        assert_eq!(told("2026-12-08T08:00:00Z"), "", "a day is far enough");
-        let invite =
-            |now: &str| guard.refusal_to_invite("2026-12-07T08:00:00Z".parse().unwrap(), now.parse().unwrap(), &[]);
-        assert_eq!(invite("2026-12-04T08:00:00Z"), None);
-        assert!(matches!(invite("2026-12-04T08:00:01Z"), Some(Refusal::ShortNotice(_))));
+    fn a_freeze_holds_for_whole_days_of_the_zone_and_for_what_reaches_into_it() {
+        let guard = guard(
+            "{cron: 0 10 * * *, timezone: Europe/Helsinki, duration: 2h, freeze: [{from: 2026-12-15, to: 2026-12-16, why: campaign}]}",
+        );
+        // Midnight in Helsinki is 22:00 UTC of the day before.
+        assert_eq!(codes(&guard, "2026-12-14T20:00:00Z"), Vec::<&str>::new(), "it ends as the freeze begins");
+        assert_eq!(codes(&guard, "2026-12-14T20:01:00Z"), ["frozen"]);
+        assert_eq!(codes(&guard, "2026-12-16T21:59:00Z"), ["frozen"], "the last day is included");
+        assert_eq!(codes(&guard, "2026-12-16T22:00:00Z"), Vec::<&str>::new());
+        let told = guard.objections(at("2026-12-15T00:00:00Z"))[0].to_string();
+        assert_eq!(told, "frozen from 2026-12-14 22:00 to 2026-12-16 22:00 UTC: campaign");
+    }
+
+    #[test]
+    fn the_window_and_the_neighbours_and_the_notice_are_kept() {
+        let guard = guard(
+            "{cron: 0 10 * * *, window: {days: MON-THU, from: '09:00', to: '15:00'}, min_notice: 72h, not_within: [{of: b, within: 24h}]}",
+        );
+        assert_eq!(codes(&guard, "2026-12-04T10:00:00Z"), ["outside-window"], "a Friday");
+        let start = at("2026-12-07T10:00:00Z");
+        let near = |of: &str, other: &str| guard.nearness(start, &of.parse().unwrap(), at(other)).is_some();
+        assert!(near("b", "2026-12-06T10:00:01Z") && near("b", "2026-12-08T09:59:59Z"), "before and after");
+        assert!(!near("b", "2026-12-06T10:00:00Z") && !near("c", "2026-12-07T10:00:00Z"));
+        assert!(guard.too_soon(start, at("2026-12-04T10:00:01Z")).is_some());
+        assert!(guard.too_soon(start, at("2026-12-04T10:00:00Z")).is_none());
+        assert!(guard.too_soon(start, at("2026-12-08T10:00:00Z")).is_some(), "it is over");
+    }
+
+    #[test]
+    fn without_a_duration_the_timeline_says_how_long() {
+        assert_eq!(guard("{cron: 0 10 * * *}").length, TimeDelta::minutes(30));
     }
 }

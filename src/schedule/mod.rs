@@ -1,14 +1,17 @@
-//! Game days on a calendar: when a scenario's `schedule` falls, which of these dates are allowed, and invitations to them.
+//! Game days on a calendar: when scenarios are run, what speaks against a date, and files that bring dates to other programs.
 //!
-//! Owns: dates from a cron pattern and a time zone, what refuses a date, calendars of freezes, iCalendar. Must not know: runs, and what
-//! time it is: whoever asks says so. Nothing here starts anything.
+//! Owns: the dates of a `schedule`, freezes, and the exports. Must not know: clocks, runs, environments' state, the terminal. It starts
+//! nothing and catches nothing up.
 
-mod date;
-mod freeze;
+mod calendar;
+mod diary;
+pub mod export;
 mod guard;
-mod invite;
+mod recurrence;
+#[cfg(test)]
+mod testing;
 
-pub use self::date::{ScheduleError, dates};
-pub use self::freeze::{CalendarError, Freeze, freezes_of_calendar, inline_freezes};
-pub use self::guard::{Guard, LastRun, Refusal};
-pub use self::invite::{Event, calendar};
+pub use calendar::{check_calendar, read_calendar};
+pub use diary::{Booking, Collision, DATES_MAX, Dated, Entry, collisions};
+pub use guard::{Guard, GuardError, Objection, Span};
+pub use recurrence::{Recurrence, RecurrenceError};

@@ -5,8 +5,6 @@ use std::ops::Deref;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use super::{UnitError, text_type};
 
 const REMEDY: &str = "write a number and a unit, as in `250ms`, `90s`, `5m`, `2h` or `1m30s`";
@@ -159,34 +157,6 @@ text_type!(
     r"^\s*([0-9.]+(ms|s|m|h|d))+\s*(\.\.\s*([0-9.]+(ms|s|m|h|d))+\s*)?$",
     "1s..3s"
 );
-
-/// A length of time as calendars write it: `P1DT2H`, `PT30M`, `P2W` (RFC 5545, 3.3.6; it has no months or years). None where it is no
-/// such text, or negative.
-#[must_use]
-pub fn parse_iso_duration(text: &str) -> Option<TimeDelta> {
-    let (mut rest, mut seconds, mut is_time, mut parts) = (text.strip_prefix('P')?, 0_i64, false, 0);
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('T').filter(|_| !is_time) {
-            (rest, is_time) = (after, true);
-            continue;
-        }
-        let end = rest.find(|character: char| !character.is_ascii_digit())?;
-        let number: i64 = rest.get(..end)?.parse().ok()?;
-        let unit = rest.get(end..)?.chars().next()?;
-        let of_unit = match (unit, is_time) {
-            ('W', false) => 604_800,
-            ('D', false) => 86_400,
-            ('H', true) => 3_600,
-            ('M', true) => 60,
-            ('S', true) => 1,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.checked_mul(of_unit)?)?;
-        rest = rest.get(end + 1..)?;
-        parts += 1;
-    }
-    (parts > 0).then(|| TimeDelta::try_seconds(seconds)).flatten()
-}
 
 #[cfg(test)]
 mod tests {

@@ -48,7 +48,7 @@ pub use clock::{Clock, cpu_time, elapsed_ms};
 pub(crate) use connect::connect_to_any;
 pub use date::Date;
 pub use digest::{hex, sha256_hex};
-pub use duration::{DurationRange, DurationText, format_duration, parse_duration, parse_iso_duration};
+pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use error_chain::error_chain;
 pub(crate) use exact_timer::ExactTimer;
 pub use failpoint::Failpoints;

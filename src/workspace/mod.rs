@@ -28,7 +28,7 @@ pub use program::ProgramPattern;
 pub use role::AssumedRole;
 pub use safety::{Deadman, DeadmanSwitch};
 pub use settings::{Defaults, Settings};
-pub use window::{FieldProblem, Opening, Window, check_timezone};
+pub use window::{FieldProblem, Opening, Window, check_timezone, moment};
 pub use workload::{
     Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload, read_workload,
 };

@@ -141,8 +141,10 @@ impl Window {
     }
 }
 
-/// When a clock on the wall shows a time; where the change of clocks leaves it out, the first minute after the change.
-fn moment(zone: chrono_tz::Tz, time: NaiveDateTime) -> Option<DateTime<chrono_tz::Tz>> {
+/// When a clock on the wall first shows a time; where the change of clocks leaves it out, the first minute after the change. None
+/// where no change of clocks is that long.
+#[must_use]
+pub fn moment(zone: chrono_tz::Tz, time: NaiveDateTime) -> Option<DateTime<chrono_tz::Tz>> {
     (0..=CHANGE_MINUTES_MAX)
         .find_map(|minutes| zone.from_local_datetime(&time.checked_add_signed(TimeDelta::minutes(minutes))?).earliest())
 }

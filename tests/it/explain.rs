@@ -85,6 +85,11 @@ fn workspace() -> (Workspace, [Value; 2]) {
     for path in ["playbooks/pb-payment-latency.md", "lessons/L-2026-004.md"] {
         workspace.write(path, &read(&format!("workspace/{path}")));
     }
+    workspace.write("holidays.ics", &read("explain/holidays.ics"));
+    // Only their ids are looked at here, by a scenario that keeps away from them.
+    for id in ["nightly", "checkout-payment-slow"] {
+        workspace.write(&format!("scenarios/{id}.yaml"), &format!("id: {id}\n"));
+    }
     workspace.write("playbooks/playbook.md", &read("explain/playbook.md"));
     let files = ["explain/gameday.yaml", "explain/scenario.yaml"];
     (workspace, files.map(|path| serde_yaml::from_str(&read(path)).expect("YAML")))

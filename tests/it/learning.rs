@@ -227,7 +227,7 @@ fn actions_are_written_listed_closed_and_told() {
     let closed = workspace.gameday(&["action", "close", id, "--done"]);
     assert_eq!(closed.code(), 0, "{}", closed.stderr);
     assert_eq!(workspace.gameday(&["action", "close", id, "--done"]).code(), 1, "it is closed already");
-    assert_eq!(answer(&workspace, &["action", "list", "--json"]), serde_json::json!([]));
+    assert_eq!(answer(&workspace, &["action", "list", "--status", "open", "--json"]), serde_json::json!([]));
     workspace
         .write("actions/A-9.yaml", "id: A-9\ntext: t\ntype: detect\nowner: nobody\ndue: 2999-01-01\nlesson: L-1\n");
     let check = workspace.gameday(&["check"]);
@@ -252,4 +252,21 @@ fn a_report_is_what_its_schema_says() {
     assert_eq!(sarif["version"], "2.1.0");
     let journal: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("journal.json")).unwrap()).unwrap();
     assert_eq!((journal["status"].as_str(), journal["deviated"].as_bool()), (Some("completed"), Some(false)));
+}
+
+#[test]
+fn the_briefing_of_participants_gives_nothing_away() {
+    let workspace = workspace();
+    let read = |more: &[&str]| {
+        let output = workspace.gameday(&[&["brief", "scenarios/probe.yaml"], more].concat());
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        output.stdout
+    };
+    let (all, blind) = (read(&[]), read(&["--for", "participant"]));
+    for text in ["## Rules", "Anybody may end it", "payments, shop (team-shop)"] {
+        assert!(all.contains(text) && blind.contains(text), "{text}: {blind}");
+    }
+    for secret in ["callers", "It answers", "mean(ok)", "0s load"] {
+        assert!(all.contains(secret) && !blind.contains(secret), "{secret}: {blind}");
+    }
 }

@@ -1,80 +1,60 @@
-"""Dates of schedules across changes of clocks, by croniter (which wall times a pattern names) and dateutil (when those are).
+"""Prints dates of cron patterns across changes of clocks, as JSON: croniter finds the times on the wall, zoneinfo the instants.
 
-Prints a JSON list of cases: a pattern, a zone, a moment, and the next three dates after it, as UTC.
-
-The two rules that are ours, and not croniter's: a time that the clocks leave out falls on the next instant that there is, and
-one that comes twice counts the first time.
+A time that is left out is the first minute after the change; one that comes twice is the first; no instant comes twice.
 """
 
-import datetime
 import json
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from croniter import croniter
-from dateutil import tz
 
-# Half an hour and the south (Lord Howe), midnight itself and the south (Santiago), a zone whose winter is the odd one (Dublin).
-ZONES = {
-    "Europe/Helsinki": [(2027, 3, 28, 3), (2027, 10, 31, 3)],
-    "America/New_York": [(2027, 3, 14, 2), (2027, 11, 7, 1)],
-    "Australia/Lord_Howe": [(2026, 10, 4, 2), (2027, 4, 4, 1)],
-    "America/Santiago": [(2027, 9, 5, 0), (2027, 4, 3, 23)],
-    "Europe/Dublin": [(2027, 3, 28, 1), (2027, 10, 31, 1)],
-}
-PATTERNS = [
-    "{minute} {hour} * * *",
-    "{minute} {hour} {day} {month} *",
-    "{minute} {hour} * * SUN",
-    "{minute} {hour} * * SAT,SUN",
-    "{minute} */{step} * * *",
-    "{minute} {hour},{later} * * *",
-    "*/20 {hour} * * *",
-    "{minute} {hour} {first}-{last} * *",
-    "{minute} 10 * * MON-FRI",
-    "0 0 * * *",
-]
-MINUTES = [0, 15, 30, 59]
+ZONES = ["Europe/Helsinki", "America/New_York", "America/Santiago", "Australia/Lord_Howe", "Asia/Beirut", "Europe/Lisbon"]
+PATTERNS = ["30 2 * * *", "30 3 * * *", "15 0 * * *", "30 1 * * SUN", "*/20 1-3 * * *", "0 0 * * *", "45 23 * * *"]
+COUNT = 8
 
 
-def moment(wall, zone):
-    """The first instant of a wall time, or the next one that there is, as UTC without a zone."""
-    while not tz.datetime_exists(wall, zone):
-        wall += datetime.timedelta(minutes=1)
-    first = tz.enfold(wall.replace(tzinfo=zone), fold=0)
-    return first.astimezone(tz.UTC).replace(tzinfo=None)
-
-
-def dates(pattern, zone, after, count):
-    start = after.replace(tzinfo=tz.UTC).astimezone(zone).replace(tzinfo=None) - datetime.timedelta(days=2)
-    walls, found = croniter(pattern, start), []
-    while len(found) < count:
-        at = moment(walls.get_next(datetime.datetime), zone)
-        if at > after and (not found or at > found[-1]):
-            found.append(at)
+def changes(zone, year):
+    """The days around which the offset of a zone changes in a year."""
+    day, found = datetime(year, 1, 1, tzinfo=timezone.utc), []
+    while day.year == year:
+        after = day + timedelta(days=1)
+        if day.astimezone(zone).utcoffset() != after.astimezone(zone).utcoffset():
+            found.append(day)
+        day = after
     return found
 
 
-def cases():
-    for name, changes in ZONES.items():
-        zone, number = tz.gettz(name), 0
-        for year, month, day, hour in changes:
-            for pattern in PATTERNS:
-                for minute in (MINUTES[number % 4], MINUTES[(number + 2) % 4]):
-                    number += 1
-                    # croniter takes a span of one day for all of them.
-                    first = day - 1 if day > 28 else day
-                    text = pattern.format(
-                        minute=minute, hour=hour, day=day, month=month, step=number % 5 + 1,
-                        later=(hour + 9) % 24, first=first, last=first + 1,
-                    )
-                    after = datetime.datetime(year, month, day) - datetime.timedelta(hours=number * 7 % 60)
-                    found = dates(text, zone, after, 3)
-                    yield {
-                        "cron": text,
-                        "timezone": name,
-                        "after": after.isoformat() + "Z",
-                        "dates": [at.isoformat() + "Z" for at in found],
-                    }
+def instant(wall, zone):
+    """When a clock on the wall first shows a time, or the first minute after a change that leaves it out."""
+    while True:
+        utc = wall.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
+        if utc.astimezone(zone).replace(tzinfo=None) == wall:
+            return utc
+        wall += timedelta(minutes=1)
 
 
-if __name__ == "__main__":
-    print(json.dumps(list(cases())))
+def dates(cron, zone, start):
+    wall = croniter(cron, start.astimezone(zone).replace(tzinfo=None) - timedelta(hours=5), ret_type=datetime)
+    found = []
+    while len(found) < COUNT:
+        utc = instant(wall.get_next(), zone)
+        if utc >= start and utc not in found:
+            found.append(utc)
+    return [utc.strftime("%Y-%m-%dT%H:%M:%SZ") for utc in found]
+
+
+def main():
+    cases = []
+    for name in ZONES:
+        zone = ZoneInfo(name)
+        for year in [2026, 2027, 2028]:
+            for change in changes(zone, year):
+                start = change - timedelta(days=1)
+                for cron in PATTERNS:
+                    from_text = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+                    cases.append({"zone": name, "cron": cron, "from": from_text, "dates": dates(cron, zone, start)})
+    print(json.dumps(cases))
+
+
+main()

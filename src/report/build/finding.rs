@@ -33,8 +33,8 @@ pub(super) fn findings(run: &Run<'_>, report: &Report, evidence: &Evidence) -> V
     report.loads.iter().for_each(|load| of_a_load(load, &mut findings));
     of_guardrails(report, &mut findings);
     findings.extend(run.events.iter().filter_map(|event| match &event.kind {
-        EventKind::RunOverridden { reason, refusals } => {
-            let text = format!("The run was let begin although {}: “{reason}”.", refusals.join("; and "));
+        EventKind::ScheduleOverridden { reason, objections } => {
+            let text = format!("The run was let begin although {}: “{reason}”.", objections.join("; and "));
             Some(finding("low", Rule::Overridden, None, text, Some("Ask whether the calendar or the habit is right.")))
         }
         EventKind::ActionSkipped { action, why } => {

@@ -51,8 +51,8 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             Words::new("approval", role, format!("agreed by {by} on {}{note}", given_at.format("%Y-%m-%d %H:%M UTC")))
         }
-        EventKind::RunOverridden { reason, refusals } => {
-            Words::run(format!("begun at a time that is not meant for it: {reason} (against: {})", refusals.join("; ")))
+        EventKind::ScheduleOverridden { reason, objections } => {
+            Words::run(format!("the schedule was set aside: {reason} ({})", objections.join("; "))).trouble()
         }
         EventKind::ReadinessPassed { checks } => {
             Words::run(format!("ready: {} passed", plural(checks.len(), "check", "checks")))

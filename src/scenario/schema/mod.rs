@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use belief::{Alarms, Guardrail, Hypothesis, OnMissing};
-pub use outcome::{Debrief, Freeze, Review, Schedule};
+pub use outcome::{CALENDAR_BYTES_MAX, Debrief, Freeze, NotWithin, Review, Schedule};
 pub use people::{Hint, Inject, Person};
 pub use target::{LambdaTarget, ProxyKind, ProxyTarget, TargetKind, TargetSpec};
 pub use timeline::{ActionKind, ActionSpec, ChecklistStep, PhaseSpec, Settle};

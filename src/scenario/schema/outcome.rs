@@ -1,12 +1,13 @@
 //! What comes after: the debrief, reports, notices and the next date.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::unit::{Date, DurationText, ScenarioId};
 use crate::workspace::Window;
+
+/// The longest calendar of freezes that is read, in bytes.
+pub const CALENDAR_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How the team talks about it afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +32,9 @@ pub struct Review {
     pub length: DurationText,
 }
 
-/// When the scenario is run.
+/// When the scenario is run. Nothing starts by itself: `gameday schedule` tells the dates and writes them for other programs. A run
+/// keeps the window, the freezes and its distance from other scenarios, but in the embedded sandbox, where nothing outside this
+/// machine can be hurt. A time that a change of clocks leaves out runs right after it; one that comes twice runs once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
@@ -43,18 +46,18 @@ pub struct Schedule {
     /// How long the people should keep free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<DurationText>,
-    /// When a start is allowed; its time zone is the schedule's, where it names none.
+    /// When a start is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// When none is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<Freeze>,
-    /// Calendars (`.ics`) of the workspace whose events are such times too: `calendars/holidays.ics`.
+    /// Calendars (`.ics`) of the workspace whose events are times without game days: holidays, change freezes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze_calendars: Vec<String>,
-    /// Scenarios that must be some time apart from this one: `{orders-slow: 24h}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub not_within: BTreeMap<ScenarioId, DurationText>,
+    /// Scenarios from which this one keeps away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_within: Vec<NotWithin>,
     /// How long before a start the people are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_notice: Option<DurationText>,
@@ -71,4 +74,14 @@ pub struct Freeze {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// A scenario from which another one keeps away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotWithin {
+    /// The id of the other scenario.
+    pub of: ScenarioId,
+    /// How far the two stay apart, before and after.
+    pub within: DurationText,
 }

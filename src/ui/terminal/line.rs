@@ -57,17 +57,13 @@ pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
     Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), printable(&text)))
 }
 
-fn real_text(fault: &FaultId, evidence: &str) -> String {
-    format!("{fault} is real: {evidence}")
-}
-
 fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
     Some(match kind {
         EventKind::RunStarted { run, title, environment, .. } => {
             (quiet(), format!("{title}, run {run} in {environment}"))
         }
         EventKind::RunApproved { role, by, .. } => (person(), format!("{role} agreed: {by}")),
-        EventKind::RunOverridden { reason, .. } => (warning(), format!("begins out of its time: {reason}")),
+        EventKind::ScheduleOverridden { reason, objections } => overridden_line(reason, objections),
         EventKind::ReadinessPassed { checks } => ready_line(checks.len()),
         EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
@@ -84,7 +80,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::AlarmsReread => return alarms_line(kind),
         EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
         EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
-        EventKind::FaultEffective { identity, evidence, .. } => (fault(), real_text(&identity.fault, evidence)),
+        EventKind::FaultEffective { identity, evidence, .. } => effective_line(&identity.fault, evidence),
         EventKind::FaultLost { identity, why } => (bad(), format!("{} is not in any more: {why}", identity.fault)),
         EventKind::FaultRestored { identity, how } => (good(), format!("{} {}", identity.fault, end_text(*how))),
         EventKind::FaultDrifted { identity, fields } => {
@@ -141,6 +137,14 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::RunEnded { .. }
         | EventKind::Unknown(_) => return None,
     })
+}
+
+fn overridden_line(reason: &str, objections: &[String]) -> Line {
+    (person(), format!("the schedule is set aside: {reason} ({})", objections.join("; ")))
+}
+
+fn effective_line(name: &FaultId, evidence: &str) -> Line {
+    (fault(), format!("{name} is real: {evidence}"))
 }
 
 fn ready_line(check_count: usize) -> Line {

@@ -1,0 +1,383 @@
+//! An iCalendar file that invites people (RFC 5545), and what becomes of events that were in it before.
+//!
+//! Times are instants in UTC: every date is an event of its own, so that nothing is left to a reader's `VTIMEZONE`, and all readers
+//! agree. An event keeps its `UID`; one that has changed gets the next `SEQUENCE`, one that fell away is cancelled, and one that has
+//! not changed stays as it is, so that the file does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc, Weekday};
+use chrono_tz::Tz;
+use icalendar::{
+    Alarm, Calendar, CalendarComponent, Component as _, Event, EventLike as _, EventStatus, Property, Trigger,
+};
+
+use crate::schedule::Booking;
+use crate::unit::{Date, LessonId, sha256_hex};
+use crate::workspace::moment;
+
+/// Which scenario an event belongs to.
+const SCENARIO: &str = "X-GAMEDAY-SCENARIO";
+
+/// The SHA-256 of what an event says, by which it is seen whether it has changed.
+const DIGEST: &str = "X-GAMEDAY-DIGEST";
+
+/// How long before a game day a calendar reminds of it.
+const REMINDER: TimeDelta = TimeDelta::hours(1);
+
+/// How many characters of a text go into an event.
+const TEXT_CHARS_MAX: usize = 2_000;
+
+/// A lesson that a scenario tests again by a day.
+#[derive(Debug, Clone)]
+pub struct RetestDue {
+    /// The lesson.
+    pub lesson: LessonId,
+    /// Its title.
+    pub title: String,
+    /// The scenario that tests it.
+    pub scenario: String,
+    /// The day by which it must have been tested.
+    pub by: Date,
+}
+
+/// What goes into the file.
+#[derive(Debug)]
+pub struct Invitations<'a> {
+    /// The dates, in order.
+    pub bookings: &'a [Booking<'a>],
+    /// Dates that are too near to be proposed: one that was invited before stays.
+    pub too_soon: &'a [Booking<'a>],
+    /// The lessons that are tested again.
+    pub retests: &'a [RetestDue],
+    /// The scenarios that were asked for: events of others are left alone.
+    pub scenarios: &'a BTreeSet<String>,
+    /// The end of the time that was asked for: what comes later is left alone.
+    pub until: DateTime<Utc>,
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+/// Why the file that is there can not be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum InvitationError {
+    /// It is not ours.
+    #[error("what is there is no calendar that `gameday schedule export` wrote; name another file")]
+    NotOurs,
+}
+
+/// The calendar's text, and how its events came about.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// Events that were not there before.
+    pub added: usize,
+    /// Events that say something else than before.
+    pub changed: usize,
+    /// Events that fell away.
+    pub cancelled: usize,
+}
+
+/// Writes the calendar; `before` is the file that is there.
+///
+/// # Errors
+/// `before` is no calendar of ours.
+pub fn calendar(invitations: &Invitations<'_>, before: Option<&str>) -> Result<Written, InvitationError> {
+    let mut known = before.map(read).transpose()?.unwrap_or_default();
+    let mut written = Written { text: String::new(), added: 0, changed: 0, cancelled: 0 };
+    let mut events = Vec::new();
+    for (is_new, mut event) in proposed(invitations) {
+        let uid = event.get_uid().unwrap_or_default().to_owned();
+        let digest = sha256_hex(parts(&event).as_bytes());
+        match known.remove(&uid) {
+            Some(old) if old.property_value(DIGEST) == Some(digest.as_str()) => {
+                events.push(old);
+                continue;
+            }
+            Some(old) => {
+                event.sequence(old.get_sequence().unwrap_or_default().saturating_add(1));
+                written.changed += 1;
+            }
+            None if !is_new => continue,
+            None => {
+                event.sequence(0);
+                written.added += 1;
+            }
+        }
+        event.timestamp(invitations.now).add_property(DIGEST, &digest);
+        events.push(event);
+    }
+    for (_, mut old) in known {
+        if falls_away(&old, invitations) {
+            let sequence = old.get_sequence().unwrap_or_default().saturating_add(1);
+            old.sequence(sequence).timestamp(invitations.now);
+            old.remove_property(DIGEST).status(EventStatus::Cancelled);
+            written.cancelled += 1;
+        }
+        events.push(old);
+    }
+    events.sort_by_key(|event| (start(event), event.get_uid().map(str::to_owned)));
+    let mut calendar = Calendar::empty();
+    calendar.append_property(Property::new("VERSION", "2.0"));
+    calendar.append_property(Property::new("PRODID", "-//gameday//schedule//EN"));
+    calendar.append_property(Property::new("CALSCALE", "GREGORIAN"));
+    calendar.extend(events);
+    written.text = calendar.to_string();
+    Ok(written)
+}
+
+/// The events of a file, by id.
+fn read(text: &str) -> Result<BTreeMap<String, Event>, InvitationError> {
+    if !text.contains("-//gameday//schedule//EN") {
+        return Err(InvitationError::NotOurs);
+    }
+    let calendar: Calendar = text.parse().map_err(|_| InvitationError::NotOurs)?;
+    let event = |component| match component {
+        CalendarComponent::Event(event) => Some((event.get_uid()?.to_owned(), event)),
+        CalendarComponent::Todo(_) | CalendarComponent::Venue(_) | CalendarComponent::Other(_) => None,
+        other => {
+            drop(other);
+            None
+        }
+    };
+    Ok(calendar.components.into_iter().filter_map(event).collect())
+}
+
+/// Whether an event that is not proposed any more is cancelled: it is of a scenario that was asked for, lies ahead, within the time
+/// that was asked for, and is not cancelled yet.
+fn falls_away(event: &Event, invitations: &Invitations<'_>) -> bool {
+    let is_asked = event.property_value(SCENARIO).is_some_and(|scenario| invitations.scenarios.contains(scenario));
+    let from = invitations.now.format("%Y%m%dT%H%M%SZ").to_string();
+    let until = invitations.until.format("%Y%m%dT%H%M%SZ").to_string();
+    let is_ahead = start(event) > from && start(event) < until;
+    is_asked && is_ahead && event.get_status() != Some(EventStatus::Cancelled)
+}
+
+/// When an event begins, as the file says it: instants in UTC sort as they follow each other.
+fn start(event: &Event) -> String {
+    event.property_value("DTSTART").unwrap_or_default().to_owned()
+}
+
+/// What an event says, without when it was said.
+fn parts(event: &Event) -> String {
+    let mut text = String::new();
+    let all = event.properties().values().chain(event.multi_properties().values().flatten());
+    for property in all {
+        // Writing to a string does not fail.
+        write!(text, "{}\u{1f}{}\u{1e}", property.key(), property.value()).ok();
+    }
+    text
+}
+
+/// The events of all bookings, each with whether it is proposed where it was not there before.
+fn proposed(invitations: &Invitations<'_>) -> Vec<(bool, Event)> {
+    let mut of_day: BTreeMap<(String, NaiveDate), u32> = BTreeMap::new();
+    let mut all: Vec<(bool, &Booking<'_>)> = invitations.too_soon.iter().map(|booking| (false, booking)).collect();
+    all.extend(invitations.bookings.iter().map(|booking| (true, booking)));
+    all.sort_by_key(|(_, booking)| booking.at);
+    let mut events = Vec::new();
+    for (is_new, booking) in all {
+        let day = booking.at.date_naive();
+        let count = of_day.entry((booking.entry.scenario.id.to_string(), day)).or_default();
+        *count += 1;
+        let number = if *count > 1 { format!(".{count}") } else { String::new() };
+        let name = format!("{}.{day}{number}", booking.entry.scenario.id);
+        events.push((is_new, game_day(booking, &name)));
+        events.extend(review(booking, &name).map(|event| (is_new, event)));
+    }
+    events.extend(invitations.retests.iter().map(|due| (true, retest(due))));
+    events
+}
+
+fn event(name: &str, scenario: &str, at: DateTime<Utc>, length: TimeDelta) -> Event {
+    let mut event = Event::with_uid(&format!("{name}@gameday"));
+    event.starts(at).add_property("DURATION", format!("PT{}M", length.num_minutes().max(1)));
+    event.add_property(SCENARIO, scenario).status(EventStatus::Confirmed);
+    event.done()
+}
+
+fn game_day(booking: &Booking<'_>, name: &str) -> Event {
+    let scenario = &booking.entry.scenario;
+    let mut event = event(name, scenario.id.as_str(), booking.at.to_utc(), booking.entry.guard.length);
+    event.summary(&shortened(&format!("Game day: {}", scenario.title)));
+    event.description(&shortened(&description(booking)));
+    invite(&mut event, booking);
+    let mut alarm = Alarm::display("A game day begins in an hour", Trigger::before_start(REMINDER));
+    // Without these the library would take a random id and the clock.
+    alarm.uid(&format!("{name}.alarm@gameday")).timestamp(booking.at.to_utc() - REMINDER);
+    event.alarm(alarm.done());
+    event.done()
+}
+
+/// The aim, the roles, and the time on the wall.
+fn description(booking: &Booking<'_>) -> String {
+    let scenario = &booking.entry.scenario;
+    let mut lines = vec![booking.at.format("Begins on %a %Y-%m-%d at %H:%M %Z.").to_string()];
+    lines.extend(scenario.why.as_ref().map(|why| format!("Why: {}", why.trim())));
+    lines.extend(scenario.hypotheses.iter().map(|hypothesis| format!("{}: {}", hypothesis.id, hypothesis.text)));
+    lines.extend(scenario.people.iter().map(|(role, person)| {
+        let required = if person.required { " (required)" } else { "" };
+        format!("{role}: {}{required}", person.who)
+    }));
+    lines.push(format!("Owner: {}", scenario.owner));
+    lines.push(format!("Scenario: {}", booking.entry.file.display()));
+    lines.join("\n")
+}
+
+/// The review meeting: so long after the start, at the same time of day, on a Monday where that is a weekend.
+fn review(booking: &Booking<'_>, name: &str) -> Option<Event> {
+    let scenario = &booking.entry.scenario;
+    let review = scenario.debrief.as_ref()?.review.as_ref()?;
+    let mut wall = booking.at.naive_local() + TimeDelta::from_std(review.after.0).ok()?;
+    while matches!(wall.weekday(), Weekday::Sat | Weekday::Sun) {
+        wall += TimeDelta::days(1);
+    }
+    let at: DateTime<Tz> = moment(booking.entry.recurrence.zone, wall)?;
+    let length = TimeDelta::from_std(review.length.0).ok()?;
+    let mut event = event(&format!("{name}.review"), scenario.id.as_str(), at.to_utc(), length);
+    event.summary(&shortened(&format!("Review of the game day: {}", scenario.title)));
+    let questions = scenario.debrief.iter().flat_map(|debrief| &debrief.questions);
+    event.description(&shortened(&questions.map(String::as_str).collect::<Vec<_>>().join("\n")));
+    invite(&mut event, booking);
+    Some(event.done())
+}
+
+fn retest(due: &RetestDue) -> Event {
+    let mut event = Event::with_uid(&format!("{}.retest@gameday", due.lesson));
+    event.all_day(*due.by).summary(&shortened(&format!("Test again by today: {} ({})", due.title, due.lesson)));
+    event.description(&format!("The lesson {} is tested again by the scenario {}.", due.lesson, due.scenario));
+    event.add_property("TRANSP", "TRANSPARENT").add_property(SCENARIO, &due.scenario);
+    event.status(EventStatus::Confirmed).done()
+}
+
+/// Everybody whose `who` is an e-mail address; the owner, where it is one, organizes.
+fn invite(event: &mut Event, booking: &Booking<'_>) {
+    let scenario = &booking.entry.scenario;
+    if is_address(&scenario.owner) {
+        event.add_property("ORGANIZER", format!("mailto:{}", scenario.owner));
+    }
+    for (role, person) in scenario.people.iter().filter(|(_, person)| is_address(&person.who)) {
+        let mut attendee = Property::new("ATTENDEE", format!("mailto:{}", person.who));
+        attendee.add_parameter("CN", role.as_str()).add_parameter("PARTSTAT", "NEEDS-ACTION");
+        let part = if person.required { "REQ-PARTICIPANT" } else { "OPT-PARTICIPANT" };
+        attendee.add_parameter("ROLE", part).add_parameter("RSVP", "TRUE");
+        event.append_multi_property(attendee.done());
+    }
+}
+
+/// Whether a text is an e-mail address, in characters that mean nothing to a calendar.
+fn is_address(text: &str) -> bool {
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'))
+    };
+    text.split_once('@').is_some_and(|(name, host)| is_plain(name) && is_plain(host) && host.contains('.'))
+}
+
+/// A text without control characters but line ends, and not too long.
+fn shortened(text: &str) -> String {
+    let kept = text.chars().filter(|c| *c == '\n' || !c.is_control());
+    kept.take(TEXT_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Entry;
+    use crate::schedule::testing::entry;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn bookings<'a>(entry: &'a Entry, dates: &[&str]) -> Vec<Booking<'a>> {
+        dates.iter().map(|date| Booking { entry, at: at(date).with_timezone(&entry.recurrence.zone) }).collect()
+    }
+
+    fn write(entry: &Entry, dates: &[&str], now: &str, before: Option<&str>) -> Written {
+        let scenarios = [entry.scenario.id.to_string()].into();
+        let (bookings, until) = (bookings(entry, dates), at("2027-12-31T00:00:00Z"));
+        let invitations = Invitations {
+            bookings: &bookings,
+            too_soon: &[],
+            retests: &[],
+            scenarios: &scenarios,
+            until,
+            now: at(now),
+        };
+        calendar(&invitations, before).unwrap()
+    }
+
+    fn counts(written: &Written) -> (usize, usize, usize) {
+        (written.added, written.changed, written.cancelled)
+    }
+
+    const SCHEDULE: &str = "{cron: 0 10 * * *, timezone: Europe/Helsinki, duration: 2h}";
+
+    #[test]
+    fn what_has_not_changed_stays_byte_for_byte_and_what_has_gets_the_next_sequence() {
+        let mut entry = entry("a", SCHEDULE);
+        let dates = ["2026-12-08T08:00:00Z", "2027-01-12T08:00:00Z"];
+        let first = write(&entry, &dates, "2026-11-28T00:00:00Z", None);
+        assert_eq!(counts(&first), (4, 0, 0), "two game days and their reviews");
+        let again = write(&entry, &dates, "2026-11-29T00:00:00Z", Some(&first.text));
+        assert_eq!((counts(&again), &again.text), ((0, 0, 0), &first.text));
+        entry.scenario.title = "Another title".to_owned();
+        let changed = write(&entry, &dates, "2026-11-29T00:00:00Z", Some(&first.text));
+        assert_eq!(counts(&changed), (0, 4, 0));
+        assert_eq!(changed.text.matches("SEQUENCE:1\r\n").count(), 4, "{}", changed.text);
+        assert_eq!(changed.text.matches("DTSTAMP:20261129T000000Z").count(), 4);
+    }
+
+    #[test]
+    fn what_fell_away_is_cancelled_once_and_what_is_over_is_left_alone() {
+        let entry = entry("a", SCHEDULE);
+        let first = write(&entry, &["2026-12-08T08:00:00Z", "2027-01-12T08:00:00Z"], "2026-11-28T00:00:00Z", None);
+        let moved = write(&entry, &["2027-01-13T08:00:00Z"], "2026-12-20T00:00:00Z", Some(&first.text));
+        assert_eq!(counts(&moved), (2, 0, 2), "the first date is over");
+        assert_eq!(moved.text.matches("STATUS:CANCELLED").count(), 2);
+        let again = write(&entry, &["2027-01-13T08:00:00Z"], "2026-12-21T00:00:00Z", Some(&moved.text));
+        assert_eq!((counts(&again), again.text), ((0, 0, 0), moved.text.clone()));
+        let back = write(&entry, &["2027-01-12T08:00:00Z"], "2026-12-21T00:00:00Z", Some(&moved.text));
+        assert_eq!(counts(&back), (0, 2, 2), "a date that comes back is the next version of the cancelled one");
+    }
+
+    #[test]
+    fn a_date_that_is_too_near_is_not_proposed_and_one_that_was_invited_stays() {
+        let entry = entry("a", SCHEDULE);
+        let near = bookings(&entry, &["2026-12-08T08:00:00Z"]);
+        let scenarios = ["a".to_owned()].into();
+        let (until, now) = (at("2027-12-31T00:00:00Z"), at("2026-12-07T00:00:00Z"));
+        let invitations =
+            Invitations { bookings: &[], too_soon: &near, retests: &[], scenarios: &scenarios, until, now };
+        assert_eq!(counts(&calendar(&invitations, None).unwrap()), (0, 0, 0));
+        let first = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None);
+        assert_eq!(calendar(&invitations, Some(&first.text)).unwrap().text, first.text);
+    }
+
+    #[test]
+    fn texts_can_not_break_out_and_only_addresses_are_invited() {
+        let mut entry = entry("a", SCHEDULE);
+        entry.scenario.why = Some("x\r\nEND:VEVENT\r\nBEGIN:VEVENT".to_owned());
+        entry.scenario.owner = "maria@example.com\r\nX-EVIL:1".to_owned();
+        let text = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
+        assert_eq!(text.matches("\r\nEND:VEVENT").count(), 2, "{text}");
+        assert!(!text.contains("\nX-EVIL") && !text.contains("ORGANIZER"), "{text}");
+        assert_eq!(text.matches("ATTENDEE").count(), 2, "one in each event: {text}");
+        assert!(is_address("a.b+c@example.com") && !is_address("oncall") && !is_address("a b@example.com"));
+    }
+
+    #[test]
+    fn a_review_that_falls_on_a_weekend_is_on_monday_at_the_same_time_on_the_wall() {
+        // A Thursday before the clocks change: three days later is a Sunday.
+        let entry = entry("a", SCHEDULE);
+        let text = write(&entry, &["2027-03-25T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
+        assert!(text.contains("DTSTART:20270329T070000Z"), "{text}");
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_written_over() {
+        assert!(read("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").is_err());
+    }
+}
