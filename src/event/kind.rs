@@ -48,13 +48,9 @@ pub enum EventKind {
         /// What else they said.
         note: Option<String>,
     },
-    /// Somebody let the run begin although the scenario's schedule speaks against it.
-    ScheduleOverridden {
-        /// Why, in their words.
-        reason: String,
-        /// What speaks against it.
-        objections: Vec<String>,
-    },
+    /// Somebody let the run begin although the scenario's schedule speaks against it: why, and what does.
+    #[expect(missing_docs, reason = "said above")]
+    ScheduleOverridden { reason: String, objections: Vec<String> },
     /// A process that outlives or serves the run was started.
     ProcessStarted {
         /// What it is.

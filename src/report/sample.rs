@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::facts::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use super::folder::Evidence;
-use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant, Provenance, Why};
+use super::model::{Bound, BoundLane, Debrief, Environment, EvidenceFile, Participant};
 use crate::event::{
     Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
     RunOutcome, StepOutcome, Verdict,
@@ -402,19 +402,6 @@ fn guardrail_facts() -> Vec<GuardrailFacts> {
     .to_vec()
 }
 
-fn why() -> Why {
-    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
-    Why {
-        text: Some("The December campaign triples traffic. In March the provider answered in 4 s for 20 minutes and 312 orders were lost. We believe that the new queue fixed it. Nobody has seen it work.".to_owned()),
-        tags: texts(&["lambda", "latency", "campaign"]),
-        components: ["checkout", "payments"].map(super::build::named_component).to_vec(),
-        ops: texts(&["OPS4", "OPS7", "OPS8"]),
-        risks: vec![super::build::named_risk("RISK-012")],
-        retests: vec![super::build::named_lesson("L-2026-004")],
-        ..Why::default()
-    }
-}
-
 pub(super) fn facts() -> Facts {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
     let latency = |value| {
@@ -448,7 +435,7 @@ pub(super) fn facts() -> Facts {
         scenario_sha256: "cd".repeat(32),
         owner: "team-payments".to_owned(),
         mode: "drill".to_owned(),
-        why: Some(why()),
+        why: Some(kept::why()),
         people: [("facilitator", "joonas", false), ("responder", "oncall-payments", true), ("scribe", "aiko", false)]
             .map(|(role, who, blind)| Participant { role: role.to_owned(), who: who.to_owned(), blind })
             .to_vec(),
@@ -497,29 +484,6 @@ pub(super) fn facts() -> Facts {
     }
 }
 
-/// As of an account in which alarms were read.
-fn provenance_of(file: &str) -> Provenance {
-    let moment = |text: &str| Some(text.parse().unwrap());
-    match file {
-        "run.ndjson" => Provenance {
-            source: "the run's own record of events".to_owned(),
-            query: Some("cloudwatch:DescribeAlarms of payments-p99-high".to_owned()),
-            from: moment("2026-11-10T10:00:00.250Z"),
-            to: moment("2026-11-10T10:01:34.250Z"),
-            resolution_ms: None,
-            expires_on: Some("2026-11-24".parse().unwrap()),
-        },
-        "evidence/load-shoppers.ndjson" => Provenance {
-            source: "the load worker of `shoppers`: a frame a second".to_owned(),
-            from: moment("2026-11-10T10:00:07.250Z"),
-            to: moment("2026-11-10T10:01:31.250Z"),
-            resolution_ms: Some(1_000),
-            ..Provenance::default()
-        },
-        _ => Provenance::default(),
-    }
-}
-
 pub(super) fn evidence() -> Evidence {
     let files = [
         ("scenario.yaml", 5_503, "11"),
@@ -530,7 +494,7 @@ pub(super) fn evidence() -> Evidence {
         file: file.to_owned(),
         bytes,
         sha256: digest.repeat(32),
-        provenance: provenance_of(file),
+        provenance: kept::provenance_of(file),
     })
     .to_vec();
     let [shoppers, staff] = frames::sums(&script());

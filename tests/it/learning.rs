@@ -38,7 +38,7 @@ fn workspace() -> Workspace {
     let workspace = Workspace::empty();
     workspace.write(
         "gameday.yaml",
-        "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe, timeout: 1s}}}}\n",
+        "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe, timeout: 20s}}}}\n",
     );
     workspace.write("workload.yaml", WORKLOAD);
     write_scenario(&workspace, "echo");
@@ -49,12 +49,20 @@ fn write_scenario(workspace: &Workspace, what: &str) {
     workspace.write("scenarios/probe.yaml", &SCENARIO.replace("WHAT", what));
 }
 
+/// Runs the scenario. Where the machine was too busy to make the load, nothing was shown: it is run once more, and that run is forgotten.
 fn run(workspace: &Workspace, code: i32) -> PathBuf {
+    const INCONCLUSIVE: i32 = 6;
     let before = runs(workspace);
-    let output = workspace.gameday(&["run", "scenarios/probe.yaml"]);
-    assert_eq!(output.code(), code, "{}{}", output.stdout, output.stderr);
-    let after = runs(workspace);
-    after.into_iter().find(|folder| !before.contains(folder)).expect("a run")
+    let new = || runs(workspace).into_iter().find(|folder| !before.contains(folder)).expect("a run");
+    for _ in 0..5 {
+        let output = workspace.gameday(&["run", "scenarios/probe.yaml"]);
+        if output.code() != INCONCLUSIVE {
+            assert_eq!(output.code(), code, "{}{}", output.stdout, output.stderr);
+            return new();
+        }
+        std::fs::remove_dir_all(new()).expect("its folder");
+    }
+    panic!("this machine is too busy for five requests a second");
 }
 
 fn runs(workspace: &Workspace) -> Vec<PathBuf> {

@@ -12,7 +12,7 @@ use crate::report::compare::{
 };
 use crate::report::kept::Kept;
 use crate::report::metric::Metric;
-use crate::report::model::{LoadWindow, Numbers, Quantile};
+use crate::report::model::{LoadWindow, Numbers, Provenance, Quantile, Why};
 
 const WORKLOAD: &str = r##"
 gameday: 1
@@ -132,5 +132,41 @@ fn previous() -> Figures {
         }],
         alarms: vec![AlarmFigure { alarm: "payments-p99-high".to_owned(), outcome: "silent".to_owned() }],
         loads: vec![LoadFigure { load: "shoppers".to_owned(), windows: vec![window] }],
+    }
+}
+
+pub(super) fn why() -> Why {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
+    Why {
+        text: Some("The December campaign triples traffic. In March the provider answered in 4 s for 20 minutes and 312 orders were lost. We believe that the new queue fixed it. Nobody has seen it work.".to_owned()),
+        tags: texts(&["lambda", "latency", "campaign"]),
+        components: ["checkout", "payments"].map(crate::report::build::named_component).to_vec(),
+        ops: texts(&["OPS4", "OPS7", "OPS8"]),
+        risks: vec![crate::report::build::named_risk("RISK-012")],
+        retests: vec![crate::report::build::named_lesson("L-2026-004")],
+        ..Why::default()
+    }
+}
+
+/// As of an account in which alarms were read.
+pub(super) fn provenance_of(file: &str) -> Provenance {
+    let moment = |text: &str| Some(text.parse().unwrap());
+    match file {
+        "run.ndjson" => Provenance {
+            source: "the run's own record of events".to_owned(),
+            query: Some("cloudwatch:DescribeAlarms of payments-p99-high".to_owned()),
+            from: moment("2026-11-10T10:00:00.250Z"),
+            to: moment("2026-11-10T10:01:34.250Z"),
+            resolution_ms: None,
+            expires_on: Some("2026-11-24".parse().unwrap()),
+        },
+        "evidence/load-shoppers.ndjson" => Provenance {
+            source: "the load worker of `shoppers`: a frame a second".to_owned(),
+            from: moment("2026-11-10T10:00:07.250Z"),
+            to: moment("2026-11-10T10:01:31.250Z"),
+            resolution_ms: Some(1_000),
+            ..Provenance::default()
+        },
+        _ => Provenance::default(),
     }
 }
