@@ -34,6 +34,9 @@ const REASON_CHARS_MAX: usize = 300;
 /// Why GitHub did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
+    /// The token can not be sent.
+    #[error("the token has characters that no token has: it may have been copied with a line end or a quote")]
+    Token,
     /// Nothing came back.
     #[error("GitHub could not be asked")]
     Send(#[source] reqwest::Error),
@@ -121,11 +124,15 @@ struct Told {
     body: Option<String>,
     state: String,
     pull_request: Option<Value>,
+    #[serde(default)]
+    labels: Vec<Value>,
 }
 
 impl From<Told> for Issue {
     fn from(told: Told) -> Self {
+        let is_ours = |label: &Value| label.get("name").unwrap_or(label) == LABEL;
         Self {
+            is_labelled: told.labels.iter().any(is_ours),
             number: told.number,
             url: told.html_url,
             title: told.title,
@@ -146,8 +153,7 @@ impl Client {
         headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
         if let Some(token) = token {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
-            let mut value =
-                value.map_err(|_| GithubError::Answer("the token has characters that none has".to_owned()))?;
+            let mut value = value.map_err(|_| GithubError::Token)?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }

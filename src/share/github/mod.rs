@@ -33,6 +33,9 @@ pub struct Issue {
     pub body: String,
     /// Whether it is open.
     pub is_open: bool,
+    /// Whether it has our label, without which it is not found again: GitHub leaves out labels of those who may not write to the
+    /// repository (GitHub: create an issue).
+    pub is_labelled: bool,
 }
 
 /// Why an issue is closed.
@@ -195,6 +198,7 @@ mod tests {
             title: title(row),
             body: body(row).replace('\n', "\r\n"),
             is_open,
+            is_labelled: true,
         }
     }
 
