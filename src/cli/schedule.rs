@@ -8,7 +8,7 @@ use super::schedules::{Read, read_all};
 use super::{Exit, Failure, check, out, schedule_export};
 use crate::document::{Diagnostic, Tree};
 use crate::scenario::{Checked, Mode};
-use crate::schedule::{Booking, Collision, Dated, Entry, collisions};
+use crate::schedule::{Booking, Collision, DATES_MAX, Dated, Entry, collisions};
 use crate::unit::{Clock, Date, DurationText, plural, printable};
 
 /// How far ahead a date is looked for.
@@ -111,8 +111,9 @@ fn next(arguments: &NextArguments, now: DateTime<Utc>) -> Result<Exit, Failure> 
     let chosen = read.chosen(&arguments.scenario)?;
     let mut answers = Vec::new();
     for entry in &chosen {
-        let (mut found, mut refused) = (Vec::new(), None);
+        let (mut found, mut refused, mut looked_at) = (Vec::new(), None, 0);
         for date in entry.dates(&all, from, from + AHEAD, now) {
+            looked_at += 1;
             if date.is_allowed() {
                 found.push(date);
             } else {
@@ -130,10 +131,7 @@ fn next(arguments: &NextArguments, now: DateTime<Utc>) -> Result<Exit, Failure> 
             found.iter().for_each(|date| out::line(row(entry, date)));
             if found.is_empty() {
                 let why = refused.map_or_else(|| "its pattern has no date".to_owned(), |date| why(&date));
-                out::line(format_args!(
-                    "{:<24} no date is allowed in the next five years: {why}",
-                    entry.scenario.id.as_str()
-                ));
+                out::line(format_args!("{:<24} {}: {why}", entry.scenario.id.as_str(), none_of(looked_at)));
             }
         }
     }
@@ -141,6 +139,15 @@ fn next(arguments: &NextArguments, now: DateTime<Utc>) -> Result<Exit, Failure> 
         out::json(&answers);
     }
     Ok(Exit::Success)
+}
+
+/// That no date is allowed, of those that were looked at.
+fn none_of(looked_at: usize) -> String {
+    if looked_at < DATES_MAX {
+        "no date is allowed in the next five years".to_owned()
+    } else {
+        format!("none of the first {DATES_MAX} dates is allowed, and no more were looked at")
+    }
 }
 
 /// What speaks against a date, in a line.
@@ -185,6 +192,14 @@ fn list(arguments: &ListArguments, now: DateTime<Utc>) -> Result<Exit, Failure> 
     let chosen = read.chosen(&arguments.scenario)?;
     let dates = chosen.iter().flat_map(|entry| entry.dates(&all, from, to, now).map(move |date| (entry, date)));
     let mut dates: Vec<(&Entry, Dated)> = dates.collect();
+    for entry in &chosen {
+        if dates.iter().filter(|(of, _)| of.scenario.id == entry.scenario.id).count() >= DATES_MAX {
+            let id = &entry.scenario.id;
+            out::progress(format_args!(
+                "note: of `{id}` only the first {DATES_MAX} dates are listed; ask for a shorter time"
+            ));
+        }
+    }
     dates.sort_by_key(|(_, date)| date.at);
     let met = collisions(&allowed(&dates));
     if arguments.json {
@@ -258,8 +273,9 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
             warning(checked, &["schedule", "freeze"], "freeze-over", message).with_help("take it out, or move it"),
         );
     }
-    let mut refused = None;
+    let (mut refused, mut looked_at) = (None, 0);
     for date in entry.dates(all, now, now + AHEAD, now) {
+        looked_at += 1;
         if date.is_allowed() {
             return found;
         }
@@ -267,7 +283,7 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
     }
     let why = refused
         .map_or_else(|| "the pattern has no date".to_owned(), |date| format!("on the first date: {}", why(&date)));
-    let message = format!("no date is allowed in the next five years; {why}");
+    let message = format!("{}; {why}", none_of(looked_at));
     let span = place(checked, &["schedule", "cron"]);
     let problem = Diagnostic::error(&checked.source, span, "never-met", message);
     found.push(problem.with_help("change the pattern, or what speaks against its dates"));

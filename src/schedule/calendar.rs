@@ -69,16 +69,20 @@ pub fn check_calendar(
         let problem = Diagnostic::error(source, source.line(1), "not-a-calendar", message);
         vec![problem.with_help("export it from your calendar program as iCalendar (`.ics`)")]
     };
-    let lines = source.text().lines().map(str::trim_end);
-    if lines.clone().find(|line| !line.is_empty()) != Some("BEGIN:VCALENDAR") {
+    // All that is counted is counted in the text that the parser gets: folded lines and small letters must not hide anything.
+    let text = in_capitals(&unfold(source.text()));
+    if text.lines().find(|line| !line.is_empty()) != Some("BEGIN:VCALENDAR") {
         return Err(first_line("this is no calendar: it does not begin with `BEGIN:VCALENDAR`".to_owned()));
     }
-    if depth(source.text()) > DEPTH_MAX {
+    if is_too_deep(&text) {
         return Err(first_line(format!("its parts stand more than {DEPTH_MAX} deep in each other")));
     }
-    let unfolded = unfold(source.text());
-    let calendar = parse(&unfolded).map_err(|_| first_line("its lines can not be read as a calendar".to_owned()))?;
-    let told = lines.filter(|line| *line == "BEGIN:VEVENT").count();
+    let calendar = parse(&text).map_err(|_| first_line("its lines can not be read as a calendar".to_owned()))?;
+    if let Some(part) = calendar.components.iter().find(|part| !is_known(part.name.as_str())) {
+        let message = format!("it has a `{}`, which is not understood: only events are freezes", part.name);
+        return Err(first_line(message));
+    }
+    let told = text.lines().filter(|line| *line == "BEGIN:VEVENT").count();
     let events: Vec<&Component<'_>> = calendar.components.iter().filter(|part| part.name == "VEVENT").collect();
     if told != events.len() {
         let read = events.len();
@@ -129,6 +133,29 @@ impl Said {
     }
 }
 
+/// The lines with the names of parts and properties in capitals: RFC 5545 (1.3) takes them in any case, the parser only in this one.
+fn in_capitals(text: &str) -> String {
+    let line = |line: &str| {
+        let line = line.trim_end();
+        let (name, rest) = line.split_at(line.find([':', ';']).unwrap_or(line.len()));
+        let name = name.to_ascii_uppercase();
+        let is_part = matches!(name.as_str(), "BEGIN" | "END");
+        let rest = if is_part { rest.to_ascii_uppercase() } else { rest.to_owned() };
+        format!("{name}{rest}\r\n")
+    };
+    text.lines().map(line).collect()
+}
+
+/// Whether a part of a calendar is an event, or says nothing of times in which somebody is busy.
+fn is_known(part: &str) -> bool {
+    matches!(part, "VEVENT" | "VTIMEZONE" | "VTODO" | "VJOURNAL") || part.starts_with("X-")
+}
+
+/// Whether the parts of a calendar stand too deep in each other for the parser, which goes down by a call for each.
+pub(super) fn is_too_deep(text: &str) -> bool {
+    depth(&in_capitals(&unfold(text))) > DEPTH_MAX
+}
+
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     for line in text.lines() {
@@ -145,11 +172,11 @@ fn depth(text: &str) -> usize {
 /// The line of a property in the event of that index, or the event's own.
 fn line_of(text: &str, index: usize, property: &str) -> usize {
     let mut lines = text.lines().enumerate();
-    let begins = |(_, line): &(usize, &str)| line.trim_end() == "BEGIN:VEVENT";
+    let begins = |(_, line): &(usize, &str)| line.trim_end().eq_ignore_ascii_case("BEGIN:VEVENT");
     let Some((start, _)) = lines.by_ref().filter(begins).nth(index) else { return 1 };
     let found = lines
-        .take_while(|(_, line)| line.trim_end() != "END:VEVENT")
-        .find(|(_, line)| line.strip_prefix(property).is_some_and(|rest| rest.starts_with([':', ';'])));
+        .take_while(|(_, line)| !line.trim_end().eq_ignore_ascii_case("END:VEVENT"))
+        .find(|(_, line)| line.split([':', ';']).next().is_some_and(|name| name.eq_ignore_ascii_case(property)));
     found.map_or(start, |(line, _)| line) + 1
 }
 
@@ -170,6 +197,10 @@ fn spans_of(
     if event.find_prop("EXRULE").is_some() {
         let help = "write the exceptions as `EXDATE`; RFC 5545 has given `EXRULE` up";
         return Err(NotUnderstood::new("EXRULE", "`EXRULE` is not understood", help));
+    }
+    if event.properties.iter().filter(|property| property.name == "RRULE").count() > 1 {
+        let help = "write one event for each rule; RFC 5545 wants one `RRULE` at most";
+        return Err(NotUnderstood::new("RRULE", "the event has more than one `RRULE`", help));
     }
     let mut starts = vec![start];
     if let Some(rule) = event.find_prop("RRULE") {
@@ -256,7 +287,11 @@ fn said(name: &'static str, property: &Property<'_>, value: &str, zone: Tz) -> R
     let (text, is_utc) = value.strip_suffix('Z').map_or((value, false), |text| (text, true));
     let wall = NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").map_err(|_| wrong())?;
     near_now(wall.date()).map_err(|()| wrong())?;
-    let named = property.params.iter().find(|parameter| parameter.key == "TZID").and_then(|found| found.val.as_ref());
+    let named = property
+        .params
+        .iter()
+        .find(|parameter| parameter.key.as_str().eq_ignore_ascii_case("TZID"))
+        .and_then(|found| found.val.as_ref());
     let zone = match named {
         _ if is_utc => Tz::UTC,
         None => zone,
@@ -412,5 +447,40 @@ mod tests {
         assert!(read("<html>").starts_with("this is no calendar"));
         assert!(read(&"BEGIN:VCALENDAR\n".repeat(100_000)).starts_with("its parts stand more than 8 deep"));
         assert!(read("BEGIN:VCALENDAR\nBEGIN:VEVENT\nbroken\n").starts_with("it"));
+    }
+
+    fn told(text: &str) -> Result<usize, String> {
+        let (from, to) = ("2026-12-01T00:00:00Z".parse().unwrap(), "2027-12-31T00:00:00Z".parse().unwrap());
+        let found = check_calendar(&Arc::new(SourceFile::new("f.ics", text)), Tz::UTC, from, to);
+        found.map(|spans| spans.len()).map_err(|problems| problems[0].message.clone())
+    }
+
+    #[test]
+    fn small_letters_and_folded_lines_hide_no_freeze() {
+        let small = "begin:vcalendar\nbegin:vevent\ndtstart;tzid=Europe/Helsinki:20261208T100000\nduration:PT1H\nend:vevent\nend:vcalendar\n";
+        assert_eq!(told(small), Ok(1));
+        let rule = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20201208\nrrule:freq=yearly\nEND:VEVENT\nEND:VCALENDAR\n";
+        assert_eq!(told(rule), Ok(2), "once in each of the two years");
+        let folded = "BEGIN:VCALENDAR\nBEG\n IN:VEVENT\nDTSTART;VALUE=DATE:20261208\nEND:VEVENT\nEND:VCALENDAR\n";
+        assert_eq!(told(folded), Ok(1));
+    }
+
+    #[test]
+    fn parts_that_are_not_understood_and_a_second_rule_are_told() {
+        let busy = "BEGIN:VCALENDAR\nBEGIN:VFREEBUSY\nFREEBUSY:20261208T000000Z/P1D\nEND:VFREEBUSY\nEND:VCALENDAR\n";
+        assert!(told(busy).unwrap_err().starts_with("it has a `VFREEBUSY`"));
+        let todo = "BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:x\nEND:VTODO\nEND:VCALENDAR\n";
+        assert_eq!(told(todo), Ok(0));
+        let two =
+            read(&["DTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=YEARLY\r\nRRULE:FREQ=YEARLY;BYMONTH=12"]).unwrap_err();
+        assert_eq!(two, [(5, "the event has more than one `RRULE`".to_owned())]);
+    }
+
+    #[test]
+    fn parts_that_stand_too_deep_are_told_however_they_are_written() {
+        for begin in ["BEGIN:X", "begin:x", "BEG\r\n IN:X", "BEGIN\r\n\t:X"] {
+            let text = format!("BEGIN:VCALENDAR\r\n{}", format!("{begin}\r\n").repeat(60_000));
+            assert!(told(&text).unwrap_err().contains("deep in each other"), "{begin}");
+        }
     }
 }

@@ -115,6 +115,7 @@ impl Guard {
     ) -> Result<Option<Self>, GuardError> {
         let Some(schedule) = &scenario.schedule else { return Ok(None) };
         let zone = Recurrence::of(schedule)?.zone;
+        let schedule = &in_its_zone(schedule);
         let length = length(scenario, schedule);
         let mut freezes: Vec<Span> = schedule.freeze.iter().filter_map(|freeze| inline(freeze, zone)).collect();
         let mut problems = Vec::new();
@@ -176,6 +177,16 @@ fn length(scenario: &Scenario, schedule: &Schedule) -> TimeDelta {
     TimeDelta::from_std(length).unwrap_or_default()
 }
 
+/// The schedule, whose window is one of its own zone where it names none.
+fn in_its_zone(schedule: &Schedule) -> Schedule {
+    let mut schedule = schedule.clone();
+    let Schedule { window, timezone, .. } = &mut schedule;
+    if let Some(window) = window.as_mut().filter(|window| window.timezone.is_none()) {
+        window.timezone.clone_from(timezone);
+    }
+    schedule
+}
+
 /// Whole days in the schedule's zone, the last one included.
 fn inline(freeze: &Freeze, zone: Tz) -> Option<Span> {
     let from = moment(zone, freeze.from.and_time(NaiveTime::MIN))?;
@@ -229,6 +240,18 @@ mod tests {
         assert!(guard.too_soon(start, at("2026-12-04T10:00:01Z")).is_some());
         assert!(guard.too_soon(start, at("2026-12-04T10:00:00Z")).is_none());
         assert!(guard.too_soon(start, at("2026-12-08T10:00:00Z")).is_some(), "it is over");
+    }
+
+    #[test]
+    fn a_window_without_a_zone_is_one_of_the_schedules_zone() {
+        let window = |zone: &str| {
+            format!(
+                "{{cron: '0 10 * * TUE#2', timezone: Europe/Helsinki, window: {{days: MON-THU, from: '09:00', to: '15:00'{zone}}}}}"
+            )
+        };
+        // Ten o'clock in Helsinki is eight in UTC.
+        assert_eq!(codes(&guard(&window("")), "2026-12-08T08:00:00Z"), Vec::<&str>::new());
+        assert_eq!(codes(&guard(&window(", timezone: UTC")), "2026-12-08T08:00:00Z"), ["outside-window"]);
     }
 
     #[test]

@@ -108,6 +108,18 @@ fn the_next_dates_are_those_against_which_nothing_speaks() {
 }
 
 #[test]
+fn a_window_that_names_no_zone_is_one_of_the_schedules() {
+    let workspace = workspace(&[(
+        "drill",
+        "drill",
+        "{cron: '0 10 * * TUE#2', timezone: Europe/Helsinki, duration: 2h, window: {days: MON-THU, from: '09:00', to: '15:00'}, min_notice: 72h}",
+    )]);
+    let next = answer(&workspace.gameday(&["schedule", "next", "--after", "2098-12-01", "--json"]));
+    assert_eq!(next[0]["dates"][0]["at"], "2098-12-09T10:00:00+02:00", "{next}");
+    assert_eq!(workspace.gameday(&["schedule", "check"]).code(), 0);
+}
+
+#[test]
 fn what_is_wrong_with_the_plans_is_told() {
     let workspace = workspace(&[
         ("one", "regression", "{cron: 0 10 * * TUE, duration: 2h, freeze: [{from: 2020-01-01, to: 2020-01-31}]}"),
@@ -162,11 +174,17 @@ fn frozen_now() -> String {
     format!("{{cron: 0 10 * * *, freeze: [{{from: {}, to: {}, why: campaign}}]}}", day(-1), day(1))
 }
 
+/// That a run was let begin and came to its end. On a slow machine too few probes may come in a second for a verdict.
+#[track_caller]
+fn assert_begun(run: &Output) {
+    assert!(matches!(run.code(), 0 | 6), "{run:#?}");
+}
+
 #[test]
 fn a_run_keeps_the_schedule_but_in_the_embedded_sandbox_and_an_override_is_told() {
     let workspace = workspace(&[("nightly", "regression", &frozen_now())]);
     let sandbox = workspace.gameday(&["run", "scenarios/nightly.yaml", "--yes"]);
-    assert_eq!(sandbox.code(), 0, "{sandbox:#?}");
+    assert_begun(&sandbox);
     std::fs::remove_dir_all(workspace.reports()).unwrap();
 
     workspace.write("functions.yaml", "functions: {orders: {demo: checkout}}\n");
@@ -190,7 +208,7 @@ fn a_run_keeps_the_schedule_but_in_the_embedded_sandbox_and_an_override_is_told(
     assert!(plan.stdout.contains("✗ the scenario's schedule says no"), "{plan:?}");
 
     let run = workspace.gameday(&[&arguments[..], &["--override", "the <campaign> was called off"]].concat());
-    assert_eq!(run.code(), 0, "{run:#?}");
+    assert_begun(&run);
     let told = workspace.events().into_iter().find_map(|event| match event.kind {
         EventKind::ScheduleOverridden { reason, objections } => Some((reason, objections)),
         _ => None,

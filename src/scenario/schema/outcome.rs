@@ -46,7 +46,7 @@ pub struct Schedule {
     /// How long the people should keep free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<DurationText>,
-    /// When a start is allowed.
+    /// When a start is allowed. Its time zone is that of the schedule where it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// When none is.

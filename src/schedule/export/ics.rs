@@ -14,6 +14,7 @@ use icalendar::{
 };
 
 use crate::schedule::Booking;
+use crate::schedule::calendar::is_too_deep;
 use crate::unit::{Date, LessonId, sha256_hex};
 use crate::workspace::moment;
 
@@ -130,7 +131,7 @@ pub fn calendar(invitations: &Invitations<'_>, before: Option<&str>) -> Result<W
 
 /// The events of a file, by id.
 fn read(text: &str) -> Result<BTreeMap<String, Event>, InvitationError> {
-    if !text.contains("-//gameday//schedule//EN") {
+    if !text.contains("-//gameday//schedule//EN") || is_too_deep(text) {
         return Err(InvitationError::NotOurs);
     }
     let calendar: Calendar = text.parse().map_err(|_| InvitationError::NotOurs)?;
@@ -379,5 +380,7 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_not_written_over() {
         assert!(read("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").is_err());
+        let deep = format!("BEGIN:VCALENDAR\r\nPRODID:-//gameday//schedule//EN\r\n{}", "begin:x\r\n".repeat(60_000));
+        assert!(read(&deep).is_err(), "nor one that would break the reader");
     }
 }
