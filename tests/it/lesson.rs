@@ -29,7 +29,7 @@ fn workspace() -> Workspace {
     let workspace = Workspace::empty();
     workspace.write(
         "gameday.yaml",
-        "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe, timeout: 1s}}}}\n",
+        "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe, timeout: 20s}}}}\n",
     );
     workspace.write("workload.yaml", "gameday: 1\npurpose: Sell\nteams: {shop: {}}\ncomponents: {payments: {owner: shop}, checkout: {owner: shop}}\n");
     workspace.write("scenarios/probe.yaml", &scenario("mean(ok) >= 100%"));
@@ -161,7 +161,9 @@ fn a_run_verifies_a_lesson_and_the_next_one_sees_it_regress() {
     let lesson = "---\nid: L-2026-001\ntitle: It answers\nstatus: mitigated # a comment\nregression: probe-load#H1\n\
                   created: 2026-01-01\n---\nText.\n";
     workspace.write(path, lesson);
-    let run = || workspace.gameday(&["run", "scenarios/probe.yaml", "--yes", "--json"]);
+    // Where the machine was too busy to make the load, nothing was shown, and no lesson is touched.
+    let run_once = || workspace.gameday(&["run", "scenarios/probe.yaml", "--yes", "--json"]);
+    let run = || (0..5).map(|_| run_once()).find(|output| output.code() != 6).expect("a machine that is not too busy");
     let status = || answer(&workspace, &["lesson", "show", "L-2026-001", "--json"]);
     let output = run();
     assert_eq!(output.code(), 0, "{}", output.stderr);
