@@ -56,19 +56,8 @@ impl Known {
                 tell(key, code, what, name, known);
             }
         }
-        if let Some(retest) = &record.retest {
-            let scenario = retest.scenario.as_str();
-            match self.hypotheses.get(scenario) {
-                None => {
-                    let known = self.hypotheses.keys().cloned().collect();
-                    tell("retest", "unknown-scenario", "scenario called", scenario, &known);
-                }
-                Some(known) if !known.contains(retest.hypothesis.as_str()) => {
-                    let what = format!("hypothesis of `{scenario}` called");
-                    tell("retest", "unknown-hypothesis", &what, retest.hypothesis.as_str(), known);
-                }
-                Some(_) => {}
-            }
+        if let Some(unknown) = record.retest.as_ref().and_then(|test| test.unknown(&self.hypotheses)) {
+            tell("retest", unknown.code, &unknown.what, unknown.name, &unknown.known);
         }
         problems
     }

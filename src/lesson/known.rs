@@ -49,19 +49,9 @@ impl Known {
                 tell(node, "unknown-action", "action called", action.as_str(), &self.actions);
             }
         }
-        if let (Some(node), Some(regression)) = (entry("regression"), &lesson.front.regression) {
-            let scenario = regression.scenario.as_str();
-            match self.hypotheses.get(scenario) {
-                None => {
-                    let known = self.hypotheses.keys().cloned().collect();
-                    tell(node, "unknown-scenario", "scenario called", scenario, &known);
-                }
-                Some(known) if !known.contains(regression.hypothesis.as_str()) => {
-                    let what = format!("hypothesis of `{scenario}` called");
-                    tell(node, "unknown-hypothesis", &what, regression.hypothesis.as_str(), known);
-                }
-                Some(_) => {}
-            }
+        let unknown = lesson.front.regression.as_ref().and_then(|test| test.unknown(&self.hypotheses));
+        if let (Some(node), Some(unknown)) = (entry("regression"), unknown) {
+            tell(node, unknown.code, &unknown.what, unknown.name, &unknown.known);
         }
         problems
     }

@@ -1,5 +1,6 @@
 //! What tests a lesson or an action again: a scenario and one of its hypotheses.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +13,42 @@ pub struct Regression {
     pub scenario: ScenarioId,
     /// Its hypothesis.
     pub hypothesis: HypothesisId,
+}
+
+/// What of a regression is the name of nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown<'r> {
+    /// The code of the problem.
+    pub code: &'static str,
+    /// What it should be the name of: `scenario called`.
+    pub what: String,
+    /// The name.
+    pub name: &'r str,
+    /// The names that there are.
+    pub known: BTreeSet<String>,
+}
+
+impl Regression {
+    /// What of it is the name of nothing, where these are the hypotheses of each scenario.
+    #[must_use]
+    pub fn unknown(&self, hypotheses: &BTreeMap<String, BTreeSet<String>>) -> Option<Unknown<'_>> {
+        let (scenario, hypothesis) = (self.scenario.as_str(), self.hypothesis.as_str());
+        match hypotheses.get(scenario) {
+            None => Some(Unknown {
+                code: "unknown-scenario",
+                what: "scenario called".to_owned(),
+                name: scenario,
+                known: hypotheses.keys().cloned().collect(),
+            }),
+            Some(known) if !known.contains(hypothesis) => Some(Unknown {
+                code: "unknown-hypothesis",
+                what: format!("hypothesis of `{scenario}` called"),
+                name: hypothesis,
+                known: known.clone(),
+            }),
+            Some(_) => None,
+        }
+    }
 }
 
 impl FromStr for Regression {
