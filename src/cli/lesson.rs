@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
 use super::{Exit, Failure, check, out, site, workspace};
 use crate::document::SourceFile;
-use crate::lesson::{Draft, Found, FrontMatter, Index, Lesson, Shelf, Status};
+use crate::lesson::{Draft, Found, FrontMatter, Lesson, Shelf, Status};
 use crate::plan::Plan;
 use crate::report::read_run;
 use crate::unit::{
@@ -223,7 +223,7 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
         return Err(Failure::new(Exit::Failure, "the title is empty: say what was learnt, in one line"));
     }
     let components: Vec<&str> = front.components.iter().map(ComponentId::as_str).collect();
-    let similar = Index::read(folder).similar(&format!("{} {}", front.title, components.join(" ")));
+    let similar = crate::lesson::similar(folder, &format!("{} {}", front.title, components.join(" ")));
     let draft = Draft { front, body: body(arguments.text.as_deref())? };
     let file = folder.join(format!("{}.md", draft.front.id));
     let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
@@ -389,7 +389,7 @@ fn show(id: &LessonId, folder: &Path, json: bool) -> Result<Exit, Failure> {
 }
 
 fn search(question: &str, folder: &Path, json: bool) -> Result<Exit, Failure> {
-    let found = Index::read(folder).search(question);
+    let found = crate::lesson::search(folder, question);
     if json {
         out::json(&found.iter().take(FOUND_JSON_MAX).map(found_json).collect::<Vec<_>>());
         return Ok(Exit::Success);

@@ -10,7 +10,7 @@ use crate::event::{Event, begun, is_in_use};
 use crate::plan::Plan;
 use crate::report::compare::Figures;
 use crate::report::{
-    Evidence, Facts, FileState, Format, Redaction, Report, ReportError, export, keep_previous, read_run, verify,
+    Evidence, Facts, FileState, Format, Redaction, Report, ReportError, keep_previous, read_run, verify,
 };
 use crate::run::find_runs;
 use crate::unit::printable;
@@ -172,8 +172,7 @@ fn make(
 ) -> Result<(Report, Vec<PathBuf>), ReportError> {
     let (events, plan) = read_run(directory)?;
     keep_previous(directory, &events, &plan, |first, plan| previous(directory, first, plan))?;
-    export(directory, &events, &plan)?;
-    let evidence = Evidence::read(directory, &events, &plan)?;
+    let evidence = Evidence::gather(directory, &events, &plan)?;
     let mut facts = Facts::of(&plan);
     if is_redacted {
         facts.redactions = Redaction::ALL.to_vec();

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -47,10 +48,16 @@ pub trait Filed: Sized {
 #[must_use]
 pub fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_wanted = |name: &Path| name.extension().is_some_and(|found| found == extension) && name != "README.md";
+    // The folder tells what most entries are; asking the file system for thousands of them would take longer than reading some.
+    let is_file = |entry: &DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => entry.path().is_file(),
+        kind => kind.is_ok_and(|kind| kind.is_file()),
+    };
     let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .filter(|path| path.file_name().is_some_and(|name| name != "README.md") && path.is_file())
+        .flatten()
+        .filter(|entry| is_wanted(Path::new(&entry.file_name())) && is_file(entry))
+        .map(|entry| entry.path())
         .collect();
     paths.sort();
     paths.truncate(FILES_MAX);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use tokio::sync::broadcast;
 
 use super::{Event, EventKind, FaultIdentity};
@@ -25,6 +26,9 @@ const SUBSCRIBER_LAG_EVENTS_MAX: usize = 4_096;
 
 /// How often a lock is tried for.
 const LOCK_ATTEMPTS_MAX: u32 = 100;
+
+/// How much of a log is read at a time.
+const READ_BYTES: usize = 64 * 1024;
 
 const LOG_FILE: &str = "run.ndjson";
 /// What is kept of a log that was broken in the middle.
@@ -51,8 +55,8 @@ pub enum LogError {
         path: PathBuf,
         /// Counts from 1.
         line: usize,
-        /// Where the line starts.
-        offset: usize,
+        /// The byte at which the line starts.
+        offset: u64,
         /// What is wrong.
         problem: String,
         /// The events before it.
@@ -162,7 +166,7 @@ impl EventLog {
                 .map_err(FileError::on("write", &kept))?;
         }
         sync_directory(directory)?;
-        file.set_len(offset as u64).and_then(|()| file.sync_all()).map_err(FileError::on("cut", &path))?;
+        file.set_len(offset).and_then(|()| file.sync_all()).map_err(FileError::on("cut", &path))?;
         Ok(())
     }
 
@@ -347,27 +351,37 @@ fn encode(event: &Event) -> Result<String, LogError> {
     if line.len() > EVENT_LINE_BYTES_MAX { Err(LogError::LineTooLong { bytes: line.len() }) } else { Ok(line) }
 }
 
-fn decode(line: &str) -> Result<Event, String> {
-    let (body, tail) = line.rsplit_once(CRC_KEY).ok_or("it has no checksum")?;
-    let crc = tail.strip_suffix("\"}").ok_or("its checksum is cut off")?;
-    if crc != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
+/// The event of a line without its end. The line is written over where its checksum stood.
+fn decode(line: &mut [u8]) -> Result<Event, String> {
+    let end = memchr::memmem::rfind(line, CRC_KEY.as_bytes()).ok_or("it has no checksum")?;
+    let (body, tail) = line.split_at_mut(end);
+    let crc = tail.get(CRC_KEY.len()..).and_then(|tail| tail.strip_suffix(b"\"}")).ok_or("its checksum is cut off")?;
+    if crc != format!("{:08x}", crc32c::crc32c(body)).as_bytes() {
         return Err("its checksum does not match".to_owned());
     }
-    let mut value: serde_json::Value = serde_json::from_str(&format!("{body}}}")).map_err(|error| error.to_string())?;
-    let kind = value.get_mut("kind").map(serde_json::Value::take).ok_or("it has no kind")?;
-    let kind = match serde_json::from_value(kind.clone()) {
-        Ok(kind) => kind,
+    // What stands before the checksum is the event but for the brace that closes it.
+    if let Some(closing) = tail.first_mut() {
+        *closing = b'}';
+    }
+    let event = line.get(..=end).unwrap_or_default();
+    serde_json::from_slice(event).or_else(|error| {
         // serde's own words for a name that the enum does not have: a newer version's event is kept as it stands.
-        Err(error) if error.to_string().starts_with("unknown variant") => EventKind::Unknown(kind),
-        Err(error) => return Err(error.to_string()),
-    };
-    let field = |name: &str| value.get(name).cloned().unwrap_or_default();
-    Ok(Event {
-        seq: serde_json::from_value(field("seq")).map_err(|error| error.to_string())?,
-        at: serde_json::from_value(field("at")).map_err(|error| error.to_string())?,
-        elapsed_ms: serde_json::from_value(field("elapsed_ms")).map_err(|error| error.to_string())?,
-        kind,
+        if !error.to_string().starts_with("unknown variant") {
+            return Err(error.to_string());
+        }
+        let UnknownEvent { seq, at, elapsed_ms, kind } =
+            serde_json::from_slice(event).map_err(|error| error.to_string())?;
+        Ok(Event { seq, at, elapsed_ms, kind: EventKind::Unknown(kind) })
     })
+}
+
+/// An event of a kind that this version does not know.
+#[derive(Deserialize)]
+struct UnknownEvent {
+    seq: u64,
+    at: DateTime<Utc>,
+    elapsed_ms: u64,
+    kind: serde_json::Value,
 }
 
 /// The whole events of a log, and how many bytes they fill.
@@ -379,41 +393,36 @@ pub struct ReadLog {
     pub whole_bytes: u64,
 }
 
-/// Reads the log in a run's folder.
+/// Reads the log in a run's folder, line by line.
 ///
 /// # Errors
 /// It cannot be read, a line before the last is broken, or it is of another format.
 pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     let path = directory.join(LOG_FILE);
-    let mut bytes = Vec::new();
-    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(FileError::on("read", &path))?;
+    let mut reader = io::BufReader::with_capacity(READ_BYTES, File::open(&path).map_err(FileError::on("open", &path))?);
     let mut events: Vec<Event> = Vec::new();
-    let mut offset = 0;
     let mut whole_bytes = 0;
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    for (index, raw) in lines.iter().enumerate() {
-        let decoded = match raw.strip_suffix(b"\n") {
-            Some(line) => std::str::from_utf8(line).map_err(|error| error.to_string()).and_then(decode),
-            None => Err("it has no end".to_owned()),
-        };
-        let decoded = decoded.and_then(|event| {
-            let expected = u64::try_from(index).unwrap_or(u64::MAX);
-            if event.seq == expected {
-                Ok(event)
-            } else {
-                Err(format!("event {} stands where {expected} belongs", event.seq))
-            }
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(FileError::on("read", &path))?;
+        // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
+        if line.pop() != Some(b'\n') {
+            break;
+        }
+        let expected = events.len() as u64;
+        let decoded = decode(&mut line).and_then(|event| {
+            let is_next = event.seq == expected;
+            if is_next { Ok(event) } else { Err(format!("event {} stands where {expected} belongs", event.seq)) }
         });
         match decoded {
             Ok(event) => events.push(event),
-            // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
-            Err(_) if !raw.ends_with(b"\n") => break,
             Err(problem) => {
-                return Err(LogError::Broken { path, line: index + 1, offset, problem, before: events });
+                let line = events.len() + 1;
+                return Err(LogError::Broken { path, line, offset: whole_bytes, problem, before: events });
             }
         }
-        offset += raw.len();
-        whole_bytes += raw.len() as u64;
+        whole_bytes += read as u64;
     }
     match events.first().map(|event| &event.kind) {
         None => Err(LogError::Empty(path)),
@@ -427,9 +436,10 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
 #[must_use]
 pub fn begun(directory: &Path) -> Option<(ScenarioId, DateTime<Utc>)> {
     let file = File::open(directory.join(LOG_FILE)).ok()?;
-    let mut line = String::new();
-    io::BufReader::new(file.take(EVENT_LINE_BYTES_MAX as u64)).read_line(&mut line).ok()?;
-    let first = decode(line.trim_end()).ok()?;
+    let mut line = Vec::new();
+    io::BufReader::new(file.take(EVENT_LINE_BYTES_MAX as u64)).read_until(b'\n', &mut line).ok()?;
+    line.pop_if(|end| *end == b'\n');
+    let first = decode(&mut line).ok()?;
     match first.kind {
         EventKind::RunStarted { scenario, .. } => Some((scenario, first.at)),
         _ => None,

@@ -21,7 +21,7 @@ pub use self::draft::Draft;
 pub use self::known::Known;
 pub use self::parse::{check, load};
 pub use self::retest::{Retest, RetestError, Retested, retest};
-pub use self::search::{Found, Index};
+pub use self::search::{Found, search, similar};
 use crate::document::{self, Diagnostic, Filed, SourceFile};
 use crate::unit::{ActionId, ComponentId, Date, LessonId, Regression, RunId, Severity};
 

@@ -3,6 +3,8 @@
 //! Files are searched as they are, front matter included, since parsing thousands of them would take longer than anybody wants to wait;
 //! only what is found is parsed. The ranking is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -29,23 +31,11 @@ const WORDS_MAX: usize = 32;
 /// How many characters of a text around the first word are shown.
 const EXCERPT_CHARS: usize = 120;
 
-/// The texts of a folder, ready to be searched.
-#[derive(Debug, Default)]
-pub struct Index {
-    texts: Vec<Text>,
-}
+/// The keys of the front matter that tell what a lesson is about.
+const SUBJECT: [&str; 4] = ["title:", "components:", "faults:", "factors:"];
 
-#[derive(Debug)]
-struct Text {
-    path: PathBuf,
-    original: String,
-    /// In lower case; of the same length where that is so in all of Unicode's letters that it has.
-    lower: String,
-    /// The byte at which the text behind the front matter begins.
-    body: usize,
-    /// What the front matter tells of what it is about, in lower case.
-    subject: String,
-}
+/// The largest file that is searched.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A file that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,73 +50,122 @@ pub struct Found {
     pub excerpt: String,
 }
 
-impl Index {
-    /// Reads the Markdown files of a folder but `README.md`, on as many threads as the machine has; what can not be read is left out.
-    #[must_use]
-    pub fn read(folder: &Path) -> Self {
-        let paths = files_of(folder, "md");
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let share = paths.len().div_ceil(threads).max(1);
-        let texts = thread::scope(|scope| {
-            let readers: Vec<_> = paths
-                .chunks(share)
-                .map(|paths| scope.spawn(|| paths.iter().filter_map(|path| Text::read(path)).collect::<Vec<_>>()))
-                .collect();
-            readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
-        });
-        Self { texts }
-    }
+/// The Markdown files of a folder, but for `README.md`, that have words of the question, the best first: those with more of its words
+/// before those with fewer. What can not be read is left out.
+#[must_use]
+pub fn search(folder: &Path, question: &str) -> Vec<Found> {
+    ranked(&scan_folder(folder, &words(question)), |_| true)
+}
 
-    /// The lessons that have words of the question, the best first: those with more of its words before those with fewer.
-    #[must_use]
-    pub fn search(&self, question: &str) -> Vec<Found> {
-        let words = words(question);
-        let length = |text: &Text| float(text.lower.len());
-        let mean = self.texts.iter().map(length).sum::<f64>() / float(self.texts.len().max(1));
-        let mut found: Vec<(Found, &Text)> = self
-            .texts
-            .iter()
-            .map(|text| (Found { path: text.path.clone(), score: 0.0, words: 0, excerpt: String::new() }, text))
-            .collect();
-        for word in &words {
-            let counts: Vec<f64> = self.texts.iter().map(|text| text.count(word)).collect();
-            let having = float(counts.iter().filter(|count| **count > 0.0).count());
-            let rareness = (1.0 + (float(self.texts.len()) - having + 0.5) / (having + 0.5)).ln();
-            for ((found, text), count) in found.iter_mut().zip(counts).filter(|(_, count)| *count > 0.0) {
-                let norm = SATURATION * (1.0 - LENGTH_WEIGHT + LENGTH_WEIGHT * length(text) / mean);
-                found.score += rareness * count * (SATURATION + 1.0) / (count + norm);
-                found.words += 1;
-            }
+/// The lessons that are much like a new one with this title and these components: those whose title, components and factors
+/// have at least half of its words, and two of them where it has two.
+#[must_use]
+pub fn similar(folder: &Path, about: &str) -> Vec<Found> {
+    let words = words(about);
+    let wanted = words.len().div_ceil(2).max(words.len().min(2));
+    ranked(&scan_folder(folder, &words), |text| text.subject_words >= wanted)
+}
+
+/// What a text has of a question's words.
+#[derive(Debug)]
+struct Scanned {
+    path: PathBuf,
+    bytes: usize,
+    /// How often each word begins one of the text's, in the order of the question.
+    counts: Vec<f64>,
+    /// How many of the words are among those that tell what it is about.
+    subject_words: usize,
+    excerpt: String,
+}
+
+/// Reads the files of a folder, on as many threads as the machine has.
+fn scan_folder(folder: &Path, words: &[String]) -> Vec<Scanned> {
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let paths = files_of(folder, "md");
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = paths.len().div_ceil(threads).max(1);
+    let scan = |paths: &[PathBuf]| {
+        let mut scanner = Scanner { words, bytes: Vec::new(), lower: String::new() };
+        paths.iter().filter_map(|path| scanner.scan(path)).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let readers: Vec<_> = paths.chunks(share).map(|paths| scope.spawn(move || scan(paths))).collect();
+        readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
+    })
+}
+
+/// Those that have a word and are wanted, by BM25 over all of them.
+fn ranked(texts: &[Scanned], is_wanted: impl Fn(&Scanned) -> bool) -> Vec<Found> {
+    let mean = texts.iter().map(|text| float(text.bytes)).sum::<f64>() / float(texts.len().max(1));
+    let words = texts.first().map_or(0, |text| text.counts.len());
+    let rareness: Vec<f64> = (0..words)
+        .map(|word| {
+            let having = float(texts.iter().filter(|text| text.counts.get(word) > Some(&0.0)).count());
+            (1.0 + (float(texts.len()) - having + 0.5) / (having + 0.5)).ln()
+        })
+        .collect();
+    let found_in = |text: &Scanned| {
+        let norm = SATURATION * (1.0 - LENGTH_WEIGHT + LENGTH_WEIGHT * float(text.bytes) / mean);
+        let weights = text.counts.iter().map(|count| count * (SATURATION + 1.0) / (count + norm));
+        Found {
+            path: text.path.clone(),
+            score: rareness.iter().zip(weights).map(|(rareness, weight)| rareness * weight).sum(),
+            words: text.counts.iter().filter(|count| **count > 0.0).count(),
+            excerpt: text.excerpt.clone(),
         }
-        found.retain(|(found, _)| found.words > 0);
-        found.sort_by(|(one, _), (other, _)| {
-            other.words.cmp(&one.words).then(other.score.total_cmp(&one.score)).then_with(|| one.path.cmp(&other.path))
-        });
-        let with_excerpt = |(found, text): (Found, &Text)| Found { excerpt: text.excerpt(&words), ..found };
-        found.into_iter().map(with_excerpt).collect()
-    }
+    };
+    let mut found: Vec<Found> = texts.iter().filter(|text| is_wanted(text)).map(found_in).collect();
+    found.retain(|found| found.words > 0);
+    found.sort_by(|one, other| {
+        other.words.cmp(&one.words).then(other.score.total_cmp(&one.score)).then_with(|| one.path.cmp(&other.path))
+    });
+    found
+}
 
-    /// The lessons that are much like a new one with this title and these components: those whose title, components and factors
-    /// have at least half of its words, and two of them where it has two.
-    #[must_use]
-    pub fn similar(&self, about: &str) -> Vec<Found> {
-        let words = words(about);
-        let wanted = words.len().div_ceil(2).max(words.len().min(2));
-        let is_alike = |found: &Found| {
-            let text = self.texts.iter().find(|text| text.path == found.path);
-            text.is_some_and(|text| words.iter().filter(|word| begins_in(&text.subject, word)).count() >= wanted)
-        };
-        let found = if words.is_empty() { Vec::new() } else { self.search(about) };
-        found.into_iter().filter(is_alike).collect()
+/// Looks for words in one file after another, in the same memory: getting it anew for thousands of files takes longer than the search.
+struct Scanner<'w> {
+    words: &'w [String],
+    bytes: Vec<u8>,
+    /// In lower case; of the same length where that is so in all of Unicode's letters that the text has.
+    lower: String,
+}
+
+impl Scanner<'_> {
+    fn scan(&mut self, path: &Path) -> Option<Scanned> {
+        self.bytes.clear();
+        let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut self.bytes)).ok()?;
+        let text = std::str::from_utf8(&self.bytes).ok().filter(|text| text.len() as u64 <= FILE_BYTES_MAX)?;
+        if text.is_ascii() {
+            self.lower.clear();
+            self.lower.push_str(text);
+            self.lower.make_ascii_lowercase();
+        } else {
+            self.lower = text.to_lowercase();
+        }
+        let lower = self.lower.as_str();
+        let body = memmem::find(lower.as_bytes(), b"\n---").map_or(0, |at| at + b"\n---".len());
+        let weight = |at: usize| if at < body { FRONT_WEIGHT } else { 1.0 };
+        let count = |word: &String| places(lower, word).map(weight).sum::<f64>();
+        let front = lower.get(..body).unwrap_or_default().lines();
+        let subject: Vec<&str> =
+            front.filter_map(|line| SUBJECT.iter().find_map(|key| line.strip_prefix(key))).collect();
+        let is_subject = |word: &&String| subject.iter().any(|line| places(line, word).next().is_some());
+        let first = self.words.iter().filter_map(|word| places(lower, word).find(|at| *at >= body)).min();
+        // Where letters change their length with their case, places of the one are none of the other.
+        let shown = if lower.len() == text.len() { text } else { lower };
+        Some(Scanned {
+            path: path.to_owned(),
+            bytes: read,
+            counts: self.words.iter().map(count).collect(),
+            subject_words: self.words.iter().filter(is_subject).count(),
+            excerpt: first.map(|at| excerpt(shown, body, at)).unwrap_or_default(),
+        })
     }
 }
 
-/// The keys of the front matter that tell what a lesson is about.
-const SUBJECT: [&str; 4] = ["title:", "components:", "faults:", "factors:"];
-
-/// The largest file that is searched.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
+/// The bytes at which words begin that begin so.
 fn places<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
     memmem::find_iter(text.as_bytes(), word.as_bytes()).filter(|at| {
         let before = text.get(..*at).and_then(|text| text.chars().next_back());
@@ -134,44 +173,13 @@ fn places<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't 
     })
 }
 
-fn begins_in(text: &str, word: &str) -> bool {
-    places(text, word).next().is_some()
-}
-
-impl Text {
-    fn read(path: &Path) -> Option<Self> {
-        if std::fs::metadata(path).ok()?.len() > FILE_BYTES_MAX {
-            return None;
-        }
-        let original = std::fs::read_to_string(path).ok()?;
-        let lower = original.to_lowercase();
-        let body = memmem::find(lower.as_bytes(), b"\n---").map_or(0, |at| at + b"\n---".len());
-        let front = lower.get(..body).unwrap_or_default().lines();
-        let subject = front.filter_map(|line| SUBJECT.iter().find_map(|key| line.strip_prefix(key)));
-        let subject = subject.collect::<Vec<_>>().join("\n");
-        Some(Self { path: path.to_owned(), original, lower, body, subject })
-    }
-
-    /// The bytes at which words begin that begin so.
-    fn places<'t>(&'t self, word: &'t str) -> impl Iterator<Item = usize> + 't {
-        places(&self.lower, word)
-    }
-
-    fn count(&self, word: &str) -> f64 {
-        self.places(word).map(|at| if at < self.body { FRONT_WEIGHT } else { 1.0 }).sum()
-    }
-
-    fn excerpt(&self, words: &[String]) -> String {
-        let first = words.iter().filter_map(|word| self.places(word).find(|at| *at >= self.body)).min();
-        // Where letters change their length with their case, places of the one are none of the other.
-        let text = if self.lower.len() == self.original.len() { &self.original } else { &self.lower };
-        let Some(rest) = first.and_then(|at| text.get(at..)) else { return String::new() };
-        let before = text.get(self.body..text.len() - rest.len()).unwrap_or_default();
-        let start = before.char_indices().rev().nth(EXCERPT_CHARS / 3).map_or(0, |(at, _)| at);
-        let before = before.get(start..).unwrap_or_default();
-        let piece: String = before.chars().chain(rest.chars()).take(EXCERPT_CHARS).collect();
-        piece.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
+/// What stands around a place in a text whose front matter ends at `body`.
+fn excerpt(text: &str, body: usize, at: usize) -> String {
+    let (Some(before), Some(rest)) = (text.get(body..at), text.get(at..)) else { return String::new() };
+    let start = before.char_indices().rev().nth(EXCERPT_CHARS / 3).map_or(0, |(at, _)| at);
+    let before = before.get(start..).unwrap_or_default();
+    let piece: String = before.chars().chain(rest.chars()).take(EXCERPT_CHARS).collect();
+    piece.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The words of a question, in lower case and each once; the words that tell nothing only where there are no others.
@@ -196,13 +204,12 @@ fn float(count: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn index(texts: &[(&str, &str)]) -> (tempfile::TempDir, Index) {
+    fn folder(texts: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in texts {
             std::fs::write(folder.path().join(format!("{name}.md")), text).unwrap();
         }
-        let index = Index::read(folder.path());
-        (folder, index)
+        folder
     }
 
     fn names(found: &[Found]) -> Vec<&str> {
@@ -211,37 +218,40 @@ mod tests {
 
     #[test]
     fn more_words_go_before_fewer_and_titles_before_texts() {
-        let (_folder, index) = index(&[
+        let folder = folder(&[
             ("a", "---\ntitle: Orders wait\n---\nThe queue was throttled. Throttled queues wait.\n"),
             ("b", "---\ntitle: A throttled function\n---\nNobody saw it.\n"),
             ("c", "---\ntitle: Something else\n---\nThe function was throttled for a while, and the queue grew.\n"),
             ("d", "---\ntitle: Nothing of it\n---\nAll was well; retry it.\n"),
         ]);
-        assert_eq!(names(&index.search("Throttl")), ["b", "a", "c"], "beginnings of words");
-        assert_eq!(names(&index.search("the throttled FUNCTION queue")), ["c", "b", "a"]);
-        assert_eq!(names(&index.search("ry")), [""; 0], "not the midst of words");
-        assert_eq!(names(&index.search("the")), ["c", "a"], "where nothing else is asked");
-        assert_eq!(index.search("queue")[0].excerpt, "The queue was throttled. Throttled queues wait.");
-        assert!(index.search(" ,.").is_empty() && Index::read(Path::new("nowhere")).search("a").is_empty());
+        assert_eq!(names(&search(folder.path(), "Throttl")), ["b", "a", "c"], "beginnings of words");
+        assert_eq!(names(&search(folder.path(), "the throttled FUNCTION queue")), ["c", "b", "a"]);
+        assert_eq!(names(&search(folder.path(), "ry")), [""; 0], "not the midst of words");
+        assert_eq!(names(&search(folder.path(), "the")), ["c", "a"], "where nothing else is asked");
+        assert_eq!(search(folder.path(), "queue")[0].excerpt, "The queue was throttled. Throttled queues wait.");
+        assert!(search(folder.path(), " ,.").is_empty() && search(Path::new("nowhere"), "a").is_empty());
     }
 
     #[test]
     fn other_alphabets_are_found_and_shown() {
-        let (_folder, index) = index(&[("a", "---\ntitle: t\n---\nİstanbul: die Überlast kam um zwölf.\n")]);
-        assert_eq!(names(&index.search("ÜBERLAST")), ["a"]);
-        assert!(index.search("zwölf")[0].excerpt.contains("zwölf"));
+        let folder = folder(&[("a", "---\ntitle: t\n---\nİstanbul: die Überlast kam um zwölf.\n")]);
+        assert_eq!(names(&search(folder.path(), "ÜBERLAST")), ["a"]);
+        assert!(search(folder.path(), "zwölf")[0].excerpt.contains("zwölf"));
     }
 
     #[test]
     fn a_lesson_much_like_a_new_one_is_found() {
-        let (_folder, index) = index(&[
+        let folder = folder(&[
             ("a", "---\ntitle: The payment alarm is slower than the customer\ncomponents: [payments]\n---\nText.\n"),
             ("b", "---\ntitle: Retries double the payments\n---\nText.\n"),
         ]);
-        assert_eq!(names(&index.similar("Payments alarm fires later than the customer leaves payments")), ["a"]);
-        assert_eq!(names(&index.similar("Retries")), ["b"], "of one word, that one");
         assert_eq!(
-            names(&index.similar("text components")),
+            names(&similar(folder.path(), "Payments alarm fires later than the customer leaves payments")),
+            ["a"]
+        );
+        assert_eq!(names(&similar(folder.path(), "Retries")), ["b"], "of one word, that one");
+        assert_eq!(
+            names(&similar(folder.path(), "text components")),
             [""; 0],
             "neither the text nor the keys are what it is about"
         );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -198,14 +198,20 @@ pub fn read_run(directory: &Path) -> Result<(Vec<Event>, Plan), ReportError> {
 }
 
 impl Evidence {
-    /// Reads what the folder of a run holds beside its events and its plan.
+    /// Makes the files of evidence that other tools read, of each load an interval log and a table, and the manifest; those that are
+    /// there stay, and a manifest that can not be read is left alone. Then reads what the folder holds beside its events and its plan.
     ///
     /// # Errors
-    /// A file cannot be read. Frames that cannot be are told in the report.
-    pub fn read(directory: &Path, events: &[Event], plan: &Plan) -> Result<Self, ReportError> {
+    /// The file system said no. Frames that cannot be read, and files that are not as the manifest says, are told in the report.
+    pub fn gather(directory: &Path, events: &[Event], plan: &Plan) -> Result<Self, ReportError> {
+        export_loads(directory, events, plan)?;
         let mut files = evidence_files(directory)?;
         for file in &mut files {
             file.provenance = provenance(&file.file, events, plan);
+        }
+        match keep_manifest(directory, events, &files) {
+            Ok(()) | Err(ReportError::Manifest { .. } | ReportError::ManifestFormat(_)) => {}
+            Err(error) => return Err(error),
         }
         let changed = states(directory, &files).map_err(|error| error_chain(&error));
         let changed = changed.map(|states| states.into_iter().filter(|(_, state)| *state != FileState::Same).collect());
@@ -235,12 +241,8 @@ impl Default for Evidence {
     }
 }
 
-/// Makes the files of evidence that other tools read, of each load an interval log and a table, and the manifest. Those that are
-/// there stay; a manifest that can not be read is left alone, and told in the report.
-///
-/// # Errors
-/// The file system said no. Frames that cannot be read are told in the report.
-pub fn export(directory: &Path, events: &[Event], plan: &Plan) -> Result<(), ReportError> {
+/// Makes of each load's frames the files that other tools read.
+fn export_loads(directory: &Path, events: &[Event], plan: &Plan) -> Result<(), ReportError> {
     let Some(first) = events.first() else { return Ok(()) };
     let zero = first.at - Duration::from_millis(first.elapsed_ms);
     for load in plan.loads.keys() {
@@ -249,10 +251,7 @@ pub fn export(directory: &Path, events: &[Event], plan: &Plan) -> Result<(), Rep
             Err(error) => return Err(ReportError::Export(error)),
         }
     }
-    match keep_manifest(directory, events, plan) {
-        Err(ReportError::Manifest { .. } | ReportError::ManifestFormat(_)) => Ok(()),
-        kept => kept,
-    }
+    Ok(())
 }
 
 /// The frames of a load by window; none where it made none.
@@ -306,23 +305,39 @@ fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), R
 /// The digest of a file. That of the log is of its whole lines: a torn last one is cut off when the run is recovered.
 fn digest(directory: &Path, file: String) -> Result<EvidenceFile, ReportError> {
     let path = directory.join(&file);
-    let is_log = file == LOG_FILE;
-    let mut reader = BufReader::with_capacity(READ_BYTES, File::open(&path).map_err(FileError::on("open", &path))?);
+    let length = if file == LOG_FILE { whole_lines(&path).map_err(FileError::on("read", &path))? } else { u64::MAX };
+    let (bytes, sha256) = digest_of_start(&path, length)?;
+    Ok(EvidenceFile { file, bytes, sha256, provenance: Provenance::default() })
+}
+
+/// How many of a file's first `length` bytes there are, and their SHA-256.
+pub(super) fn digest_of_start(path: &Path, length: u64) -> Result<(u64, String), ReportError> {
+    let mut file = File::open(path).map_err(FileError::on("open", path))?.take(length);
     let (mut sum, mut bytes) = (Sha256::new(), 0);
-    let mut part = Vec::with_capacity(READ_BYTES);
+    let mut part = vec![0; READ_BYTES];
     loop {
-        part.clear();
-        let read = if is_log {
-            reader.read_until(b'\n', &mut part)
-        } else {
-            (&mut reader).take(READ_BYTES as u64).read_to_end(&mut part)
-        };
-        let read = read.map_err(FileError::on("read", &path))?;
-        if read == 0 || (is_log && part.last() != Some(&b'\n')) {
-            break;
+        let read = file.read(&mut part).map_err(FileError::on("read", path))?;
+        if read == 0 {
+            return Ok((bytes, hex(&sum.finalize())));
         }
-        sum.update(&part);
-        bytes += u64::try_from(read).unwrap_or(u64::MAX);
+        sum.update(part.get(..read).unwrap_or_default());
+        bytes += read as u64;
     }
-    Ok(EvidenceFile { file, bytes, sha256: hex(&sum.finalize()), provenance: Provenance::default() })
+}
+
+/// The bytes of a file up to the end of its last whole line.
+fn whole_lines(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut end = file.seek(SeekFrom::End(0))?;
+    while end > 0 {
+        let start = end.saturating_sub(READ_BYTES as u64);
+        file.seek(SeekFrom::Start(start))?;
+        let mut part = Vec::new();
+        (&mut file).take(end - start).read_to_end(&mut part)?;
+        if let Some(last) = memchr::memrchr(b'\n', &part) {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }

@@ -3,14 +3,12 @@
 //! An entry is written once and then stays: a file that changed afterwards is told, not taken over. Only the log may
 //! grow, since a recovery writes behind its last event.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::{ReportError, evidence_files};
+use super::folder::{ReportError, digest_of_start, evidence_files};
 use super::model::EvidenceFile;
-use super::provenance::provenance;
 use crate::event::{Event, EventKind, read_log, undo_path};
 use crate::load::EVIDENCE_FOLDER;
 use crate::plan::Plan;
@@ -97,32 +95,22 @@ pub fn read_manifest(directory: &Path) -> Result<Option<Manifest>, ReportError> 
     if manifest.format == MANIFEST_FORMAT { Ok(Some(manifest)) } else { Err(ReportError::ManifestFormat(path)) }
 }
 
-/// Makes the manifest, or adds what is new to the one that is there.
+/// Makes the manifest of the files that were found, or adds what is new to the one that is there.
 ///
 /// # Errors
 /// The file system said no, or the manifest that is there is none.
-pub(super) fn keep_manifest(directory: &Path, events: &[Event], plan: &Plan) -> Result<(), ReportError> {
+pub(super) fn keep_manifest(directory: &Path, events: &[Event], found: &[EvidenceFile]) -> Result<(), ReportError> {
+    let Some(EventKind::RunStarted { run, .. }) = events.first().map(|event| &event.kind) else { return Ok(()) };
     let old = read_manifest(directory)?;
-    let run = match events.first().map(|event| &event.kind) {
-        Some(EventKind::RunStarted { run, .. }) => run.to_string(),
-        _ => return Ok(()),
-    };
-    let listed = old.as_ref().map(|manifest| manifest.files.as_slice()).unwrap_or_default();
-    let mut files = listed.to_vec();
-    for mut found in evidence_files(directory)? {
-        let known = listed.iter().position(|entry| entry.file == found.file);
-        let known = known.and_then(|index| files.get_mut(index));
-        if let Some(known) = known {
-            if is_longer_log(directory, known, &found)? {
-                found.provenance = provenance(&found.file, events, plan);
-                *known = found;
-            }
-            continue;
+    let mut files = old.as_ref().map(|manifest| manifest.files.clone()).unwrap_or_default();
+    for found in found {
+        match files.iter_mut().find(|entry| entry.file == found.file) {
+            None => files.push(found.clone()),
+            Some(known) if is_longer_log(directory, known, found)? => *known = found.clone(),
+            Some(_) => {}
         }
-        found.provenance = provenance(&found.file, events, plan);
-        files.push(found);
     }
-    let manifest = Manifest { format: MANIFEST_FORMAT, run, files };
+    let manifest = Manifest { format: MANIFEST_FORMAT, run: run.to_string(), files };
     if old.as_ref() == Some(&manifest) { Ok(()) } else { write(directory, &manifest) }
 }
 
@@ -131,11 +119,8 @@ fn is_longer_log(directory: &Path, known: &EvidenceFile, found: &EvidenceFile) -
     if known.file != LOG_FILE || found.bytes <= known.bytes {
         return Ok(false);
     }
-    let path = directory.join(LOG_FILE);
-    let mut start = Vec::new();
-    let file = std::fs::File::open(&path).map_err(FileError::on("open", &path))?;
-    file.take(known.bytes).read_to_end(&mut start).map_err(FileError::on("read", &path))?;
-    Ok(sha256_hex(&start) == known.sha256)
+    let (_, sha256) = digest_of_start(&directory.join(LOG_FILE), known.bytes)?;
+    Ok(sha256 == known.sha256)
 }
 
 fn write(directory: &Path, manifest: &Manifest) -> Result<(), ReportError> {

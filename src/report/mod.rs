@@ -36,7 +36,7 @@ pub use csv::{actions_csv, load_csv, timeline_csv, windows_csv};
 pub use drawing::chart_of;
 pub use facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use folder::CHART_FILE;
-pub use folder::{Evidence, Format, FormatError, ReportError, export, read_run, write};
+pub use folder::{Evidence, Format, FormatError, ReportError, read_run, write};
 pub use html::html;
 pub use journal::journal;
 pub use json::json;

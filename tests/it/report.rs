@@ -145,7 +145,7 @@ fn the_plan_gives_bounds_units_and_words() {
     let root = tempfile::tempdir().expect("a folder");
     let directory = run_folder(root.path());
     let (events, plan) = read_run(&directory).expect("a run");
-    let evidence = Evidence::read(&directory, &events, &plan).expect("evidence");
+    let evidence = Evidence::gather(&directory, &events, &plan).expect("evidence");
     let report = Report::from_events(&events, &plan, &evidence);
     assert_eq!(report.hypotheses[0].expected, "p99(latency) <= 800ms during slow and mean(ok) >= 99% during slow");
     assert_eq!(report.hypotheses[0].evidence, ["evidence/load-users.ndjson"]);
