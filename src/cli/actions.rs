@@ -40,7 +40,8 @@ pub(super) fn ids(root: &Path) -> BTreeSet<String> {
     names_of(&root.join(ACTIONS), EXTENSION)
 }
 
-fn names_of(folder: &Path, extension: &str) -> BTreeSet<String> {
+/// The names of a folder's files, without what they end with.
+pub(super) fn names_of(folder: &Path, extension: &str) -> BTreeSet<String> {
     let name = |path: &PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
     files_of(folder, extension).iter().filter_map(name).collect()
 }

@@ -1,5 +1,6 @@
 //! `gameday debrief`: what people say of a run afterwards, kept in its folder, and the report made again from it.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,17 +12,14 @@ use super::actions::ACTIONS;
 use super::lessons::{LESSONS, today};
 use super::{Exit, Failure, lesson, out, report, workspace};
 use crate::action::{self, Draft, Kind, Status};
-use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
+use crate::debrief::{self, Answered, DEBRIEF_FILE, DebriefError, Record};
 use crate::document::SourceFile;
 use crate::event::is_in_use;
 use crate::plan::Plan;
 use crate::report::{Evidence, Facts, Report, read_run, stopwatch};
-use crate::unit::{ActionId, Date, LessonId, RunId, Severity, printable};
+use crate::unit::{ActionId, Date, LessonId, RunId, Severity, nearest, printable};
 use crate::workspace::Workspace;
 
-/// What is asked where a scenario names no questions, beside what each debrief asks.
-const QUESTIONS_DEFAULT: [&str; 2] =
-    ["What did you see first, and how did you know?", "What would have happened at 03:00?"];
 /// The longest line that is taken.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
 /// How long an action has where nobody says.
@@ -108,25 +106,29 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         .ok_or_else(|| Failure::new(Exit::Failure, format_args!("`{}` is no folder of a run", directory.display())))?;
     let known = read(&directory)?;
     if arguments.check {
-        out::line(if known.is_some() { "the debrief is in order" } else { "there is no debrief yet" });
-        return Ok(Exit::Success);
+        return Ok(check(&directory, known.as_ref()));
     }
     let facts = Facts::of(&plan);
     let is_new = known.is_none();
-    let own = plan.debrief.as_ref().map(|debrief| debrief.questions.clone()).filter(|questions| !questions.is_empty());
-    let questions = own.unwrap_or_else(|| QUESTIONS_DEFAULT.map(str::to_owned).to_vec());
-    let mut record = known.unwrap_or_else(|| Record::of(id, &questions));
+    let own = plan.debrief.as_ref().map(|debrief| debrief.questions.as_slice()).unwrap_or_default();
+    let before = known.unwrap_or_else(|| Record::of(id, &debrief::own_questions(own)));
+    let mut record = before.clone();
     let has_said = take(&arguments, &mut record)?;
     let root = Workspace::root_of(Path::new("."));
+    if let Some(unknown) = unknown_ids(&directory, &root, &record).into_iter().find(|id| !id.is_in(&before)) {
+        return Err(Failure::new(Exit::Failure, unknown));
+    }
     if has_said || is_new {
-        save(&directory, &record)?;
+        save(&directory, &before, &record)?;
     }
     let may_ask = !arguments.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if may_ask && !has_said {
         let drafted = Report::from_facts(&events, &facts, &Evidence::of_loads(&directory, &events, &plan));
-        let mut talk = Talk { directory: &directory, root: &root, plan: &plan, input: std::io::stdin().lock() };
+        let input = std::io::stdin().lock();
+        let mut talk = Talk { directory: &directory, root: &root, plan: &plan, record, input };
         show(&drafted);
-        talk.walk(&mut record)?;
+        talk.walk()?;
+        record = talk.record;
     }
     keep_actions(&directory, &root, &record);
     let workspace = workspace::discover(Path::new(".")).unwrap_or_else(|_| Workspace::without_settings(&root));
@@ -158,8 +160,68 @@ fn read(directory: &Path) -> Result<Option<Record>, Failure> {
     }
 }
 
-fn save(directory: &Path, record: &Record) -> Result<(), Failure> {
-    debrief::write(directory, record).map_err(|error| Failure::from_error(&error))?;
+fn check(directory: &Path, known: Option<&Record>) -> Exit {
+    let unknown = known.map(|record| unknown_ids(directory, &Workspace::root_of(Path::new(".")), record));
+    for id in unknown.iter().flatten() {
+        out::progress(format_args!("warning: {id}"));
+    }
+    let text = match unknown {
+        None => "there is no debrief yet",
+        Some(unknown) if unknown.is_empty() => "the debrief is in order",
+        Some(_) => "the debrief can be read",
+    };
+    out::line(text);
+    Exit::Success
+}
+
+/// An id in a debrief of which there is no file.
+struct UnknownId {
+    kind: &'static str,
+    id: String,
+    near: Option<String>,
+}
+
+impl UnknownId {
+    fn is_in(&self, record: &Record) -> bool {
+        record.lessons.iter().any(|id| id.as_str() == self.id) || record.actions.iter().any(|id| id.as_str() == self.id)
+    }
+}
+
+impl std::fmt::Display for UnknownId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, id, near } = self;
+        write!(f, "there is no {kind} `{id}`")?;
+        match near {
+            Some(near) => write!(f, "; did you mean `{near}`?"),
+            None => write!(f, "; make it first: `gameday {kind} new`"),
+        }
+    }
+}
+
+/// What a debrief names that neither the workspace nor the run's folder has.
+fn unknown_ids(directory: &Path, root: &Path, record: &Record) -> Vec<UnknownId> {
+    let known = |folder: &str, extension| -> BTreeSet<String> {
+        let names = |root: &Path| super::actions::names_of(&root.join(folder), extension);
+        names(root).into_iter().chain(names(directory)).collect()
+    };
+    let (lessons, actions) = (known(LESSONS, "md"), known(ACTIONS, "yaml"));
+    let named_lessons = record.lessons.iter().map(|id| ("lesson", id.as_str(), &lessons));
+    let named_actions = record.actions.iter().map(|id| ("action", id.as_str(), &actions));
+    named_lessons
+        .chain(named_actions)
+        .filter(|(_, id, known)| !known.contains(*id))
+        .map(|(kind, id, known)| {
+            let near = nearest(id, known.iter().map(String::as_str)).map(ToOwned::to_owned);
+            UnknownId { kind, id: id.to_owned(), near }
+        })
+        .collect()
+}
+
+fn save(directory: &Path, before: &Record, record: &Record) -> Result<(), Failure> {
+    let copy = debrief::write(directory, before, record).map_err(|error| Failure::from_error(&error))?;
+    if let Some(copy) = copy {
+        out::progress(format_args!("note: what else stood in `{DEBRIEF_FILE}` is kept in `{}`", copy.display()));
+    }
     Ok(())
 }
 
@@ -185,6 +247,11 @@ fn take(arguments: &Arguments, record: &mut Record) -> Result<bool, Failure> {
             return Err(Failure::new(Exit::Failure, format_args!("`{blank}` says nothing: leave the option out")));
         }
         record.list_mut(key).into_iter().for_each(|list| list.extend_from_slice(texts));
+    }
+    let named = arguments.present.iter().map(|name| ("present", name));
+    let told = arguments.summary.iter().map(|text| ("summary", text));
+    if let Some((option, _)) = named.chain(told).find(|(_, text)| text.trim().is_empty()) {
+        return Err(Failure::new(Exit::Failure, format_args!("`--{option}` says nothing: leave the option out")));
     }
     record.present.extend(arguments.present.iter().cloned());
     record.lessons.extend(arguments.lesson.iter().cloned());
@@ -223,8 +290,11 @@ fn keep_actions(directory: &Path, root: &Path, record: &Record) {
     let folder = directory.join(ACTIONS);
     for id in &record.actions {
         let name = format!("{id}.yaml");
-        let kept = std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::copy(root.join(ACTIONS).join(&name), folder.join(&name)));
+        let (from, to) = (root.join(ACTIONS).join(&name), folder.join(&name));
+        if to.exists() && !from.exists() {
+            continue;
+        }
+        let kept = std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(from, to));
         if let Err(error) = kept {
             out::progress(format_args!("note: the report does not tell of action {id}: {error}"));
         }
@@ -246,50 +316,63 @@ struct Talk<'a, Input> {
     directory: &'a Path,
     root: &'a Path,
     plan: &'a Plan,
+    /// What was said until now.
+    record: Record,
     input: Input,
 }
 
 impl<Input: BufRead> Talk<'_, Input> {
-    fn walk(&mut self, record: &mut Record) -> Result<(), Failure> {
-        out::progress("\nAn empty line goes on to the next question. Ask how, not why.\n");
-        for index in 0..record.answers.len() {
-            let question = record.answers.get(index).map(|answered| answered.question.clone()).unwrap_or_default();
-            let said = self.lines(&question)?;
-            record.answers.get_mut(index).into_iter().for_each(|answered| answered.answers.extend(said.clone()));
-            self.keep(record)?;
+    fn walk(&mut self) -> Result<(), Failure> {
+        out::progress("\nAn empty line goes on to the next question; Ctrl-C ends the talk, and what was said is kept.");
+        out::progress("Ask how, not why.\n");
+        let own: Vec<String> = self.record.answers.iter().map(|answered| answered.question.clone()).collect();
+        let lists = self.record.lists().map(|(key, question, _)| (key, question));
+        // What the scenario has asked already is not asked twice.
+        let lists: Vec<_> = lists
+            .into_iter()
+            .filter(|(_, question)| !own.iter().any(|known| known.eq_ignore_ascii_case(question)))
+            .collect();
+        let count = own.len() + lists.len();
+        for (index, question) in own.iter().enumerate() {
+            let said = self.lines(&format!("{} of {count}: {question}", index + 1))?;
+            self.keep(|record| {
+                let known = record.answers.iter_mut().find(|answered| answered.question == *question);
+                match known {
+                    Some(answered) => answered.answers.extend(said),
+                    None => record.answers.push(Answered { question: question.clone(), answers: said }),
+                }
+            })?;
         }
-        let questions: Vec<(&str, &str)> =
-            record.lists().into_iter().map(|(key, question, _)| (key, question)).collect();
-        for (key, question) in questions {
-            // What the scenario has asked already is not asked twice.
-            if record.answers.iter().any(|answered| answered.question.eq_ignore_ascii_case(question)) {
-                continue;
-            }
-            let said = self.lines(question)?;
-            record.list_mut(key).into_iter().for_each(|list| list.extend(said.clone()));
-            self.keep(record)?;
+        for (index, (key, question)) in lists.into_iter().enumerate() {
+            let said = self.lines(&format!("{} of {count}: {question}", own.len() + index + 1))?;
+            self.keep(|record| record.list_mut(key).into_iter().for_each(|list| list.extend(said.clone())))?;
         }
-        if record.present.is_empty() {
-            record.present = self.lines("Who is here? A name a line.")?;
+        if self.record.present.is_empty() {
+            let present = self.lines("Who is here? A name a line.")?;
+            self.keep(|record| record.present.extend(present))?;
         }
         while let Some(action) = self.action()? {
-            record.actions.push(action);
-            self.keep(record)?;
+            self.keep(|record| record.actions.push(action))?;
         }
         while let Some(lesson) = self.lesson()? {
-            record.lessons.push(lesson);
-            self.keep(record)?;
+            self.keep(|record| record.lessons.push(lesson))?;
         }
         let minutes = |text: &str| text.parse::<u32>().map_err(|_| "write a number of minutes, as in `45`".to_owned());
-        record.minutes = self.ask("How many minutes did this take?", minutes)?.or(record.minutes);
-        self.keep(record)
+        let minutes = self.ask("How many minutes did this take?", minutes)?;
+        self.keep(|record| record.minutes = minutes.or(record.minutes))
     }
 
-    fn keep(&self, record: &mut Record) -> Result<(), Failure> {
-        if record.held_on.is_none() && record.is_held() {
-            record.held_on = Some(today());
+    /// Writes what was said behind what the file says by now: somebody else may write into it meanwhile.
+    fn keep(&mut self, say: impl FnOnce(&mut Record)) -> Result<(), Failure> {
+        // A file that can not be read now is kept as a copy.
+        let before = debrief::read(self.directory).ok().flatten().map(|(record, _)| record);
+        let before = before.unwrap_or_else(|| self.record.clone());
+        self.record = before.clone();
+        say(&mut self.record);
+        if self.record.held_on.is_none() && self.record.is_held() {
+            self.record.held_on = Some(today());
         }
-        save(self.directory, record)
+        if self.record == before { Ok(()) } else { save(self.directory, &before, &self.record) }
     }
 
     /// A line; none where nothing more comes, or where it is empty.
@@ -328,7 +411,8 @@ impl<Input: BufRead> Talk<'_, Input> {
             return Ok(None);
         };
         let owner = self.ask("  Who does it?", said)?.unwrap_or_else(|| self.plan.scenario.owner.clone());
-        let kind = self.ask("  What is it good for: prevent, detect, mitigate or process?", str::parse::<Kind>)?;
+        let kind = "  What is it good for: prevent, detect, mitigate or process? Empty for process.";
+        let kind = self.ask(kind, str::parse::<Kind>)?;
         let due = self.ask("  By which day? As in 2026-12-15; empty for a month from now.", |text| {
             text.parse::<Date>().map_err(|error| error.to_string())
         })?;

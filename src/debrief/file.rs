@@ -1,7 +1,7 @@
 //! The file: read with every problem and its place, written with a comment at each key that says what belongs there.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{FORMAT, Record};
 use crate::document::{Decoder, Diagnostic, Place, Severity, SourceFile, Tree};
@@ -9,8 +9,8 @@ use crate::unit::{FileError, WholeFile, blame};
 
 /// Its name in a run's folder.
 pub const DEBRIEF_FILE: &str = "debrief.yaml";
-/// What a file that somebody had edited is kept as when a new one is written.
-const EDITED_FILE: &str = "debrief.yaml~";
+/// How many copies of a file that somebody had edited are kept.
+const COPIES_MAX: u32 = 1_000;
 
 /// Why there is no record, or why none was written.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +39,13 @@ pub fn read(run: &Path) -> Result<Option<(Record, Vec<Diagnostic>)>, DebriefErro
     }
     let source = SourceFile::read(&path)
         .map_err(|problem| DebriefError::Wrong { path: path.clone(), problems: vec![*problem] })?;
+    parse(&source, run).map(Some).map_err(|problems| DebriefError::Wrong { path, problems })
+}
+
+fn parse(source: &Arc<SourceFile>, run: &Path) -> Result<(Record, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut record = None;
-    if let Some(tree) = Tree::parse(&source, &mut problems) {
+    if let Some(tree) = Tree::parse(source, &mut problems) {
         let (read, document, found) = Decoder::new(tree).finish::<Record>();
         problems.extend(found);
         if let Some(read) = &read {
@@ -51,10 +55,7 @@ pub fn read(run: &Path) -> Result<Option<(Record, Vec<Diagnostic>)>, DebriefErro
     }
     problems.sort_by_key(|problem| problem.span.start);
     let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
-    match record {
-        Some(record) if !has_errors => Ok(Some((record, problems))),
-        Some(_) | None => Err(DebriefError::Wrong { path, problems }),
-    }
+    record.filter(|_| !has_errors).map(|record| (record, problems.clone())).ok_or(problems)
 }
 
 fn check(record: &Record, root: Place<'_>, run: &Path, problems: &mut Vec<Diagnostic>) {
@@ -69,6 +70,12 @@ fn check(record: &Record, root: Place<'_>, run: &Path, problems: &mut Vec<Diagno
     for (key, _, texts) in record.lists() {
         for (place, text) in root.key(key).items().zip(texts) {
             check_text(place, text, problems);
+        }
+    }
+    for (place, name) in root.key("present").items().zip(&record.present) {
+        if name.trim().is_empty() {
+            problems
+                .push(place.error("empty-item", "nobody stands here").with_help("take it away, or write who it was"));
         }
     }
     for (place, answered) in root.key("answers").items().zip(&record.answers) {
@@ -92,19 +99,84 @@ fn check_text(place: Place<'_>, text: &str, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Writes the debrief of the run in a folder; its file. One that somebody had edited beyond what a record holds is kept beside it.
+/// Writes the debrief of the run in a folder, which said `before` when it was read. Of a file that somebody edited only what differs is
+/// written; where that can not be done, or where it says something else by now, the whole of it is kept as a copy, which is returned.
 ///
 /// # Errors
-/// The file system said no.
-pub fn write(run: &Path, record: &Record) -> Result<PathBuf, DebriefError> {
+/// The file system said no, or there are too many copies.
+pub fn write(run: &Path, before: &Record, record: &Record) -> Result<Option<PathBuf>, DebriefError> {
     let path = run.join(DEBRIEF_FILE);
-    if let Ok(Some((known, _))) = read(run) {
-        let old = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
-        if old != text(&known) {
-            WholeFile::write_text(run, EDITED_FILE, &old)?;
+    let old = match std::fs::read_to_string(&path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => text(before),
+        Err(error) => return Err(FileError::on("read", &path)(error).into()),
+    };
+    let edited = if old == text(before) { Some(text(record)) } else { edited(&old, before, record, run) };
+    let kept = if edited.is_none() { Some(keep_copy(run, &old)?) } else { None };
+    WholeFile::write_text(run, DEBRIEF_FILE, &edited.unwrap_or_else(|| text(record)))?;
+    Ok(kept)
+}
+
+/// The text with the keys that differ written anew, and nothing else of it touched; none where it would not say what it should.
+fn edited(old: &str, before: &Record, record: &Record, run: &Path) -> Option<String> {
+    let parse = |text: &str| parse(&Arc::new(SourceFile::new(DEBRIEF_FILE, text)), run).ok().map(|(record, _)| record);
+    let tree = Tree::parse(&Arc::new(SourceFile::new(DEBRIEF_FILE, old)), &mut Vec::new())?;
+    parse(old).filter(|known| known == before)?;
+    let known = parts(before);
+    let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    for part in parts(record).into_iter().filter(|part| !known.contains(part)) {
+        match tree.entry(tree.root(), part.key) {
+            Some(node) => {
+                let span = tree.span(node);
+                let start = old.get(..span.start)?.rfind(&format!("{}:", part.key))?;
+                let end = start + old.get(start..span.end)?.trim_end().len();
+                // A comment in the midst of what is written anew would be lost.
+                if old.get(start..end)?.contains('#') {
+                    return None;
+                }
+                edits.push((start..end, part.text.trim_end().to_owned()));
+            }
+            None => edits.push((old.len()..old.len(), part.with_comment())),
         }
     }
-    Ok(WholeFile::write_text(run, DEBRIEF_FILE, &text(record))?)
+    // From the end, so that the places before stay what they are.
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut text = old.to_owned();
+    edits.into_iter().for_each(|(span, value)| text.replace_range(span, &value));
+    parse(&text).filter(|found| found == record).map(|_| text)
+}
+
+fn keep_copy(run: &Path, text: &str) -> Result<PathBuf, DebriefError> {
+    let mut number = 1;
+    while number < COPIES_MAX && run.join(copy_name(number)).exists() {
+        number += 1;
+    }
+    Ok(WholeFile::write_text(run, &copy_name(number), text)?)
+}
+
+/// As editors number their copies: `debrief.yaml.~1~`.
+fn copy_name(number: u32) -> String {
+    format!("{DEBRIEF_FILE}.~{number}~")
+}
+
+/// A key of the file as it is written, with the comment that stands before it.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    comment: &'static str,
+    key: &'static str,
+    text: String,
+}
+
+impl Part {
+    fn new(comment: &'static str, key: &'static str, value: serde_yaml::Value) -> Self {
+        let map: serde_yaml::Mapping = [(serde_yaml::Value::from(key), value)].into_iter().collect();
+        let text = serde_yaml::to_string(&map).expect("invariant: texts, numbers and lists are YAML");
+        Self { comment, key, text }
+    }
+
+    fn with_comment(&self) -> String {
+        if self.comment.is_empty() { self.text.clone() } else { format!("\n# {}\n{}", self.comment, self.text) }
+    }
 }
 
 /// The file's text.
@@ -113,31 +185,28 @@ pub fn write(run: &Path, record: &Record) -> Result<PathBuf, DebriefError> {
 /// Never: texts, numbers and lists are YAML.
 #[must_use]
 pub fn text(record: &Record) -> String {
-    let mut text = String::from(
-        "# What people said of this run. Edit it as you like; `gameday report` makes the report again from it.\n",
-    );
-    let mut part = |comment: &str, key: &str, value: serde_yaml::Value| {
-        if !comment.is_empty() {
-            writeln!(text, "\n# {comment}").expect("invariant: a string takes all");
-        }
-        let map: serde_yaml::Mapping = [(serde_yaml::Value::from(key), value)].into_iter().collect();
-        text.push_str(&serde_yaml::to_string(&map).expect("invariant: texts, numbers and lists are YAML"));
-    };
-    part("", "gameday", record.gameday.into());
-    part("", "run", record.run.as_str().into());
+    let head =
+        "# What people said of this run. Edit it as you like; `gameday report` makes the report again from it.\n";
+    parts(record).iter().fold(head.to_owned(), |text, part| text + &part.with_comment())
+}
+
+fn parts(record: &Record) -> Vec<Part> {
+    let mut parts =
+        vec![Part::new("", "gameday", record.gameday.into()), Part::new("", "run", record.run.as_str().into())];
     if let Some(day) = record.held_on {
-        part(
-            "The day on which it was held, how many minutes it took, and who was there.",
+        parts.push(Part::new(
+            "The day on which it was held, and how many minutes it took.",
             "held_on",
             day.to_string().into(),
-        );
+        ));
     }
     if let Some(minutes) = record.minutes {
-        part("", "minutes", minutes.into());
+        parts.push(Part::new("", "minutes", minutes.into()));
     }
-    part("Who was there.", "present", values(&record.present));
+    parts.push(Part::new("Who was there.", "present", values(&record.present)));
     if let Some(summary) = &record.summary {
-        part("What happened, in a few sentences: it stands before the draft.", "summary", summary.as_str().into());
+        let comment = "What happened, in a few sentences: it stands before the draft.";
+        parts.push(Part::new(comment, "summary", summary.as_str().into()));
     }
     let answers = record.answers.iter().map(|answered| {
         let map: serde_yaml::Mapping =
@@ -146,23 +215,16 @@ pub fn text(record: &Record) -> String {
                 .collect();
         serde_yaml::Value::Mapping(map)
     });
-    part(
-        "Ask how, not why; ask for what they saw, not for an explanation.",
-        "answers",
-        answers.collect::<Vec<_>>().into(),
-    );
-    for (key, question, texts) in record.lists() {
-        part(question, key, values(texts));
-    }
+    let comment = "Ask how, not why; ask for what they saw, not for an explanation.";
+    parts.push(Part::new(comment, "answers", answers.collect::<Vec<_>>().into()));
+    parts.extend(record.lists().map(|(key, question, texts)| Part::new(question, key, values(texts))));
     let ids =
         |ids: Vec<&str>| serde_yaml::Value::from(ids.into_iter().map(serde_yaml::Value::from).collect::<Vec<_>>());
-    part(
-        "Lessons and actions that came of it, by id: `gameday lesson new`, `gameday action new`.",
-        "lessons",
-        ids(record.lessons.iter().map(|id| id.as_str()).collect()),
-    );
-    part("", "actions", ids(record.actions.iter().map(|id| id.as_str()).collect()));
-    text
+    let comment = "Lessons and actions that came of it, by id: `gameday lesson new`, `gameday action new`.";
+    let lessons = ids(record.lessons.iter().map(|id| id.as_str()).collect());
+    let actions = ids(record.actions.iter().map(|id| id.as_str()).collect());
+    parts.extend([Part::new(comment, "lessons", lessons), Part::new("", "actions", actions)]);
+    parts
 }
 
 fn values(texts: &[String]) -> serde_yaml::Value {
@@ -200,22 +262,54 @@ mod tests {
     fn what_is_written_is_read_back_whatever_people_say() {
         let (_guard, run) = folder();
         assert!(read(&run).unwrap().is_none());
-        for record in [record(), Record::of("2026-11-10-100000-slow".parse().unwrap(), &[])] {
-            write(&run, &record).unwrap();
+        let empty = Record::of("2026-11-10-100000-slow".parse().unwrap(), &[]);
+        for (before, record) in [(&empty, record()), (&record(), empty.clone())] {
+            assert_eq!(write(&run, before, &record).unwrap(), None, "what we wrote ourselves needs no copy");
             let (found, warnings) = read(&run).unwrap().unwrap();
             assert_eq!((found, warnings.len()), (record, 0));
         }
-        assert!(!run.join(EDITED_FILE).exists(), "what we wrote ourselves needs no copy");
         assert!(record().is_held() && !Record::of("r".parse().unwrap(), &["q".to_owned()]).is_held());
+        assert!(Record { minutes: Some(45), ..empty }.is_held());
     }
 
     #[test]
-    fn what_somebody_had_edited_is_kept() {
+    fn comments_and_layout_that_people_wrote_stay_while_keys_are_written() {
         let (_guard, run) = folder();
-        let edited = format!("{}# mine\n", text(&record()));
-        std::fs::write(run.join(DEBRIEF_FILE), &edited).unwrap();
-        write(&run, &record()).unwrap();
-        assert_eq!(std::fs::read_to_string(run.join(EDITED_FILE)).unwrap(), edited);
+        let before = record();
+        let mine = text(&before).replace("# Who was there.", "# Who was there: ask Jo!");
+        let mine = format!("# mine\n{mine}# the end\n");
+        std::fs::write(run.join(DEBRIEF_FILE), &mine).unwrap();
+        let mut after = before.clone();
+        after.surprises.push("two: alarms".to_owned());
+        after.lucky.clear();
+        after.summary = Some("Now\nthis: \"too\".".to_owned());
+        after.minutes = None;
+        assert!(write(&run, &before, &after).unwrap().is_some(), "a key that goes takes the layout with it");
+        std::fs::write(run.join(DEBRIEF_FILE), &mine).unwrap();
+        after.minutes = Some(50);
+        assert_eq!(write(&run, &before, &after).unwrap(), None);
+        assert_eq!(read(&run).unwrap().unwrap().0, after);
+        let written = std::fs::read_to_string(run.join(DEBRIEF_FILE)).unwrap();
+        for comment in ["# mine\n", "# Who was there: ask Jo!\n", "# the end\n"] {
+            assert!(written.contains(comment), "{written}");
+        }
+    }
+
+    #[test]
+    fn each_text_that_could_not_be_kept_in_place_is_kept_as_a_copy() {
+        let (_guard, run) = folder();
+        let (before, mut after) = (record(), record());
+        after.lucky.push("x".to_owned());
+        let commented = text(&before).replace("- '  spaces  '", "- '  spaces  ' # two of them");
+        let meanwhile = text(&before).replace("45", "46");
+        let texts = [commented, meanwhile, "surprises: [half".to_owned()];
+        for (number, mine) in texts.iter().enumerate() {
+            std::fs::write(run.join(DEBRIEF_FILE), mine).unwrap();
+            let copy = write(&run, &before, &after).unwrap().expect("a copy");
+            assert_eq!(copy, run.join(format!("debrief.yaml.~{}~", number + 1)));
+            assert_eq!(&std::fs::read_to_string(copy).unwrap(), mine);
+            assert_eq!(read(&run).unwrap().unwrap().0, after);
+        }
     }
 
     #[test]
@@ -225,6 +319,7 @@ mod tests {
         for (text, code, shown) in [
             (format!("{good}root_cause: Bob\n"), "", "root_cause"),
             (format!("{good}surprises: ['', x]\n"), "empty-item", "''"),
+            (format!("{good}present: [' ', x]\n"), "empty-item", "' '"),
             (format!("{good}actions: [no id]\n"), "", "no id"),
             (good.replace('1', "2"), "unknown-format", "2"),
             (format!("{good}held_on: soon\n"), "", "soon"),

@@ -14,6 +14,39 @@ use crate::unit::{ActionId, Date, LessonId, RunId};
 /// The version of the file format.
 const FORMAT: u32 = 1;
 
+/// What is asked where a scenario names no questions, before what each debrief asks. Open ones: how, not who.
+const QUESTIONS_DEFAULT: [&str; 2] =
+    ["What did you see first, and how did you know?", "What would have happened at 03:00?"];
+
+/// What each debrief asks: the key of its list, and the question.
+const LISTS: [(&str, &str); 6] = [
+    ("surprises", "What surprised you?"),
+    ("went_well", "What went well?"),
+    ("lucky", "Where were we lucky?"),
+    ("confused", "What confused you?"),
+    ("factors", "What contributed? Several things, and nobody's fault."),
+    ("open_questions", "What do we still not know?"),
+];
+
+/// The questions of a debrief: a scenario's own, or ours where it has none.
+#[must_use]
+pub fn own_questions(of_scenario: &[String]) -> Vec<String> {
+    if of_scenario.is_empty() { QUESTIONS_DEFAULT.map(str::to_owned).to_vec() } else { of_scenario.to_vec() }
+}
+
+/// Everything that a debrief asks: the questions of its own, and what each debrief asks beside them.
+#[must_use]
+pub fn all_questions(of_scenario: &[String]) -> Vec<String> {
+    let mut questions = own_questions(of_scenario);
+    for (_, question) in LISTS {
+        // What the scenario has asked already is not asked twice.
+        if !questions.iter().any(|known| known.eq_ignore_ascii_case(question)) {
+            questions.push(question.to_owned());
+        }
+    }
+    questions
+}
+
 /// What people said of a run afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -101,25 +134,21 @@ impl Record {
     /// Whether anybody said anything.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        let lists =
-            [&self.surprises, &self.went_well, &self.lucky, &self.confused, &self.factors, &self.open_questions];
         self.held_on.is_some()
+            || self.minutes.is_some()
             || self.summary.is_some()
+            || !(self.present.is_empty() && self.lessons.is_empty() && self.actions.is_empty())
             || self.answers.iter().any(|answered| !answered.answers.is_empty())
-            || lists.iter().any(|list| !list.is_empty())
+            || self.lists().iter().any(|(_, _, list)| !list.is_empty())
     }
 
     /// Its lists, by key, with what each asks.
     #[must_use]
     pub fn lists(&self) -> [(&'static str, &'static str, &[String]); 6] {
-        [
-            ("surprises", "What surprised you?", &self.surprises),
-            ("went_well", "What went well?", &self.went_well),
-            ("lucky", "Where were we lucky?", &self.lucky),
-            ("confused", "What confused you?", &self.confused),
-            ("factors", "What contributed? Several things, and nobody's fault.", &self.factors),
-            ("open_questions", "What do we still not know?", &self.open_questions),
-        ]
+        let lists =
+            [&self.surprises, &self.went_well, &self.lucky, &self.confused, &self.factors, &self.open_questions];
+        let mut lists = lists.into_iter();
+        LISTS.map(|(key, question)| (key, question, lists.next().map(Vec::as_slice).unwrap_or_default()))
     }
 
     /// The list of a key; none of a key that names no list.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{AlarmFacts, CoverFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
+use crate::debrief::all_questions;
 use crate::load::{LoadStatistic, Model};
 use crate::observe::{SignalSource, SignalSpec, alarm_interval};
 use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, HypothesisPlan, Plan, ScenarioFacts, TargetPlan};
@@ -17,16 +18,6 @@ use crate::unit::{DurationText, elapsed_ms};
 
 const ENDPOINT_CAVEAT: &str = "This ran against an endpoint that stands in for AWS. Its numbers tell how the code \
     behaves under a fault; they say nothing about capacity or latency in AWS.";
-
-/// What is asked where a scenario names no questions. Open ones: how, not who.
-const QUESTIONS_DEFAULT: [&str; 6] = [
-    "What did you see first, and how did you know?",
-    "What surprised you?",
-    "What went well, and where were we lucky?",
-    "What contributed to what we saw?",
-    "What would have happened at 03:00?",
-    "What do we change, who does it, and which scenario tests it again?",
-];
 
 /// The lane of latency shows the p99 of each second: a bound on less than this percentile would be read wrongly there.
 const PERCENTILE_MIN: f64 = 0.95;
@@ -186,11 +177,7 @@ fn environment(plan: &Plan) -> Environment {
 
 fn debrief(plan: &Plan) -> Debrief {
     let debrief = plan.debrief.clone().unwrap_or_default();
-    let questions = if debrief.questions.is_empty() {
-        QUESTIONS_DEFAULT.map(ToOwned::to_owned).to_vec()
-    } else {
-        debrief.questions
-    };
+    let questions = all_questions(&debrief.questions);
     let millis = |duration: DurationText| elapsed_ms(duration.0);
     Debrief {
         hot_wash_ms: debrief.hot_wash.map(millis),
