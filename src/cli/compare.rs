@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// Write it as a page with the distributions of latency drawn over each other.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Exit with code 3 where anything went for the worse.
+    /// Exit with code 3 where anything went for the worse, and with 6 where a hypothesis that had a verdict has none any more.
     #[arg(long)]
     fail_if_worse: bool,
     /// Print it as JSON.
@@ -49,7 +49,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             out::line(format_args!("\n  {}", path.display()));
         }
     }
-    Ok(if arguments.fail_if_worse && comparison.is_worse() { Exit::Refuted } else { Exit::Success })
+    Ok(match arguments.fail_if_worse {
+        true if comparison.is_worse() => Exit::Refuted,
+        true if comparison.is_unclear() => Exit::Inconclusive,
+        true | false => Exit::Success,
+    })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -63,18 +67,34 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// The figures of both runs, from their folders.
 fn choose(reports: &Path, before: Option<&str>, after: Option<&str>) -> Result<(Figures, Figures), Failure> {
-    let later = workspace::run_folder(reports, after)?;
+    let later = over(workspace::run_folder(reports, after)?)?;
     let later_figures = figures(&later)?;
     if let Some(before) = before {
-        return Ok((figures(&workspace::run_folder(reports, Some(before))?)?, later_figures));
+        let earlier = over(workspace::run_folder(reports, Some(before))?)?;
+        if earlier.canonicalize().ok() == later.canonicalize().ok() {
+            let text = format!("`{}` is the later run itself: name an earlier one, or both", later_figures.run);
+            return Err(Failure::new(Exit::Failure, text));
+        }
+        return Ok((figures(&earlier)?, later_figures));
     }
     let runs = of_scenario(reports, &later_figures.scenario)?;
     let earlier = runs.into_iter().filter(|run| run.started_at < later_figures.started_at);
-    let earlier = earlier.max_by_key(|run| run.started_at).ok_or_else(|| {
+    // One that came to its end in the same environment says more than a later one that did not.
+    let worth = |run: &Figures| (run.is_over() && run.environment == later_figures.environment, run.started_at);
+    let earlier = earlier.max_by_key(worth).ok_or_else(|| {
         let text = format!("there is no run of `{}` before `{}`", later_figures.scenario, later_figures.run);
         Failure::new(Exit::Failure, text)
     })?;
     Ok((earlier, later_figures))
+}
+
+/// The folder of a run, where it is over.
+fn over(folder: PathBuf) -> Result<PathBuf, Failure> {
+    if crate::event::is_in_use(&folder) {
+        let text = format!("the run in `{}` is still alive: compare it when it is over", folder.display());
+        return Err(Failure::new(Exit::Locked, text));
+    }
+    Ok(folder)
 }
 
 /// The figures of the run in a folder.

@@ -7,8 +7,9 @@ use console::style;
 
 use super::{Exit, Failure, out, workspace};
 use crate::document::{SourceFile, Tree};
-use crate::event::{Event, EventKind, RunOutcome, RunState, is_in_use, read_log};
+use crate::event::{Event, EventKind, RunOutcome, RunState, is_in_use};
 use crate::report::compare::{Coverage, CoveredRun, CoveredScenario, Subject, SubjectKind};
+use crate::report::read_run;
 use crate::run::find_runs;
 use crate::unit::{Clock, error_chain, plural, printable};
 use crate::workspace::Workspace;
@@ -29,7 +30,17 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let workspace = workspace::discover(Path::new("."))?;
     let reports = workspace::reports_of(&workspace, arguments.reports.as_deref());
-    let scenarios: Vec<CoveredScenario> = workspace.scenario_files().iter().filter_map(|path| scenario(path)).collect();
+    let scenarios: Vec<CoveredScenario> = workspace
+        .scenario_files()
+        .iter()
+        .filter_map(|path| {
+            let found = scenario(path);
+            if found.is_none() {
+                out::progress(format_args!("note: `{}` is left out: `gameday check` tells why", path.display()));
+            }
+            found
+        })
+        .collect();
     let runs = find_runs(&reports).map_err(|error| Failure::from_error(&error))?;
     let runs: Vec<CoveredRun> =
         runs.iter().filter(|folder| !is_in_use(folder)).filter_map(|folder| covered_run(folder)).collect();
@@ -72,8 +83,8 @@ fn scenario(path: &Path) -> Option<CoveredScenario> {
 }
 
 fn covered_run(folder: &Path) -> Option<CoveredRun> {
-    let events = match read_log(folder) {
-        Ok(read) => read.events,
+    let (events, plan) = match read_run(folder) {
+        Ok(read) => read,
         Err(error) => {
             out::progress(format_args!("note: `{}` is left out: {}", folder.display(), error_chain(&error)));
             return None;
@@ -81,13 +92,21 @@ fn covered_run(folder: &Path) -> Option<CoveredRun> {
     };
     let first = events.first()?;
     let EventKind::RunStarted { run, scenario, environment, .. } = &first.kind else { return None };
+    let covers = plan.scenario.covers.as_ref();
+    let components =
+        covers.map(|covers| covers.components.iter().map(ToString::to_string).collect()).unwrap_or_default();
     Some(CoveredRun {
         run: run.to_string(),
         scenario: scenario.to_string(),
         started_at: first.at,
         environment: environment.clone(),
         result: result(&events),
-        has_shown: events.iter().any(|event| matches!(event.kind, EventKind::HypothesisJudged(_))),
+        has_shown: events.iter().any(|event| match &event.kind {
+            EventKind::HypothesisJudged(result) => result.verdict.is_known(),
+            _ => false,
+        }),
+        questions: covers.map(|covers| covers.ops.clone()).unwrap_or_default(),
+        components,
     })
 }
 

@@ -10,7 +10,8 @@ use crate::event::{Event, begun, is_in_use};
 use crate::plan::Plan;
 use crate::report::compare::Figures;
 use crate::report::{
-    Evidence, Facts, FileState, Format, Redaction, Report, ReportError, keep_previous, read_run, verify,
+    Evidence, Facts, FileState, Format, MANIFEST_FILE, REDACT_FILE, Redaction, Report, ReportError, keep_previous,
+    keep_redactions, kept_redactions, read_run, verify,
 };
 use crate::run::find_runs;
 use crate::unit::printable;
@@ -53,7 +54,8 @@ struct MakeArguments {
     /// The formats, of html, md, json, junit, csv and journal (Chaos Toolkit); default those that the scenario asks for.
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     format: Vec<Format>,
-    /// Black out account numbers and e-mail addresses, whatever the scenario asks for.
+    /// Black out account numbers and e-mail addresses, whatever the scenario asks for: in these formats and in those that were made
+    /// before, and from now on (`redact.json` in the run's folder keeps it).
     #[arg(long)]
     redact: bool,
     /// The folder of runs; default the workspace's `reports`.
@@ -119,10 +121,22 @@ fn verify_run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
 
 fn make_anew(arguments: &MakeArguments) -> Result<Exit, Failure> {
     let directory = folder_of(arguments.reports.as_deref(), arguments.run.as_deref())?;
+    let was_reported = !Format::made_in(&directory).is_empty() && !directory.join(MANIFEST_FILE).is_file();
     let formats = Some(arguments.format.as_slice()).filter(|formats| !formats.is_empty());
     let templates = Workspace::root_of(Path::new(".")).join(TEMPLATES);
     let (report, paths) =
         make(&directory, formats, &templates, arguments.redact).map_err(|error| Failure::from_error(&error))?;
+    if let Some(why) = &report.debrief.unread {
+        out::progress(format_args!("warning: the report tells nothing of the debrief: {}", printable(why)));
+    }
+    if was_reported && directory.join(MANIFEST_FILE).is_file() {
+        out::progress(
+            "warning: the manifest of the evidence was gone, and is made anew: it says nothing of what was there before",
+        );
+    }
+    if arguments.redact {
+        out::progress(format_args!("note: blacked out from now on; `{REDACT_FILE}` in the run's folder keeps it so"));
+    }
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     if arguments.json {
         out::json(&serde_json::json!({
@@ -159,8 +173,7 @@ fn previous(directory: &Path, first: &Event, plan: &Plan) -> Option<Figures> {
     // The latest first, so that one is read and not all.
     let earlier = runs.iter().rev().filter(is_other).filter(of_it).filter_map(|folder| compare::figures(folder).ok());
     earlier.into_iter().find(|figures| {
-        let ended = matches!(figures.result.as_str(), "passed" | "refuted" | "inconclusive");
-        ended && figures.environment == plan.environment.name && figures.started_at < first.at
+        figures.is_over() && figures.environment == plan.environment.name && figures.started_at < first.at
     })
 }
 
@@ -173,11 +186,23 @@ fn make(
     let (events, plan) = read_run(directory)?;
     keep_previous(directory, &events, &plan, |first, plan| previous(directory, first, plan))?;
     let evidence = Evidence::gather(directory, &events, &plan)?;
-    let mut facts = Facts::of(&plan);
     if is_redacted {
-        facts.redactions = Redaction::ALL.to_vec();
+        keep_redactions(directory, &Redaction::ALL)?;
+    }
+    let mut facts = Facts::of(&plan);
+    for redaction in kept_redactions(directory)? {
+        if !facts.redactions.contains(&redaction) {
+            facts.redactions.push(redaction);
+        }
     }
     let report = Report::from_facts(&events, &facts, &evidence);
-    let paths = crate::report::write(directory, &report, formats.unwrap_or(&facts.formats), Some(templates))?;
+    let mut formats = formats.unwrap_or(&facts.formats).to_vec();
+    if is_redacted {
+        // One that was made before must not stand beside it in clear.
+        formats.extend(Format::made_in(directory));
+        formats.sort_unstable();
+        formats.dedup();
+    }
+    let paths = crate::report::write(directory, &report, &formats, Some(templates))?;
     Ok((report, paths))
 }

@@ -242,6 +242,17 @@ pub enum Verdict {
     NotTested(String),
 }
 
+impl Verdict {
+    /// Whether it tells if what was believed holds.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::Upheld | Self::Refuted | Self::GapHolds | Self::GapClosed => true,
+            Self::Inconclusive(_) | Self::NotTested(_) => false,
+        }
+    }
+}
+
 /// A hypothesis with its verdict and what was seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

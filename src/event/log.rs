@@ -21,6 +21,8 @@ use crate::unit::{Clock, Failpoints, FileError, ScenarioId, sha256_hex};
 pub const LOG_FORMAT: u32 = 1;
 /// The longest line, in bytes with its checksum: a reader can hold it, and an event is a summary.
 pub const EVENT_LINE_BYTES_MAX: usize = 64 * 1024;
+/// The longest time since a run's start that a line may tell, in milliseconds: a hundred years. What adds times need not fear more.
+const ELAPSED_MS_MAX: u64 = 100 * 366 * 24 * 3_600 * 1_000;
 /// How many events a slow reader may lag behind before it must read the file again.
 const SUBSCRIBER_LAG_EVENTS_MAX: usize = 4_096;
 
@@ -413,6 +415,9 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
         let expected = events.len() as u64;
         let decoded = decode(&mut line).and_then(|event| {
             let is_next = event.seq == expected;
+            if event.elapsed_ms > ELAPSED_MS_MAX {
+                return Err(format!("no run takes {} ms", event.elapsed_ms));
+            }
             if is_next { Ok(event) } else { Err(format!("event {} stands where {expected} belongs", event.seq)) }
         });
         match decoded {

@@ -58,6 +58,23 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 6] = [Self::Html, Self::Markdown, Self::Json, Self::Junit, Self::Csv, Self::Journal];
 
+    /// Those of which there are files in a run's folder.
+    #[must_use]
+    pub fn made_in(directory: &Path) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|format| directory.join(format.main_file()).is_file()).collect()
+    }
+
+    fn main_file(self) -> &'static str {
+        match self {
+            Self::Html => "report.html",
+            Self::Markdown => "report.md",
+            Self::Json => "report.json",
+            Self::Junit => "junit.xml",
+            Self::Csv => "events.csv",
+            Self::Journal => "journal.json",
+        }
+    }
+
     /// As files and arguments name it: `html`, `md`, `json`, `junit`, `csv`, `journal`.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -125,6 +142,26 @@ pub enum ReportError {
     /// The manifest is of a format that this program does not know.
     #[error("`{}` is of a format that this version does not read", .0.display())]
     ManifestFormat(PathBuf),
+    /// The file that says what is blacked out says nothing of the kind.
+    #[error("failed to read `{}`, which says what is blacked out", path.display())]
+    Redactions {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The manifest is of another run.
+    #[error("`{}` is of another run, `{run}`", path.display())]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// The run that it names.
+        run: String,
+    },
+    /// A file's name is no text.
+    #[error("`{}` has a name that is not UTF-8: give it another one, or take it out of the run's folder", .0.display())]
+    FileName(PathBuf),
     /// There is nothing to hold the files against.
     #[error("there is no `{}`: it is made with the run's first report, `gameday report`", .0.display())]
     NoManifest(PathBuf),
@@ -148,20 +185,20 @@ pub fn write(
     let mut files: Vec<(&str, String)> = Vec::new();
     for format in formats {
         match format {
-            Format::Html => files.push(("report.html", html::html(report, templates)?)),
+            Format::Html => files.push((format.main_file(), html::html(report, templates)?)),
             Format::Markdown => {
-                files.push(("report.md", markdown::markdown(report, templates)?));
+                files.push((format.main_file(), markdown::markdown(report, templates)?));
                 files.push((CHART_FILE, chart_file(report)));
             }
-            Format::Json => files.push(("report.json", json::json(report))),
-            Format::Junit => files.push(("junit.xml", junit::junit(report).map_err(ReportError::Junit)?)),
+            Format::Json => files.push((format.main_file(), json::json(report))),
+            Format::Junit => files.push((format.main_file(), junit::junit(report).map_err(ReportError::Junit)?)),
             Format::Csv => {
-                files.push(("events.csv", csv::timeline_csv(report)));
+                files.push((format.main_file(), csv::timeline_csv(report)));
                 files.push(("load.csv", csv::load_csv(report)));
                 files.push(("load-windows.csv", csv::windows_csv(report)));
                 files.push(("actions.csv", csv::actions_csv(report)));
             }
-            Format::Journal => files.push(("journal.json", journal::journal(report))),
+            Format::Journal => files.push((format.main_file(), journal::journal(report))),
         }
     }
     // Everything is made before anything is written: a template's mistake leaves the old files alone.
@@ -204,16 +241,19 @@ impl Evidence {
     /// # Errors
     /// The file system said no. Frames that cannot be read, and files that are not as the manifest says, are told in the report.
     pub fn gather(directory: &Path, events: &[Event], plan: &Plan) -> Result<Self, ReportError> {
+        let before = evidence_names(directory)?;
         export_loads(directory, events, plan)?;
         let mut files = evidence_files(directory)?;
         for file in &mut files {
             file.provenance = provenance(&file.file, events, plan);
         }
-        match keep_manifest(directory, events, &files) {
-            Ok(()) | Err(ReportError::Manifest { .. } | ReportError::ManifestFormat(_)) => {}
-            Err(error) => return Err(error),
-        }
-        let changed = states(directory, &files).map_err(|error| error_chain(&error));
+        let names = files.iter().map(|file| file.file.clone());
+        let made: Vec<String> = names.filter(|name| !before.contains(name)).collect();
+        let kept = match keep_manifest(directory, events, &files, &made) {
+            Err(error @ (ReportError::File(_) | ReportError::TooManyFiles(_))) => return Err(error),
+            kept => kept,
+        };
+        let changed = kept.and_then(|()| states(directory, &files)).map_err(|error| error_chain(&error));
         let changed = changed.map(|states| states.into_iter().filter(|(_, state)| *state != FileState::Same).collect());
         if directory.join(MANIFEST_FILE).is_file() {
             let source = "what the files above were when the first report was made".to_owned();
@@ -268,6 +308,10 @@ fn sum_up(directory: &Path, load: &LoadId, windows: &[Window]) -> Result<Option<
 /// # Errors
 /// A file cannot be read.
 pub(super) fn evidence_files(directory: &Path) -> Result<Vec<EvidenceFile>, ReportError> {
+    evidence_names(directory)?.into_iter().map(|name| digest(directory, name)).collect()
+}
+
+fn evidence_names(directory: &Path) -> Result<Vec<String>, ReportError> {
     let mut names: Vec<String> =
         EVIDENCE_FILES.iter().filter(|name| directory.join(name).is_file()).map(ToString::to_string).collect();
     for folder in EVIDENCE_FOLDERS {
@@ -277,7 +321,7 @@ pub(super) fn evidence_files(directory: &Path) -> Result<Vec<EvidenceFile>, Repo
         names.extend(found);
     }
     names.retain(|name| name != MANIFEST_FILE);
-    names.into_iter().map(|name| digest(directory, name)).collect()
+    Ok(names)
 }
 
 fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), ReportError> {
@@ -287,7 +331,8 @@ fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), R
     }
     for entry in std::fs::read_dir(&path).map_err(FileError::on("list", &path))? {
         let entry = entry.map_err(FileError::on("list", &path))?;
-        let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        let name = entry.file_name().into_string().map_err(|_| ReportError::FileName(entry.path()))?;
+        let name = format!("{folder}/{name}");
         // A link could lead out of the folder, or round in a circle.
         let kind = entry.file_type().map_err(FileError::on("look at", &entry.path()))?;
         if kind.is_dir() {

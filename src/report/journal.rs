@@ -9,7 +9,7 @@ use super::model::{Fault, Gate, Hypothesis, Report};
 #[must_use]
 pub fn journal(report: &Report) -> String {
     let header = &report.header;
-    let deviated = report.hypotheses.iter().any(|hypothesis| hypothesis.verdict.name == "refuted");
+    let deviated = report.hypotheses.iter().any(|hypothesis| hypothesis.verdict.holds() == Some(false));
     let value = json!({
         "chaoslib-version": "1.0.0",
         "platform": "gameday",
@@ -33,7 +33,8 @@ pub fn journal(report: &Report) -> String {
     text
 }
 
-/// chaoslib's words: a weakness that was found is `failed`, an end by a person or a guardrail `interrupted`.
+/// chaoslib's words: a run that came to its end is `completed`, whatever it found (that is `deviated`); an end by a person or a
+/// guardrail is `interrupted`.
 fn status(report: &Report) -> &'static str {
     match report.header.outcome.result.as_str() {
         "passed" | "refuted" | "inconclusive" => "completed",
@@ -105,20 +106,19 @@ fn before(gate: &Gate, report: &Report) -> Value {
 fn after(report: &Report) -> Value {
     let end = moment(report.header.ended_at);
     let probes = report.hypotheses.iter().map(|hypothesis| {
-        let is_known = matches!(hypothesis.verdict.name.as_str(), "upheld" | "refuted" | "gap_holds" | "gap_closed");
+        let holds = hypothesis.verdict.holds();
         json!({
             "activity": probe(hypothesis),
             "output": hypothesis.terms.iter().map(|term| term.observed.clone()).collect::<Vec<_>>(),
             // Unknown is never a pass.
-            "status": if is_known { "succeeded" } else { "failed" },
-            "tolerance_met": matches!(hypothesis.verdict.name.as_str(), "upheld" | "gap_closed"),
+            "status": if holds.is_some() { "succeeded" } else { "failed" },
+            "tolerance_met": holds == Some(true),
             "start": end,
             "end": end,
             "duration": 0.0,
         })
     });
-    let met =
-        report.hypotheses.iter().all(|hypothesis| matches!(hypothesis.verdict.name.as_str(), "upheld" | "gap_holds"));
+    let met = report.hypotheses.iter().all(|hypothesis| hypothesis.verdict.holds() == Some(true));
     json!({"steady_state_met": met, "probes": probes.collect::<Vec<_>>()})
 }
 

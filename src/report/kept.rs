@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::compare::Figures;
 use super::folder::ReportError;
+use super::redact::Redaction;
 use crate::action::{self, Record as ActionRecord};
 use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
 use crate::document::Severity;
@@ -20,6 +21,8 @@ use crate::workspace::{WORKLOAD_FILE, Workload, read_workload};
 pub(super) const LESSONS_FOLDER: &str = "lessons";
 const ACTIONS_FOLDER: &str = "actions";
 const RETESTS_FILE: &str = "retests.json";
+/// What is blacked out in every report of the run, as somebody asked for.
+pub const REDACT_FILE: &str = "redact.json";
 const PREVIOUS_FILE: &str = "previous.json";
 
 /// What a run's folder keeps of the workspace.
@@ -122,6 +125,28 @@ pub fn keep_previous(
     if let Some(figures) = find(first, plan) {
         WholeFile::write_text(directory, PREVIOUS_FILE, &as_text(&figures))?;
     }
+    Ok(())
+}
+
+/// What is blacked out in every report of the run in a folder, beside what its scenario asks for; nothing where nobody asked.
+///
+/// # Errors
+/// The file is there and can not be read: what it asks for is not known then.
+pub fn kept_redactions(directory: &Path) -> Result<Vec<Redaction>, ReportError> {
+    let path = directory.join(REDACT_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|source| ReportError::Redactions { path, source }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(FileError::on("read", &path)(error).into()),
+    }
+}
+
+/// Keeps that every report of the run in a folder is blacked out from now on, so that none that is made later undoes it.
+///
+/// # Errors
+/// The file system said no.
+pub fn keep_redactions(directory: &Path, redactions: &[Redaction]) -> Result<(), ReportError> {
+    WholeFile::write_text(directory, REDACT_FILE, &as_text(&redactions))?;
     Ok(())
 }
 

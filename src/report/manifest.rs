@@ -17,7 +17,7 @@ use crate::unit::{FileError, WholeFile, error_chain, sha256_hex};
 /// The version of the manifest's format.
 const MANIFEST_FORMAT: u32 = 1;
 /// Where it stands in a run's folder.
-pub(super) const MANIFEST_FILE: &str = "evidence/manifest.json";
+pub const MANIFEST_FILE: &str = "evidence/manifest.json";
 const MANIFEST_NAME: &str = "manifest.json";
 const LOG_FILE: &str = "run.ndjson";
 const PLAN_FILE: &str = "plan.json";
@@ -95,17 +95,27 @@ pub fn read_manifest(directory: &Path) -> Result<Option<Manifest>, ReportError> 
     if manifest.format == MANIFEST_FORMAT { Ok(Some(manifest)) } else { Err(ReportError::ManifestFormat(path)) }
 }
 
-/// Makes the manifest of the files that were found, or adds what is new to the one that is there.
+/// Makes the manifest of the files that were found. To one that is there only what was `made` just now is added: of any other file
+/// nothing says where it comes from.
 ///
 /// # Errors
-/// The file system said no, or the manifest that is there is none.
-pub(super) fn keep_manifest(directory: &Path, events: &[Event], found: &[EvidenceFile]) -> Result<(), ReportError> {
+/// The file system said no, or the manifest that is there is none, or is of another run.
+pub(super) fn keep_manifest(
+    directory: &Path,
+    events: &[Event],
+    found: &[EvidenceFile],
+    made: &[String],
+) -> Result<(), ReportError> {
     let Some(EventKind::RunStarted { run, .. }) = events.first().map(|event| &event.kind) else { return Ok(()) };
     let old = read_manifest(directory)?;
+    if let Some(other) = old.as_ref().map(|old| &old.run).filter(|known| *known != run.as_str()) {
+        return Err(ReportError::OtherRun { path: directory.join(MANIFEST_FILE), run: other.clone() });
+    }
     let mut files = old.as_ref().map(|manifest| manifest.files.clone()).unwrap_or_default();
     for found in found {
         match files.iter_mut().find(|entry| entry.file == found.file) {
-            None => files.push(found.clone()),
+            None if old.is_none() || made.contains(&found.file) => files.push(found.clone()),
+            None => {}
             Some(known) if is_longer_log(directory, known, found)? => *known = found.clone(),
             Some(_) => {}
         }
@@ -162,20 +172,26 @@ pub(super) fn states(directory: &Path, found: &[EvidenceFile]) -> Result<Vec<(St
 /// # Errors
 /// A file cannot be read, or there is no manifest to hold it against.
 pub fn verify(directory: &Path) -> Result<Verification, ReportError> {
-    if read_manifest(directory)?.is_none() {
+    let Some(manifest) = read_manifest(directory)? else {
         return Err(ReportError::NoManifest(directory.join(MANIFEST_FILE)));
-    }
+    };
     let found = evidence_files(directory)?;
-    Ok(Verification { files: states(directory, &found)?, contradictions: contradictions(directory, &found) })
+    let contradictions = contradictions(directory, &found, &manifest.run);
+    Ok(Verification { files: states(directory, &found)?, contradictions })
 }
 
-fn contradictions(directory: &Path, found: &[EvidenceFile]) -> Vec<String> {
+fn contradictions(directory: &Path, found: &[EvidenceFile], manifest_run: &str) -> Vec<String> {
     let sha256_of = |name: &str| found.iter().find(|file| file.file == name).map(|file| file.sha256.as_str());
     let mut told = Vec::new();
     let events = match read_log(directory) {
         Ok(read) => read.events,
         Err(error) => return vec![error_chain(&error)],
     };
+    if let Some(EventKind::RunStarted { run, .. }) = events.first().map(|event| &event.kind)
+        && run.as_str() != manifest_run
+    {
+        told.push(format!("`{MANIFEST_FILE}` is of the run `{manifest_run}`, and the log of `{run}`"));
+    }
     if let Some(EventKind::RunStarted { plan_sha256, .. }) = events.first().map(|event| &event.kind)
         && sha256_of(PLAN_FILE).is_some_and(|found| found != plan_sha256)
     {

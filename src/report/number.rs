@@ -22,7 +22,7 @@ pub(crate) fn nine_decimals(number: f64) -> f64 {
 /// A length of time: `250 ms`, `4.2 s`, `1 min 32 s`, `2 h 05 min`, `3 days`.
 #[must_use]
 pub(crate) fn duration(millis: u64) -> String {
-    let seconds = (millis + 500) / 1_000;
+    let seconds = millis.saturating_add(500) / 1_000;
     if millis < 1_000 {
         format!("{millis} ms")
     } else if millis < 59_950 {

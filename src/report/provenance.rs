@@ -30,7 +30,10 @@ fn of_log(events: &[Event], plan: &Plan) -> Provenance {
     let alarms: Vec<&str> = plan.alarms.iter().flat_map(|alarms| alarms.names().chain(alarms.globs())).collect();
     let reads_alarms = !alarms.is_empty();
     let is_aws = matches!(plan.environment.kind, EnvironmentKind::Account { .. });
-    let to = events.last().map(|event| event.at);
+    // A recovery may write weeks later; the alarms were read while the run went on.
+    let is_end = |event: &&Event| matches!(event.kind, EventKind::RecoveryStarted { .. } | EventKind::RunEnded { .. });
+    let last = events.iter().find(is_end).or(events.last());
+    let to = last.map(|event| event.at);
     let expires = to.and_then(|at| at.date_naive().checked_add_days(Days::new(ALARM_HISTORY_DAYS))).map(Date);
     Provenance {
         source: "the run's own record of events".to_owned(),

@@ -30,7 +30,7 @@ pub(crate) fn html(raw: &str) -> String {
 }
 
 /// Escapes for GitHub-flavoured Markdown, wherever the text stands: it stays on its line and in its table's cell, starts
-/// no list or heading, makes no link, and mentions nobody.
+/// no list or heading, hides no address behind a link's text, and mentions nobody.
 #[must_use]
 pub(crate) fn markdown(raw: &str) -> String {
     let characters: Vec<char> = raw.chars().map(printable).collect();
@@ -119,7 +119,8 @@ fn longest_run(text: &str, wanted: char) -> usize {
 #[must_use]
 pub(super) fn csv(raw: &str) -> String {
     let mut cell: String = raw.chars().map(printable).collect();
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // Some spreadsheets leave out blanks that lead.
+    if cell.trim_start().starts_with(['=', '+', '-', '@']) || cell.starts_with(['\t', '\r']) {
         cell.insert(0, '\'');
     }
     if cell.contains(['"', ',', '\n', '\r', '\'']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
@@ -161,6 +162,7 @@ mod tests {
     #[test]
     fn a_cell_is_never_a_formula() {
         assert_eq!(csv("=1+1"), "\"'=1+1\"");
+        assert_eq!(csv(" =1+1"), "\"' =1+1\"");
         assert_eq!(csv("-1"), "\"'-1\"");
         assert_eq!(csv("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
         assert_eq!(csv("plain"), "plain");

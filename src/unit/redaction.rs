@@ -1,9 +1,11 @@
 //! Blacking out what must not leave the house: account numbers and e-mail addresses, in texts and in all texts of a value.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What is blacked out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Redaction {
     /// Twelve-digit account numbers, which become `************`.
     AccountIds,

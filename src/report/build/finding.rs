@@ -42,7 +42,7 @@ pub(super) fn findings(run: &Run<'_>, report: &Report, evidence: &Evidence) -> V
         }
         _ => None,
     }));
-    findings.extend(seen::findings(report));
+    findings.extend(seen::findings(run, report));
     findings.extend(learnt::findings(report, evidence));
     for finding in &mut findings {
         finding.owner = owner(run, report, finding.about.as_deref());

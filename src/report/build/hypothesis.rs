@@ -62,7 +62,11 @@ fn term(observation: &Observation, bound: Option<Bound>) -> Term {
         from_ms: observation.window_ms.map(|(from, _)| from),
         to_ms: observation.window_ms.map(|(_, to)| to),
         held_ms: observation.held_ms,
-        missing: observation.missing.clone(),
+        // Unknown is never told as a no.
+        missing: observation
+            .missing
+            .clone()
+            .or_else(|| observation.held.is_none().then(|| "the record does not tell".to_owned())),
         bound,
     }
 }

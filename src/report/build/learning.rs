@@ -6,7 +6,7 @@ use crate::debrief::Record;
 use crate::lesson::Lesson;
 use crate::report::facts::Facts;
 use crate::report::folder::Evidence;
-use crate::report::model::{ActionRow, Debrief, Effort, Finding, LessonRow, Practice, Report};
+use crate::report::model::{ActionRow, Debrief, Effort, Finding, Hypothesis, LessonRow, Practice, Report};
 use crate::report::number::{float, nine_decimals};
 use crate::unit::QUESTIONS;
 
@@ -17,7 +17,8 @@ const MINUTE_MS: u64 = 60_000;
 /// Milliseconds of an hour.
 const HOUR_MS: u64 = 3_600_000;
 
-pub(super) fn lessons(run: &Run<'_>, evidence: &Evidence, scenario: &str) -> Vec<LessonRow> {
+pub(super) fn lessons(run: &Run<'_>, evidence: &Evidence, report: &Report) -> Vec<LessonRow> {
+    let scenario = report.header.scenario.as_str();
     let row = |lesson: &Lesson| {
         let front = &lesson.front;
         let retest = evidence.kept.retests.iter().find(|retest| retest.lesson == front.id);
@@ -28,7 +29,7 @@ pub(super) fn lessons(run: &Run<'_>, evidence: &Evidence, scenario: &str) -> Vec
             severity: front.severity.as_str().to_owned(),
             before: retest.map_or(front.status, |retest| retest.before).as_str().to_owned(),
             after: retest.map(|retest| retest.after.as_str().to_owned()),
-            note: retest.map(|retest| retest.note.clone()),
+            note: retest.map(|retest| retest.note.clone()).or_else(|| gap_note(report, front.id.as_str())),
             owner: front.owner.clone(),
             retest_by: front.retest_by,
             is_tested_here: test.is_some_and(|test| {
@@ -38,6 +39,18 @@ pub(super) fn lessons(run: &Run<'_>, evidence: &Evidence, scenario: &str) -> Vec
         }
     };
     evidence.kept.lessons.iter().map(row).collect()
+}
+
+/// What the run has shown of a lesson that a hypothesis names as its known gap.
+fn gap_note(report: &Report, lesson: &str) -> Option<String> {
+    let names = |hypothesis: &&Hypothesis| hypothesis.known_gap.as_deref() == Some(lesson);
+    let hypothesis = report.hypotheses.iter().find(names)?;
+    let id = &hypothesis.id;
+    match hypothesis.verdict.name.as_str() {
+        "gap_holds" => Some(format!("still so: {id} does not hold, as is known")),
+        "gap_closed" => Some(format!("no longer so: {id} holds")),
+        _ => None,
+    }
 }
 
 /// The actions that the folder keeps: those that came of this run first, then the most pressing.
@@ -86,7 +99,8 @@ pub(super) fn practices(report: &Report) -> Vec<Practice> {
                 report.findings.iter().filter(about).map(|finding| finding.text.clone()).collect();
             let state = match (findings.is_empty(), is_covered) {
                 (false, _) => "gap",
-                (true, true) => "exercised",
+                (true, true) if has_shown(report) => "exercised",
+                (true, true) => "not_shown",
                 (true, false) => "not_covered",
             };
             Practice {
@@ -101,6 +115,12 @@ pub(super) fn practices(report: &Report) -> Vec<Practice> {
         .collect()
 }
 
+/// Whether the run came to its end and has shown whether something that was believed holds.
+fn has_shown(report: &Report) -> bool {
+    let is_over = matches!(report.header.outcome.result.as_str(), "passed" | "refuted" | "inconclusive");
+    is_over && report.hypotheses.iter().any(|hypothesis| hypothesis.verdict.holds().is_some())
+}
+
 fn note(report: &Report, state: &str, findings: &[String]) -> String {
     let header = &report.header;
     let day = header.started_at.format("%Y-%m-%d");
@@ -108,6 +128,7 @@ fn note(report: &Report, state: &str, findings: &[String]) -> String {
     let text = match state {
         "gap" => format!("{start} Findings: {}", findings.join(" ")),
         "exercised" => format!("{start} Exercised; nothing was found."),
+        "not_shown" => format!("{start} The scenario covers it, but this run has shown nothing of it."),
         _ => format!("{start} Not exercised."),
     };
     if text.chars().count() <= NOTE_CHARS_MAX {
@@ -122,10 +143,19 @@ pub(super) fn effort(run: &Run<'_>, report: &Report) -> Effort {
     let people_count = header.people.len();
     let debrief_ms = report.debrief.held_ms;
     let present = people_count > 0 && run.has_people();
-    let hours = |people: usize| {
-        let length_ms = header.duration_ms.saturating_add(debrief_ms.unwrap_or_default());
+    let hours = |people: usize, length_ms: u64| {
         let people = float(u64::try_from(people).unwrap_or(u64::MAX));
         nine_decimals(people * float(length_ms) / float(HOUR_MS))
+    };
+    // Who was there is written down by name; where nobody is, those who took part are taken to have been.
+    let in_debrief = match report.debrief.record.as_ref().map_or(0, |record| record.present.len()) {
+        0 => people_count,
+        present => present,
+    };
+    let debrief_hours = match (&report.debrief.record, debrief_ms) {
+        (_, Some(length_ms)) => Some(hours(in_debrief, length_ms)),
+        (None, None) => Some(0.0),
+        (Some(_), None) => None,
     };
     let request_count = report.loads.iter().map(|load| load.request_count).sum();
     let cost = match header.environment.kind.as_str() {
@@ -138,7 +168,9 @@ pub(super) fn effort(run: &Run<'_>, report: &Report) -> Effort {
         people_count,
         run_ms: header.duration_ms,
         debrief_ms,
-        person_hours: present.then(|| hours(people_count)),
+        person_hours: debrief_hours
+            .filter(|_| present)
+            .map(|debrief_hours| nine_decimals(hours(people_count, header.duration_ms) + debrief_hours)),
         request_count,
         cost: cost.to_owned(),
     }

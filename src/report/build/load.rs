@@ -29,11 +29,11 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress, frames: Opti
         .collect();
     let unit = run.facts.load_units.get(load.as_str()).copied();
     let seconds: Vec<Second> = recorded.iter().map(|second| second_of(second)).collect();
-    let request_count: u64 = seconds.iter().map(requests).sum();
-    let failed_count: u64 = seconds.iter().map(|second| second.failed_count).sum();
+    let request_count: u64 = seconds.iter().map(requests).fold(0, u64::saturating_add);
+    let failed_count: u64 = seconds.iter().map(|second| second.failed_count).fold(0, u64::saturating_add);
     let asked: f64 = seconds.iter().map(|second| second.target).sum();
     let second_count = u64::try_from(seconds.len()).unwrap_or(u64::MAX);
-    let not_sent_count: u64 = recorded.iter().map(|second| second.not_sent_count).sum();
+    let not_sent_count: u64 = recorded.iter().map(|second| second.not_sent_count).fold(0, u64::saturating_add);
     Load {
         load: load.to_string(),
         target_unit: unit.map(|unit| unit.key().to_owned()),

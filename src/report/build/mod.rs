@@ -27,6 +27,7 @@ use super::compare::{Comparison, Figures};
 use super::facts::Facts;
 use super::folder::Evidence;
 use super::model::{Effort, REPORT_FORMAT, Report};
+use super::redact::redacted;
 use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
 use crate::plan::Plan;
 use crate::workspace::Component;
@@ -131,14 +132,16 @@ impl Report {
         };
         report.playbooks = people::playbooks(&report.steps);
         report.why = why::why(facts.why.as_ref(), evidence, &report.faults);
-        report.lessons = learning::lessons(&run, evidence, &report.header.scenario);
+        report.lessons = learning::lessons(&run, evidence, &report);
         report.actions = learning::actions(evidence, &report);
         report.findings = finding::findings(&run, &report, evidence);
         report.practices = learning::practices(&report);
         report.effort = learning::effort(&run, &report);
-        report.comparison =
-            evidence.kept.previous.as_ref().map(|previous| Comparison::of(previous, &Figures::of(&report)));
         report.summary = summary::summary(&report);
-        report.redacted(&facts.redactions)
+        let mut report = report.redacted(&facts.redactions);
+        // Blacked out both, or names that are the same would be taken for different ones.
+        let previous = evidence.kept.previous.as_ref().map(|previous| redacted(previous, &facts.redactions));
+        report.comparison = previous.map(|previous| Comparison::of(&previous, &Figures::of(&report)));
+        report
     }
 }

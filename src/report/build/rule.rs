@@ -83,6 +83,8 @@ pub(super) enum Rule {
     EvidenceChanged,
     /// The run began at a time that is not meant for it.
     Overridden,
+    /// Something that the run's folder keeps can not be read.
+    KeptUnread,
 }
 
 impl Rule {
@@ -129,6 +131,7 @@ impl Rule {
             Self::LessonRegressed => ("F-38", "lesson_regressed", &["OPS11"]),
             Self::EvidenceChanged => ("F-39", "evidence_changed", &["OPS11"]),
             Self::Overridden => ("F-40", "overridden", &["OPS6"]),
+            Self::KeptUnread => ("F-41", "kept_unread", &["OPS11"]),
         }
     }
 }

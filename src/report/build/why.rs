@@ -137,12 +137,16 @@ fn reached(is_met: Option<bool>) -> String {
 /// wait for it leave both open.
 fn is_met(target: &str, time: &Metric) -> Option<bool> {
     let bound = target.trim();
-    let bound = bound.strip_prefix("<=").or_else(|| bound.strip_prefix('<'))?;
+    let (bound, is_within) = match bound.strip_prefix("<=") {
+        Some(bound) => (bound, true),
+        None => (bound.strip_prefix('<')?, false),
+    };
     let bound_ms = elapsed_ms(parse_duration(bound.trim()).ok()?);
     match time {
         Metric::Measured { ms, uncertainty_ms, .. } => {
             let (shortest, longest) = (ms.saturating_sub(*uncertainty_ms), ms.saturating_add(*uncertainty_ms));
-            if longest <= bound_ms { Some(true) } else { (shortest > bound_ms).then_some(false) }
+            let is_met = |ms: u64| ms < bound_ms || (is_within && ms == bound_ms);
+            if is_met(longest) { Some(true) } else { (!is_met(shortest)).then_some(false) }
         }
         Metric::Censored { after_ms, .. } => (*after_ms >= bound_ms).then_some(false),
         Metric::NotApplicable { .. } => None,
@@ -161,6 +165,8 @@ mod tests {
             ("<= 3m", measured(170_000, 10_000), Some(true)),
             ("<= 3m", measured(175_000, 10_000), None),
             ("< 3m", measured(200_000, 10_000), Some(false)),
+            ("< 3m", measured(180_000, 0), Some(false)),
+            ("<= 3m", measured(180_000, 0), Some(true)),
             ("<=3m", censored(180_000), Some(false)),
             ("<= 3m", censored(20_000), None),
             ("<= 3m", Metric::not_applicable("no"), None),

@@ -11,12 +11,12 @@ pub(super) type Point = (u64, f64);
 /// Of each bin the smallest and the largest value stay, in the order of their seconds.
 pub(super) fn pieces(points: &[Point], points_max: usize) -> Vec<Vec<Point>> {
     let span = match (points.first(), points.last()) {
-        (Some(first), Some(last)) => last.0.saturating_sub(first.0) + 1,
+        (Some(first), Some(last)) => last.0.saturating_sub(first.0).saturating_add(1),
         _ => return Vec::new(),
     };
     let bins = u64::try_from(points_max / 2).unwrap_or(u64::MAX).max(1);
     let bin_seconds = if span <= bins * 2 { 1 } else { span.div_ceil(bins) };
-    points.chunk_by(|left, right| right.0 <= left.0 + 1).map(|piece| thin(piece, bin_seconds)).collect()
+    points.chunk_by(|left, right| right.0 <= left.0.saturating_add(1)).map(|piece| thin(piece, bin_seconds)).collect()
 }
 
 fn thin(piece: &[Point], bin_seconds: u64) -> Vec<Point> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, HypothesisFigure, RESPONSES};
 use crate::report::metric::Metric;
-use crate::report::model::{LoadWindow, Numbers, Quantile};
+use crate::report::model::{LoadWindow, Numbers, Quantile, verdict_holds};
 
 /// What changed from one run to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -175,6 +175,15 @@ impl Comparison {
         let alarms = self.alarms.iter().map(|row| row.change);
         hypotheses.chain(responses).chain(alarms).any(|change| change == Change::Worse)
     }
+
+    /// Whether a hypothesis that had a verdict has none any more: what was known is not known now.
+    #[must_use]
+    pub fn is_unclear(&self) -> bool {
+        self.hypotheses.iter().any(|row| {
+            let was_known = row.before.as_deref().and_then(verdict_holds).is_some();
+            was_known && matches!(row.change, Change::Unclear | Change::Gone)
+        })
+    }
 }
 
 fn reference(figures: &Figures) -> RunReference {
@@ -204,7 +213,7 @@ fn cautions(before: &Figures, after: &Figures) -> Vec<String> {
         if figures.is_rehearsal {
             cautions.push(format!("`{}` was a rehearsal: steps were answered by `--yes`", figures.run));
         }
-        if !matches!(figures.result.as_str(), "passed" | "refuted" | "inconclusive") {
+        if !figures.is_over() {
             let result = figures.result.replace('_', " ");
             cautions.push(format!("`{}` did not come to its end: {result}", figures.run));
         }
@@ -272,12 +281,7 @@ fn change_of(before: Option<Option<bool>>, after: Option<Option<bool>>) -> Chang
 }
 
 fn change_of_verdict(before: Option<&str>, after: Option<&str>) -> Change {
-    let holds = |verdict: &str| match verdict {
-        "upheld" | "gap_closed" => Some(true),
-        "refuted" | "gap_holds" => Some(false),
-        _ => None,
-    };
-    change_of(before.map(holds), after.map(holds))
+    change_of(before.map(verdict_holds), after.map(verdict_holds))
 }
 
 fn change_of_alarm(before: Option<&str>, after: Option<&str>) -> Change {
@@ -337,8 +341,16 @@ fn change_of_time(before: Option<&Metric>, after: Option<&Metric>) -> (Change, O
             };
             (change, new.checked_signed_diff(*old))
         }
-        (Metric::Censored { after_ms, .. }, Metric::Measured { ms, .. }) if ms < after_ms => (Change::Better, None),
-        (Metric::Measured { ms, .. }, Metric::Censored { after_ms, .. }) if ms < after_ms => (Change::Worse, None),
+        (Metric::Censored { after_ms, .. }, Metric::Measured { ms, uncertainty_ms, .. })
+            if ms.saturating_add(*uncertainty_ms) < *after_ms =>
+        {
+            (Change::Better, None)
+        }
+        (Metric::Measured { ms, uncertainty_ms, .. }, Metric::Censored { after_ms, .. })
+            if ms.saturating_add(*uncertainty_ms) < *after_ms =>
+        {
+            (Change::Worse, None)
+        }
         (Metric::Measured { .. } | Metric::Censored { .. } | Metric::NotApplicable { .. }, _) => {
             (Change::Unclear, None)
         }
@@ -448,6 +460,8 @@ mod tests {
             (measured(100_000, 0), measured(99_999, 0), Change::Better, Some(-1)),
             (censored(100_000), measured(99_999, 0), Change::Better, None),
             (censored(50_000), measured(99_999, 0), Change::Unclear, None),
+            (measured(10_000, 60_000), censored(11_000), Change::Unclear, None),
+            (censored(11_000), measured(10_000, 60_000), Change::Unclear, None),
             (measured(10_000, 0), censored(50_000), Change::Worse, None),
             (measured(60_000, 0), censored(50_000), Change::Unclear, None),
             (censored(1), censored(2), Change::Unclear, None),
@@ -457,6 +471,17 @@ mod tests {
         }
         assert_eq!(change_of_time(None, Some(&none)).0, Change::New);
         assert_eq!(change_of_time(Some(&none), None).0, Change::Gone);
+    }
+
+    #[test]
+    fn what_was_known_and_is_not_any_more_is_unclear_and_no_pass() {
+        let before = figures();
+        let mut after = before.clone();
+        assert!(!Comparison::of(&before, &after).is_unclear(), "what was not known before is no loss");
+        after.hypotheses.iter_mut().for_each(|row| "not_judged".clone_into(&mut row.verdict));
+        assert!(Comparison::of(&before, &after).is_unclear());
+        after.hypotheses.clear();
+        assert!(Comparison::of(&before, &after).is_unclear());
     }
 
     #[test]

@@ -60,8 +60,12 @@ pub struct CoveredRun {
     pub environment: String,
     /// How it ended.
     pub result: String,
-    /// Whether it came far enough to show something: no gate stayed shut before, nothing was not ready.
+    /// Whether it came to a verdict on something.
     pub has_shown: bool,
+    /// The questions that it covered, by its own plan.
+    pub questions: Vec<String>,
+    /// The components that it covered.
+    pub components: Vec<String>,
 }
 
 /// A scenario, as far as coverage looks at it.
@@ -91,7 +95,7 @@ impl Coverage {
             kind: SubjectKind::Question,
             id: question.id.to_owned(),
             about: question.about.to_owned(),
-            scenarios: covered_by(scenarios, runs, |scenario| scenario.questions.iter().any(|id| id == question.id)),
+            scenarios: covered_by(scenarios, runs, |questions, _| questions.iter().any(|id| id == question.id)),
         });
         let known: BTreeSet<&str> = components.iter().map(|(id, _)| id.as_str()).collect();
         let unknown: BTreeSet<&str> =
@@ -102,7 +106,7 @@ impl Coverage {
             kind: SubjectKind::Component,
             id: id.to_owned(),
             about: about.to_owned(),
-            scenarios: covered_by(scenarios, runs, |scenario| scenario.components.iter().any(|known| known == id)),
+            scenarios: covered_by(scenarios, runs, |_, components| components.iter().any(|known| known == id)),
         });
         Self { subjects: questions.chain(components).collect() }
     }
@@ -111,13 +115,15 @@ impl Coverage {
 fn covered_by(
     scenarios: &[CoveredScenario],
     runs: &[CoveredRun],
-    covers: impl Fn(&CoveredScenario) -> bool,
+    covers: impl Fn(&[String], &[String]) -> bool,
 ) -> Vec<CoveredBy> {
+    // What a scenario covers by now says nothing of what its runs covered.
     let last = |scenario: &CoveredScenario| {
         let shown = runs.iter().filter(|run| run.has_shown && run.scenario == scenario.id);
+        let shown = shown.filter(|run| covers(&run.questions, &run.components));
         shown.max_by_key(|run| (run.started_at, run.run.clone())).cloned()
     };
-    let covered = scenarios.iter().filter(|scenario| covers(scenario));
+    let covered = scenarios.iter().filter(|scenario| covers(&scenario.questions, &scenario.components));
     let mut rows: Vec<CoveredBy> =
         covered.map(|scenario| CoveredBy { scenario: scenario.id.clone(), last: last(scenario) }).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.last.as_ref().map(|run| run.started_at)));
@@ -142,8 +148,11 @@ mod tests {
             environment: "sandbox".to_owned(),
             result: "passed".to_owned(),
             has_shown,
+            questions: ["OPS8", "OPS10"].map(str::to_owned).to_vec(),
+            components: ["payments", "ghost"].map(str::to_owned).to_vec(),
         };
-        let scenarios = [scenario("slow", &["OPS8", "OPS10"], &["payments"]), scenario("gone", &["OPS8"], &["ghost"])];
+        let scenarios =
+            [scenario("slow", &["OPS8", "OPS10", "OPS3"], &["payments"]), scenario("gone", &["OPS8"], &["ghost"])];
         let runs = [run("slow", 3, true), run("slow", 9, false), run("gone", 5, true), run("other", 30, true)];
         let workload = [("payments".to_owned(), "money".to_owned()), ("checkout".to_owned(), "orders".to_owned())];
         let coverage = Coverage::of(&scenarios, &runs, &workload);
@@ -151,6 +160,7 @@ mod tests {
         assert_eq!(subject("OPS8").last().unwrap().run, "gone-5");
         assert_eq!(subject("OPS8").scenarios[0].scenario, "gone", "the one that ran last comes first");
         assert_eq!(subject("OPS10").last().unwrap().run, "slow-3", "a run that showed nothing does not count");
+        assert!(subject("OPS3").last().is_none(), "its runs did not cover that yet");
         assert!(subject("OPS1").scenarios.is_empty() && subject("checkout").scenarios.is_empty());
         assert_eq!(subject("ghost").last().unwrap().run, "gone-5");
         assert_eq!(coverage.subjects.len(), 13 + 3);

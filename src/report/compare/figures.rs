@@ -1,5 +1,7 @@
 //! What of a run is held against another one.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,8 +33,6 @@ pub struct Figures {
     pub environment: String,
     /// Its first event.
     pub started_at: DateTime<Utc>,
-    /// From the first to the last event.
-    pub duration_ms: u64,
     /// The program's version.
     pub version: String,
     /// How it ended: `passed`, `refuted`, `aborted`, …
@@ -74,12 +74,8 @@ pub struct TermFigure {
 /// A fault of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultFigure {
-    /// Its name.
+    /// Its name; `NAME (2)` where it was injected for the second time.
     pub fault: String,
-    /// Its kind.
-    pub kind: String,
-    /// `alarm`, `human`, `inject` or `nobody`.
-    pub detected_by: Option<String>,
     /// Its times, in the order of [`RESPONSES`].
     pub responses: Vec<ResponseFigure>,
 }
@@ -122,12 +118,11 @@ impl Figures {
             scenario_sha256: header.scenario_sha256.clone(),
             environment: header.environment.name.clone(),
             started_at: header.started_at,
-            duration_ms: header.duration_ms,
             version: header.version.clone(),
             result: header.outcome.result.clone(),
             is_rehearsal: report.playbooks.iter().any(|playbook| playbook.rehearsed_count > 0),
             hypotheses: report.hypotheses.iter().map(hypothesis).collect(),
-            faults: report.faults.iter().filter(|fault| fault.applied_ms.is_some()).map(fault).collect(),
+            faults: faults(&report.faults),
             alarms: report
                 .alarms
                 .iter()
@@ -141,12 +136,31 @@ impl Figures {
         }
     }
 
+    /// Whether it came to its end, and was not cut short.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.result.as_str(), "passed" | "refuted" | "inconclusive")
+    }
+
     /// A time of a fault; none where the run did not have that fault.
     #[must_use]
     pub fn response(&self, fault: &str, response: &str) -> Option<&Metric> {
         let fault = self.faults.iter().find(|figure| figure.fault == fault)?;
         fault.responses.iter().find(|figure| figure.response == response).map(|figure| &figure.time)
     }
+}
+
+/// Those that were injected; of a fault that was injected more than once, the second is `NAME (2)`.
+fn faults(faults: &[Fault]) -> Vec<FaultFigure> {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let injected = faults.iter().filter(|fault| fault.applied_ms.is_some());
+    let numbered = injected.map(|known| {
+        let count = counts.entry(&known.fault).or_default();
+        *count += 1;
+        let figure = fault(known);
+        if *count == 1 { figure } else { FaultFigure { fault: format!("{} ({count})", known.fault), ..figure } }
+    });
+    numbered.collect()
 }
 
 fn hypothesis(hypothesis: &Hypothesis) -> HypothesisFigure {
@@ -172,8 +186,6 @@ fn fault(fault: &Fault) -> FaultFigure {
     ];
     FaultFigure {
         fault: fault.fault.clone(),
-        kind: fault.kind.clone(),
-        detected_by: times.detected_by.clone(),
         responses: RESPONSES
             .iter()
             .zip(responses)

@@ -52,6 +52,8 @@ pub struct TrendPoint {
 pub enum Median {
     /// It is that long, in milliseconds.
     Is(u64),
+    /// It lies between: how long some of the times were is not known, since nobody waited for their end.
+    Between(u64, u64),
     /// It is longer than that: where it lies, nobody waited for the end.
     LongerThan(u64),
 }
@@ -62,6 +64,7 @@ impl Median {
     pub fn text(self) -> String {
         match self {
             Self::Is(ms) => duration(ms),
+            Self::Between(from_ms, to_ms) => format!("between {} and {}", duration(from_ms), duration(to_ms)),
             Self::LongerThan(ms) => format!("> {}", duration(ms)),
         }
     }
@@ -95,26 +98,27 @@ fn line(runs: &[Figures], fault: &str, response: &str) -> Option<TrendLine> {
     (!points.is_empty()).then(|| TrendLine { fault: fault.to_owned(), response: response.to_owned(), points, median })
 }
 
-/// The lower middle of times. One that was not seen is longer than the wait for it: it counts as longer than every measured one, so
-/// that the median is right wherever fewer than half were not seen.
+/// The lower middle of times. Of one that was not seen it is known that it is longer than the wait for it, and no more: the middle is
+/// reckoned with each of them as short and as long as it may be.
 fn median<'a>(times: impl Iterator<Item = &'a Metric>) -> Option<Median> {
-    let mut ordered: Vec<(bool, u64)> = times
+    let (mut shortest, mut longest): (Vec<u64>, Vec<u64>) = times
         .filter_map(|time| match time {
-            Metric::Measured { ms, .. } => Some((false, *ms)),
-            Metric::Censored { after_ms, .. } => Some((true, *after_ms)),
+            Metric::Measured { ms, .. } => Some((*ms, *ms)),
+            Metric::Censored { after_ms, .. } => Some((*after_ms, u64::MAX)),
             Metric::NotApplicable { .. } => None,
         })
-        .collect();
-    if ordered.len() < MEDIAN_POINTS_MIN {
+        .unzip();
+    if shortest.len() < MEDIAN_POINTS_MIN {
         return None;
     }
-    ordered.sort_unstable();
-    let middle = ordered.get((ordered.len() - 1) / 2).copied()?;
-    Some(match middle {
-        (false, ms) => Median::Is(ms),
-        // All that is known of the middle: it is longer than the shortest wait that did not see it.
-        (true, _) => Median::LongerThan(ordered.iter().find(|(is_censored, _)| *is_censored)?.1),
-    })
+    shortest.sort_unstable();
+    longest.sort_unstable();
+    let middle = (shortest.len() - 1) / 2;
+    match (*shortest.get(middle)?, *longest.get(middle)?) {
+        (from_ms, u64::MAX) => Some(Median::LongerThan(from_ms)),
+        (from_ms, to_ms) if from_ms == to_ms => Some(Median::Is(to_ms)),
+        (from_ms, to_ms) => Some(Median::Between(from_ms, to_ms)),
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +139,10 @@ mod tests {
         assert_eq!(of(&[measured(1), measured(2)]), None);
         assert_eq!(of(&[measured(1), measured(2), Metric::not_applicable("no")]), None);
         assert_eq!(of(&[measured(9), measured(1), measured(2)]), Some(Median::Is(2)));
-        assert_eq!(of(&[measured(9), censored(1), measured(2)]), Some(Median::Is(9)));
+        assert_eq!(of(&[measured(9), censored(1), measured(2)]), Some(Median::Between(2, 9)));
+        assert_eq!(of(&[measured(9), censored(9), measured(2)]), Some(Median::Is(9)));
+        let few_seen = [measured(1), measured(100), censored(5), censored(10)];
+        assert_eq!(of(&few_seen), Some(Median::Between(5, 100)));
         assert_eq!(of(&[measured(9), censored(30), censored(20)]), Some(Median::LongerThan(20)));
         assert_eq!(of(&[measured(4), measured(1), measured(3), measured(2)]), Some(Median::Is(2)));
         assert_eq!(Median::LongerThan(60_000).text(), "> 1 min");

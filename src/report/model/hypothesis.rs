@@ -13,6 +13,23 @@ pub struct VerdictText {
     pub why: Option<String>,
 }
 
+impl VerdictText {
+    /// Whether what was believed holds; none where nothing tells.
+    #[must_use]
+    pub fn holds(&self) -> Option<bool> {
+        verdict_holds(&self.name)
+    }
+}
+
+/// Whether what was believed holds, by the name of its verdict; none where nothing tells.
+pub(in crate::report) fn verdict_holds(verdict: &str) -> Option<bool> {
+    match verdict {
+        "upheld" | "gap_closed" => Some(true),
+        "refuted" | "gap_holds" => Some(false),
+        _ => None,
+    }
+}
+
 /// A hypothesis with its verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hypothesis {

@@ -60,7 +60,7 @@ pub struct Practice {
     pub about: String,
     /// Whether the scenario says that it exercises it.
     pub is_covered: bool,
-    /// `exercised`, `gap` (a finding is about it) or `not_covered`.
+    /// `exercised`, `gap` (a finding is about it), `not_shown` (covered, but the run came to no verdict) or `not_covered`.
     pub state: String,
     /// The findings that are about it.
     pub findings: Vec<String>,
@@ -77,7 +77,8 @@ pub struct Effort {
     pub run_ms: u64,
     /// How long the debrief took; none where it was not held, or nobody wrote that down.
     pub debrief_ms: Option<u64>,
-    /// Hours of people, in the run and its debrief; none where nobody is named, or where nobody took part.
+    /// Hours of people, in the run and its debrief; none where nobody is named or took part, or where nobody wrote down how long the
+    /// debrief took.
     pub person_hours: Option<f64>,
     /// Requests that the loads made.
     pub request_count: u64,

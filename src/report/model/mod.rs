@@ -25,6 +25,7 @@ pub use fault::{AddedDelay, Fault, ProxyEvidence, Response};
 pub use header::{
     Environment, Header, Outcome, Participant, Phase, Why, WhyComponent, WhyLesson, WhyRisk, WhyStakeholder, WhyTarget,
 };
+pub(super) use hypothesis::verdict_holds;
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
 pub use learning::{ActionRow, Effort, LessonRow, Practice};
 pub use load::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};

@@ -33,7 +33,7 @@ pub(super) fn findings(report: &Report, evidence: &Evidence) -> Vec<Finding> {
     }
     for why in &evidence.kept.unread {
         let text = format!("Something that the run's folder keeps could not be read: {why}.");
-        findings.push(finding("low", Rule::EvidenceChanged, None, text, None));
+        findings.push(finding("low", Rule::KeptUnread, None, text, None));
     }
     findings
 }
