@@ -4,6 +4,7 @@
 //! Must not know: clocks, AWS, a living run. It drafts what was recorded and leaves judgement to people: factors, not a
 //! root cause; what happened, not whose fault it was; and where nothing is known it says so.
 
+mod bootstrap;
 mod build;
 pub mod chart;
 pub mod compare;

@@ -125,6 +125,46 @@ pub(crate) fn decimal(number: f64) -> String {
     trimmed(number, 1)
 }
 
+/// A figure of a load by its key: a share in percent, a rate, or a time.
+#[must_use]
+pub(crate) fn figure(key: &str, value: f64) -> Option<String> {
+    match key {
+        "failed_ratio" => Some(percent(value)),
+        "per_second" => Some(format!("{}/s", decimal(value))),
+        "p50_ms" | "p99_ms" => Some(latency(value)),
+        _ => None,
+    }
+}
+
+/// A figure's key in words.
+#[must_use]
+pub(crate) fn figure_name(key: &str) -> Option<&'static str> {
+    match key {
+        "failed_ratio" => Some("failed"),
+        "per_second" => Some("requests"),
+        "p50_ms" => Some("p50"),
+        "p99_ms" => Some("p99"),
+        _ => None,
+    }
+}
+
+/// How much larger a figure is, with its sign: `+1.2 s`, `−3.1 points` (of percent), `±0/s`.
+#[must_use]
+pub(crate) fn signed_figure(key: &str, difference: f64) -> Option<String> {
+    let sign = if difference > 0.0 {
+        "+"
+    } else if difference < 0.0 {
+        "−"
+    } else {
+        "±"
+    };
+    let size = match key {
+        "failed_ratio" => format!("{} points", trimmed(difference.abs() * 100.0, 2)),
+        _ => figure(key, difference.abs())?,
+    };
+    Some(format!("{sign}{size}"))
+}
+
 /// A file's size: `812 B`, `4.2 kB`, `1.3 MB`.
 #[must_use]
 pub(crate) fn bytes(bytes: u64) -> String {

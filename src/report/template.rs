@@ -83,7 +83,8 @@ fn registry(escape: fn(&str) -> String, code: fn(&str) -> String) -> Handlebars<
     registry.register_helper("code", Box::new(Code { name: "code", write: Box::new(code) }));
     let prose = move |raw: &str| text::prose(raw, escape, code);
     registry.register_helper("prose", Box::new(Code { name: "prose", write: Box::new(prose) }));
-    let helpers: [(&'static str, FormatValue); 14] = [
+    let helpers: [(&'static str, FormatValue); 15] = [
+        ("figure_name", |key| number::figure_name(key.as_str()?).map(str::to_owned)),
         ("duration", |value| value.as_u64().map(number::duration)),
         ("signed_duration", |value| value.as_i64().map(number::signed_duration)),
         ("stopwatch", |value| value.as_u64().map(number::stopwatch)),
@@ -102,7 +103,9 @@ fn registry(escape: fn(&str) -> String, code: fn(&str) -> String) -> Handlebars<
     for (name, format) in helpers {
         registry.register_helper(name, Box::new(Format { name, format }));
     }
-    let pairs: [(&'static str, FormatPair); 2] = [
+    let pairs: [(&'static str, FormatPair); 4] = [
+        ("figure", |key, value| number::figure(key.as_str()?, value.as_f64()?)),
+        ("signed_figure", |key, value| number::signed_figure(key.as_str()?, value.as_f64()?)),
         ("span", |from, to| Some(number::span(from.as_u64()?, to.as_u64()?))),
         ("unit", |of, unit| Some(number::unit(of.as_f64(), unit.as_str()?))),
     ];

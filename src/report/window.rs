@@ -52,8 +52,8 @@ impl Window {
         Self { kind, name, span, without: Vec::new() }
     }
 
-    fn has(&self, second: u64) -> bool {
-        let (from, to) = (second * SECOND_MS, (second + 1) * SECOND_MS);
+    pub(super) fn has(&self, second: u64) -> bool {
+        let (from, to) = (second.saturating_mul(SECOND_MS), second.saturating_add(1).saturating_mul(SECOND_MS));
         let is_within = self.span.is_none_or(|(start, end)| start <= from && end.is_none_or(|end| to <= end));
         is_within && !self.without.iter().any(|(start, end)| *start < to && end.is_none_or(|end| from < end))
     }
@@ -61,7 +61,11 @@ impl Window {
 
 /// All of the load, each phase, each fault, and the rest, in this order.
 pub(super) fn windows(events: &[Event]) -> Vec<Window> {
-    let state = RunState::fold(events);
+    windows_of(&RunState::fold(events))
+}
+
+/// The windows of a run whose events were folded.
+pub(super) fn windows_of(state: &RunState) -> Vec<Window> {
     let mut windows = vec![Window::new(WindowKind::Load, None, None)];
     windows.extend(state.phases.iter().map(|phase| {
         Window::new(WindowKind::Phase, Some(phase.phase.to_string()), Some((phase.start_ms, phase.end_ms)))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Run, window};
+use super::{Run, baseline, window};
 use crate::event::{EventKind, LoadProgress, LoadSecond};
 use crate::load::FailureSample;
 use crate::report::facts::LoadUnit;
@@ -64,6 +64,7 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress, frames: Opti
         seconds,
         steps: steps(run, load, &recorded),
         windows: sum.map(window::windows).unwrap_or_default(),
+        differences: baseline::differences(run, &recorded, unit),
         parts: sum.map(window::parts).unwrap_or_default(),
         frames_unread: frames.and_then(|frames| frames.as_ref().err().cloned()),
     }

@@ -1,6 +1,7 @@
 //! Events and facts become a [`Report`]: a pure function, one file a topic.
 
 mod alarm;
+mod baseline;
 mod fault;
 mod finding;
 mod header;

@@ -32,6 +32,8 @@ pub struct Facts {
     pub guardrails: Vec<GuardrailFacts>,
     /// The alarms that are read; none where the scenario asks for none.
     pub alarms: Option<AlarmFacts>,
+    /// The phase that others are held against.
+    pub baseline: Option<String>,
     /// Each phase with its planned length in milliseconds.
     pub phases: BTreeMap<String, u64>,
     /// What each load's target counts.

@@ -64,6 +64,7 @@ impl Facts {
                 })
                 .collect(),
             alarms: plan.alarms.as_ref().map(alarm_facts),
+            baseline: plan.baseline().map(ToString::to_string),
             phases: plan.phases.iter().map(|phase| (phase.phase.to_string(), elapsed_ms(phase.length.0))).collect(),
             load_units: plan
                 .loads

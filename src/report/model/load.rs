@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LoadPart, LoadWindow};
+use super::{LoadDifference, LoadPart, LoadWindow};
 
 /// A load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +61,9 @@ pub struct Load {
     /// All of it, each phase, each fault, and the time without any; empty where no frame was kept.
     #[serde(default)]
     pub windows: Vec<LoadWindow>,
+    /// Each phase and fault beside the baseline phase, where each has ten seconds and more.
+    #[serde(default)]
+    pub differences: Vec<LoadDifference>,
     /// All of it by journey, step, class of status and stage.
     #[serde(default)]
     pub parts: Vec<LoadPart>,

@@ -31,7 +31,7 @@ pub use learning::{ActionRow, Effort, LessonRow, Practice};
 pub use load::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
 pub use safety::{Guardrail, Ledger, LedgerState, Safety, SwitchRow};
-pub use window::{LoadPart, LoadWindow, Numbers, Quantile};
+pub use window::{LoadDifference, LoadPart, LoadWindow, Numbers, Quantile};
 
 /// The version of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;

@@ -43,6 +43,31 @@ pub struct Quantile {
     pub ms: f64,
 }
 
+/// A figure of a load in a phase or under a fault, beside the same in the baseline phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadDifference {
+    /// `phase` or `fault`.
+    pub kind: String,
+    /// The phase or the fault.
+    pub name: Option<String>,
+    /// `failed_ratio`; `per_second` (requests, of a closed model); `p50_ms` or `p99_ms`: that percentile of a second, on the mean.
+    pub figure: String,
+    /// In the baseline phase.
+    pub baseline: f64,
+    /// Here.
+    pub value: f64,
+    /// The lower end of the interval in which 95 of 100 differences lie that its seconds, drawn anew in blocks, come to.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// How many seconds the baseline phase gave.
+    pub baseline_seconds: usize,
+    /// How many this window gave.
+    pub seconds: usize,
+    /// Whether the interval leaves out that there is no difference.
+    pub is_clear: bool,
+}
+
 /// A part of a load's requests, over all of the load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadPart {

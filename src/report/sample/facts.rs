@@ -102,6 +102,7 @@ pub(in crate::report) fn facts() -> Facts {
         ],
         guardrails: guardrail_facts(),
         alarms: Some(alarm_facts()),
+        baseline: Some("baseline".to_owned()),
         phases: [("brief", 7_000), ("baseline", 20_000), ("slow", 30_000), ("observe", 8_000), ("throttle", 18_000)]
             .map(|(phase, planned_ms)| (phase.to_owned(), planned_ms))
             .into(),
