@@ -61,9 +61,17 @@ pub enum LogError {
     /// There is no whole event in the file.
     #[error("`{}` holds no event", .0.display())]
     Empty(PathBuf),
-    /// The first event is not a start, or of a format that this program does not know.
-    #[error("`{}` is not a log of format {LOG_FORMAT}", .0.display())]
-    Format(PathBuf),
+    /// Another version wrote it, in a format that this program does not know.
+    #[error("`{}` is of format {format}, and this version reads format {LOG_FORMAT}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
+    },
+    /// The first event is not a start.
+    #[error("`{}` does not begin with the start of a run", .0.display())]
+    NoStart(PathBuf),
     /// Another process writes it: the run is alive, or is being recovered.
     #[error("`{}` is in use: the run is alive, or is being recovered", .0.display())]
     InUse(PathBuf),
@@ -347,13 +355,24 @@ fn encode(event: &Event) -> Result<String, LogError> {
     if line.len() > EVENT_LINE_BYTES_MAX { Err(LogError::LineTooLong { bytes: line.len() }) } else { Ok(line) }
 }
 
-fn decode(line: &str) -> Result<Event, String> {
+/// What stands before a line's checksum, as JSON.
+fn parse(line: &str) -> Result<serde_json::Value, String> {
     let (body, tail) = line.rsplit_once(CRC_KEY).ok_or("it has no checksum")?;
     let crc = tail.strip_suffix("\"}").ok_or("its checksum is cut off")?;
     if crc != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
         return Err("its checksum does not match".to_owned());
     }
-    let mut value: serde_json::Value = serde_json::from_str(&format!("{body}}}")).map_err(|error| error.to_string())?;
+    serde_json::from_str(&format!("{body}}}")).map_err(|error| error.to_string())
+}
+
+/// The format of a log by its first line, where it is not ours: its events may look otherwise than ours.
+fn other_format(line: &[u8]) -> Option<u64> {
+    let value = parse(std::str::from_utf8(line).ok()?.trim_end()).ok()?;
+    value["kind"]["run_started"]["format"].as_u64().filter(|format| *format != u64::from(LOG_FORMAT))
+}
+
+fn decode(line: &str) -> Result<Event, String> {
+    let mut value = parse(line)?;
     let kind = value.get_mut("kind").map(serde_json::Value::take).ok_or("it has no kind")?;
     let kind = match serde_json::from_value(kind.clone()) {
         Ok(kind) => kind,
@@ -391,6 +410,9 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     let mut offset = 0;
     let mut whole_bytes = 0;
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    if let Some(format) = lines.first().and_then(|line| other_format(line)) {
+        return Err(LogError::Format { path, format });
+    }
     for (index, raw) in lines.iter().enumerate() {
         let decoded = match raw.strip_suffix(b"\n") {
             Some(line) => std::str::from_utf8(line).map_err(|error| error.to_string()).and_then(decode),
@@ -417,8 +439,8 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     }
     match events.first().map(|event| &event.kind) {
         None => Err(LogError::Empty(path)),
-        Some(EventKind::RunStarted { format: LOG_FORMAT, .. }) => Ok(ReadLog { events, whole_bytes }),
-        Some(_) => Err(LogError::Format(path)),
+        Some(EventKind::RunStarted { .. }) => Ok(ReadLog { events, whole_bytes }),
+        Some(_) => Err(LogError::NoStart(path)),
     }
 }
 

@@ -84,9 +84,11 @@ pub(super) fn practices(report: &Report) -> Vec<Practice> {
             let about = |finding: &&Finding| finding.questions.iter().any(|id| id == question.id);
             let findings: Vec<String> =
                 report.findings.iter().filter(about).map(|finding| finding.text.clone()).collect();
+            let is_whole = report.header.outcome.name == "completed";
             let state = match (findings.is_empty(), is_covered) {
                 (false, _) => "gap",
-                (true, true) => "exercised",
+                (true, true) if is_whole => "exercised",
+                (true, true) => "unknown",
                 (true, false) => "not_covered",
             };
             Practice {
@@ -108,6 +110,7 @@ fn note(report: &Report, state: &str, findings: &[String]) -> String {
     let text = match state {
         "gap" => format!("{start} Findings: {}", findings.join(" ")),
         "exercised" => format!("{start} Exercised; nothing was found."),
+        "unknown" => format!("{start} It did not come to its end: nothing is known."),
         _ => format!("{start} Not exercised."),
     };
     if text.chars().count() <= NOTE_CHARS_MAX {

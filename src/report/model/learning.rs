@@ -60,7 +60,7 @@ pub struct Practice {
     pub about: String,
     /// Whether the scenario says that it exercises it.
     pub is_covered: bool,
-    /// `exercised`, `gap` (a finding is about it) or `not_covered`.
+    /// `exercised`, `gap` (a finding is about it), `unknown` (the run did not come to its end) or `not_covered`.
     pub state: String,
     /// The findings that are about it.
     pub findings: Vec<String>,
