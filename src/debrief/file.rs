@@ -129,12 +129,12 @@ fn edited(old: &str, before: &Record, record: &Record, run: &Path) -> Option<Str
             Some(node) => {
                 let span = tree.span(node);
                 let start = old.get(..span.start)?.rfind(&format!("{}:", part.key))?;
-                let end = start + old.get(start..span.end)?.trim_end().len();
+                let written = without_comments_behind(old.get(start..span.end)?);
                 // A comment in the midst of what is written anew would be lost.
-                if old.get(start..end)?.contains('#') {
+                if written.contains('#') {
                     return None;
                 }
-                edits.push((start..end, part.text.trim_end().to_owned()));
+                edits.push((start..start + written.len(), part.text.trim_end().to_owned()));
             }
             None => edits.push((old.len()..old.len(), part.with_comment())),
         }
@@ -144,6 +144,17 @@ fn edited(old: &str, before: &Record, record: &Record, run: &Path) -> Option<Str
     let mut text = old.to_owned();
     edits.into_iter().for_each(|(span, value)| text.replace_range(span, &value));
     parse(&text).filter(|found| found == record).map(|_| text)
+}
+
+/// A block reaches to the next key, over comments that belong to that one.
+fn without_comments_behind(text: &str) -> &str {
+    let mut text = text.trim_end();
+    while let Some((before, last)) = text.rsplit_once('\n')
+        && last.starts_with('#')
+    {
+        text = before.trim_end();
+    }
+    text
 }
 
 fn keep_copy(run: &Path, text: &str) -> Result<PathBuf, DebriefError> {

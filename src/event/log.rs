@@ -67,9 +67,17 @@ pub enum LogError {
     /// There is no whole event in the file.
     #[error("`{}` holds no event", .0.display())]
     Empty(PathBuf),
-    /// The first event is not a start, or of a format that this program does not know.
-    #[error("`{}` is not a log of format {LOG_FORMAT}", .0.display())]
-    Format(PathBuf),
+    /// Another version wrote it, in a format that this program does not know.
+    #[error("`{}` is of format {format}, and this version reads format {LOG_FORMAT}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
+    },
+    /// The first event is not a start.
+    #[error("`{}` does not begin with the start of a run", .0.display())]
+    NoStart(PathBuf),
     /// Another process writes it: the run is alive, or is being recovered.
     #[error("`{}` is in use: the run is alive, or is being recovered", .0.display())]
     InUse(PathBuf),
@@ -353,16 +361,27 @@ fn encode(event: &Event) -> Result<String, LogError> {
     if line.len() > EVENT_LINE_BYTES_MAX { Err(LogError::LineTooLong { bytes: line.len() }) } else { Ok(line) }
 }
 
+/// Where the event of a line ends, whose checksum is right.
+fn checked(line: &[u8]) -> Result<usize, String> {
+    let end = memchr::memmem::rfind(line, CRC_KEY.as_bytes()).ok_or("it has no checksum")?;
+    let (body, tail) = line.split_at(end);
+    let crc = tail.get(CRC_KEY.len()..).and_then(|tail| tail.strip_suffix(b"\"}")).ok_or("its checksum is cut off")?;
+    let is_right = crc == format!("{:08x}", crc32c::crc32c(body)).as_bytes();
+    if is_right { Ok(end) } else { Err("its checksum does not match".to_owned()) }
+}
+
+/// The format of a log by its first line, where it is not ours: its events may look otherwise than ours.
+fn other_format(line: &[u8]) -> Option<u64> {
+    let event = [line.get(..checked(line).ok()?)?, b"}"].concat();
+    let value: serde_json::Value = serde_json::from_slice(&event).ok()?;
+    value["kind"]["run_started"]["format"].as_u64().filter(|format| *format != u64::from(LOG_FORMAT))
+}
+
 /// The event of a line without its end. The line is written over where its checksum stood.
 fn decode(line: &mut [u8]) -> Result<Event, String> {
-    let end = memchr::memmem::rfind(line, CRC_KEY.as_bytes()).ok_or("it has no checksum")?;
-    let (body, tail) = line.split_at_mut(end);
-    let crc = tail.get(CRC_KEY.len()..).and_then(|tail| tail.strip_suffix(b"\"}")).ok_or("its checksum is cut off")?;
-    if crc != format!("{:08x}", crc32c::crc32c(body)).as_bytes() {
-        return Err("its checksum does not match".to_owned());
-    }
+    let end = checked(line)?;
     // What stands before the checksum is the event but for the brace that closes it.
-    if let Some(closing) = tail.first_mut() {
+    if let Some(closing) = line.get_mut(end) {
         *closing = b'}';
     }
     let event = line.get(..=end).unwrap_or_default();
@@ -412,6 +431,11 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
         if line.pop() != Some(b'\n') {
             break;
         }
+        if events.is_empty()
+            && let Some(format) = other_format(&line)
+        {
+            return Err(LogError::Format { path, format });
+        }
         let expected = events.len() as u64;
         let decoded = decode(&mut line).and_then(|event| {
             let is_next = event.seq == expected;
@@ -431,8 +455,8 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     }
     match events.first().map(|event| &event.kind) {
         None => Err(LogError::Empty(path)),
-        Some(EventKind::RunStarted { format: LOG_FORMAT, .. }) => Ok(ReadLog { events, whole_bytes }),
-        Some(_) => Err(LogError::Format(path)),
+        Some(EventKind::RunStarted { .. }) => Ok(ReadLog { events, whole_bytes }),
+        Some(_) => Err(LogError::NoStart(path)),
     }
 }
 

@@ -16,7 +16,7 @@ use super::window::{LoadSum, Window, windows};
 use super::{csv, drawing, html, journal, json, junit, markdown};
 use crate::event::{Event, LogError, read_log};
 use crate::load::{FrameFileError, Frames, export_frames};
-use crate::plan::Plan;
+use crate::plan::{PLAN_FORMAT, Plan};
 use crate::unit::{FileError, LoadId, WholeFile, error_chain, hex};
 
 /// The chart by itself, beside the Markdown.
@@ -120,6 +120,14 @@ pub enum ReportError {
         /// Why not.
         #[source]
         source: serde_json::Error,
+    },
+    /// The plan is of a format that this program does not know.
+    #[error("`{}` is of format {format}, and this version reads format {PLAN_FORMAT}", path.display())]
+    PlanFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
     },
     /// What is made of a load's frames cannot be written.
     #[error("failed to make the evidence of a load")]
@@ -230,7 +238,13 @@ pub fn read_run(directory: &Path) -> Result<(Vec<Event>, Plan), ReportError> {
     let events = read_log(directory).map_err(ReportError::Log)?.events;
     let path = directory.join(PLAN_FILE);
     let text = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|source| ReportError::Plan { path, source })?;
+    let told = |source| ReportError::Plan { path: path.clone(), source };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(told)?;
+    // Of another format nothing else can be said: its fields may mean something else.
+    if let Some(format) = value["format"].as_u64().filter(|format| *format != u64::from(PLAN_FORMAT)) {
+        return Err(ReportError::PlanFormat { path, format });
+    }
+    let plan: Plan = serde_json::from_str(&text).map_err(told)?;
     Ok((events, plan))
 }
 

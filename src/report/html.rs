@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::chart::{STYLE, Width};
 use super::drawing::chart_of;
@@ -10,11 +10,12 @@ use super::model::Report;
 use super::template::{Embedded, TemplateError, fill};
 use super::text;
 
-const TEMPLATE: Embedded = Embedded {
+pub(super) const TEMPLATE: Embedded = Embedded {
     name: "report.html.hbs",
     text: include_str!("../../reports/templates/report.html.hbs"),
     escape: text::html,
     code: text::html_code,
+    line_code: text::html_code,
 };
 
 /// The style sheet of our pages.
@@ -25,8 +26,13 @@ pub(super) const PAGE_STYLE: &str = include_str!("../../reports/templates/page.c
 /// # Errors
 /// The user's template cannot be read, parsed, or filled.
 pub fn html(report: &Report, templates: Option<&Path>) -> Result<String, TemplateError> {
+    fill(TEMPLATE, templates, &context(report))
+}
+
+/// What the template is filled with.
+pub(super) fn context(report: &Report) -> Value {
     let chart = chart_of(report);
-    let context = json!({
+    json!({
         "report": report,
         "page_style": PAGE_STYLE,
         "chart": {
@@ -35,6 +41,5 @@ pub fn html(report: &Report, templates: Option<&Path>) -> Result<String, Templat
             "wide": chart.draw(Width::Wide),
             "narrow": chart.draw(Width::Narrow),
         },
-    });
-    fill(TEMPLATE, templates, &context)
+    })
 }

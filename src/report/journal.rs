@@ -103,7 +103,11 @@ fn before(gate: &Gate, report: &Report) -> Value {
     json!({"steady_state_met": gate.open, "probes": probes.collect::<Vec<_>>()})
 }
 
-fn after(report: &Report) -> Value {
+/// None where nothing was asked: what nobody looked at was not met.
+fn after(report: &Report) -> Option<Value> {
+    if report.hypotheses.is_empty() {
+        return None;
+    }
     let end = moment(report.header.ended_at);
     let probes = report.hypotheses.iter().map(|hypothesis| {
         let holds = hypothesis.verdict.holds();
@@ -119,7 +123,7 @@ fn after(report: &Report) -> Value {
         })
     });
     let met = report.hypotheses.iter().all(|hypothesis| hypothesis.verdict.holds() == Some(true));
-    json!({"steady_state_met": met, "probes": probes.collect::<Vec<_>>()})
+    Some(json!({"steady_state_met": met, "probes": probes.collect::<Vec<_>>()}))
 }
 
 fn injection(fault: &Fault, report: &Report) -> Value {

@@ -1,7 +1,11 @@
-//! JUnit XML, which every CI shows: a test case for each hypothesis, gate and guardrail.
+//! JUnit XML, which every CI shows: two test cases for the run itself, and one for each hypothesis, gate and guardrail.
 //!
 //! | what | test case |
 //! | --- | --- |
+//! | the run's outcome: passed, or refuted (which hypotheses tell by themselves) | passed |
+//! | any other outcome, a crash included | error |
+//! | everything is undone; nothing was changed | passed |
+//! | something was left behind | failure |
 //! | upheld; gap holds (the lesson stands in `system-out`); gate open; guardrail quiet or warned | passed |
 //! | refuted; gap closed; gate shut; guardrail tripped | failure |
 //! | an expected alarm that fired | passed |
@@ -13,6 +17,7 @@
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::model::{Alarm, Gate, Guardrail, Hypothesis, Report, Term};
+use super::text::printable;
 
 /// The report as JUnit XML.
 ///
@@ -22,6 +27,7 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
     let mut xml = quick_junit::Report::new(report.header.run.as_str());
     xml.set_timestamp(report.header.started_at).set_time(std::time::Duration::from_millis(report.header.duration_ms));
     let suites = [
+        ("run", vec![outcome(report), undone(report)]),
         ("hypotheses", report.hypotheses.iter().map(hypothesis).collect::<Vec<TestCase>>()),
         ("gates", report.gates.iter().map(gate).collect()),
         ("guardrails", report.guardrails.iter().map(guardrail).collect()),
@@ -39,7 +45,8 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
         suite.add_test_cases(cases);
         xml.add_test_suite(suite);
     }
-    xml.to_string()
+    // The writer drops control characters, but lets through others that are no XML, such as U+FFFE.
+    Ok(xml.to_string()?.chars().map(printable).collect())
 }
 
 fn failed(kind: NonSuccessKind, name: &str, message: &str, description: &str) -> TestCaseStatus {
@@ -49,6 +56,29 @@ fn failed(kind: NonSuccessKind, name: &str, message: &str, description: &str) ->
         status.set_description(description);
     }
     status
+}
+
+/// A run that was cut off or aborted has mostly skipped test cases, and must not look like one that passed.
+fn outcome(report: &Report) -> TestCase {
+    let outcome = &report.header.outcome;
+    let status = match outcome.result.as_str() {
+        "passed" | "refuted" => TestCaseStatus::success(),
+        result => {
+            let message = outcome.exit_meaning.as_ref().unwrap_or(&outcome.text);
+            failed(NonSuccessKind::Error, result, message, &outcome.text)
+        }
+    };
+    TestCase::new("outcome", status)
+}
+
+fn undone(report: &Report) -> TestCase {
+    let safety = &report.safety;
+    let status = if safety.state == "dirty" {
+        failed(NonSuccessKind::Failure, "dirty", &safety.text, &safety.residual.join("\n"))
+    } else {
+        TestCaseStatus::success()
+    };
+    TestCase::new("everything is undone", status)
 }
 
 fn hypothesis(hypothesis: &Hypothesis) -> TestCase {

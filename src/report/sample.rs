@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::facts::{facts, hypothesis};
+pub(super) use self::frames::frame_of;
 use super::folder::Evidence;
 use super::model::EvidenceFile;
 use crate::event::{

@@ -57,6 +57,8 @@ pub(crate) struct Embedded {
     pub(crate) escape: fn(&str) -> String,
     /// How code is set apart; it escapes by itself.
     pub(crate) code: fn(&str) -> String,
+    /// The same where it stands in no table.
+    pub(crate) line_code: fn(&str) -> String,
 }
 
 /// Fills a template; one of the same name in `folder` goes before the embedded one.
@@ -67,22 +69,38 @@ pub(crate) fn fill(template: Embedded, folder: Option<&Path>, context: &Value) -
         Some(path) => std::fs::read_to_string(&path).map_err(|source| TemplateError::Read { path, source })?,
         None => template.text.to_owned(),
     };
-    let mut registry = registry(template.escape, template.code);
+    fill_each(template, text, std::iter::once(context)).map(|mut texts| texts.remove(0))
+}
+
+/// Fills a template once for each context, with `text` in the place of its own.
+pub(super) fn fill_each<'c>(
+    template: Embedded,
+    text: String,
+    contexts: impl Iterator<Item = &'c Value>,
+) -> Result<Vec<String>, TemplateError> {
+    let name = template.name;
+    let mut registry = registry(template);
     registry
         .register_template_string(name, text)
         .map_err(|source| TemplateError::Parse { name, source: Box::new(source) })?;
-    registry.render(name, context).map_err(|source| TemplateError::Fill { name, source: Box::new(source) })
+    let fill = |context| registry.render(name, context);
+    let texts: Result<Vec<String>, RenderError> = contexts.map(fill).collect();
+    texts.map_err(|source| TemplateError::Fill { name, source: Box::new(source) })
 }
 
-fn registry(escape: fn(&str) -> String, code: fn(&str) -> String) -> Handlebars<'static> {
+fn registry(template: Embedded) -> Handlebars<'static> {
+    let Embedded { escape, code, line_code, .. } = template;
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.register_escape_fn(escape);
     registry.register_helper("if", Box::new(Condition { wanted: true }));
     registry.register_helper("unless", Box::new(Condition { wanted: false }));
     registry.register_helper("code", Box::new(Code { name: "code", write: Box::new(code) }));
-    let prose = move |raw: &str| text::prose(raw, escape, code);
-    registry.register_helper("prose", Box::new(Code { name: "prose", write: Box::new(prose) }));
+    registry.register_helper("line_code", Box::new(Code { name: "line_code", write: Box::new(line_code) }));
+    for (name, code) in [("prose", code), ("line_prose", line_code)] {
+        let prose = move |raw: &str| text::prose(raw, escape, code);
+        registry.register_helper(name, Box::new(Code { name, write: Box::new(prose) }));
+    }
     let helpers: [(&'static str, FormatValue); 15] = [
         ("figure_name", |key| number::figure_name(key.as_str()?).map(str::to_owned)),
         ("duration", |value| value.as_u64().map(number::duration)),
@@ -193,7 +211,8 @@ impl HelperDef for Pair {
     }
 }
 
-/// `{{code x}}` and `{{prose x}}`: text that is escaped in a way of its own, and not again.
+/// `{{code x}}` and `{{prose x}}`, and outside of tables `{{line_code x}}` and `{{line_prose x}}`: text that is escaped in a way of
+/// its own, and not again.
 struct Code {
     name: &'static str,
     write: Box<dyn Fn(&str) -> String + Send + Sync>,
@@ -256,7 +275,11 @@ mod tests {
 
     fn filled(text: &'static str) -> Result<String, TemplateError> {
         let context = json!({"zero": 0, "none": null, "list": [], "name": "<b>", "span": 92_000});
-        fill(Embedded { name: "test", text, escape: text::html, code: text::html_code }, None, &context)
+        fill(
+            Embedded { name: "test", text, escape: text::html, code: text::html_code, line_code: text::html_code },
+            None,
+            &context,
+        )
     }
 
     #[test]
@@ -297,7 +320,13 @@ mod tests {
     fn a_users_template_goes_before_the_embedded_one() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("own.hbs"), "own {{name}}").unwrap();
-        let template = Embedded { name: "own.hbs", text: "embedded", escape: text::html, code: text::html_code };
+        let template = Embedded {
+            name: "own.hbs",
+            text: "embedded",
+            escape: text::html,
+            code: text::html_code,
+            line_code: text::html_code,
+        };
         let context = json!({"name": "x"});
         assert_eq!(fill(template, Some(folder.path()), &context).unwrap(), "own x");
         assert_eq!(fill(template, None, &context).unwrap(), "embedded");

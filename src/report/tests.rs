@@ -2,9 +2,11 @@
 
 mod alarm;
 mod ending;
+mod golden;
 mod hostile;
 mod proxy;
 mod response;
+mod side;
 mod window;
 
 use std::path::{Path, PathBuf};

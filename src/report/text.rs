@@ -87,11 +87,17 @@ fn starts_list(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|character| character.is_ascii_digit())
 }
 
-/// A Markdown code span that holds any text, backticks and table bars included.
+/// A Markdown code span in a table's cell. It holds any text, backticks and bars included.
 #[must_use]
 pub(super) fn markdown_code(raw: &str) -> String {
+    // A table takes such a backslash away before it looks for code; elsewhere it would show.
+    markdown_line_code(raw).replace('|', "\\|")
+}
+
+/// A Markdown code span that stands in no table.
+#[must_use]
+pub(super) fn markdown_line_code(raw: &str) -> String {
     let line: String = raw.chars().map(printable).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    let line = line.replace('|', "\\|");
     let fence = "`".repeat(longest_run(&line, '`') + 1);
     // A space on each side is taken off again by readers, and keeps a backtick apart from the fence.
     if line.is_empty() {
@@ -150,6 +156,7 @@ mod tests {
     fn a_code_span_holds_backticks_and_bars() {
         assert_eq!(markdown_code("p99(x) <= 1s"), "`p99(x) <= 1s`");
         assert_eq!(markdown_code("a`b|c"), "`` a`b\\|c ``");
+        assert_eq!(markdown_line_code("a`b|c"), "`` a`b|c ``");
     }
 
     #[test]

@@ -187,3 +187,46 @@ fn a_run_verifies_a_lesson_and_the_next_one_sees_it_regress() {
     assert_eq!((&new["regression"], &new["components"][0]), (&"probe-load#H1".into(), &"payments".into()), "{new}");
     assert!(said(&workspace, &["plan", "scenarios/probe.yaml"]).contains("regressed"));
 }
+
+/// Three game days: what was mended holds, comes back, and is mended again.
+#[test]
+fn a_lesson_is_verified_comes_back_and_is_verified_again() {
+    let workspace = workspace();
+    let lesson = "---\nid: L-2026-001\ntitle: It answers\nstatus: mitigated\nseverity: high\nregression: probe-load#H1\n\
+                  created: 2026-01-01\n---\nText.\n";
+    workspace.write("lessons/L-2026-001.md", lesson);
+    // Two seconds of load. Where the machine was too busy to make it, nothing was shown, and it is asked once more.
+    let short = |expect: &str| {
+        let text = scenario(expect).replace("hold: 3s", "hold: 2s").replace("for: 4s", "for: 3s");
+        text + "report: {formats: [json, md]}\n"
+    };
+    let latest = || answer(&workspace, &["lesson", "show", "L-2026-001", "--json"]);
+    let mut before = "mitigated";
+    for (expect, code, after) in
+        [("mean(ok) >= 100%", 0, "verified"), ("mean(ok) <= 1%", 3, "regressed"), ("mean(ok) >= 100%", 0, "verified")]
+    {
+        workspace.write("scenarios/probe.yaml", &short(expect));
+        let run_once = || workspace.gameday(&["run", "scenarios/probe.yaml", "--yes"]);
+        let output =
+            (0..5).map(|_| run_once()).find(|output| output.code() != 6).expect("a machine that is not too busy");
+        assert_eq!(output.code(), code, "{}", output.stderr);
+        let shown = latest();
+        assert_eq!(shown["status"], after, "{shown}");
+        let folder = workspace.reports().join(shown["tested_in"].as_str().expect("the run that tested it"));
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the report");
+        let report: Value = serde_json::from_str(&read("report.json")).expect("JSON");
+        let row = &report["lessons"][0];
+        assert_eq!((&row["before"], &row["after"]), (&before.into(), &after.into()), "{row}");
+        let findings = report["findings"].as_array().expect("findings");
+        let came_back = findings.iter().find(|finding| finding["kind"] == "lesson_regressed");
+        assert_eq!(came_back.is_some(), after == "regressed", "{findings:#?}");
+        if let Some(finding) = came_back {
+            assert_eq!((&finding["about"], &finding["severity"]), (&"L-2026-001".into(), &"high".into()));
+            let (rule, text) = (finding["rule"].as_str().unwrap(), finding["text"].as_str().unwrap());
+            assert!(rule == "F-38" && read("report.md").contains(rule), "{finding}");
+            assert!(text.contains("Lesson L-2026-001 came back"), "{text}");
+        }
+        before = after;
+    }
+    assert_eq!(said(&workspace, &["lesson", "list", "--status", "verified"]).matches("L-2026-001").count(), 1);
+}

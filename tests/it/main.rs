@@ -32,6 +32,7 @@ mod load_rig;
 mod load_soak;
 mod load_steps;
 mod page;
+mod parsers;
 mod peers;
 mod permission;
 mod permit;

@@ -100,7 +100,7 @@ pub(super) fn practices(report: &Report) -> Vec<Practice> {
             let state = match (findings.is_empty(), is_covered) {
                 (false, _) => "gap",
                 (true, true) if has_shown(report) => "exercised",
-                (true, true) => "not_shown",
+                (true, true) => "unknown",
                 (true, false) => "not_covered",
             };
             Practice {
@@ -128,7 +128,7 @@ fn note(report: &Report, state: &str, findings: &[String]) -> String {
     let text = match state {
         "gap" => format!("{start} Findings: {}", findings.join(" ")),
         "exercised" => format!("{start} Exercised; nothing was found."),
-        "not_shown" => format!("{start} The scenario covers it, but this run has shown nothing of it."),
+        "unknown" => format!("{start} The scenario covers it, but this run has shown nothing of it."),
         _ => format!("{start} Not exercised."),
     };
     if text.chars().count() <= NOTE_CHARS_MAX {

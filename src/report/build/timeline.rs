@@ -40,8 +40,17 @@ fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
         .or_else(|| people_words(&event.kind))
         .or_else(|| fault_words(run, &event.kind))
         .or_else(|| load_words(&event.kind))
-        .or_else(|| alarm_words(run, event))?;
+        .or_else(|| alarm_words(run, event))
+        .or_else(|| unknown_words(&event.kind))?;
     Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
+}
+
+/// What a newer version wrote: that it is there must not be kept quiet.
+fn unknown_words(kind: &EventKind) -> Option<Words> {
+    let EventKind::Unknown(value) = kind else { return None };
+    let name = value.as_str().or_else(|| value.as_object()?.keys().next().map(String::as_str));
+    let text = "an event of a kind that this version does not know";
+    Some(Words::new("unknown", name.unwrap_or_default(), text))
 }
 
 fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {

@@ -7,7 +7,7 @@
 mod comparison;
 mod coverage;
 mod figures;
-mod page;
+pub(super) mod page;
 mod trend;
 
 pub use comparison::{

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Comparison, LoadChange};
 use crate::report::chart::{Curve, STYLE, draw_distribution};
@@ -11,11 +11,12 @@ use crate::report::model::Quantile;
 use crate::report::template::{Embedded, TemplateError, fill};
 use crate::report::text;
 
-const TEMPLATE: Embedded = Embedded {
+pub(in crate::report) const TEMPLATE: Embedded = Embedded {
     name: "compare.html.hbs",
     text: include_str!("../../../reports/templates/compare.html.hbs"),
     escape: text::html,
     code: text::html_code,
+    line_code: text::html_code,
 };
 
 /// A comparison as a page. A `compare.html.hbs` in `templates` goes before the embedded one.
@@ -23,14 +24,18 @@ const TEMPLATE: Embedded = Embedded {
 /// # Errors
 /// The user's template cannot be read, parsed, or filled.
 pub fn comparison_page(comparison: &Comparison, templates: Option<&Path>) -> Result<String, TemplateError> {
+    fill(TEMPLATE, templates, &context(comparison))
+}
+
+/// What the template is filled with.
+pub(in crate::report) fn context(comparison: &Comparison) -> Value {
     let curves: Vec<String> = comparison.loads.iter().enumerate().map(|(index, load)| curve(index, load)).collect();
-    let context = json!({
+    json!({
         "comparison": comparison,
         "page_style": PAGE_STYLE,
         "chart_style": STYLE,
         "curves": curves.into_iter().filter(|svg| !svg.is_empty()).collect::<Vec<_>>(),
-    });
-    fill(TEMPLATE, templates, &context)
+    })
 }
 
 fn curve(index: usize, load: &LoadChange) -> String {

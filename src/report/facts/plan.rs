@@ -11,6 +11,7 @@ use crate::plan::{AlarmPlan, ChangePlan, CoverPlan, EnvironmentKind, HypothesisP
 use crate::report::build::{named_component, named_lesson, named_risk};
 use crate::report::folder::Format;
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
+use crate::report::number::nine_decimals;
 use crate::report::redact::Redaction;
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, Term, Value};
 use crate::scenario::{self, ReportFormat, Review};
@@ -269,7 +270,7 @@ fn bound(plan: &Plan, term: &Term) -> Option<Bound> {
         (LoadStatistic::SuccessRatio, _) => Some(Bound {
             condition,
             lane: BoundLane::Failures,
-            value: 1.0 - share(value)?,
+            value: nine_decimals(1.0 - share(value)?),
             forbids_above: !keeps_below,
         }),
         (LoadStatistic::Latency | LoadStatistic::Rate | LoadStatistic::InFlight, _) => None,

@@ -60,7 +60,7 @@ pub struct Practice {
     pub about: String,
     /// Whether the scenario says that it exercises it.
     pub is_covered: bool,
-    /// `exercised`, `gap` (a finding is about it), `not_shown` (covered, but the run came to no verdict) or `not_covered`.
+    /// `exercised`, `gap` (a finding is about it), `unknown` (covered, but the run came to no verdict) or `not_covered`.
     pub state: String,
     /// The findings that are about it.
     pub findings: Vec<String>,

@@ -84,6 +84,17 @@ fn frame(second: &LoadSecond, steps: Vec<StepFrame>, arrivals: Option<ArrivalFra
     }
 }
 
+/// The frame behind a second of a load whose one step is `pay` of the journey `buy`.
+pub(in crate::report) fn frame_of(second: &LoadSecond) -> Frame {
+    let pay = step("buy", "pay", second, (second.ok_count, second.failed_count), true);
+    let ended = 5 * second.second;
+    let arrivals =
+        ArrivalFrame { planned: ended, begun: ended, waiting: 0, not_sent: 0, not_sent_now: 0, pacer_lag: None };
+    let frame = frame(second, vec![pay], Some(arrivals), ended + second.in_flight_count);
+    let samples = frame.samples.into_iter().map(|sample| FailureSample { step: "pay".to_owned(), ..sample });
+    Frame { samples: samples.collect(), ..frame }
+}
+
 fn samples() -> Vec<FailureSample> {
     let of = |kind, detail: &str| FailureSample {
         journey: "buy".to_owned(),

@@ -28,6 +28,7 @@ const INDEX: Embedded = Embedded {
     text: include_str!("../../../reports/templates/site/index.html.hbs"),
     escape: html_text,
     code: html_code,
+    line_code: html_code,
 };
 
 const LESSON: Embedded = Embedded {
@@ -35,6 +36,7 @@ const LESSON: Embedded = Embedded {
     text: include_str!("../../../reports/templates/site/lesson.html.hbs"),
     escape: html_text,
     code: html_code,
+    line_code: html_code,
 };
 
 const ACTIONS: Embedded = Embedded {
@@ -42,6 +44,7 @@ const ACTIONS: Embedded = Embedded {
     text: include_str!("../../../reports/templates/site/actions.html.hbs"),
     escape: html_text,
     code: html_code,
+    line_code: html_code,
 };
 
 /// What the pages are made of.
