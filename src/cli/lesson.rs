@@ -1,5 +1,6 @@
 //! `gameday lesson`: what game days taught, found again when it is needed.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use clap::{Args, Subcommand};
 use console::style;
 use serde_json::{Value, json};
 
+use super::export::redactions;
 use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
 use super::{Exit, Failure, check, out, site, workspace};
 use crate::document::SourceFile;
@@ -15,8 +17,8 @@ use crate::lesson::{Draft, Found, FrontMatter, Lesson, Shelf, Status};
 use crate::plan::Plan;
 use crate::report::read_run;
 use crate::unit::{
-    ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, RunId, ScenarioId, Severity, nearest,
-    printable,
+    ComponentId, Date, DurationText, HypothesisId, LessonId, Redaction, Regression, RunId, ScenarioId, Severity,
+    nearest, printable, redact_text,
 };
 use crate::workspace::Workspace;
 
@@ -75,11 +77,14 @@ enum Command {
     },
     /// Write all lessons and actions as pages that need no server, with a search.
     Site(site::Arguments),
-    /// Write what is new as Markdown, to be posted where the others read.
+    /// Write what is new as Markdown, to be posted where the others read: account numbers and e-mail addresses are blacked out.
     Digest {
         /// How far back: `30d`.
         #[arg(long, value_name = "DURATION", default_value = "30d")]
         since: DurationText,
+        /// Leave account numbers and e-mail addresses as they are.
+        #[arg(long)]
+        no_redact: bool,
     },
 }
 
@@ -179,11 +184,12 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             Ok(check::tell(&files, &found, json))
         }
         Command::Site(arguments) => site::run(&arguments, &root),
-        Command::Digest { since } => digest(&since, &folder),
+        Command::Digest { since, no_redact } => digest(&since, redactions(no_redact), &folder),
     }
 }
 
 fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
+    workspace::needed(root)?;
     let known = known(root)?;
     if let Some(fault) = arguments.fault.iter().find(|fault| !known.faults.contains(*fault)) {
         let near = nearest(fault, known.faults.iter().map(String::as_str));
@@ -197,6 +203,9 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     };
     let today = today();
     let of_run = taught.unwrap_or_default();
+    if let Some(hypothesis) = &arguments.hypothesis {
+        of_run.check_hypothesis(hypothesis)?;
+    }
     let tested_by = |hypothesis: HypothesisId| Some(Regression { scenario: of_run.scenario.clone()?, hypothesis });
     let regression = arguments.regression.or_else(|| arguments.hypothesis.and_then(tested_by));
     let or = |own: Vec<String>, other: Vec<String>| if own.is_empty() { other } else { own };
@@ -227,7 +236,7 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     let draft = Draft { front, body: body(arguments.text.as_deref())? };
     let file = folder.join(format!("{}.md", draft.front.id));
     let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
-    let lesson = crate::lesson::check(&source, &file).map_err(|problems| workspace::invalid(&problems))?;
+    let lesson = crate::lesson::check(&source, &file).map_err(workspace::unwritten)?;
     // What there is still to be written is no news.
     workspace::warn(&known.check(&lesson));
     let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
@@ -278,6 +287,9 @@ pub(super) struct Taught {
     scenario: Option<ScenarioId>,
     pub(super) components: Vec<ComponentId>,
     faults: Vec<String>,
+    hypotheses: Vec<HypothesisId>,
+    /// The kinds of the findings of its report; none where it has no report.
+    findings: Option<BTreeSet<String>>,
 }
 
 impl Taught {
@@ -287,6 +299,31 @@ impl Taught {
         Ok(Self::of(&directory, &plan))
     }
 
+    /// Refuses a hypothesis that the run does not have.
+    fn check_hypothesis(&self, hypothesis: &HypothesisId) -> Result<(), Failure> {
+        let known = self.hypotheses.iter().map(HypothesisId::as_str);
+        self.refuse("hypothesis", hypothesis.as_str(), &known.collect::<Vec<_>>())
+    }
+
+    /// Refuses a kind of finding that the run's report does not have.
+    pub(super) fn check_finding(&self, finding: &str) -> Result<(), Failure> {
+        let Some(findings) = &self.findings else { return Ok(()) };
+        self.refuse("finding of the kind", finding, &findings.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn refuse(&self, what: &str, name: &str, known: &[&str]) -> Result<(), Failure> {
+        if known.contains(&name) {
+            return Ok(());
+        }
+        let run = self.run.as_ref().map(|run| format!(" `{run}`")).unwrap_or_default();
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "it has none at all".to_owned(),
+            None => format!("it has {}", known.join(", ")),
+        };
+        Err(Failure::new(Exit::Failure, format_args!("the run{run} has no {what} `{name}`; {help}")))
+    }
+
     fn of(directory: &Path, plan: &Plan) -> Self {
         let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         Self {
@@ -294,8 +331,17 @@ impl Taught {
             scenario: Some(plan.scenario.id.clone()),
             components: components(plan).to_vec(),
             faults: fault_kinds(plan).into_iter().map(str::to_owned).collect(),
+            hypotheses: plan.hypotheses.iter().map(|hypothesis| hypothesis.id.clone()).collect(),
+            findings: findings(directory),
         }
     }
+}
+
+/// The kinds of the findings of a run's report; none where it has no report that can be read.
+fn findings(directory: &Path) -> Option<BTreeSet<String>> {
+    let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).ok()?).ok()?;
+    let kinds = report["findings"].as_array()?.iter().filter_map(|finding| finding["kind"].as_str());
+    Some(kinds.map(str::to_owned).collect())
 }
 
 /// Begins a lesson that a run has taught; without a text the file asks for one.
@@ -426,7 +472,7 @@ fn escaped(text: &str) -> String {
     text.chars().flat_map(|c| is_special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
-fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
+fn digest(since: &DurationText, redactions: &[Redaction], folder: &Path) -> Result<Exit, Failure> {
     let shelf = shelf(folder);
     let today = today();
     let days = chrono::Days::new(since.0.as_secs().div_ceil(24 * 3_600));
@@ -445,8 +491,9 @@ fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
         out::line(format_args!("\n### {title}\n"));
         for lesson in lessons {
             let front = &lesson.front;
-            let owner = front.owner.as_ref().map(|owner| format!(", {}", escaped(owner))).unwrap_or_default();
-            let text = format!("- **{}** {} ({}{owner})", front.id, escaped(&front.title), front.severity.as_str());
+            let posted = |text: &str| escaped(&redact_text(text, redactions));
+            let owner = front.owner.as_ref().map(|owner| format!(", {}", posted(owner))).unwrap_or_default();
+            let text = format!("- **{}** {} ({}{owner})", front.id, posted(&front.title), front.severity.as_str());
             out::line(printable(&text));
         }
     };

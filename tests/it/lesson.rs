@@ -78,6 +78,11 @@ fn a_lesson_is_written_found_and_checked() {
     let shown = said(&workspace, &["lesson", "show", &one]);
     assert!(shown.contains("probe-load#H1") && shown.contains("Words of zebras."), "{shown}");
     assert!(said(&workspace, &["lesson", "digest"]).contains(&format!("- **{one}** {title} (high)")));
+    said(&workspace, &["lesson", "new", "Ask jo@example.com of 111122223333"]);
+    let (posted, whole) =
+        (said(&workspace, &["lesson", "digest"]), said(&workspace, &["lesson", "digest", "--no-redact"]));
+    assert!(!posted.contains("example.com") && !posted.contains("111122223333"), "{posted}");
+    assert!(whole.contains("example.com") && whole.contains("111122223333"), "{whole}");
     assert!(
         said(&workspace, &["plan", "scenarios/probe.yaml"]).contains(&format!("{one} ")),
         "what nobody has settled"
