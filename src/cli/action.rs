@@ -7,8 +7,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::actions::{ACTIONS, check_all, known, row, shelf};
-use super::lesson::{Taught, severity};
+use super::lesson::severity;
 use super::lessons::today;
+use super::taught::Taught;
 use super::{Exit, Failure, check, out, workspace};
 use crate::action::{Action, Change, Closing, Draft, Kind, Record, Shelf, Status, change};
 use crate::document::SourceFile;

@@ -1,6 +1,5 @@
 //! `gameday lesson`: what game days taught, found again when it is needed.
 
-use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,20 +9,14 @@ use console::style;
 use serde_json::{Value, json};
 
 use super::export::redactions;
-use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
-use super::{Exit, Failure, check, out, site, workspace};
+use super::lessons::{LESSONS, check_all, known, row, shelf, today};
+use super::taught::Taught;
+use super::{Exit, Failure, check, lesson_digest, out, site, workspace};
 use crate::document::SourceFile;
 use crate::lesson::{Draft, Found, FrontMatter, Lesson, Shelf, Status};
 use crate::plan::Plan;
-use crate::report::read_run;
-use crate::unit::{
-    ComponentId, Date, DurationText, HypothesisId, LessonId, Redaction, Regression, RunId, ScenarioId, Severity,
-    nearest, printable, redact_text,
-};
+use crate::unit::{ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, Severity, nearest, printable};
 use crate::workspace::Workspace;
-
-/// What names the run that was last.
-const LATEST: &str = "latest";
 
 /// How many lessons a search shows.
 const FOUND_MAX: usize = 10;
@@ -184,7 +177,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             Ok(check::tell(&files, &found, json))
         }
         Command::Site(arguments) => site::run(&arguments, &root),
-        Command::Digest { since, no_redact } => digest(&since, redactions(no_redact), &folder),
+        Command::Digest { since, no_redact } => lesson_digest::digest(&since, redactions(no_redact), &folder),
     }
 }
 
@@ -278,70 +271,6 @@ fn read_body() -> Result<String, Failure> {
         return Err(Failure::new(Exit::Failure, "the lesson's text is longer than 256 KB; a lesson is short"));
     }
     Ok(text)
-}
-
-/// What a run says of the lesson that it taught.
-#[derive(Debug, Default)]
-pub(super) struct Taught {
-    pub(super) run: Option<RunId>,
-    scenario: Option<ScenarioId>,
-    pub(super) components: Vec<ComponentId>,
-    faults: Vec<String>,
-    hypotheses: Vec<HypothesisId>,
-    /// The kinds of the findings of its report; none where it has no report.
-    findings: Option<BTreeSet<String>>,
-}
-
-impl Taught {
-    pub(super) fn by(run: &str) -> Result<Self, Failure> {
-        let directory = workspace::run_folder(&workspace::reports_here(None), Some(run).filter(|run| *run != LATEST))?;
-        let (_, plan) = read_run(&directory).map_err(|error| Failure::from_error(&error))?;
-        Ok(Self::of(&directory, &plan))
-    }
-
-    /// Refuses a hypothesis that the run does not have.
-    fn check_hypothesis(&self, hypothesis: &HypothesisId) -> Result<(), Failure> {
-        let known = self.hypotheses.iter().map(HypothesisId::as_str);
-        self.refuse("hypothesis", hypothesis.as_str(), &known.collect::<Vec<_>>())
-    }
-
-    /// Refuses a kind of finding that the run's report does not have.
-    pub(super) fn check_finding(&self, finding: &str) -> Result<(), Failure> {
-        let Some(findings) = &self.findings else { return Ok(()) };
-        self.refuse("finding of the kind", finding, &findings.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    fn refuse(&self, what: &str, name: &str, known: &[&str]) -> Result<(), Failure> {
-        if known.contains(&name) {
-            return Ok(());
-        }
-        let run = self.run.as_ref().map(|run| format!(" `{run}`")).unwrap_or_default();
-        let help = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => "it has none at all".to_owned(),
-            None => format!("it has {}", known.join(", ")),
-        };
-        Err(Failure::new(Exit::Failure, format_args!("the run{run} has no {what} `{name}`; {help}")))
-    }
-
-    fn of(directory: &Path, plan: &Plan) -> Self {
-        let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Self {
-            run: name.parse().ok(),
-            scenario: Some(plan.scenario.id.clone()),
-            components: components(plan).to_vec(),
-            faults: fault_kinds(plan).into_iter().map(str::to_owned).collect(),
-            hypotheses: plan.hypotheses.iter().map(|hypothesis| hypothesis.id.clone()).collect(),
-            findings: findings(directory),
-        }
-    }
-}
-
-/// The kinds of the findings of a run's report; none where it has no report that can be read.
-fn findings(directory: &Path) -> Option<BTreeSet<String>> {
-    let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).ok()?).ok()?;
-    let kinds = report["findings"].as_array()?.iter().filter_map(|finding| finding["kind"].as_str());
-    Some(kinds.map(str::to_owned).collect())
 }
 
 /// Begins a lesson that a run has taught; without a text the file asks for one.
@@ -463,46 +392,4 @@ fn print_found(found: &Found) {
     if !found.excerpt.is_empty() {
         out::line(style(format!("             … {} …", printable(&found.excerpt))).dim());
     }
-}
-
-/// Words as Markdown that says no more than they do (CommonMark: backslash escapes).
-fn escaped(text: &str) -> String {
-    let is_special =
-        |c: char| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '@');
-    text.chars().flat_map(|c| is_special(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-fn digest(since: &DurationText, redactions: &[Redaction], folder: &Path) -> Result<Exit, Failure> {
-    let shelf = shelf(folder);
-    let today = today();
-    let days = chrono::Days::new(since.0.as_secs().div_ceil(24 * 3_600));
-    let from = today.checked_sub_days(days).map_or(today, Date);
-    let is_new = |lesson: &&Lesson| lesson.front.created >= from && lesson.front.status != Status::Retired;
-    let was_tested = |lesson: &Lesson| lesson.tested_on().is_some_and(|day| day >= from);
-    let with =
-        |status: Status| shelf.entries().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
-    out::line(format_args!("## Lessons since {from}"));
-    let mut is_empty = true;
-    let mut section = |title: &str, lessons: Vec<&Lesson>| {
-        if lessons.is_empty() {
-            return;
-        }
-        is_empty = false;
-        out::line(format_args!("\n### {title}\n"));
-        for lesson in lessons {
-            let front = &lesson.front;
-            let posted = |text: &str| escaped(&redact_text(text, redactions));
-            let owner = front.owner.as_ref().map(|owner| format!(", {}", posted(owner))).unwrap_or_default();
-            let text = format!("- **{}** {} ({}{owner})", front.id, posted(&front.title), front.severity.as_str());
-            out::line(printable(&text));
-        }
-    };
-    section("New", shelf.entries().filter(is_new).collect());
-    section("Verified by a run", with(Status::Verified).collect());
-    section("Regressed", with(Status::Regressed).collect());
-    section("To be tested again", shelf.entries().filter(|lesson| lesson.is_overdue(today)).collect());
-    if is_empty {
-        out::line("\nNothing new.");
-    }
-    Ok(Exit::Success)
 }
