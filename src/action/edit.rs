@@ -43,6 +43,16 @@ pub enum ChangeError {
         /// How it ended.
         status: Status,
     },
+    /// It would have been done before it was written.
+    #[error("`{id}` was written on {created}, and can not have been done on {on}, before that; give a later day")]
+    TooEarly {
+        /// Its id.
+        id: String,
+        /// When it was written.
+        created: Date,
+        /// When it is said to have been done.
+        on: Date,
+    },
     /// Its file is not written in the usual way, or would not be right afterwards.
     #[error(
         "`{file}` is not written a key a line, or would not be right then, and is left as it is: set {keys} by hand"
@@ -66,6 +76,11 @@ pub fn change(action: &Action, change: &Change) -> Result<Record, ChangeError> {
     let record = &action.record;
     if let (Change::Close(_), true) = (change, record.status.is_closed()) {
         return Err(ChangeError::Closed { id: record.id.to_string(), status: record.status });
+    }
+    if let (Change::Close(Closing::Done { on, .. }), Some(created)) = (change, record.created)
+        && *on < created
+    {
+        return Err(ChangeError::TooEarly { id: record.id.to_string(), created, on: *on });
     }
     let (expected, keys) = changed(record, change);
     let names = || keys.iter().map(|(key, _)| format!("`{key}`")).collect::<Vec<_>>().join(", ");
@@ -148,6 +163,14 @@ mod tests {
         let (after, text) = written(TEXT, &Change::Track("https://a.b/issues/1#x".to_owned()));
         assert_eq!(text, format!("{TEXT}tracker: https://a.b/issues/1#x\r\n"));
         assert_eq!(after.unwrap().status, Status::Open);
+    }
+
+    #[test]
+    fn nothing_was_done_before_it_was_written() {
+        let text = format!("{TEXT}created: 2026-03-10\r\n");
+        let on = "2026-03-09".parse().unwrap();
+        let (after, left) = written(&text, &Change::Close(Closing::Done { on, why: None }));
+        assert!(after.unwrap_err().to_string().contains("was written on 2026-03-10") && left == text);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::actions::{ACTIONS, check_all, known, row, shelf};
-use super::lesson::{Taught, severity};
+use super::lesson::severity;
 use super::lessons::today;
+use super::taught::Taught;
 use super::{Exit, Failure, check, out, workspace};
 use crate::action::{Action, Change, Closing, Draft, Kind, Record, Shelf, Status, change};
 use crate::document::SourceFile;
@@ -155,10 +156,14 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
+    workspace::needed(root)?;
     let found = match &arguments.from {
         Some(run) => Taught::by(run)?,
         None => Taught::default(),
     };
+    if let Some(finding) = &arguments.finding {
+        found.check_finding(finding)?;
+    }
     let of_run = match found.components.as_slice() {
         [only] => Some(only.clone()),
         [] | [_, _, ..] => None,
@@ -184,7 +189,7 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     });
     let file = folder.join(draft.file_name());
     let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
-    let action = crate::action::check(&source, &file).map_err(|problems| workspace::invalid(&problems))?;
+    let action = crate::action::check(&source, &file).map_err(workspace::unwritten)?;
     workspace::warn(&action.warnings);
     workspace::warn(&known(root).check(&action));
     let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
@@ -279,6 +284,12 @@ fn show(id: &ActionId, folder: &Path, json: bool) -> Result<Exit, Failure> {
 fn close(arguments: CloseArguments, folder: &Path) -> Result<Exit, Failure> {
     let (shelf, today) = (shelf(folder), today());
     let action = find(&shelf, &arguments.id)?;
+    if let Some(on) = arguments.on.filter(|on| *on > today) {
+        return Err(Failure::new(
+            Exit::Failure,
+            format_args!("{on} is still to come: nothing was done then; today is {today}"),
+        ));
+    }
     let closing = match (arguments.dropped, arguments.why) {
         (true, Some(why)) => Closing::Dropped { why },
         (true, None) => return Err(Failure::new(Exit::Failure, "say why it is dropped: `--why TEXT`")),

@@ -11,7 +11,7 @@ use crate::action::{Action, Known, Shelf, Status};
 use crate::document::{self, Diagnostic, files_of};
 use crate::plan::Plan;
 use crate::unit::{Date, plural, printable};
-use crate::workspace::{Team, Workspace};
+use crate::workspace::{Workload, Workspace};
 
 /// Where a workspace keeps its actions.
 pub(super) const ACTIONS: &str = "actions";
@@ -51,15 +51,10 @@ pub(super) fn known(root: &Path) -> Known {
     let workspace = Workspace::read(root).unwrap_or_else(|_| Workspace::without_settings(root));
     let workload = workspace.workload.as_ref();
     let components = workload.map(|workload| workload.components.keys().map(ToString::to_string).collect());
-    // A person of a team may own an action as well.
-    let of_team = |(name, team): (&String, &Team)| {
-        std::iter::once(name.clone()).chain(team.members.iter().cloned()).collect::<Vec<_>>()
-    };
-    let teams = workload.map(|workload| workload.teams.iter().flat_map(of_team).collect());
     let lessons = workspace.lessons.iter().flat_map(|lessons| lessons.keys()).map(ToString::to_string);
     Known {
         components: components.filter(|names: &BTreeSet<String>| !names.is_empty()),
-        teams: teams.filter(|names: &BTreeSet<String>| !names.is_empty()),
+        teams: workload.and_then(Workload::owners),
         lessons: lessons.chain(names_of(&root.join(LESSONS), "md")).collect(),
         hypotheses: hypotheses_of(&workspace),
     }

@@ -3,13 +3,22 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use chrono::{DateTime, TimeDelta};
+use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Failure, actions, lessons, out, plan, workspace};
 use crate::plan::{Action, Plan};
-use crate::scenario::Mode;
-use crate::unit::{format_duration, printable};
-use crate::workspace::Workload;
+use crate::scenario::{
+    Checked, Mode, NEUTRAL_TITLE, NO_BLAME, SAY, STOP, Scenario, invitation_contacts, invitation_roles,
+    invitation_rules,
+};
+use crate::schedule::{DATES_MAX, Guard, Recurrence};
+use crate::unit::{Clock, format_duration, printable};
+use crate::workspace::{Workload, Workspace};
+
+/// How far ahead the next date is looked for.
+const AHEAD: TimeDelta = TimeDelta::days(366);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -18,7 +27,8 @@ pub(super) struct Arguments {
     /// The environment of gameday.yaml that it is for.
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     env: String,
-    /// Who reads it. Participants see nothing that tells of faults: no belief, no bound, no phase's name, no load, no inject.
+    /// Who reads it. Participants see nothing that tells what will happen: no title, no aim, no belief, no bound, no phase, no load, no
+    /// inject, no component.
     #[arg(long = "for", value_enum, default_value = "everybody")]
     reader: Reader,
 }
@@ -36,19 +46,70 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = plan::load(&arguments.scenario, &workspace, environment)?;
     let plan = plan::compile(&checked, &workspace, environment)?;
-    let is_blind = arguments.reader == Reader::Participant;
-    let mut page = page(&plan, workspace.workload.as_ref(), is_blind);
-    if !is_blind {
-        let unsettled = lessons::touched_by(&plan, &workspace.root);
-        let overdue = actions::overdue_of(&plan, &workspace.root);
-        for (title, lines) in [("Lessons that nobody has settled", unsettled), ("Actions that are overdue", overdue)] {
-            if !lines.is_empty() {
-                section(&mut page, title, lines.iter().map(|line| console::strip_ansi_codes(line).into_owned()));
-            }
+    let page = match arguments.reader {
+        Reader::Participant => {
+            let date = next_date(&checked, &workspace)?;
+            invitation(&checked.scenario, &plan, workspace.workload.as_ref(), date)
         }
-    }
+        Reader::Everybody => {
+            let mut page = page(&plan, workspace.workload.as_ref());
+            let unsettled = lessons::touched_by(&plan, &workspace.root);
+            let overdue = actions::overdue_of(&plan, &workspace.root);
+            for (title, lines) in
+                [("Lessons that nobody has settled", unsettled), ("Actions that are overdue", overdue)]
+            {
+                if !lines.is_empty() {
+                    section(&mut page, title, lines.iter().map(|line| console::strip_ansi_codes(line).into_owned()));
+                }
+            }
+            page
+        }
+    };
     page.lines().for_each(|line| out::line(printable(line)));
     Ok(Exit::Success)
+}
+
+/// The next date of the schedule against which nothing of its own speaks.
+fn next_date(checked: &Checked, workspace: &Workspace) -> Result<Option<DateTime<Tz>>, Failure> {
+    let Some(schedule) = &checked.scenario.schedule else { return Ok(None) };
+    let now = Clock::start().now();
+    let recurrence = Recurrence::of(schedule).map_err(|error| Failure::from_error(&error))?;
+    let until = now + AHEAD;
+    let guard = Guard::of(&checked.scenario, &workspace.root, now, until).map_err(super::schedules::not_guarded)?;
+    let is_allowed = |at: &DateTime<Tz>| guard.as_ref().is_none_or(|guard| guard.objections(at.to_utc()).is_empty());
+    Ok(recurrence.from(now).take(DATES_MAX).take_while(|at| *at < until).find(is_allowed))
+}
+
+/// What those who take part read: nothing of it tells what will happen.
+fn invitation(scenario: &Scenario, plan: &Plan, workload: Option<&Workload>, date: Option<DateTime<Tz>>) -> String {
+    let environment = &plan.environment;
+    let mut page = format!("# {NEUTRAL_TITLE}\n");
+    if let Some(workload) = workload {
+        write!(page, "\n{}\n", one_line(&workload.purpose)).expect("invariant: a string takes all");
+    }
+    let mut rules: Vec<String> = invitation_rules(scenario).into_iter().map(str::to_owned).collect();
+    rules.push(format!("It takes place in `{}`{}.", environment.name, environment.kind.in_words()));
+    if environment.rules.is_production {
+        rules.push("Customers depend on this environment.".to_owned());
+    }
+    section(&mut page, "Rules", rules.into_iter());
+    section(&mut page, "Roles", invitation_roles(scenario).into_iter());
+    let contacts = workload.map(invitation_contacts).unwrap_or_default();
+    if !contacts.is_empty() {
+        section(&mut page, "Where to talk", contacts.into_iter());
+    }
+    let mut times: Vec<String> =
+        date.map(|date| date.format("begins on %a %Y-%m-%d at %H:%M %Z").to_string()).into_iter().collect();
+    times.push(format!("takes {}; then every change is undone and read back", format_duration(plan.length())));
+    times.extend(debrief(plan));
+    section(&mut page, "Times", times.into_iter());
+    page
+}
+
+/// The talk right after the run.
+fn debrief(plan: &Plan) -> Option<String> {
+    let hot_wash = plan.debrief.as_ref()?.hot_wash?;
+    Some(format!("right after: {hot_wash} of debrief"))
 }
 
 fn section(page: &mut String, title: &str, lines: impl Iterator<Item = String>) {
@@ -63,23 +124,21 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn page(plan: &Plan, workload: Option<&Workload>, is_blind: bool) -> String {
+fn page(plan: &Plan, workload: Option<&Workload>) -> String {
     let scenario = &plan.scenario;
     let mut page = format!("# {}\n", one_line(&scenario.title));
     if let Some(workload) = workload {
         write!(page, "\n{}\n", one_line(&workload.purpose)).expect("invariant: a string takes all");
     }
-    if let Some(why) = scenario.why.as_ref().filter(|_| !is_blind) {
+    if let Some(why) = &scenario.why {
         write!(page, "\n{}\n", one_line(why)).expect("invariant: a string takes all");
     }
     let believed = plan
         .hypotheses
         .iter()
         .map(|hypothesis| format!("{}: {} ({})", hypothesis.id, hypothesis.text, hypothesis.expect));
-    if !is_blind {
-        section(&mut page, "What we believe, and look at", believed);
-    }
-    section(&mut page, "Rules", rules(plan, is_blind).into_iter());
+    section(&mut page, "What we believe, and look at", believed);
+    section(&mut page, "Rules", rules(plan).into_iter());
     let people = scenario.people.iter().map(|(role, person)| {
         let blind = if person.blind { ", is not told of the faults" } else { "" };
         format!("{role}: {}{blind}", person.who)
@@ -90,16 +149,16 @@ fn page(plan: &Plan, workload: Option<&Workload>, is_blind: bool) -> String {
     if !contacts.is_empty() {
         section(&mut page, "Who owns what", contacts.into_iter());
     }
-    section(&mut page, "Times", times(plan, is_blind).into_iter());
+    section(&mut page, "Times", times(plan).into_iter());
     page
 }
 
-fn rules(plan: &Plan, is_blind: bool) -> Vec<String> {
+fn rules(plan: &Plan) -> Vec<String> {
     let environment = &plan.environment;
     let mut rules = vec![
-        "Anybody may end it, at any time and for no reason: say “abort”, or type `gameday abort`.".to_owned(),
-        "Nobody is judged: we look at what the system and the tools let people see.".to_owned(),
-        "Say what you see when you see it: `gameday mark detected`, `gameday ack`, `gameday note`.".to_owned(),
+        STOP.to_owned(),
+        NO_BLAME.to_owned(),
+        SAY.to_owned(),
         format!("It takes place in `{}`{}.", environment.name, environment.kind.in_words()),
     ];
     if plan.scenario.mode == Mode::Tabletop {
@@ -109,11 +168,7 @@ fn rules(plan: &Plan, is_blind: bool) -> Vec<String> {
         rules.push("Customers depend on this environment.".to_owned());
     }
     let guardrails = plan.guardrails.iter().map(|guardrail| format!("It ends by itself if {}.", guardrail.rule));
-    if is_blind {
-        rules.push("It ends by itself where it goes too far.".to_owned());
-    } else {
-        rules.extend(guardrails);
-    }
+    rules.extend(guardrails);
     rules
 }
 
@@ -128,26 +183,20 @@ fn contacts(plan: &Plan, workload: &Workload) -> Vec<String> {
     components.map(row).collect()
 }
 
-fn times(plan: &Plan, is_blind: bool) -> Vec<String> {
+fn times(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, phase) in plan.phases.iter().enumerate() {
-        // Phases are named after what is done in them.
-        let name = if is_blind { format!("phase {}", index + 1) } else { phase.phase.to_string() };
-        lines.push(format!("{} {name}, {}", format_duration(phase.start.0), phase.length));
+        lines.push(format!("{} {}, {}", format_duration(phase.start.0), phase.phase, phase.length));
         for step in &phase.checklist {
             let owner = step.owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
             let within = step.within.map(|within| format!(", within {within}")).unwrap_or_default();
-            if !is_blind {
-                lines.push(format!("… {owner}{}{within}", step.text));
-            }
+            lines.push(format!("… {owner}{}{within}", step.text));
         }
-        let actions = plan.steps.iter().filter(|step| step.phase == index && !is_blind);
+        let actions = plan.steps.iter().filter(|step| step.phase == index);
         lines.extend(actions.map(|step| format!("… {} {}", format_duration(step.start.0), action(&step.action))));
     }
     lines.push(format!("{} the end: every change is undone and read back", format_duration(plan.length())));
-    if let Some(hot_wash) = plan.debrief.as_ref().and_then(|debrief| debrief.hot_wash) {
-        lines.push(format!("right after: {hot_wash} of debrief"));
-    }
+    lines.extend(debrief(plan));
     lines
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, actions, lessons, out, sarif};
+use super::{Exit, Failure, actions, lessons, out, sarif, schedule, workspace};
 use crate::document::{Diagnostic, Severity};
 use crate::unit::nearest;
 use crate::workspace::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
@@ -164,8 +164,11 @@ impl Checking {
         let environment = self.environment.clone();
         let workspace = self.workspace(&Workspace::root_of(path))?;
         let found = match scenario::load(path, workspace, environment.as_deref()) {
-            Ok(checked) => checked.warnings,
-            Err(problems) => problems,
+            Ok(checked) => {
+                let never = schedule::never_met(&checked, path, workspace);
+                checked.warnings.into_iter().chain(never).collect()
+            }
+            Err(problems) => workspace::with_nearest_scenario(problems, path, &workspace.root),
         };
         self.diagnostics.extend(found);
         self.count(path);
@@ -185,8 +188,10 @@ impl Checking {
     /// The workspace in `root`; its own problems are told the first time.
     fn workspace(&mut self, root: &Path) -> Result<&Workspace, Failure> {
         if !self.workspaces.contains_key(root) {
+            let before = self.diagnostics.len();
             let workspace = match Workspace::read(root) {
                 Ok(workspace) => {
+                    workspace::tell_no_settings(&workspace);
                     self.diagnostics.extend(workspace.warnings.iter().cloned());
                     self.check_environment(&workspace)?;
                     workspace
@@ -196,8 +201,11 @@ impl Checking {
                     Workspace::without_settings(root)
                 }
             };
-            for file in workspace.own_files() {
-                self.count(&file);
+            // Files that were not asked for are named where something of them is told.
+            if self.diagnostics.len() > before {
+                for file in workspace.own_files() {
+                    self.count(&file);
+                }
             }
             self.workspaces.insert(root.to_owned(), workspace);
         }

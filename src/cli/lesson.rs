@@ -8,20 +8,15 @@ use clap::{Args, Subcommand};
 use console::style;
 use serde_json::{Value, json};
 
-use super::lessons::{LESSONS, check_all, components, fault_kinds, known, row, shelf, today};
-use super::{Exit, Failure, check, out, site, workspace};
+use super::export::redactions;
+use super::lessons::{LESSONS, check_all, known, row, shelf, today};
+use super::taught::Taught;
+use super::{Exit, Failure, check, lesson_digest, out, site, workspace};
 use crate::document::SourceFile;
 use crate::lesson::{Draft, Found, FrontMatter, Lesson, Shelf, Status};
 use crate::plan::Plan;
-use crate::report::read_run;
-use crate::unit::{
-    ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, RunId, ScenarioId, Severity, nearest,
-    printable,
-};
+use crate::unit::{ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, Severity, nearest, printable};
 use crate::workspace::Workspace;
-
-/// What names the run that was last.
-const LATEST: &str = "latest";
 
 /// How many lessons a search shows.
 const FOUND_MAX: usize = 10;
@@ -75,11 +70,14 @@ enum Command {
     },
     /// Write all lessons and actions as pages that need no server, with a search.
     Site(site::Arguments),
-    /// Write what is new as Markdown, to be posted where the others read.
+    /// Write what is new as Markdown, to be posted where the others read: account numbers and e-mail addresses are blacked out.
     Digest {
         /// How far back: `30d`.
         #[arg(long, value_name = "DURATION", default_value = "30d")]
         since: DurationText,
+        /// Leave account numbers and e-mail addresses as they are.
+        #[arg(long)]
+        no_redact: bool,
     },
 }
 
@@ -179,11 +177,12 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             Ok(check::tell(&files, &found, json))
         }
         Command::Site(arguments) => site::run(&arguments, &root),
-        Command::Digest { since } => digest(&since, &folder),
+        Command::Digest { since, no_redact } => lesson_digest::digest(&since, redactions(no_redact), &folder),
     }
 }
 
 fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Failure> {
+    workspace::needed(root)?;
     let known = known(root)?;
     if let Some(fault) = arguments.fault.iter().find(|fault| !known.faults.contains(*fault)) {
         let near = nearest(fault, known.faults.iter().map(String::as_str));
@@ -197,6 +196,9 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     };
     let today = today();
     let of_run = taught.unwrap_or_default();
+    if let Some(hypothesis) = &arguments.hypothesis {
+        of_run.check_hypothesis(hypothesis)?;
+    }
     let tested_by = |hypothesis: HypothesisId| Some(Regression { scenario: of_run.scenario.clone()?, hypothesis });
     let regression = arguments.regression.or_else(|| arguments.hypothesis.and_then(tested_by));
     let or = |own: Vec<String>, other: Vec<String>| if own.is_empty() { other } else { own };
@@ -227,7 +229,7 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     let draft = Draft { front, body: body(arguments.text.as_deref())? };
     let file = folder.join(format!("{}.md", draft.front.id));
     let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
-    let lesson = crate::lesson::check(&source, &file).map_err(|problems| workspace::invalid(&problems))?;
+    let lesson = crate::lesson::check(&source, &file).map_err(workspace::unwritten)?;
     // What there is still to be written is no news.
     workspace::warn(&known.check(&lesson));
     let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
@@ -269,33 +271,6 @@ fn read_body() -> Result<String, Failure> {
         return Err(Failure::new(Exit::Failure, "the lesson's text is longer than 256 KB; a lesson is short"));
     }
     Ok(text)
-}
-
-/// What a run says of the lesson that it taught.
-#[derive(Debug, Default)]
-pub(super) struct Taught {
-    pub(super) run: Option<RunId>,
-    scenario: Option<ScenarioId>,
-    pub(super) components: Vec<ComponentId>,
-    faults: Vec<String>,
-}
-
-impl Taught {
-    pub(super) fn by(run: &str) -> Result<Self, Failure> {
-        let directory = workspace::run_folder(&workspace::reports_here(None), Some(run).filter(|run| *run != LATEST))?;
-        let (_, plan) = read_run(&directory).map_err(|error| Failure::from_error(&error))?;
-        Ok(Self::of(&directory, &plan))
-    }
-
-    fn of(directory: &Path, plan: &Plan) -> Self {
-        let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Self {
-            run: name.parse().ok(),
-            scenario: Some(plan.scenario.id.clone()),
-            components: components(plan).to_vec(),
-            faults: fault_kinds(plan).into_iter().map(str::to_owned).collect(),
-        }
-    }
 }
 
 /// Begins a lesson that a run has taught; without a text the file asks for one.
@@ -417,45 +392,4 @@ fn print_found(found: &Found) {
     if !found.excerpt.is_empty() {
         out::line(style(format!("             … {} …", printable(&found.excerpt))).dim());
     }
-}
-
-/// Words as Markdown that says no more than they do (CommonMark: backslash escapes).
-fn escaped(text: &str) -> String {
-    let is_special =
-        |c: char| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '@');
-    text.chars().flat_map(|c| is_special(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-fn digest(since: &DurationText, folder: &Path) -> Result<Exit, Failure> {
-    let shelf = shelf(folder);
-    let today = today();
-    let days = chrono::Days::new(since.0.as_secs().div_ceil(24 * 3_600));
-    let from = today.checked_sub_days(days).map_or(today, Date);
-    let is_new = |lesson: &&Lesson| lesson.front.created >= from && lesson.front.status != Status::Retired;
-    let was_tested = |lesson: &Lesson| lesson.tested_on().is_some_and(|day| day >= from);
-    let with =
-        |status: Status| shelf.entries().filter(move |lesson| lesson.front.status == status && was_tested(lesson));
-    out::line(format_args!("## Lessons since {from}"));
-    let mut is_empty = true;
-    let mut section = |title: &str, lessons: Vec<&Lesson>| {
-        if lessons.is_empty() {
-            return;
-        }
-        is_empty = false;
-        out::line(format_args!("\n### {title}\n"));
-        for lesson in lessons {
-            let front = &lesson.front;
-            let owner = front.owner.as_ref().map(|owner| format!(", {}", escaped(owner))).unwrap_or_default();
-            let text = format!("- **{}** {} ({}{owner})", front.id, escaped(&front.title), front.severity.as_str());
-            out::line(printable(&text));
-        }
-    };
-    section("New", shelf.entries().filter(is_new).collect());
-    section("Verified by a run", with(Status::Verified).collect());
-    section("Regressed", with(Status::Regressed).collect());
-    section("To be tested again", shelf.entries().filter(|lesson| lesson.is_overdue(today)).collect());
-    if is_empty {
-        out::line("\nNothing new.");
-    }
-    Ok(Exit::Success)
 }

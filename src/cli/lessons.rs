@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::report::{keep_retests, read_run};
 use crate::run::Outcome;
 use crate::unit::{Clock, ComponentId, Date, RunId, error_chain, plural, printable};
-use crate::workspace::Workspace;
+use crate::workspace::{Workload, Workspace};
 use console::style;
 
 /// Where a workspace keeps its lessons.
@@ -42,6 +42,7 @@ pub(super) fn known(root: &Path) -> Result<Known, Failure> {
         components: components
             .filter(|components| !components.is_empty())
             .map(|components| components.keys().map(ToString::to_string).collect()),
+        teams: workspace.workload.as_ref().and_then(Workload::owners),
         faults: FaultSpec::catalogue().iter().map(|entry| entry.key.to_owned()).collect(),
         hypotheses: hypotheses_of(&workspace),
         actions: actions::ids(root),

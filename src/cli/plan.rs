@@ -129,8 +129,9 @@ fn print_permission(permission: &Permission) {
 
 /// Reads and checks a scenario; warnings go to standard error.
 pub(super) fn load(path: &Path, workspace: &Workspace, environment: &Environment) -> Result<Checked, Failure> {
-    let checked =
-        scenario::load(path, workspace, Some(&environment.name)).map_err(|problems| workspace::invalid(&problems))?;
+    let checked = scenario::load(path, workspace, Some(&environment.name))
+        .map_err(|problems| workspace::invalid(&workspace::with_nearest_scenario(problems, path, &workspace.root)))?;
+    workspace::tell_no_settings(workspace);
     workspace::warn(&workspace.warnings);
     workspace::warn(&checked.warnings);
     Ok(checked)

@@ -1,15 +1,19 @@
 //! `gameday schedule`: when game days are, what speaks against a date, and what is wrong with the plans.
 
+use std::path::Path;
+
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::schedules::{Read, read_all};
+use super::schedules::{Read, entry, read_all};
 use super::{Exit, Failure, check, out, schedule_export};
-use crate::document::{Diagnostic, Tree};
+use crate::document::{Diagnostic, Severity, Tree};
 use crate::scenario::{Checked, Mode};
 use crate::schedule::{Booking, Collision, DATES_MAX, Dated, Entry, collisions};
 use crate::unit::{Clock, Date, DurationText, plural, printable};
+use crate::workspace::Workspace;
 
 /// How far ahead a date is looked for.
 const AHEAD: TimeDelta = TimeDelta::days(5 * 366);
@@ -158,9 +162,13 @@ fn why(date: &Dated) -> String {
 
 fn row(entry: &Entry, date: &Dated) -> String {
     let at = date.at.format("%a %Y-%m-%d %H:%M %Z");
-    let utc = date.at.to_utc().format("%Y-%m-%d %H:%M UTC");
     let title = printable(&entry.scenario.title).replace('\n', " ");
-    format!("{:<24} {at} ({}, {utc})  {title}", entry.scenario.id.as_str(), entry.recurrence.zone)
+    let utc = match entry.recurrence.zone {
+        // It would be the same twice.
+        Tz::UTC | Tz::Etc__UTC => String::new(),
+        zone => date.at.to_utc().format(&format!(" ({zone}, %Y-%m-%d %H:%M UTC)")).to_string(),
+    };
+    format!("{:<24} {at}{utc}  {title}", entry.scenario.id.as_str())
 }
 
 fn dated_json(entry: &Entry, date: &Dated) -> Value {
@@ -185,7 +193,11 @@ fn list(arguments: &ListArguments, now: DateTime<Utc>) -> Result<Exit, Failure> 
         None => from + lasting,
     };
     if to <= from {
-        return Err(Failure::new(Exit::Failure, "the time ends before it begins: write a later `--to`"));
+        let help = match arguments.to {
+            Some(_) => "the time ends before it begins: write a later `--to`",
+            None => "`--for` is no time at all: write how long, as in `--for 30d`",
+        };
+        return Err(Failure::new(Exit::Failure, help));
     }
     let read = read_all(from, to)?.right()?;
     let all = read.all();
@@ -273,11 +285,17 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
             warning(checked, &["schedule", "freeze"], "freeze-over", message).with_help("take it out, or move it"),
         );
     }
+    found.extend(never(entry, checked, all, now));
+    found
+}
+
+/// That no date of a schedule is allowed.
+fn never(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>) -> Option<Diagnostic> {
     let (mut refused, mut looked_at) = (None, 0);
     for date in entry.dates(all, now, now + AHEAD, now) {
         looked_at += 1;
         if date.is_allowed() {
-            return found;
+            return None;
         }
         refused.get_or_insert(date);
     }
@@ -286,8 +304,16 @@ fn check_one(entry: &Entry, checked: &Checked, all: &[Entry], now: DateTime<Utc>
     let message = format!("{}; {why}", none_of(looked_at));
     let span = place(checked, &["schedule", "cron"]);
     let problem = Diagnostic::error(&checked.source, span, "never-met", message);
-    found.push(problem.with_help("change the pattern, or what speaks against its dates"));
-    found
+    Some(problem.with_help("change the pattern, or what speaks against its dates"))
+}
+
+/// A warning that a scenario's schedule never comes, without a look at its neighbours. What is wrong with its calendars is told by
+/// `gameday schedule check`.
+pub(super) fn never_met(checked: &Checked, path: &Path, workspace: &Workspace) -> Option<Diagnostic> {
+    let now = Clock::start().now();
+    let entry = entry(checked, path, workspace, now, now + AHEAD).ok().flatten()?;
+    let problem = never(&entry, checked, &[], now)?;
+    Some(Diagnostic { severity: Severity::Warning, ..problem })
 }
 
 /// Two scenarios that meet are told once, with the first date.

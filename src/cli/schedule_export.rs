@@ -163,6 +163,7 @@ fn calendar(
         retests: &retests,
         scenarios: &scenarios,
         until,
+        workload: read.workspace.workload.as_ref(),
         now,
     };
     let written = ics::calendar(&invitations, before.as_deref()).map_err(|error| Failure::from_error(&error))?;

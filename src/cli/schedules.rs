@@ -48,24 +48,32 @@ pub(super) fn read_all(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Read, F
                 continue;
             }
         };
-        let Some(schedule) = &checked.scenario.schedule else {
-            without.push(checked.scenario.id.to_string());
-            continue;
-        };
-        let recurrence = Recurrence::of(schedule).map_err(|error| Failure::from_error(&error))?;
-        match Guard::of(&checked.scenario, &workspace.root, from - AROUND, to + AROUND) {
-            Ok(Some(guard)) => {
-                let file = path.strip_prefix(&workspace.root).unwrap_or(&path).to_owned();
-                let environments = environments(&workspace, &checked);
-                let scenario = checked.scenario.clone();
-                entries.push((Entry { scenario, file, recurrence, guard, environments }, checked));
-            }
-            Ok(None) => {}
+        match entry(&checked, &path, &workspace, from, to) {
+            Ok(Some(entry)) => entries.push((entry, checked)),
+            Ok(None) => without.push(checked.scenario.id.to_string()),
             Err(GuardError::Calendars(found)) => problems.extend(found),
             Err(error @ GuardError::Recurrence(_)) => return Err(not_guarded(error)),
         }
     }
     Ok(Read { workspace, entries, without, problems })
+}
+
+/// A scenario with its schedule, and its calendars for dates between two moments; none where it has no schedule.
+pub(super) fn entry(
+    checked: &Checked,
+    path: &Path,
+    workspace: &Workspace,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Option<Entry>, GuardError> {
+    let Some(schedule) = &checked.scenario.schedule else { return Ok(None) };
+    let recurrence = Recurrence::of(schedule)?;
+    let Some(guard) = Guard::of(&checked.scenario, &workspace.root, from - AROUND, to + AROUND)? else {
+        return Ok(None);
+    };
+    let file = path.strip_prefix(&workspace.root).unwrap_or(path).to_owned();
+    let environments = environments(workspace, checked);
+    Ok(Some(Entry { scenario: checked.scenario.clone(), file, recurrence, guard, environments }))
 }
 
 /// The environments that a scenario may use and in which it is not alone.

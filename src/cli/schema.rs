@@ -41,19 +41,27 @@ enum File {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    out::json(&match arguments.file {
-        File::Scenario => scenario(),
-        File::Workspace => settings(),
-        File::Workload => of::<Workload>(),
-        File::Action => of::<action::Record>(),
-        File::Lesson => of::<lesson::FrontMatter>(),
-        File::Functions => of::<SandboxSpec>(),
-        File::Debrief => of::<Record>(),
-        File::Report => {
-            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>()
-        }
-    });
+    out::json(&schema(arguments.file));
     Ok(Exit::Success)
+}
+
+/// The schema of a file, with a title that says which.
+fn schema(file: File) -> Schema {
+    let (title, mut schema) = match file {
+        File::Scenario => ("A scenario of gameday", scenario()),
+        File::Workspace => ("gameday.yaml", settings()),
+        File::Workload => ("workload.yaml", of::<Workload>()),
+        File::Action => ("An action of gameday", of::<action::Record>()),
+        File::Lesson => ("The front matter of a lesson of gameday", of::<lesson::FrontMatter>()),
+        File::Functions => ("Functions of a gameday sandbox", of::<SandboxSpec>()),
+        File::Debrief => ("debrief.yaml", of::<Record>()),
+        File::Report => {
+            let report = SchemaSettings::draft2020_12().for_serialize().into_generator();
+            ("report.json", report.into_root_schema_for::<Report>())
+        }
+    };
+    schema.insert("title".to_owned(), title.into());
+    schema
 }
 
 /// That of `gameday.yaml`.
@@ -105,6 +113,17 @@ pub(super) fn scenario() -> Schema {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
+    #[test]
+    fn titles_are_not_the_names_of_our_types() {
+        for file in super::File::value_variants() {
+            let schema = super::schema(*file);
+            let title = schema.get("title").and_then(|title| title.as_str()).unwrap();
+            assert!(title.contains("gameday") || title.contains('.'), "{title}");
+        }
+    }
+
     #[test]
     fn the_schema_of_scenarios_names_its_draft_and_takes_variables() {
         let schema = serde_json::to_value(super::scenario()).unwrap();

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// The folder to write to: a new one, an empty one, or one that this command made.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Leave account numbers and e-mail addresses as they are.
+    /// Leave account numbers and e-mail addresses as they are, and lead to the reports of runs, in which they stand as well.
     #[arg(long)]
     no_redact: bool,
     /// Print what was written as JSON.
@@ -49,7 +49,11 @@ pub(super) fn run(arguments: &Arguments, root: &Path) -> Result<Exit, Failure> {
     let folder = whole_path(&arguments.output).map_err(|error| Failure::from_error(&error))?;
     let home = whole_path(root).map_err(|error| Failure::from_error(&error))?;
     let site = Site {
-        reports: reports(&lesson_rows, &action_rows, &home, &folder),
+        // The pages may be published, and a report is not blacked out.
+        reports: match arguments.no_redact {
+            true => reports(&lesson_rows, &action_rows, &home, &folder),
+            false => BTreeMap::new(),
+        },
         lessons: redacted(&lesson_rows, redactions),
         actions: redacted(&action_rows, redactions),
         sources: relative(&folder.join(LESSONS), &home.join(LESSONS)).unwrap_or_default(),

@@ -1,12 +1,13 @@
 //! What commands share about the workspace: finding it, telling its problems, choosing an environment and a run.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Exit, Failure, out};
-use crate::document::{Diagnostic, Severity};
+use crate::document::{Diagnostic, Severity, SourceFile};
 use crate::run::{LiveRun, find_runs, live_runs};
 use crate::unit::nearest;
-use crate::workspace::{Environment, Workspace};
+use crate::workspace::{Environment, SETTINGS_FILE, WORKLOAD_FILE, Workspace};
 
 /// The folder of runs in a workspace.
 const REPORTS: &str = "reports";
@@ -14,6 +15,53 @@ const REPORTS: &str = "reports";
 /// The workspace around `start`; its problems are a failure with exit code 2.
 pub(super) fn discover(start: &Path) -> Result<Workspace, Failure> {
     Workspace::discover(start).map_err(|problems| invalid(&problems))
+}
+
+/// Says that the embedded sandbox stands in where there is no `gameday.yaml`.
+pub(super) fn tell_no_settings(workspace: &Workspace) {
+    if !workspace.has_settings {
+        out::progress(format_args!(
+            "warning: there is no `{SETTINGS_FILE}` in this folder or above it: the built-in sandbox with its demo shop is taken; \
+             `gameday init` makes a workspace"
+        ));
+    }
+}
+
+/// Refuses to write into a folder that is no workspace.
+pub(super) fn needed(root: &Path) -> Result<(), Failure> {
+    let marks = [SETTINGS_FILE, WORKLOAD_FILE, "scenarios", "lessons", "actions"];
+    if marks.iter().any(|name| root.join(name).exists()) {
+        return Ok(());
+    }
+    let text = format!(
+        "there is no workspace here: no `{SETTINGS_FILE}`, in this folder or above; `gameday init DIR` makes one"
+    );
+    Err(Failure::new(Exit::Failure, text))
+}
+
+/// Problems of a text that was to be a file, as a failure that says that it is none.
+pub(super) fn unwritten(problems: Vec<Diagnostic>) -> Failure {
+    let renamed = |problem: Diagnostic| {
+        let name = format!("{} (as it would have been written)", problem.source.name());
+        Diagnostic { source: Arc::new(SourceFile::new(name, problem.source.text())), ..problem }
+    };
+    let failure = invalid(&problems.into_iter().map(renamed).collect::<Vec<_>>());
+    Failure::new(failure.exit, format_args!("{}; nothing was written", failure.text))
+}
+
+/// Adds to the problem that a file is not there which scenario was meant, where one has that id or one much like it.
+pub(super) fn with_nearest_scenario(problems: Vec<Diagnostic>, path: &Path, root: &Path) -> Vec<Diagnostic> {
+    if path.exists() {
+        return problems;
+    }
+    let stem = |path: &Path| path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    let files = Workspace::without_settings(root).scenario_files();
+    let names: Vec<String> = files.iter().map(|file| stem(file)).collect();
+    let asked = stem(path);
+    let near = nearest(&asked, names.iter().map(String::as_str));
+    let file = files.iter().zip(&names).find(|(_, name)| near == Some(name)).map(|(file, _)| file);
+    let help = file.map(|file| format!("did you mean `{}`?", file.display()));
+    problems.into_iter().map(|problem| problem.with_help_if(help.clone())).collect()
 }
 
 /// The workspace around the present folder's run reports.

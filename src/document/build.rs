@@ -130,12 +130,10 @@ impl<'s> Builder<'s> {
 
     fn syntax(&self, error: &saphyr_parser::ScanError) -> Stop {
         let at = self.offset(error.marker());
-        let line = self.source.line(self.source.position(at).line);
-        let indent = self.source.slice(&line);
-        let blank = indent.len() - indent.trim_start().len();
-        let tab = indent.get(..blank).and_then(|blank| blank.find('\t'));
-        if let Some(tab) = tab {
-            let span = line.start + tab..line.start + tab + 1;
+        let line = self.source.position(at).line;
+        // The parser may notice it a line late, or at the key before it.
+        if let Some(at) = [line, line.saturating_sub(1), line + 1].into_iter().find_map(|line| self.tab(line)) {
+            let span = at..at + 1;
             let stop = *self.stop(span, "syntax", "a tab stands in the indentation");
             return Box::new(stop.with_help("indent with spaces: YAML does not allow tabs there"));
         }
@@ -144,6 +142,14 @@ impl<'s> Builder<'s> {
             return self.too_deep(at..at);
         }
         self.stop(at..at, "syntax", format!("this is not YAML: {}", error.info()))
+    }
+
+    /// Where a tab stands in the indentation of a line.
+    fn tab(&self, line: usize) -> Option<usize> {
+        let line = self.source.line(line);
+        let text = self.text.get(line.clone())?;
+        let blank = text.len() - text.trim_start().len();
+        Some(line.start + text.get(..blank)?.find('\t')?)
     }
 
     fn too_deep(&self, span: Span) -> Stop {

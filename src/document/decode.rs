@@ -192,6 +192,9 @@ impl Decoder {
             Some((Scalar::Integer(_) | Scalar::Float(_) | Scalar::Bool(_), text)) if expected == "text" => {
                 problem.with_help(format!("put it in quotes: `\"{text}\"`"))
             }
+            Some((Scalar::Integer(_) | Scalar::Float(_), text)) if expected.starts_with("a duration") => {
+                problem.with_help(format!("write its unit: `{text}s`"))
+            }
             Some((Scalar::Null, _)) => problem.with_help("write a value, or remove the key"),
             Some(_) | None => problem,
         }

@@ -51,7 +51,12 @@ impl SourceFile {
         let name = path.display().to_string();
         let unreadable = |error: &std::io::Error| {
             let empty = Arc::new(Self::new(name.clone(), ""));
-            Box::new(Diagnostic::error(&empty, 0..0, "unreadable-file", format!("failed to read the file: {error}")))
+            let message = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("there is no file `{name}`"),
+                std::io::ErrorKind::IsADirectory => format!("`{name}` is a folder: name a file of it"),
+                _ => format!("failed to read the file: {error}"),
+            };
+            Box::new(Diagnostic::error(&empty, 0..0, "unreadable-file", message))
         };
         // A pipe or a device would be waited for without an end; a folder is told by the system.
         let kind = std::fs::metadata(path).map_err(|error| unreadable(&error))?;

@@ -99,8 +99,12 @@ impl Tree {
         let ends = |line: usize| source.slice(&source.line(line)).trim_end() == "---";
         let last = source.position(source.text().len()).line;
         let Some(end) = ends(1).then(|| (2..=last).find(|line| ends(*line))).flatten() else {
-            let message = "the file does not start with front matter";
-            let help = "start it with a line `---`, then keys such as `id: …`, then another line `---`";
+            let (message, help) = if ends(1) {
+                ("the front matter has no closing `---`", "write a line `---` behind its last key")
+            } else {
+                let help = "start it with a line `---`, then keys such as `id: …`, then another line `---`";
+                ("the file does not start with front matter", help)
+            };
             problems.push(Diagnostic::error(source, source.line(1), "no-front-matter", message).with_help(help));
             return None;
         };

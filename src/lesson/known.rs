@@ -11,6 +11,8 @@ use crate::unit::nearest;
 pub struct Known {
     /// The components of the workload; none where it names none.
     pub components: Option<BTreeSet<String>>,
+    /// The teams of the workload and who is in them; none where it names none.
+    pub teams: Option<BTreeSet<String>>,
     /// The kinds of faults.
     pub faults: BTreeSet<String>,
     /// The hypotheses of each scenario.
@@ -49,6 +51,11 @@ impl Known {
                 tell(node, "unknown-action", "action called", action.as_str(), &self.actions);
             }
         }
+        if let (Some(node), Some(owner), Some(known)) = (entry("owner"), &lesson.front.owner, &self.teams)
+            && !known.contains(owner)
+        {
+            tell(node, "unknown-team", "team in workload.yaml called", owner, known);
+        }
         let unknown = lesson.front.regression.as_ref().and_then(|test| test.unknown(&self.hypotheses));
         if let (Some(node), Some(unknown)) = (entry("regression"), unknown) {
             tell(node, unknown.code, &unknown.what, unknown.name, &unknown.known);
@@ -71,19 +78,25 @@ mod tests {
         let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
         let known = Known {
             components: Some(set(&["payments", "checkout"])),
+            teams: Some(set(&["shop"])),
             faults: set(&["proxy_latency"]),
             hypotheses: [("slow".to_owned(), set(&["H1", "H2"]))].into(),
             actions: set(&["A-2026-031"]),
         };
-        let told = |components: &str, faults: &str, regression: &str| {
+        let of = |owner: &str, components: &str, faults: &str, regression: &str| {
             let text = format!(
                 "---\nid: a\ntitle: t\ncomponents: [{components}]\nfaults: [{faults}]\nregression: {regression}\n\
-                 created: 2026-03-10\nactions: [A-2026-031]\n---\nText.\n"
+                 owner: {owner}\ncreated: 2026-03-10\nactions: [A-2026-031]\n---\nText.\n"
             );
             let lesson = check(&Arc::new(SourceFile::new("a.md", text)), Path::new("a.md")).unwrap();
             let shown = |problem: &Diagnostic| format!("{}: {}", problem.source.slice(&problem.span), problem.message);
             known.check(&lesson).iter().map(shown).collect::<Vec<_>>()
         };
+        let told = |components: &str, faults: &str, regression: &str| of("shop", components, faults, regression);
+        assert_eq!(
+            of("shp", "payments", "proxy_latency", "slow#H2"),
+            ["shp: there is no team in workload.yaml called `shp`"]
+        );
         assert_eq!(told("payments, checkout", "proxy_latency", "slow#H2"), [""; 0]);
         assert_eq!(
             told("paiments", "proxy_latency", "slow#H1"),

@@ -9,7 +9,7 @@ use super::expect::Expectation;
 use super::schema::{
     ActionSpec, ChecklistStep, Guardrail, Hint, Hypothesis, Inject, Person, PhaseSpec, Scenario, TargetSpec,
 };
-use super::vars;
+use super::{kind, vars};
 use crate::document::{Decoder, Diagnostic, Document, NodeId, PROBLEMS_MAX, Severity, SourceFile, Tree};
 use crate::fault::FaultSpec;
 use crate::load::{JourneySpec, LoadSpec, StageSpec, StepSpec};
@@ -71,7 +71,13 @@ pub fn check(
     environment: Option<&str>,
 ) -> Result<Checked, Vec<Diagnostic>> {
     let mut problems = Vec::new();
+    if let Some(problem) = kind::markdown(source) {
+        return Err(vec![problem]);
+    }
     let Some(tree) = Tree::parse(source, &mut problems) else { return Err(problems) };
+    if let Some(problem) = kind::other(&tree) {
+        return Err(vec![problem]);
+    }
     let all = match environment {
         Some(environment) => {
             vec![Values { environment: Some(environment.to_owned()), shared_by: vec![environment.to_owned()] }]

@@ -4,10 +4,13 @@
 
 mod check;
 pub mod expect;
+mod invitation;
+mod kind;
 mod load;
 mod schema;
 mod vars;
 
+pub use invitation::{NEUTRAL_TITLE, NO_BLAME, SAY, STOP, invitation_contacts, invitation_roles, invitation_rules};
 pub use load::{Checked, Expectations, check, load};
 pub use schema::{
     ActionKind, ActionSpec, Alarms, CALENDAR_BYTES_MAX, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules,

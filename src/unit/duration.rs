@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{UnitError, text_type};
 
-const REMEDY: &str = "write a number and a unit, as in `250ms`, `90s`, `5m`, `2h` or `1m30s`";
+const REMEDY: &str = "write a number and a unit, as in `250ms`, `90s`, `5m`, `2h`, `30d` or `1m30s`";
 
 /// The units in falling order with their length in milliseconds; each may stand once, larger before smaller.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];

@@ -22,8 +22,10 @@ impl WholeFile {
     /// The file system said no.
     pub fn begin(directory: &Path, name: &str) -> Result<Self, FileError> {
         let partial = directory.join(format!(".{name}.partial"));
-        let file = BufWriter::new(File::create(&partial).map_err(FileError::on("create", &partial))?);
-        Ok(Self { file, partial, path: directory.join(name), is_finished: false })
+        // What is told names the file that was asked for.
+        let path = directory.join(name);
+        let file = BufWriter::new(File::create(&partial).map_err(FileError::on("create", &path))?);
+        Ok(Self { file, partial, path, is_finished: false })
     }
 
     /// Writes the file `name` in `directory`; its path.
@@ -42,8 +44,8 @@ impl WholeFile {
     /// The file system said no.
     pub fn finish(mut self) -> Result<PathBuf, FileError> {
         let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        written.map_err(FileError::on("write", &self.partial))?;
-        std::fs::rename(&self.partial, &self.path).map_err(FileError::on("rename", &self.partial))?;
+        written.map_err(FileError::on("write", &self.path))?;
+        std::fs::rename(&self.partial, &self.path).map_err(FileError::on("write", &self.path))?;
         self.is_finished = true;
         Ok(self.path.clone())
     }
@@ -54,13 +56,13 @@ impl WholeFile {
     /// The file system said no.
     pub fn allow_as(&self, other: &Path) -> Result<(), FileError> {
         let permissions = std::fs::metadata(other).map_err(FileError::on("look at", other))?.permissions();
-        self.file.get_ref().set_permissions(permissions).map_err(FileError::on("write", &self.partial))
+        self.file.get_ref().set_permissions(permissions).map_err(FileError::on("write", &self.path))
     }
 
     /// What went wrong while it was written.
     #[must_use]
     pub fn failed(&self, source: io::Error) -> FileError {
-        FileError::on("write", &self.partial)(source)
+        FileError::on("write", &self.path)(source)
     }
 }
 
@@ -80,5 +82,17 @@ impl Write for WholeFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_names_the_file_that_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = WholeFile::begin(&folder.path().join("gone"), "x.csv").unwrap_err().to_string();
+        assert!(error.contains("gone/x.csv") && !error.contains("partial"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! `workload.yaml`: what the Organize phase of a game day knows of the workload. Owns: its keys and cross references.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,6 +37,18 @@ pub struct Workload {
     /// What is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kpis: Option<Indicators>,
+}
+
+impl Workload {
+    /// Who may own something: the teams and those who are in them; none where no team is named.
+    #[must_use]
+    pub fn owners(&self) -> Option<BTreeSet<String>> {
+        let of_team = |(name, team): (&String, &Team)| {
+            std::iter::once(name.clone()).chain(team.members.iter().cloned()).collect::<Vec<_>>()
+        };
+        let owners: BTreeSet<String> = self.teams.iter().flat_map(of_team).collect();
+        Some(owners).filter(|owners| !owners.is_empty())
+    }
 }
 
 /// Someone who depends on the workload.

@@ -80,11 +80,11 @@ fn an_action_is_written_listed_checked_and_closed() {
     assert_eq!((check.code(), check.stderr.as_str()), (0, ""), "{}", check.stdout);
     assert!(said(&workspace, &["plan", "scenarios/probe.yaml"]).contains("A-2026-031"), "it is overdue there");
 
-    let closed = answer(&workspace, &["action", "close", "A-2026-031", "--done", "--on", "2026-04-14", "--json"]);
-    assert_eq!((&closed["status"], &closed["done_on"]), (&"done".into(), &"2026-04-14".into()));
+    let closed = answer(&workspace, &["action", "close", "A-2026-031", "--done", "--on", "2021-04-14", "--json"]);
+    assert_eq!((&closed["status"], &closed["done_on"]), (&"done".into(), &"2021-04-14".into()));
     let text = std::fs::read_to_string(workspace.path().join("actions/A-2026-031.yaml")).unwrap();
     let expected = SAMPLE.replace("status: open ", "status: done ");
-    assert_eq!(text, format!("{expected}done_on: 2026-04-14\n"), "comments and layout stay");
+    assert_eq!(text, format!("{expected}done_on: 2021-04-14\n"), "comments and layout stay");
     assert!(!said(&workspace, &["plan", "scenarios/probe.yaml"]).contains("A-2026-031"));
     let again = workspace.gameday(&["action", "close", "A-2026-031", "--dropped", "--why", "It is gone"]);
     assert_eq!(again.code(), 1);
@@ -137,6 +137,17 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_written() {
         let output = workspace.gameday(&[&new[..], arguments].concat());
         assert_eq!(output.code(), code, "{arguments:?}: {}", output.stderr);
         assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
+        if code == 2 {
+            for told in ["(as it would have been written)", "nothing was written"] {
+                assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
+            }
+        }
+    }
+    for (on, told) in [("2999-01-01", "2999-01-01 is still to come"), ("2019-01-01", "was written on 2020-05-05")] {
+        workspace.write("actions/A-2026-031.yaml", &format!("{SAMPLE}created: 2020-05-05\n"));
+        let output = workspace.gameday(&["action", "close", "A-2026-031", "--done", "--on", on]);
+        assert_eq!(output.code(), 1, "{}", output.stderr);
+        assert!(output.stderr.contains(told), "{}", output.stderr);
     }
     for (arguments, told) in [
         (&["action", "new", "t", "--type", "fix", "--owner", "shop", "--due", "2999-01-01"][..], "prevent, detect"),

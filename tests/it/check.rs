@@ -106,6 +106,117 @@ fn the_sample_workspace_passes_with_every_environment() {
     assert!(text(&output.stderr).contains("did you mean `staging`?"));
 }
 
+/// A folder with these files.
+fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+const SETTINGS: &str = "gameday: 1\nenvironments: {sandbox: {functions: {probe: {demo: probe}}}}\n";
+
+const WORKLOAD: &str = "gameday: 1\npurpose: Sell\nteams: {team-shop: {members: [maria]}}\n\
+                        components: {payments: {owner: team-shop}}\n";
+
+const SCENARIO: &str = r#"gameday: 1
+id: probe-load
+title: The probe answers
+owner: team-shop
+covers: {components: [payments]}
+targets: {probe: {lambda: {function: probe}}}
+signals: {ok: {level: ux, load: {of: callers, stat: success_ratio}}}
+hypotheses: [{id: H1, text: It answers, expect: "mean(ok) >= 100%"}]
+load:
+  callers:
+    journeys: [{name: call, steps: [{invoke: probe, json: {do: echo}}]}]
+    shape: [{hold: 3s, at: 3/s}]
+timeline: [{phase: load, for: 4s, do: [{at: 0s, load: callers}]}]
+"#;
+
+#[test]
+fn the_sandbox_that_stands_in_for_settings_is_told_once() {
+    let scenario = SCENARIO.replace("covers: {components: [payments]}\n", "");
+    let folder = folder_with(&[("scenarios/a.yaml", &scenario), ("scenarios/b.yaml", &scenario)]);
+    let told = "there is no `gameday.yaml`";
+    for arguments in [&["check"][..], &["check", "scenarios/a.yaml"]] {
+        let output = gameday(folder.path(), arguments);
+        assert_eq!(text(&output.stderr).matches(told).count(), 1, "{arguments:?}: {}", text(&output.stderr));
+    }
+    let plan = text(&gameday(folder.path(), &["plan", "scenarios/a.yaml"]).stderr);
+    assert_eq!(plan.matches(told).count(), 1, "{plan}");
+    std::fs::write(folder.path().join("gameday.yaml"), "gameday: 1\nenvironments: {sandbox: {}}\n").unwrap();
+    let output = gameday(folder.path(), &["check"]);
+    assert!(!text(&output.stderr).contains(told), "an empty sandbox that is meant");
+}
+
+#[test]
+fn a_workload_that_is_wrong_is_there() {
+    for (settings, workload) in [(SETTINGS, "gameday: 1\npurposee: x\n"), ("gameday: 1\nenvs: {}\n", WORKLOAD)] {
+        let files = [("gameday.yaml", settings), ("workload.yaml", workload), ("scenarios/a.yaml", SCENARIO)];
+        let output = gameday(folder_with(&files).path(), &["check"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!text(&output.stderr).contains("no-workload"), "{}", text(&output.stderr));
+    }
+    let files = [("gameday.yaml", SETTINGS), ("scenarios/a.yaml", SCENARIO)];
+    assert!(text(&gameday(folder_with(&files).path(), &["check"]).stderr).contains("no-workload"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named_with_the_one_that_was_meant() {
+    let folder = folder_with(&[("gameday.yaml", SETTINGS), ("scenarios/quickstart.yaml", SCENARIO), ("docs/a.md", "")]);
+    for command in ["run", "plan", "brief", "load", "check"] {
+        for name in ["quickstart", "quickstrat", "scenario/quickstart.yaml"] {
+            let output = gameday(folder.path(), &[command, name]);
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{told}");
+            assert!(told.contains(&format!("there is no file `{name}`")), "{told}");
+            assert!(told.contains("did you mean `scenarios/quickstart.yaml`?"), "{told}");
+        }
+    }
+    let told = text(&gameday(folder.path(), &["check", "docs"]).stderr);
+    assert!(told.contains("`docs` is a folder"), "{told}");
+}
+
+#[test]
+fn only_files_that_were_asked_for_are_counted() {
+    let files = [("gameday.yaml", SETTINGS), ("workload.yaml", WORKLOAD), ("scenarios/a.yaml", SCENARIO)];
+    let folder = folder_with(&files);
+    let summary = |arguments: &[&str]| text(&gameday(folder.path(), arguments).stdout);
+    assert!(summary(&["check", "scenarios/a.yaml"]).starts_with("1 file checked, 0 problems"));
+    assert!(summary(&["check"]).starts_with("3 files checked, 0 problems"));
+}
+
+#[test]
+fn a_schedule_that_never_comes_and_a_team_that_is_none_are_doubts() {
+    let scenario = SCENARIO.replace("owner: team-shop", "owner: team-shpo\nschedule: {cron: '0 10 30 2 *'}")
+        + "people: {scribe: {who: mariaa}, facilitator: {who: the pager rota}}\n";
+    let files = [("gameday.yaml", SETTINGS), ("workload.yaml", WORKLOAD), ("scenarios/a.yaml", &scenario)];
+    let output = gameday(folder_with(&files).path(), &["check"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for text in ["warning[never-met]", "the pattern has no date", "did you mean `team-shop`?", "did you mean `maria`?"]
+    {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    assert!(!told.contains("pager"), "a rota may be called as it likes: {told}");
+}
+
+#[test]
+fn one_mistake_is_told_once() {
+    let scenario = SCENARIO.replace(
+        "for: 4s, do: [{at: 0s, load: callers}]",
+        "for: 4s, do: [{at: 0, load: callers}, {at: 3s, undo: callers}]",
+    );
+    let files = [("gameday.yaml", SETTINGS), ("workload.yaml", WORKLOAD), ("scenarios/a.yaml", &scenario)];
+    let told = text(&gameday(folder_with(&files).path(), &["check"]).stderr);
+    assert!(told.contains("write its unit: `0s`") && !told.contains("never-started"), "{told}");
+    assert_eq!(told.matches("error[").count(), 1, "{told}");
+}
+
 #[test]
 fn an_environment_that_a_scenario_does_not_allow_is_told() {
     let folder = Path::new(FIXTURES).join("workspace");

@@ -78,6 +78,11 @@ fn a_lesson_is_written_found_and_checked() {
     let shown = said(&workspace, &["lesson", "show", &one]);
     assert!(shown.contains("probe-load#H1") && shown.contains("Words of zebras."), "{shown}");
     assert!(said(&workspace, &["lesson", "digest"]).contains(&format!("- **{one}** {title} (high)")));
+    said(&workspace, &["lesson", "new", "Ask jo@example.com of 111122223333"]);
+    let (posted, whole) =
+        (said(&workspace, &["lesson", "digest"]), said(&workspace, &["lesson", "digest", "--no-redact"]));
+    assert!(!posted.contains("example.com") && !posted.contains("111122223333"), "{posted}");
+    assert!(whole.contains("example.com") && whole.contains("111122223333"), "{whole}");
     assert!(
         said(&workspace, &["plan", "scenarios/probe.yaml"]).contains(&format!("{one} ")),
         "what nobody has settled"
@@ -110,6 +115,14 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
         assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
     }
     assert!(!workspace.path().join("lessons").exists());
+    let nowhere = Workspace::empty();
+    let action = ["action", "new", "t", "--type", "detect", "--owner", "shop", "--due", "2999-01-01"];
+    for arguments in [&["lesson", "new", "t"][..], &action] {
+        let output = nowhere.gameday(arguments);
+        assert_eq!(output.code(), 1, "{}", output.stderr);
+        assert!(output.stderr.contains("there is no workspace here"), "{}", output.stderr);
+    }
+    assert!(!nowhere.path().join("lessons").exists() && !nowhere.path().join("actions").exists());
     assert!(said(&workspace, &["lesson", "list"]).contains("there is no lesson yet"));
     workspace.write(
         "lessons/L-2026-001.md",
@@ -181,6 +194,19 @@ fn a_run_verifies_a_lesson_and_the_next_one_sees_it_regress() {
         &workspace,
         &["lesson", "new", "It does not", "--text", "Words.", "--from", "latest", "--hypothesis", "H1", "--json"],
     );
+    let action =
+        ["action", "new", "t", "--type", "detect", "--owner", "shop", "--due", "2999-01-01", "--from", "latest"];
+    for (arguments, told) in [
+        (
+            &["lesson", "new", "t", "--from", "latest", "--hypothesis", "H9"][..],
+            "has no hypothesis `H9`; did you mean `H1`?",
+        ),
+        (&[&action[..], &["--finding", "refutd"]].concat(), "did you mean `refuted`?"),
+    ] {
+        let output = workspace.gameday(arguments);
+        assert_eq!(output.code(), 1, "{}", output.stderr);
+        assert!(output.stderr.contains(told), "{}", output.stderr);
+    }
     let id = taught["id"].as_str().unwrap();
     let new = answer(&workspace, &["lesson", "show", id, "--json"]);
     assert_eq!(new["text"], "Words.");

@@ -66,5 +66,5 @@ fn what_is_blacked_out_is_in_no_format() {
     let report = report.redacted(&[Redaction::AccountIds, Redaction::Emails]);
     let page = crate::report::html(&report, None).unwrap();
     assert!(!page.contains("111122223333") && !page.contains("maria@"));
-    assert_eq!(report.journal[0].text, "ask ***@*** about ************");
+    assert_eq!(report.journal[0].text, "ask [e-mail] about [account]");
 }

@@ -3,17 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Checker, unknown_name};
-use crate::scenario::schema::FORMAT;
 use crate::scenario::vars::DEFAULT;
 use crate::unit::{QUESTIONS, nearest};
+use crate::workspace::{WORKLOAD_FILE, Workload};
 
 pub(super) fn check(checker: &mut Checker<'_>, environment: Option<&str>) {
     let (scenario, root) = (checker.scenario, checker.root);
-    if scenario.gameday != FORMAT {
-        let message = format!("this program reads version {FORMAT} of the format, not {}", scenario.gameday);
-        let problem = root.key("gameday").error("unknown-format", message);
-        checker.tell(problem.with_help(format!("write `gameday: {FORMAT}`")));
-    }
     for (key, text) in [("title", &scenario.title), ("owner", &scenario.owner)] {
         if text.trim().is_empty() {
             checker.tell(root.key(key).error("empty-value", format!("`{key}` says nothing")));
@@ -33,6 +28,28 @@ pub(super) fn check(checker: &mut Checker<'_>, environment: Option<&str>) {
     check_environments(checker, environment);
     check_vars(checker);
     check_covers(checker);
+    check_teams(checker);
+}
+
+/// That the owner is a team of `workload.yaml` or somebody in one, where it names any; and that nobody who takes part is a team's name
+/// mistyped: that may be any person or rota.
+fn check_teams(checker: &mut Checker<'_>) {
+    let (scenario, root) = (checker.scenario, checker.root);
+    let Some(known) = checker.workspace.workload.as_ref().and_then(Workload::owners) else { return };
+    let owner = scenario.owner.as_str();
+    let near =
+        |name: &str| nearest(name, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+    if !owner.trim().is_empty() && !known.contains(owner) {
+        let message = format!("there is no team in workload.yaml called `{owner}`");
+        checker.tell(root.key("owner").warning("unknown-team", message).with_help_if(near(owner)));
+    }
+    for (role, person) in scenario.people.iter().filter(|(_, person)| !known.contains(&person.who)) {
+        if let Some(near) = near(&person.who) {
+            let message = format!("there is no team in workload.yaml called `{}`", person.who);
+            let place = root.key("people").key(role.as_str()).key("who");
+            checker.tell(place.warning("unknown-team", message).with_help(near));
+        }
+    }
 }
 
 fn check_environments(checker: &mut Checker<'_>, environment: Option<&str>) {
@@ -114,6 +131,8 @@ fn check_covers(checker: &mut Checker<'_>) {
                 checker.refer(item, "risk of `workload.yaml`", name, &risks);
             }
         }
+        // Where there is one and it, or `gameday.yaml`, is wrong, that is told of it.
+        None if checker.workspace.root.join(WORKLOAD_FILE).is_file() => {}
         None if !covers.components.is_empty() || !covers.risks.is_empty() => {
             let key = if covers.components.is_empty() { "risks" } else { "components" };
             let message = "components and risks can not be looked up: there is no `workload.yaml`";

@@ -23,7 +23,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
 fn check_schedule(checker: &mut Checker<'_>, place: Place<'_>, schedule: &Schedule) {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     if let Err(problem) = parser.parse(&schedule.cron) {
-        let message = format!("`{}` is not a schedule: {problem}", schedule.cron);
+        let why = cron_problem(&schedule.cron).unwrap_or_else(|| problem.to_string());
+        let message = format!("`{}` is not a schedule: {why}", schedule.cron);
         let problem = place.key("cron").error("invalid-cron", message.trim_end_matches('.').to_owned());
         checker.tell(problem.with_help("write minute, hour, day, month and weekday, as in `0 10 * * TUE#2`"));
     }
@@ -45,6 +46,27 @@ fn check_schedule(checker: &mut Checker<'_>, place: Place<'_>, schedule: &Schedu
     }
     check_calendars(checker, place.key("freeze_calendars"), schedule);
     check_neighbours(checker, place.key("not_within"), schedule);
+}
+
+/// The fields of a pattern, with the least and the most that may stand there.
+const CRON_FIELDS: [(&str, u32, u32); 5] =
+    [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("weekday", 0, 7)];
+
+/// Which field of a pattern is wrong, and what may stand there; none where its reader knows more.
+fn cron_problem(cron: &str) -> Option<String> {
+    let fields: Vec<&str> = cron.split_whitespace().collect();
+    let count = fields.len();
+    if count != CRON_FIELDS.len() {
+        return Some(format!("it has {count} field{}, and needs five", if count == 1 { "" } else { "s" }));
+    }
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    let is_wrong = |index: usize, field: &str| {
+        let alone = (0..count).map(|other| if other == index { field } else { "*" });
+        parser.parse(&alone.collect::<Vec<_>>().join(" ")).is_err()
+    };
+    let found = fields.iter().zip(CRON_FIELDS).enumerate().find(|(index, (field, _))| is_wrong(*index, field));
+    let (_, (field, (name, least, most))) = found?;
+    Some(format!("the {name} `{field}` is none; it goes from {least} to {most}"))
 }
 
 /// That the calendars are files of the workspace. What is in them is told by `gameday schedule check` and by a run.
@@ -88,4 +110,22 @@ fn scenario_ids(workspace: &Workspace) -> Vec<String> {
         Some(tree.scalar(tree.entry(tree.root(), "id")?)?.1.to_owned())
     };
     workspace.scenario_files().iter().filter_map(id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cron_problem;
+
+    #[test]
+    fn the_wrong_field_of_a_pattern_is_named_with_its_range() {
+        for (cron, told) in [
+            ("61 10 * * MON", "the minute `61` is none; it goes from 0 to 59"),
+            ("0 24 * * *", "the hour `24` is none; it goes from 0 to 23"),
+            ("0 0 1 13 *", "the month `13` is none; it goes from 1 to 12"),
+            ("0 10 * *", "it has 4 fields, and needs five"),
+        ] {
+            assert_eq!(cron_problem(cron).as_deref(), Some(told));
+        }
+        assert_eq!(cron_problem("0 10 * * TUE#2"), None);
+    }
 }

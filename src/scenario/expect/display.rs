@@ -21,11 +21,12 @@ impl fmt::Display for Expectation {
 impl fmt::Display for Term {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.condition.fmt(formatter)?;
-        if let Some(window) = &self.window {
-            write!(formatter, " {window}")?;
-        }
+        // It belongs to the bound: behind the window it would read as if the phase lasted so long.
         if let Some(hold) = self.hold {
             write!(formatter, " for {}", format_duration(hold))?;
+        }
+        if let Some(window) = &self.window {
+            write!(formatter, " {window}")?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc, Weekday};
 use chrono_tz::Tz;
@@ -13,10 +14,11 @@ use icalendar::{
     Alarm, Calendar, CalendarComponent, Component as _, Event, EventLike as _, EventStatus, Property, Trigger,
 };
 
+use crate::scenario::{Mode, Scenario, invitation_contacts, invitation_roles, invitation_rules};
 use crate::schedule::Booking;
 use crate::schedule::calendar::is_too_deep;
 use crate::unit::{Date, LessonId, sha256_hex};
-use crate::workspace::moment;
+use crate::workspace::{Workload, moment};
 
 /// Which scenario an event belongs to.
 const SCENARIO: &str = "X-GAMEDAY-SCENARIO";
@@ -26,6 +28,10 @@ const DIGEST: &str = "X-GAMEDAY-DIGEST";
 
 /// How long before a game day a calendar reminds of it.
 const REMINDER: TimeDelta = TimeDelta::hours(1);
+
+/// The shortest time that people keep free, and in which steps it grows.
+const LENGTH_MIN: TimeDelta = TimeDelta::minutes(15);
+const LENGTH_STEP: TimeDelta = TimeDelta::minutes(5);
 
 /// How many characters of a text go into an event.
 const TEXT_CHARS_MAX: usize = 2_000;
@@ -56,6 +62,8 @@ pub struct Invitations<'a> {
     pub scenarios: &'a BTreeSet<String>,
     /// The end of the time that was asked for: what comes later is left alone.
     pub until: DateTime<Utc>,
+    /// The workload, whose teams say where to talk.
+    pub workload: Option<&'a Workload>,
     /// The present moment.
     pub now: DateTime<Utc>,
 }
@@ -185,7 +193,7 @@ fn proposed(invitations: &Invitations<'_>) -> Vec<(bool, Event)> {
         *count += 1;
         let number = if *count > 1 { format!(".{count}") } else { String::new() };
         let name = format!("{}.{day}{number}", booking.entry.scenario.id);
-        events.push((is_new, game_day(booking, &name)));
+        events.push((is_new, game_day(booking, &name, invitations.workload)));
         events.extend(review(booking, &name).map(|event| (is_new, event)));
     }
     events.extend(invitations.retests.iter().map(|due| (true, retest(due))));
@@ -199,11 +207,10 @@ fn event(name: &str, scenario: &str, at: DateTime<Utc>, length: TimeDelta) -> Ev
     event.done()
 }
 
-fn game_day(booking: &Booking<'_>, name: &str) -> Event {
-    let scenario = &booking.entry.scenario;
-    let mut event = event(name, scenario.id.as_str(), booking.at.to_utc(), booking.entry.guard.length);
-    event.summary(&shortened(&format!("Game day: {}", scenario.title)));
-    event.description(&shortened(&description(booking)));
+fn game_day(booking: &Booking<'_>, name: &str, workload: Option<&Workload>) -> Event {
+    let mut event = event(name, booking.entry.scenario.id.as_str(), booking.at.to_utc(), length(booking));
+    event.summary(&shortened(&format!("Game day: {}", title(&booking.entry.scenario))));
+    event.description(&shortened(&description(booking, workload)));
     invite(&mut event, booking);
     let mut alarm = Alarm::display("A game day begins in an hour", Trigger::before_start(REMINDER));
     // Without these the library would take a random id and the clock.
@@ -212,18 +219,37 @@ fn game_day(booking: &Booking<'_>, name: &str) -> Event {
     event.done()
 }
 
-/// The aim, the roles, and the time on the wall.
-fn description(booking: &Booking<'_>) -> String {
+/// What people should keep free: what the schedule says, and at least the timeline with the talk after it, in steps of five minutes.
+fn length(booking: &Booking<'_>) -> TimeDelta {
+    let scenario = &booking.entry.scenario;
+    let timeline: Duration = scenario.timeline.iter().map(|phase| phase.length.0).sum();
+    let talk = scenario.debrief.as_ref().and_then(|debrief| debrief.hot_wash).map_or(Duration::ZERO, |talk| talk.0);
+    let planned = TimeDelta::from_std(timeline.saturating_add(talk)).unwrap_or(TimeDelta::MAX);
+    let seconds = planned.max(booking.entry.guard.length).max(LENGTH_MIN).num_seconds();
+    let step = LENGTH_STEP.num_seconds();
+    // An absurd length stays what it is.
+    let steps = seconds.saturating_add(step - 1) / step;
+    TimeDelta::try_seconds(steps * step).unwrap_or(planned)
+}
+
+/// What may be told of a scenario to those who take part in it: a title tells of the fault.
+fn title(scenario: &Scenario) -> &str {
+    match scenario.mode {
+        Mode::Drill | Mode::Tabletop => &scenario.owner,
+        Mode::Regression => &scenario.title,
+    }
+}
+
+/// What those who take part are told: the time on the wall, the rules, the roles, and where to talk.
+fn description(booking: &Booking<'_>, workload: Option<&Workload>) -> String {
     let scenario = &booking.entry.scenario;
     let mut lines = vec![booking.at.format("Begins on %a %Y-%m-%d at %H:%M %Z.").to_string()];
-    lines.extend(scenario.why.as_ref().map(|why| format!("Why: {}", why.trim())));
-    lines.extend(scenario.hypotheses.iter().map(|hypothesis| format!("{}: {}", hypothesis.id, hypothesis.text)));
-    lines.extend(scenario.people.iter().map(|(role, person)| {
-        let required = if person.required { " (required)" } else { "" };
-        format!("{role}: {}{required}", person.who)
-    }));
-    lines.push(format!("Owner: {}", scenario.owner));
-    lines.push(format!("Scenario: {}", booking.entry.file.display()));
+    lines.extend(invitation_rules(scenario).into_iter().map(str::to_owned));
+    lines.extend(invitation_roles(scenario));
+    lines.extend(workload.map(invitation_contacts).unwrap_or_default());
+    if scenario.mode == Mode::Regression {
+        lines.push(format!("Scenario: {}", booking.entry.file.display()));
+    }
     lines.join("\n")
 }
 
@@ -238,9 +264,15 @@ fn review(booking: &Booking<'_>, name: &str) -> Option<Event> {
     let at: DateTime<Tz> = moment(booking.entry.recurrence.zone, wall)?;
     let length = TimeDelta::from_std(review.length.0).ok()?;
     let mut event = event(&format!("{name}.review"), scenario.id.as_str(), at.to_utc(), length);
-    event.summary(&shortened(&format!("Review of the game day: {}", scenario.title)));
-    let questions = scenario.debrief.iter().flat_map(|debrief| &debrief.questions);
-    event.description(&shortened(&questions.map(String::as_str).collect::<Vec<_>>().join("\n")));
+    event.summary(&shortened(&format!("Review of the game day: {}", title(scenario))));
+    let questions = match scenario.mode {
+        // It is sent before the game day.
+        Mode::Drill | Mode::Tabletop => vec!["What we saw, and what we do about it."],
+        Mode::Regression => {
+            scenario.debrief.iter().flat_map(|debrief| &debrief.questions).map(String::as_str).collect()
+        }
+    };
+    event.description(&shortened(&questions.join("\n")));
     invite(&mut event, booking);
     Some(event.done())
 }
@@ -305,6 +337,7 @@ mod tests {
             retests: &[],
             scenarios: &scenarios,
             until,
+            workload: None,
             now: at(now),
         };
         calendar(&invitations, before).unwrap()
@@ -324,7 +357,7 @@ mod tests {
         assert_eq!(counts(&first), (4, 0, 0), "two game days and their reviews");
         let again = write(&entry, &dates, "2026-11-29T00:00:00Z", Some(&first.text));
         assert_eq!((counts(&again), &again.text), ((0, 0, 0), &first.text));
-        entry.scenario.title = "Another title".to_owned();
+        entry.scenario.owner = "joonas@example.com".to_owned();
         let changed = write(&entry, &dates, "2026-11-29T00:00:00Z", Some(&first.text));
         assert_eq!(counts(&changed), (0, 4, 0));
         assert_eq!(changed.text.matches("SEQUENCE:1\r\n").count(), 4, "{}", changed.text);
@@ -350,8 +383,15 @@ mod tests {
         let near = bookings(&entry, &["2026-12-08T08:00:00Z"]);
         let scenarios = ["a".to_owned()].into();
         let (until, now) = (at("2027-12-31T00:00:00Z"), at("2026-12-07T00:00:00Z"));
-        let invitations =
-            Invitations { bookings: &[], too_soon: &near, retests: &[], scenarios: &scenarios, until, now };
+        let invitations = Invitations {
+            bookings: &[],
+            too_soon: &near,
+            retests: &[],
+            scenarios: &scenarios,
+            until,
+            workload: None,
+            now,
+        };
         assert_eq!(counts(&calendar(&invitations, None).unwrap()), (0, 0, 0));
         let first = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None);
         assert_eq!(calendar(&invitations, Some(&first.text)).unwrap().text, first.text);
@@ -367,6 +407,39 @@ mod tests {
         assert!(!text.contains("\nX-EVIL") && !text.contains("ORGANIZER"), "{text}");
         assert_eq!(text.matches("ATTENDEE").count(), 2, "one in each event: {text}");
         assert!(is_address("a.b+c@example.com") && !is_address("oncall") && !is_address("a b@example.com"));
+    }
+
+    #[test]
+    fn an_invitation_tells_nothing_of_what_will_happen() {
+        let mut entry = entry("secret-id", SCHEDULE);
+        let text = |entry: &Entry| {
+            let text = write(entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
+            let is_told = |line: &&str| line.starts_with("SUMMARY") || line.starts_with("DESCRIPTION");
+            text.replace("\r\n ", "").lines().filter(is_told).collect::<Vec<_>>().join("\n")
+        };
+        let told = text(&entry);
+        for word in ["Orders", "slow", "believe", "H1", "one", "two", "secret-id"] {
+            assert!(
+                !told.split(|c: char| !c.is_alphanumeric() && c != '-').any(|found| found == word),
+                "{word}: {told}"
+            );
+        }
+        assert!(told.contains("SUMMARY:Game day: maria@example.com") && told.contains("Anybody may end it"), "{told}");
+        entry.scenario.mode = Mode::Regression;
+        assert!(text(&entry).contains("SUMMARY:Game day: Orders"), "nobody is surprised by what runs by itself");
+    }
+
+    #[test]
+    fn the_time_to_keep_free_covers_timeline_and_talk() {
+        let mut entry = entry("a", "{cron: 0 10 * * *}");
+        let length = |entry: &Entry| super::length(&bookings(entry, &["2026-12-08T08:00:00Z"])[0]).num_minutes();
+        assert_eq!(length(&entry), 30, "the timeline");
+        entry.scenario.debrief.as_mut().unwrap().hot_wash = Some("11m".parse().unwrap());
+        assert_eq!(length(&entry), 45, "41 minutes, in steps of five");
+        entry.scenario.timeline.truncate(0);
+        entry.scenario.debrief = None;
+        entry.guard.length = TimeDelta::zero();
+        assert_eq!(length(&entry), 15);
     }
 
     #[test]
