@@ -282,4 +282,15 @@ fn the_briefing_of_participants_gives_nothing_away() {
         assert!(!blind.contains(secret), "{secret}: {blind}");
     }
     assert!(all.contains("The probe answers") && all.contains("mean(ok)") && all.contains("callers"), "{all}");
+    let shop = Workspace::new();
+    assert_eq!(shop.gameday(&["new", "lambda-throttle"]).code(), 0);
+    let blind =
+        shop.gameday(&["brief", "scenarios/lambda-throttle.yaml", "--for", "participant"]).stdout.to_lowercase();
+    assert!(blind.starts_with("# game day\n"), "{blind}");
+    let of_title_and_aim = ["survives", "throttle", "payment", "reserved", "campaign", "429"];
+    let of_hypotheses = ["stays up", "hear at once", "paying", "within 10", "browse_ok", "p95"];
+    let of_faults_and_phases = ["lambda", "checkout-fn", "concurrency", "baseline", "recovery", "shoppers"];
+    for word in [of_title_and_aim, of_hypotheses, of_faults_and_phases].concat() {
+        assert!(!blind.contains(word), "{word}: {blind}");
+    }
 }

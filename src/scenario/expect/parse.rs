@@ -423,6 +423,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_bound_must_hold_for_stands_beside_it_wherever_it_was_written() {
+        for text in
+            ["p99(x) <= 400ms for 3s within 20s after throttled", "p99(x) <= 400ms within 20s after throttled for 3s"]
+        {
+            let shown = parse(text).unwrap().expectation.to_string();
+            assert_eq!(shown, "p99(x) <= 400ms for 3s within 20s after throttled");
+        }
+    }
+
+    #[test]
     fn every_form_of_the_grammar_is_read() {
         for text in [
             "p99(latency) <= 800ms during slow and mean(ok) >= 99% during slow",
@@ -438,7 +448,7 @@ mod tests {
             "mean(checkout_ok) < 90% for 1m",
             "alarm(staging-shared-*) is ALARM",
             "mark(recovered)",
-            "p99.9(x) > 1s500ms after slow for 30s",
+            "p99.9(x) > 1s500ms for 30s after slow",
             "last(x) == -1.5",
             "mean(rate) >= 40/s",
         ] {
