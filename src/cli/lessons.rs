@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, actions, out};
+use super::{Failure, actions, out, workspace};
 use crate::document::{self, Diagnostic, SourceFile, Tree};
 use crate::event::{RunState, Verdict, read_log};
 use crate::fault::FaultSpec;
@@ -150,8 +150,8 @@ pub(super) fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
 }
 
 /// Tells the lessons that a run has tested again what it has shown of them, and keeps in the run's folder what came of it. A run that
-/// did not come to its end shows nothing, nor does one in another environment than that in which the lesson was found, where that is
-/// known.
+/// did not come to its end shows nothing, nor does one in another environment than that in which the lesson was found, where it says by
+/// which run.
 pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Vec<Retested> {
     let (Outcome::Passed | Outcome::Refuted) = outcome else { return Vec::new() };
     let Some(id) = run.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()) else { return Vec::new() };
@@ -175,7 +175,9 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
             let test = lesson.front.regression.as_ref();
             test.is_some_and(|test| test.scenario == plan.scenario.id && test.hypothesis == result.hypothesis)
         };
-        told.extend(shelf.entries().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
+        told.extend(
+            shelf.entries().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, (run, &id), root)),
+        );
     }
     if let Err(error) = keep_retests(run, &told) {
         out::progress(format_args!("note: the report does not tell of lessons: {}", error_chain(&error)));
@@ -183,18 +185,33 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
     told
 }
 
-fn heed_one(lesson: &Lesson, plan: &Plan, is_upheld: bool, run: &Path, id: &RunId) -> Option<Retested> {
-    let (lesson_id, before) = (&lesson.front.id, lesson.front.status);
+/// Why a run shows nothing of a lesson: it was found in another environment, or it can not be told in which.
+fn found_elsewhere(lesson: &Lesson, plan: &Plan, run: &Path, root: &Path) -> Option<String> {
+    let found_in = lesson.front.found_in.as_ref()?;
     let here = plan.environment.name.as_str();
+    let read = read_run(&run.with_file_name(found_in.as_str()))
+        .or_else(|_| read_run(&root.join(workspace::REPORTS).join(found_in.as_str())));
+    match read {
+        Ok((_, found)) if found.environment.name == here => None,
+        Ok((_, found)) => Some(format!("it was found in `{}`, and this is `{here}`", found.environment.name)),
+        Err(_) => Some(format!(
+            "in which environment it was found can not be told, since run `{found_in}` is not here; bring its folder back, or take \
+             `found_in` out of the lesson"
+        )),
+    }
+}
+
+fn heed_one(
+    lesson: &Lesson,
+    plan: &Plan,
+    is_upheld: bool,
+    (run, id): (&Path, &RunId),
+    root: &Path,
+) -> Option<Retested> {
+    let (lesson_id, before) = (&lesson.front.id, lesson.front.status);
     let retested = |after, note| Some(Retested { lesson: lesson_id.clone(), before, after, note });
-    let found_in =
-        lesson.front.found_in.as_ref().and_then(|found_in| read_run(&run.with_file_name(found_in.as_str())).ok());
-    if let Some((_, found_in)) = found_in.filter(|(_, found_in)| found_in.environment.name != here) {
-        let (there, stays) = (found_in.environment.name, before.as_str());
-        return retested(
-            before,
-            format!("lesson {lesson_id} stays {stays}: it was found in `{there}`, and this is `{here}`"),
-        );
+    if let (Some(why), true) = (found_elsewhere(lesson, plan, run, root), before != Status::Retired) {
+        return retested(before, format!("lesson {lesson_id} stays {}: {why}", before.as_str()));
     }
     match retest(lesson, Retest { run: id, is_upheld }) {
         Ok(Status::Open) if is_upheld => {
