@@ -437,7 +437,7 @@ mod tests {
         entry.scenario.owner = "maria@example.com\r\nX-EVIL:1".to_owned();
         let text = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
         assert_eq!(text.matches("\r\nEND:VEVENT").count(), 2, "{text}");
-        assert!(!text.contains("\nX-EVIL") && !text.contains("maria"), "{text}");
+        assert!(!text.contains("\nX-EVIL") && !text.contains("mailto:maria"), "{text}");
         assert_eq!(text.matches("ORGANIZER:mailto:joonas@example.com").count(), 2, "somebody invites: {text}");
         assert_eq!(text.matches("ATTENDEE").count(), 2, "one in each event: {text}");
         assert!(is_address("a.b+c@example.com") && !is_address("oncall") && !is_address("a b@example.com"));
