@@ -7,7 +7,7 @@ use console::{StyledObject, style};
 
 use super::{Exit, Failure, out, workspace};
 use crate::report::compare::{Change, Comparison, Figures, LoadChange, RESPONSES, ResponseChange, comparison_page};
-use crate::report::{Evidence, Metric, Report, latency, percent, read_run, signed_duration};
+use crate::report::{Evidence, Metric, Report, facts_of_run, latency, percent, read_run, signed_duration};
 use crate::run::find_runs;
 use crate::unit::{WholeFile, printable};
 use crate::workspace::Workspace;
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// Write it as a page with the distributions of latency drawn over each other.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Exit with code 3 where anything went for the worse, and with 6 where a hypothesis that had a verdict has none any more.
+    /// Exit with code 3 where anything went for the worse, and with 6 where the later run does not tell what the earlier one does.
     #[arg(long)]
     fail_if_worse: bool,
     /// Print it as JSON.
@@ -102,7 +102,8 @@ pub(super) fn figures(folder: &Path) -> Result<Figures, Failure> {
     let failure = |error: &crate::report::ReportError| Failure::from_error(error);
     let (events, plan) = read_run(folder).map_err(|error| failure(&error))?;
     let loads = Evidence::of_loads(folder, &events, &plan);
-    Ok(Figures::of(&Report::from_events(&events, &plan, &loads)))
+    let facts = facts_of_run(folder, &plan).map_err(|error| failure(&error))?;
+    Ok(Figures::of(&Report::from_facts(&events, &facts, &loads)))
 }
 
 /// The figures of every run of a scenario that is over; one that can not be read is told and left out.

@@ -16,7 +16,7 @@ use crate::debrief::{self, Answered, DEBRIEF_FILE, DebriefError, Record};
 use crate::document::SourceFile;
 use crate::event::is_in_use;
 use crate::plan::Plan;
-use crate::report::{Evidence, Facts, Report, read_run, stopwatch};
+use crate::report::{Evidence, Report, facts_of_run, read_run, stopwatch};
 use crate::unit::{ActionId, Date, LessonId, RunId, Severity, nearest, printable};
 use crate::workspace::Workspace;
 
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if arguments.check {
         return Ok(check(&directory, known.as_ref()));
     }
-    let facts = Facts::of(&plan);
+    let facts = facts_of_run(&directory, &plan).map_err(|error| Failure::from_error(&error))?;
     let is_new = known.is_none();
     let own = plan.debrief.as_ref().map(|debrief| debrief.questions.as_slice()).unwrap_or_default();
     let before = known.unwrap_or_else(|| Record::of(id, &debrief::own_questions(own)));
@@ -156,7 +156,7 @@ fn read(directory: &Path) -> Result<Option<Record>, Failure> {
             Ok(Some(record))
         }
         Err(DebriefError::Wrong { problems, .. }) => Err(workspace::invalid(&problems)),
-        Err(error @ DebriefError::File(_)) => Err(Failure::from_error(&error)),
+        Err(error) => Err(Failure::from_error(&error)),
     }
 }
 

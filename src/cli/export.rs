@@ -1,6 +1,5 @@
 //! `gameday export`: lessons and actions in the forms in which others want them.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,7 +14,7 @@ use crate::share::{
     ActionRow, LessonRow, actions_csv, actions_jira, actions_markdown, actions_slack, lessons_csv, lessons_jira,
     lessons_markdown, lessons_slack, redacted,
 };
-use crate::unit::{FileError, Redaction, WholeFile};
+use crate::unit::{Redaction, WholeFile};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -158,18 +157,7 @@ fn deliver(text: &str, count: usize, target: &Target) -> Result<Exit, Failure> {
         out::text(text);
         return Ok(Exit::Success);
     };
-    let written = write(path, text).map_err(|error| Failure::from_error(&error))?;
+    let written = WholeFile::write_to(path, text).map_err(|error| Failure::from_error(&error))?;
     out::progress(format_args!("{count} written to {}", written.display()));
     Ok(Exit::Success)
-}
-
-fn write(path: &Path, text: &str) -> Result<PathBuf, FileError> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if name.is_empty() || path.is_dir() {
-        return Err(FileError::on("write", path)(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-    }
-    let mut file = WholeFile::begin(folder, name)?;
-    file.write_all(text.as_bytes()).map_err(|error| file.failed(error))?;
-    file.finish()
 }

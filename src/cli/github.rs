@@ -76,9 +76,10 @@ pub(super) async fn run(rows: &[ActionRow], shelf: &Shelf, arguments: &Arguments
                 (task.step.issue().cloned(), false)
             }
         };
-        if is_done && issue.as_ref().is_some_and(|issue| !issue.is_labelled) {
-            let text = "note: GitHub left the label out, and will not find this issue again: the token needs to write to the repository";
-            out::progress(text);
+        // The next would have none either, and none of them would be found again.
+        if let Some(issue) = issue.as_ref().filter(|issue| is_done && !issue.is_labelled) {
+            let error = GithubError::Unlabelled { url: issue.url.clone() };
+            failure = Some((task.id.clone(), task.step.word(), error));
         }
         if arguments.apply {
             track(&task, issue.as_ref(), shelf);

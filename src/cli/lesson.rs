@@ -1,7 +1,7 @@
 //! `gameday lesson`: what game days taught, found again when it is needed.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -13,7 +13,7 @@ use super::lessons::{LESSONS, check_all, known, row, shelf, today};
 use super::taught::Taught;
 use super::{Exit, Failure, check, lesson_digest, out, site, workspace};
 use crate::document::SourceFile;
-use crate::lesson::{Draft, Found, FrontMatter, Lesson, Shelf, Status};
+use crate::lesson::{Draft, Found, FrontMatter, Known, Lesson, Shelf, Status};
 use crate::plan::Plan;
 use crate::unit::{ComponentId, Date, DurationText, HypothesisId, LessonId, Regression, Severity, nearest, printable};
 use crate::workspace::Workspace;
@@ -227,12 +227,7 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
     let components: Vec<&str> = front.components.iter().map(ComponentId::as_str).collect();
     let similar = crate::lesson::similar(folder, &format!("{} {}", front.title, components.join(" ")));
     let draft = Draft { front, body: body(arguments.text.as_deref())? };
-    let file = folder.join(format!("{}.md", draft.front.id));
-    let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
-    let lesson = crate::lesson::check(&source, &file).map_err(workspace::unwritten)?;
-    // What there is still to be written is no news.
-    workspace::warn(&known.check(&lesson));
-    let path = draft.write(folder).map_err(|error| Failure::from_error(&error))?;
+    let path = write(&draft, &known, folder)?;
     if arguments.json {
         out::json(
             &json!({"id": draft.front.id, "file": path, "similar": similar.iter().take(FOUND_MAX).map(found_json).collect::<Vec<_>>()}),
@@ -251,6 +246,16 @@ fn new(arguments: NewArguments, root: &Path, folder: &Path) -> Result<Exit, Fail
         "next: write it, then `gameday lesson check`"
     });
     Ok(Exit::Success)
+}
+
+/// Writes a lesson that is right; what it names that is not there is told.
+fn write(draft: &Draft, known: &Known, folder: &Path) -> Result<PathBuf, Failure> {
+    let file = folder.join(format!("{}.md", draft.front.id));
+    let source = Arc::new(SourceFile::new(file.display().to_string(), draft.text()));
+    let lesson = crate::lesson::check(&source, &file).map_err(workspace::unwritten)?;
+    // What there is still to be written is no news.
+    workspace::warn(&known.check(&lesson));
+    draft.write(folder).map_err(|error| Failure::from_error(&error))
 }
 
 /// The lesson's text, where it is given; `-` is standard input.
@@ -278,7 +283,7 @@ pub(super) fn begin(title: &str, text: &str, plan: &Plan, run: &Path, folder: &P
     let (today, of_run) = (today(), Taught::of(run, plan));
     let front = FrontMatter {
         id: shelf(folder).next_id(folder, chrono::Datelike::year(&*today)),
-        title: title.to_owned(),
+        title: title.trim().to_owned(),
         status: Status::Open,
         severity: Severity::Medium,
         components: of_run.components,
@@ -294,7 +299,7 @@ pub(super) fn begin(title: &str, text: &str, plan: &Plan, run: &Path, folder: &P
         retest_by: None,
     };
     let draft = Draft { front, body: Some(text.to_owned()).filter(|text| !text.trim().is_empty()) };
-    draft.write(folder).map_err(|error| Failure::from_error(&error))?;
+    write(&draft, &known(folder.parent().unwrap_or(Path::new(".")))?, folder)?;
     Ok(draft.front.id)
 }
 

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, actions, out};
+use super::{Failure, actions, out, workspace};
 use crate::document::{self, Diagnostic, SourceFile, Tree};
 use crate::event::{RunState, Verdict, read_log};
 use crate::fault::FaultSpec;
 use crate::lesson::{Known, Lesson, Retest, Retested, Shelf, Status, retest};
-use crate::plan::Plan;
+use crate::plan::{EnvironmentKind, Plan};
 use crate::report::{keep_retests, read_run};
-use crate::run::Outcome;
-use crate::unit::{Clock, ComponentId, Date, RunId, error_chain, plural, printable};
+use crate::run::{Barrier, Outcome, find_runs};
+use crate::unit::{Clock, ComponentId, Date, RunId, Severity, error_chain, plural, printable};
 use crate::workspace::{Workload, Workspace};
 use console::style;
 
@@ -46,7 +46,14 @@ pub(super) fn known(root: &Path) -> Result<Known, Failure> {
         faults: FaultSpec::catalogue().iter().map(|entry| entry.key.to_owned()).collect(),
         hypotheses: hypotheses_of(&workspace),
         actions: actions::ids(root),
+        runs: Some(runs_of(root)).filter(|runs| !runs.is_empty()),
     })
+}
+
+/// The runs that are in a workspace's own folder.
+fn runs_of(root: &Path) -> BTreeSet<String> {
+    let name = |folder: &PathBuf| Some(folder.file_name()?.to_str()?.to_owned());
+    find_runs(&root.join(workspace::REPORTS)).unwrap_or_default().iter().filter_map(name).collect()
 }
 
 /// The scenarios of a workspace and the hypotheses of each.
@@ -61,6 +68,11 @@ fn hypotheses(path: &Path) -> Option<(String, BTreeSet<String>)> {
     let text = |map, key| Some(tree.scalar(tree.entry(map, key)?)?.1.to_owned());
     let hypotheses = tree.entry(tree.root(), "hypotheses").map(|list| tree.children(list)).unwrap_or_default();
     Some((text(tree.root(), "id")?, hypotheses.iter().filter_map(|hypothesis| text(*hypothesis, "id")).collect()))
+}
+
+/// The id of a scenario, whatever else is wrong with its file.
+pub(super) fn id_of(path: &Path) -> Option<String> {
+    hypotheses(path).map(|(id, _)| id)
 }
 
 /// The components that a plan's scenario is about.
@@ -115,44 +127,81 @@ const TOUCHED_MAX: usize = 10;
 /// Lessons that nobody has settled and that are about what a plan touches, or are tested by it; the most pressing first.
 pub(super) fn touched_by(plan: &Plan, root: &Path) -> Vec<String> {
     let shelf = shelf(&root.join(LESSONS));
-    let faults = fault_kinds(plan);
-    let is_tested =
-        |lesson: &Lesson| lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
     let mut lessons: Vec<&Lesson> = shelf
         .entries()
         .filter(|lesson| lesson.front.status.is_unsettled())
-        .filter(|lesson| {
-            let components = components(plan).iter().map(ComponentId::as_str);
-            is_tested(lesson) || lesson.touches(components, faults.iter().copied())
-        })
+        .filter(|lesson| is_tested_by(lesson, plan) || touches(lesson, plan))
         .collect();
     lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
-    let note = |lesson: &Lesson| if is_tested(lesson) { " (tested by this scenario)" } else { "" };
+    let note = |lesson: &Lesson| if is_tested_by(lesson, plan) { " (tested by this scenario)" } else { "" };
     let more = lessons.len().saturating_sub(TOUCHED_MAX);
     let shown = lessons.into_iter().take(TOUCHED_MAX);
     let rows = shown.map(|lesson| format!("{}{}", row(lesson, today()), note(lesson)));
     rows.chain((more > 0).then(|| format!("and {more} more: `gameday lesson list`"))).collect()
 }
 
+fn is_tested_by(lesson: &Lesson, plan: &Plan) -> bool {
+    lesson.front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id)
+}
+
+fn touches(lesson: &Lesson, plan: &Plan) -> bool {
+    lesson.touches(components(plan).iter().map(ComponentId::as_str), fault_kinds(plan))
+}
+
+/// The lessons that stand in the way of a run in an account: critical, open or regressed, about what it touches, and not tested again by
+/// their day. The scenario that tests one again may run: it is what lifts it.
+pub(super) fn barriers(plan: &Plan, root: &Path) -> Vec<Barrier> {
+    match plan.environment.kind {
+        EnvironmentKind::Sandbox | EnvironmentKind::Endpoint { .. } => return Vec::new(),
+        EnvironmentKind::Account { .. } => {}
+    }
+    let (shelf, today) = (shelf(&root.join(LESSONS)), today());
+    let is_one = |lesson: &&Lesson| {
+        let front = &lesson.front;
+        front.severity == Severity::Critical
+            && matches!(front.status, Status::Open | Status::Regressed)
+            && lesson.is_overdue(today)
+            && !is_tested_by(lesson, plan)
+            && touches(lesson, plan)
+    };
+    let mut lessons: Vec<&Lesson> = shelf.entries().filter(is_one).collect();
+    lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
+    lessons.into_iter().map(barrier).collect()
+}
+
+fn barrier(lesson: &Lesson) -> Barrier {
+    let front = &lesson.front;
+    let (id, status, title) = (&front.id, front.status.as_str(), printable(&front.title));
+    let by = front.retest_by.map(|by| format!(" by {by}")).unwrap_or_default();
+    // Nothing that a run shows moves a lesson that is open.
+    let test = front.regression.as_ref().filter(|_| front.status == Status::Regressed);
+    let test = test.map(|test| format!("let `{test}` test it again, or ")).unwrap_or_default();
+    let then = front.regression.as_ref().filter(|_| front.status == Status::Open);
+    let then = then.map(|test| format!(" (`{test}` tests it then)")).unwrap_or_default();
+    Barrier {
+        objection: format!("lesson {id} “{title}” is critical and {status}, and was to be tested again{by}"),
+        remedy: format!("{test}set it to `mitigated`{then} or `retired` where it is so"),
+    }
+}
+
 /// The files of lessons that a run keeps, with their texts: those that nobody has settled and that are about what it touches, and all that
 /// it tests or says that it tests.
 pub(super) fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
     let shelf = Shelf::read(&root.join(LESSONS));
-    let faults = fault_kinds(plan);
     let retests = plan.scenario.covers.as_ref().map(|covers| covers.retests.as_slice()).unwrap_or_default();
     let is_kept = |lesson: &&Lesson| {
         let front = &lesson.front;
-        let is_tested = front.regression.as_ref().is_some_and(|test| test.scenario == plan.scenario.id);
-        let touches = lesson.touches(components(plan).iter().map(ComponentId::as_str), faults.iter().copied());
-        is_tested || retests.contains(&front.id) || (front.status.is_unsettled() && touches)
+        is_tested_by(lesson, plan)
+            || retests.contains(&front.id)
+            || (front.status.is_unsettled() && touches(lesson, plan))
     };
     let kept = shelf.entries().filter(is_kept).take(KEPT_MAX);
     kept.map(|lesson| (format!("{LESSONS}/{}.md", lesson.front.id), lesson.source.text().to_owned())).collect()
 }
 
 /// Tells the lessons that a run has tested again what it has shown of them, and keeps in the run's folder what came of it. A run that
-/// did not come to its end shows nothing, nor does one in another environment than that in which the lesson was found, where that is
-/// known.
+/// did not come to its end shows nothing, nor does one in another environment than that in which the lesson was found, where it says by
+/// which run.
 pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Vec<Retested> {
     let (Outcome::Passed | Outcome::Refuted) = outcome else { return Vec::new() };
     let Some(id) = run.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()) else { return Vec::new() };
@@ -176,7 +225,9 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
             let test = lesson.front.regression.as_ref();
             test.is_some_and(|test| test.scenario == plan.scenario.id && test.hypothesis == result.hypothesis)
         };
-        told.extend(shelf.entries().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, run, &id)));
+        told.extend(
+            shelf.entries().filter(tests).filter_map(|lesson| heed_one(lesson, plan, is_upheld, (run, &id), root)),
+        );
     }
     if let Err(error) = keep_retests(run, &told) {
         out::progress(format_args!("note: the report does not tell of lessons: {}", error_chain(&error)));
@@ -184,18 +235,33 @@ pub(super) fn heed(plan: &Plan, outcome: Outcome, run: &Path, root: &Path) -> Ve
     told
 }
 
-fn heed_one(lesson: &Lesson, plan: &Plan, is_upheld: bool, run: &Path, id: &RunId) -> Option<Retested> {
-    let (lesson_id, before) = (&lesson.front.id, lesson.front.status);
+/// Why a run shows nothing of a lesson: it was found in another environment, or it can not be told in which.
+fn found_elsewhere(lesson: &Lesson, plan: &Plan, run: &Path, root: &Path) -> Option<String> {
+    let found_in = lesson.front.found_in.as_ref()?;
     let here = plan.environment.name.as_str();
+    let read = read_run(&run.with_file_name(found_in.as_str()))
+        .or_else(|_| read_run(&root.join(workspace::REPORTS).join(found_in.as_str())));
+    match read {
+        Ok((_, found)) if found.environment.name == here => None,
+        Ok((_, found)) => Some(format!("it was found in `{}`, and this is `{here}`", found.environment.name)),
+        Err(_) => Some(format!(
+            "in which environment it was found can not be told, since run `{found_in}` is not here; bring its folder back, or take \
+             `found_in` out of the lesson"
+        )),
+    }
+}
+
+fn heed_one(
+    lesson: &Lesson,
+    plan: &Plan,
+    is_upheld: bool,
+    (run, id): (&Path, &RunId),
+    root: &Path,
+) -> Option<Retested> {
+    let (lesson_id, before) = (&lesson.front.id, lesson.front.status);
     let retested = |after, note| Some(Retested { lesson: lesson_id.clone(), before, after, note });
-    let found_in =
-        lesson.front.found_in.as_ref().and_then(|found_in| read_run(&run.with_file_name(found_in.as_str())).ok());
-    if let Some((_, found_in)) = found_in.filter(|(_, found_in)| found_in.environment.name != here) {
-        let (there, stays) = (found_in.environment.name, before.as_str());
-        return retested(
-            before,
-            format!("lesson {lesson_id} stays {stays}: it was found in `{there}`, and this is `{here}`"),
-        );
+    if let (Some(why), true) = (found_elsewhere(lesson, plan, run, root), before != Status::Retired) {
+        return retested(before, format!("lesson {lesson_id} stays {}: {why}", before.as_str()));
     }
     match retest(lesson, Retest { run: id, is_upheld }) {
         Ok(Status::Open) if is_upheld => {

@@ -104,9 +104,25 @@ pub(super) fn permission(asked: &Asked<'_>) -> Result<Permission, Failure> {
         }
     };
     let schedule = guard.as_ref();
-    let request =
-        PermitRequest { plan, environment, pass_first, production, schedule, overridden, root, reports, scenario, now };
-    Ok(Permission::look(&request))
+    let planned = match schedule {
+        Some(guard) => schedules::planned_near(workspace, guard, now)?,
+        None => Vec::new(),
+    };
+    Ok(Permission::look(&PermitRequest {
+        plan,
+        environment,
+        pass_first,
+        production,
+        schedule,
+        planned: &planned,
+        barriers: &lessons::barriers(plan, root),
+        overridden,
+        root,
+        reports,
+        own_reports: &workspace::reports_of(workspace, None),
+        scenario,
+        now,
+    }))
 }
 
 fn print_rows(title: &str, rows: &[String]) {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, out, plan, workspace};
-use crate::run::{self, PermissionVerdict, Permissions};
+use super::{Exit, Failure, lessons, out, plan, workspace};
+use crate::run::{self, Barrier, PermissionVerdict, Permissions};
 
 /// What the simulation of IAM leaves out, whatever it says (AWS: SimulatePrincipalPolicy).
 const NOT_SEEN: &str = "IAM's simulation does not see policies of sessions, nor those of resources such as queues";
@@ -18,8 +18,8 @@ pub(super) struct Arguments {
     /// The environment of gameday.yaml to look at.
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     env: String,
-    /// Ask IAM whether the caller may do all that the run needs (`plan --iam` lists it). So far nothing else is looked at, so
-    /// that this has to be said.
+    /// Ask IAM whether the caller may do all that the run needs (`plan --iam` lists it). So far nothing else is looked at but the
+    /// lessons, so that this has to be said.
     #[arg(long, required = true)]
     permissions: bool,
     /// Print the result as JSON.
@@ -32,19 +32,26 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = plan::load(&arguments.scenario, &workspace, environment)?;
     let plan = plan::compile(&checked, &workspace, environment)?;
+    let barriers = lessons::barriers(&plan, &workspace.root);
+    if !arguments.json {
+        for Barrier { objection, remedy } in &barriers {
+            out::line(format_args!("failed   must  {objection}; {remedy}, or begin the run with `--override \"why\"`"));
+        }
+    }
     let permissions = run::permissions(&plan, environment).await;
     let permissions = permissions.map_err(|error| Failure { exit: Exit::NotReady, ..Failure::from_error(&error) })?;
-    let is_ready = permissions.as_ref().is_none_or(Permissions::is_ready);
+    let is_ready = barriers.is_empty() && permissions.as_ref().is_none_or(Permissions::is_ready);
     if arguments.json {
         out::json(&json!({
             "scenario": plan.scenario.id,
             "environment": environment.name,
             "ready": is_ready,
+            "lessons": barriers,
             "permissions": permissions,
         }));
     } else {
         match &permissions {
-            Some(permissions) => print(permissions),
+            Some(permissions) => print(permissions, is_ready),
             None => {
                 out::line(format_args!("environment `{}` is a sandbox: it asks for no permission", environment.name))
             }
@@ -56,7 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if is_ready { Exit::Success } else { Exit::NotReady })
 }
 
-fn print(permissions: &Permissions) {
+fn print(permissions: &Permissions, is_ready: bool) {
     out::line(format_args!("{}\n", permissions.principal));
     let width = permissions.permissions.iter().map(|permitted| permitted.action.len()).max().unwrap_or_default();
     for permitted in &permissions.permissions {
@@ -67,7 +74,7 @@ fn print(permissions: &Permissions) {
     }
     let counts = [PermissionVerdict::Allowed, PermissionVerdict::Denied, PermissionVerdict::Unknown]
         .map(|verdict| format!("{} {}", permissions.count(verdict), word(verdict)));
-    let end = if permissions.is_ready() { "ready" } else { "not ready" };
+    let end = if is_ready { "ready" } else { "not ready" };
     out::line(format_args!("\n{}: {end}", counts.join(", ")));
 }
 

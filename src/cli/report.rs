@@ -10,8 +10,8 @@ use crate::event::{Event, begun, is_in_use};
 use crate::plan::Plan;
 use crate::report::compare::Figures;
 use crate::report::{
-    Evidence, Facts, FileState, Format, MANIFEST_FILE, REDACT_FILE, Redaction, Report, ReportError, keep_previous,
-    keep_redactions, kept_redactions, read_run, verify,
+    Evidence, FileState, Format, MANIFEST_FILE, REDACT_FILE, Redaction, Report, ReportError, facts_of_run,
+    keep_previous, keep_redactions, read_run, verify,
 };
 use crate::run::find_runs;
 use crate::unit::printable;
@@ -186,14 +186,9 @@ fn make(
     let (events, plan) = read_run(directory)?;
     keep_previous(directory, &events, &plan, |first, plan| previous(directory, first, plan))?;
     let evidence = Evidence::gather(directory, &events, &plan)?;
+    let mut facts = facts_of_run(directory, &plan)?;
     if is_redacted {
-        keep_redactions(directory, &Redaction::ALL)?;
-    }
-    let mut facts = Facts::of(&plan);
-    for redaction in kept_redactions(directory)? {
-        if !facts.redactions.contains(&redaction) {
-            facts.redactions.push(redaction);
-        }
+        facts.redactions = Redaction::ALL.to_vec();
     }
     let report = Report::from_facts(&events, &facts, &evidence);
     let mut formats = formats.unwrap_or(&facts.formats).to_vec();
@@ -204,5 +199,8 @@ fn make(
         formats.dedup();
     }
     let paths = crate::report::write(directory, &report, &formats, Some(templates))?;
+    if is_redacted {
+        keep_redactions(directory, &Redaction::ALL)?;
+    }
     Ok((report, paths))
 }

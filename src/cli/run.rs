@@ -35,7 +35,8 @@ pub(super) struct Arguments {
     /// Say that you know that customers depend on the environment, by its name; needed where its class is `production`.
     #[arg(long, value_name = "NAME")]
     production: Option<String>,
-    /// Begin although the scenario's schedule says no (window, freeze, another scenario), and say why; the report tells it.
+    /// Begin although the scenario's schedule says no (window, freeze, another scenario) or a lesson stands in its way, and say why;
+    /// the report tells it.
     #[arg(long = "override", value_name = "WHY", value_parser = reason)]
     overridden: Option<String>,
     /// Answer steps that must be done, and polls: a rehearsal without people. The report says so.

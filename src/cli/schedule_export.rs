@@ -114,18 +114,11 @@ fn write_units(output: Option<&Path>, read: &Read, job: &Job<'_>) -> Result<(), 
 
 /// Writes a file whole, or to standard output.
 fn write(output: Option<&Path>, text: &str) -> Result<(), Failure> {
-    use std::io::Write as _;
     let Some(path) = output else {
         out::line(text.trim_end());
         return Ok(());
     };
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return Err(Failure::new(Exit::Failure, format_args!("`{}` is no name of a file", path.display())));
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = WholeFile::begin(folder, name).map_err(|error| Failure::from_error(&error))?;
-    file.write_all(text.as_bytes()).map_err(|error| Failure::from_error(&file.failed(error)))?;
-    let path = file.finish().map_err(|error| Failure::from_error(&error))?;
+    let path = WholeFile::write_to(path, text).map_err(|error| Failure::from_error(&error))?;
     out::line(format_args!("wrote {}", path.display()));
     Ok(())
 }
@@ -162,6 +155,7 @@ fn calendar(
         too_soon: &too_soon,
         retests: &retests,
         scenarios: &scenarios,
+        is_everything: arguments.scenario.is_empty(),
         until,
         workload: read.workspace.workload.as_ref(),
         now,

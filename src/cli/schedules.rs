@@ -5,10 +5,10 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Exit, Failure, out, workspace};
+use super::{Exit, Failure, lessons, out, workspace};
 use crate::document::{Diagnostic, Severity};
 use crate::scenario::{self, Checked};
-use crate::schedule::{Entry, Guard, GuardError, Recurrence};
+use crate::schedule::{Entry, Guard, GuardError, Recurrence, too_near};
 use crate::unit::{error_chain, nearest};
 use crate::workspace::{EnvironmentKind, Workspace};
 
@@ -41,18 +41,10 @@ pub(super) fn read_all(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Read, F
     let workspace = workspace::discover(Path::new("."))?;
     let (mut entries, mut without, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for path in workspace.scenario_files() {
-        let checked = match scenario::load(&path, &workspace, None) {
-            Ok(checked) => checked,
-            Err(found) => {
-                problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
-                continue;
-            }
-        };
-        match entry(&checked, &path, &workspace, from, to) {
-            Ok(Some(entry)) => entries.push((entry, checked)),
-            Ok(None) => without.push(checked.scenario.id.to_string()),
-            Err(GuardError::Calendars(found)) => problems.extend(found),
-            Err(error @ GuardError::Recurrence(_)) => return Err(not_guarded(error)),
+        match read_one(&path, &workspace, from - AROUND, to + AROUND)? {
+            One::With(entry) => entries.push(*entry),
+            One::Without(id) => without.push(id),
+            One::Wrong(found) => problems.extend(found),
         }
     }
     Ok(Read { workspace, entries, without, problems })
@@ -68,12 +60,59 @@ pub(super) fn entry(
 ) -> Result<Option<Entry>, GuardError> {
     let Some(schedule) = &checked.scenario.schedule else { return Ok(None) };
     let recurrence = Recurrence::of(schedule)?;
-    let Some(guard) = Guard::of(&checked.scenario, &workspace.root, from - AROUND, to + AROUND)? else {
+    let Some(guard) = Guard::of(&checked.scenario, &workspace.root, from, to)? else {
         return Ok(None);
     };
     let file = path.strip_prefix(&workspace.root).unwrap_or(path).to_owned();
     let environments = environments(workspace, checked);
     Ok(Some(Entry { scenario: checked.scenario.clone(), file, recurrence, guard, environments }))
+}
+
+/// A scenario's file.
+enum One {
+    /// It has a schedule.
+    With(Box<(Entry, Checked)>),
+    /// It has none; its id.
+    Without(String),
+    /// It, or a calendar of its schedule, is wrong.
+    Wrong(Vec<Diagnostic>),
+}
+
+fn read_one(path: &Path, workspace: &Workspace, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<One, Failure> {
+    let checked = match scenario::load(path, workspace, None) {
+        Ok(checked) => checked,
+        Err(found) => {
+            return Ok(One::Wrong(found.into_iter().filter(|problem| problem.severity == Severity::Error).collect()));
+        }
+    };
+    match entry(&checked, path, workspace, from, to) {
+        Ok(Some(entry)) => Ok(One::With(Box::new((entry, checked)))),
+        Ok(None) => Ok(One::Without(checked.scenario.id.to_string())),
+        Err(GuardError::Calendars(found)) => Ok(One::Wrong(found)),
+        Err(error @ GuardError::Recurrence(_)) => Err(not_guarded(error)),
+    }
+}
+
+/// What the planned dates of the scenarios from which one with this guard keeps away say against a start now. What can not be read is
+/// no pass.
+pub(super) fn planned_near(workspace: &Workspace, guard: &Guard, now: DateTime<Utc>) -> Result<Vec<String>, Failure> {
+    let mut told = BTreeSet::new();
+    for (id, within) in guard.neighbours() {
+        let is_of = |path: &std::path::PathBuf| lessons::id_of(path).is_some_and(|own| own == id.as_str());
+        let Some(path) = workspace.scenario_files().into_iter().find(is_of) else { continue };
+        match read_one(&path, workspace, now - within, now + within)? {
+            One::With(entry) => {
+                let near = too_near(guard, &[entry.0], now);
+                told.extend(near.map(|near| format!("{near}, as it is planned")));
+            }
+            One::Without(_) => {}
+            One::Wrong(found) => {
+                let first = found.first().map(|problem| problem.message.as_str()).unwrap_or_default();
+                told.insert(format!("can not tell when `{id}` is planned: {first}"));
+            }
+        }
+    }
+    Ok(told.into_iter().collect())
 }
 
 /// The environments that a scenario may use and in which it is not alone.

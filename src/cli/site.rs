@@ -55,6 +55,8 @@ pub(super) fn run(arguments: &Arguments, root: &Path) -> Result<Exit, Failure> {
             false => BTreeMap::new(),
         },
         lessons: redacted(&lesson_rows, redactions),
+        texts: lesson_rows.into_iter().map(|row| (row.id, row.text)).collect(),
+        redactions: redactions.to_vec(),
         actions: redacted(&action_rows, redactions),
         sources: relative(&folder.join(LESSONS), &home.join(LESSONS)).unwrap_or_default(),
         today: today.to_string(),

@@ -10,7 +10,7 @@ use crate::unit::nearest;
 use crate::workspace::{Environment, SETTINGS_FILE, WORKLOAD_FILE, Workspace};
 
 /// The folder of runs in a workspace.
-const REPORTS: &str = "reports";
+pub(super) const REPORTS: &str = "reports";
 
 /// The workspace around `start`; its problems are a failure with exit code 2.
 pub(super) fn discover(start: &Path) -> Result<Workspace, Failure> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{FORMAT, Record};
-use crate::document::{Decoder, Diagnostic, Place, Severity, SourceFile, Tree};
+use crate::document::{Decoder, Diagnostic, Edit, EditError, Place, Severity, SourceFile, Tree};
 use crate::unit::{FileError, WholeFile, blame};
 
 /// Its name in a run's folder.
@@ -23,6 +23,12 @@ pub enum DebriefError {
         /// Every problem.
         problems: Vec<Diagnostic>,
     },
+    /// There are as many copies of what people wrote as are kept.
+    #[error("there are too many copies beside `{}`: take away those that nobody needs", .0.display())]
+    TooManyCopies(PathBuf),
+    /// The file was left as it was.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// The file system said no.
     #[error(transparent)]
     File(#[from] FileError),
@@ -107,13 +113,16 @@ fn check_text(place: Place<'_>, text: &str, problems: &mut Vec<Diagnostic>) {
 pub fn write(run: &Path, before: &Record, record: &Record) -> Result<Option<PathBuf>, DebriefError> {
     let path = run.join(DEBRIEF_FILE);
     let old = match std::fs::read_to_string(&path) {
-        Ok(old) => old,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => text(before),
+        Ok(old) => old.trim_start_matches('\u{feff}').to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            WholeFile::write_text(run, DEBRIEF_FILE, &text(record))?;
+            return Ok(None);
+        }
         Err(error) => return Err(FileError::on("read", &path)(error).into()),
     };
     let edited = if old == text(before) { Some(text(record)) } else { edited(&old, before, record, run) };
     let kept = if edited.is_none() { Some(keep_copy(run, &old)?) } else { None };
-    WholeFile::write_text(run, DEBRIEF_FILE, &edited.unwrap_or_else(|| text(record)))?;
+    Edit::whole(&old, edited.unwrap_or_else(|| text(record))).write(&path)?;
     Ok(kept)
 }
 
@@ -136,7 +145,10 @@ fn edited(old: &str, before: &Record, record: &Record, run: &Path) -> Option<Str
                 }
                 edits.push((start..start + written.len(), part.text.trim_end().to_owned()));
             }
-            None => edits.push((old.len()..old.len(), part.with_comment())),
+            None => {
+                let line_end = if old.ends_with('\n') { "" } else { "\n" };
+                edits.push((old.len()..old.len(), format!("{line_end}{}", part.with_comment())));
+            }
         }
     }
     // From the end, so that the places before stay what they are.
@@ -161,6 +173,9 @@ fn keep_copy(run: &Path, text: &str) -> Result<PathBuf, DebriefError> {
     let mut number = 1;
     while number < COPIES_MAX && run.join(copy_name(number)).exists() {
         number += 1;
+    }
+    if number == COPIES_MAX {
+        return Err(DebriefError::TooManyCopies(run.join(copy_name(1))));
     }
     Ok(WholeFile::write_text(run, &copy_name(number), text)?)
 }

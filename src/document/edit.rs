@@ -64,6 +64,12 @@ impl Edit {
         Self { before, after }
     }
 
+    /// Puts a text in the place of another.
+    #[must_use]
+    pub fn whole(before: &str, after: String) -> Self {
+        Self { before: before.to_owned(), after }
+    }
+
     /// The text as it will be.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -122,11 +122,12 @@ impl SourceFile {
         Position { line, column: self.slice(&(start..offset)).chars().count() + 1 }
     }
 
-    /// The span of a line without its line break; lines count from 1.
+    /// The span of a line without its line break; lines count from 1. Of a line that is not there it is the end of the text.
     #[must_use]
     pub fn line(&self, line: usize) -> Span {
-        let start = line.checked_sub(1).and_then(|index| self.line_starts.get(index)).copied();
-        let start = start.unwrap_or(self.text.len());
+        let Some(start) = line.checked_sub(1).and_then(|index| self.line_starts.get(index)).copied() else {
+            return self.text.len()..self.text.len();
+        };
         let end = self.line_starts.get(line).map_or(self.text.len(), |next| next - 1);
         let text = self.slice(&(start..end));
         start..start + text.trim_end_matches('\r').len()

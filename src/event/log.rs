@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use serde::Deserialize;
 use tokio::sync::broadcast;
 
@@ -23,6 +23,8 @@ pub const LOG_FORMAT: u32 = 1;
 pub const EVENT_LINE_BYTES_MAX: usize = 64 * 1024;
 /// The longest time since a run's start that a line may tell, in milliseconds: a hundred years. What adds times need not fear more.
 const ELAPSED_MS_MAX: u64 = 100 * 366 * 24 * 3_600 * 1_000;
+/// The years in which an event may have been.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 /// How many events a slow reader may lag behind before it must read the file again.
 const SUBSCRIBER_LAG_EVENTS_MAX: usize = 4_096;
 
@@ -426,7 +428,7 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line).map_err(FileError::on("read", &path))?;
+        let read = read_line(&mut reader, &mut line).map_err(FileError::on("read", &path))?;
         // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
         if line.pop() != Some(b'\n') {
             break;
@@ -439,8 +441,8 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
         let expected = events.len() as u64;
         let decoded = decode(&mut line).and_then(|event| {
             let is_next = event.seq == expected;
-            if event.elapsed_ms > ELAPSED_MS_MAX {
-                return Err(format!("no run takes {} ms", event.elapsed_ms));
+            if event.elapsed_ms > ELAPSED_MS_MAX || !YEARS.contains(&event.at.year()) {
+                return Err(format!("no run was on {}, {} ms after its start", event.at, event.elapsed_ms));
             }
             if is_next { Ok(event) } else { Err(format!("event {} stands where {expected} belongs", event.seq)) }
         });
@@ -457,6 +459,30 @@ pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
         None => Err(LogError::Empty(path)),
         Some(EventKind::RunStarted { .. }) => Ok(ReadLog { events, whole_bytes }),
         Some(_) => Err(LogError::NoStart(path)),
+    }
+}
+
+/// Reads a line with its end, or what stands behind the last one; of one that is too long only its beginning and its end.
+fn read_line(reader: &mut impl io::BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    let read = io::Read::take(&mut *reader, EVENT_LINE_BYTES_MAX as u64 + 1).read_until(b'\n', line)?;
+    if read <= EVENT_LINE_BYTES_MAX || line.ends_with(b"\n") {
+        return Ok(read);
+    }
+    let mut skipped = 0;
+    loop {
+        let part = reader.fill_buf()?;
+        let (length, is_end) = match memchr::memchr(b'\n', part) {
+            Some(at) => (at + 1, true),
+            None => (part.len(), part.is_empty()),
+        };
+        if is_end && length > 0 {
+            line.push(b'\n');
+        }
+        reader.consume(length);
+        skipped += length;
+        if is_end {
+            return Ok(read + skipped);
+        }
     }
 }
 
@@ -543,6 +569,35 @@ mod tests {
         assert!(matches!(log.append(EventKind::Noted { text, by: None }), Err(LogError::LineTooLong { .. })));
         log.append(EventKind::RunPaused).unwrap();
         assert_eq!(read_log(directory.path()).unwrap().events.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_is_too_long_is_broken_and_such_a_tail_is_torn() {
+        let (directory, bytes) = written();
+        let path = directory.path().join(LOG_FILE);
+        let long = vec![b'x'; 3 * EVENT_LINE_BYTES_MAX];
+        std::fs::write(&path, [bytes.as_slice(), &long].concat()).unwrap();
+        let read = read_log(directory.path()).unwrap();
+        assert_eq!((read.events.len(), read.whole_bytes), (3, bytes.len() as u64));
+        let line = |seq: u64| {
+            let body = format!(r#"{{"seq":{seq},"at":"1970-01-01T00:00:00Z","elapsed_ms":0,"kind":"run_paused""#);
+            format!("{body}{CRC_KEY}{:08x}\"}}\n", crc32c::crc32c(body.as_bytes())).into_bytes()
+        };
+        std::fs::write(&path, [bytes.as_slice(), &line(3), &long, b"\n", &line(4)].concat()).unwrap();
+        assert!(matches!(read_log(directory.path()), Err(LogError::Broken { line: 5, .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn times_that_no_run_has_are_refused() {
+        let (directory, bytes) = written();
+        for (at, elapsed_ms) in
+            [("-262143-01-01T00:00:00Z", 0), ("+262142-01-01T00:00:00Z", 0), ("1970-01-01T00:00:00Z", u64::MAX)]
+        {
+            let body = format!(r#"{{"seq":3,"at":"{at}","elapsed_ms":{elapsed_ms},"kind":"run_paused""#);
+            let line = format!("{body}{CRC_KEY}{:08x}\"}}\n", crc32c::crc32c(body.as_bytes()));
+            std::fs::write(directory.path().join(LOG_FILE), [bytes.as_slice(), line.as_bytes()].concat()).unwrap();
+            assert!(matches!(read_log(directory.path()), Err(LogError::Broken { line: 4, .. })), "{at}");
+        }
     }
 
     proptest! {

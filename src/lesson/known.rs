@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lesson;
 use crate::document::{Diagnostic, NodeId, Tree};
-use crate::unit::nearest;
+use crate::unit::{QUESTIONS, nearest};
 
 /// The names that there are in a workspace.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,8 @@ pub struct Known {
     pub hypotheses: BTreeMap<String, BTreeSet<String>>,
     /// The actions.
     pub actions: BTreeSet<String>,
+    /// The runs that are here; none where there is no run at all, as in a fresh checkout.
+    pub runs: Option<BTreeSet<String>>,
 }
 
 impl Known {
@@ -56,6 +58,17 @@ impl Known {
         {
             tell(node, "unknown-team", "team in workload.yaml called", owner, known);
         }
+        let questions: BTreeSet<String> = QUESTIONS.iter().map(|question| question.id.to_owned()).collect();
+        for (node, name) in items("ops").into_iter().zip(&lesson.front.ops) {
+            if !questions.contains(name) {
+                tell(node, "unknown-question", "question of the Well-Architected Framework called", name, &questions);
+            }
+        }
+        if let (Some(node), Some(run), Some(known)) = (entry("tested_in"), &lesson.front.tested_in, &self.runs)
+            && !known.contains(run.as_str())
+        {
+            tell(node, "unknown-run", "run here called", run.as_str(), known);
+        }
         let unknown = lesson.front.regression.as_ref().and_then(|test| test.unknown(&self.hypotheses));
         if let (Some(node), Some(unknown)) = (entry("regression"), unknown) {
             tell(node, unknown.code, &unknown.what, unknown.name, &unknown.known);
@@ -82,7 +95,22 @@ mod tests {
             faults: set(&["proxy_latency"]),
             hypotheses: [("slow".to_owned(), set(&["H1", "H2"]))].into(),
             actions: set(&["A-2026-031"]),
+            runs: Some(set(&["2026-03-10-100000-slow"])),
         };
+        let with = |known: &Known, keys: &str| {
+            let text = format!("---\nid: a\ntitle: t\nregression: slow#H1\ncreated: 2026-03-10\n{keys}\n---\nText.\n");
+            let lesson = check(&Arc::new(SourceFile::new("a.md", text)), Path::new("a.md")).unwrap();
+            known.check(&lesson).iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+        };
+        let tested = |run: &str| format!("status: verified\ntested_in: {run}");
+        assert_eq!(with(&known, "ops: [OPS8, SL-OPS1]"), [""; 0]);
+        assert_eq!(
+            with(&known, "ops: [OPS99]"),
+            ["there is no question of the Well-Architected Framework called `OPS99`"]
+        );
+        assert_eq!(with(&known, &tested("2026-03-10-100000-slow")), [""; 0]);
+        assert_eq!(with(&known, &tested("made-up")), ["there is no run here called `made-up`"]);
+        assert_eq!(with(&Known { runs: None, ..known.clone() }, &tested("made-up")), [""; 0], "no run is here");
         let of = |owner: &str, components: &str, faults: &str, regression: &str| {
             let text = format!(
                 "---\nid: a\ntitle: t\ncomponents: [{components}]\nfaults: [{faults}]\nregression: {regression}\n\

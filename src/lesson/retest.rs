@@ -34,7 +34,9 @@ pub struct Retested {
 #[derive(Debug, thiserror::Error)]
 pub enum RetestError {
     /// Its front matter is not written in the usual way.
-    #[error("the front matter of `{0}` is not written a key a line, and is left as it is: set its `status` by hand")]
+    #[error(
+        "the front matter of `{0}` is not written a key a line, and is left as it is: set its `status` and `tested_in` by hand"
+    )]
     Form(String),
     /// The file could not be written.
     #[error(transparent)]
@@ -54,14 +56,15 @@ impl Retest<'_> {
     }
 }
 
-/// Writes what a run has shown into a lesson's file, where that changes where it stands; where it stands now.
+/// Writes what a run has shown into a lesson's file, and that it was this run, where runs decide where it stands; where it stands now.
 ///
 /// # Errors
 /// See [`RetestError`].
 pub fn retest(lesson: &Lesson, retest: Retest<'_>) -> Result<Status, RetestError> {
     let before = lesson.front.status;
     let after = retest.status(before);
-    if after == before {
+    // The same again is news as well: from this run on it counts as tested.
+    if !after.is_set_by_runs() {
         return Ok(after);
     }
     let keys = [("status", after.as_str()), ("tested_in", retest.run.as_str())];
@@ -105,6 +108,26 @@ mod tests {
         assert_eq!(set(false), Status::Regressed);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected.replace("verified", "regressed"));
         assert_eq!(load(&path).unwrap().front.tested_in, Some(run));
+    }
+
+    #[test]
+    fn the_same_result_again_is_a_test_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("L-1.md");
+        let text = TEXT.replace("created: 2026-03-10", "created: 2026-03-10\r\nretest_by: 2026-11-30");
+        std::fs::write(&path, text).unwrap();
+        let today = "2026-12-05".parse().unwrap();
+        for (run, is_upheld, is_overdue) in [
+            ("2026-11-28-100000-slow", true, true),
+            ("2026-12-01-100000-slow", true, false),
+            ("2026-12-02-100000-slow", false, false),
+            ("2026-12-03-100000-slow", false, false),
+        ] {
+            let run: RunId = run.parse().unwrap();
+            retest(&load(&path).unwrap(), Retest { run: &run, is_upheld }).unwrap();
+            let lesson = load(&path).unwrap();
+            assert_eq!((lesson.is_overdue(today), lesson.front.tested_in), (is_overdue, Some(run)));
+        }
     }
 
     #[test]

@@ -149,8 +149,7 @@ impl Scanner<'_> {
         let weight = |at: usize| if at < body { FRONT_WEIGHT } else { 1.0 };
         let count = |word: &String| places(lower, word).map(weight).sum::<f64>();
         let front = lower.get(..body).unwrap_or_default().lines();
-        let subject: Vec<&str> =
-            front.filter_map(|line| SUBJECT.iter().find_map(|key| line.strip_prefix(key))).collect();
+        let subject = subject(front);
         let is_subject = |word: &&String| subject.iter().any(|line| places(line, word).next().is_some());
         let first = self.words.iter().filter_map(|word| places(lower, word).find(|at| *at >= body)).min();
         // Where letters change their length with their case, places of the one are none of the other.
@@ -163,6 +162,18 @@ impl Scanner<'_> {
             excerpt: first.map(|at| excerpt(shown, body, at)).unwrap_or_default(),
         })
     }
+}
+
+/// What stands behind the keys that tell what a lesson is about: on their line, and on those below that begin no other key.
+fn subject<'t>(front: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+    let mut is_within = false;
+    front
+        .filter_map(|line| {
+            let own = SUBJECT.iter().find_map(|key| line.strip_prefix(key));
+            is_within = own.is_some() || (is_within && line.starts_with(['-', ' ', '\t']));
+            own.or(Some(line)).filter(|_| is_within)
+        })
+        .collect()
 }
 
 /// The bytes at which words begin that begin so.
@@ -255,5 +266,21 @@ mod tests {
             [""; 0],
             "neither the text nor the keys are what it is about"
         );
+    }
+
+    #[test]
+    fn what_a_new_lesson_lists_is_what_it_is_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let draft = crate::lesson::Draft {
+            front: serde_yaml::from_str(
+                "{id: L-1, title: It was slow, components: [payments, checkout], factors: [alarm window], owner: shop, created: 2026-03-10}",
+            )
+            .unwrap(),
+            body: Some("Text.".to_owned()),
+        };
+        draft.write(folder.path()).unwrap();
+        assert_eq!(names(&similar(folder.path(), "payments checkout")), ["L-1"]);
+        assert_eq!(names(&similar(folder.path(), "window")), ["L-1"]);
+        assert_eq!(names(&similar(folder.path(), "shop")), [""; 0], "whose it is, is not what it is about");
     }
 }

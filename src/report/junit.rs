@@ -73,8 +73,10 @@ fn outcome(report: &Report) -> TestCase {
 
 fn undone(report: &Report) -> TestCase {
     let safety = &report.safety;
-    let status = if safety.state == "dirty" {
-        failed(NonSuccessKind::Failure, "dirty", &safety.text, &safety.residual.join("\n"))
+    let left: Vec<String> =
+        safety.residual.iter().cloned().chain(safety.by_hand.iter().map(ToString::to_string)).collect();
+    let status = if safety.state == "dirty" || !safety.by_hand.is_empty() {
+        failed(NonSuccessKind::Failure, "dirty", &safety.text, &left.join("\n"))
     } else {
         TestCaseStatus::success()
     };

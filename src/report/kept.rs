@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::compare::Figures;
+use super::facts::Facts;
 use super::folder::ReportError;
 use super::redact::Redaction;
 use crate::action::{self, Record as ActionRecord};
@@ -73,10 +74,14 @@ fn read_debrief(directory: &Path) -> Option<Result<Record, String>> {
     match debrief::read(directory) {
         Ok(read) => read.map(|(record, _)| Ok(record)),
         Err(DebriefError::Wrong { problems, .. }) => {
-            let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+            let first = problems
+                .iter()
+                .find(|problem| problem.severity == Severity::Error)
+                .map(|problem| problem.message.clone())
+                .unwrap_or_default();
             Some(Err(format!("`{DEBRIEF_FILE}`: {first}; `gameday debrief --check` tells where")))
         }
-        Err(error @ DebriefError::File(_)) => Some(Err(error_chain(&error))),
+        Err(error) => Some(Err(error_chain(&error))),
     }
 }
 
@@ -132,13 +137,27 @@ pub fn keep_previous(
 ///
 /// # Errors
 /// The file is there and can not be read: what it asks for is not known then.
-pub fn kept_redactions(directory: &Path) -> Result<Vec<Redaction>, ReportError> {
+fn kept_redactions(directory: &Path) -> Result<Vec<Redaction>, ReportError> {
     let path = directory.join(REDACT_FILE);
     match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|source| ReportError::Redactions { path, source }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(FileError::on("read", &path)(error).into()),
     }
+}
+
+/// What a report of the run in a folder takes from its plan, blacked out as its scenario asks for and as somebody asked since.
+///
+/// # Errors
+/// What is to be blacked out can not be read.
+pub fn facts_of_run(directory: &Path, plan: &Plan) -> Result<Facts, ReportError> {
+    let mut facts = Facts::of(plan);
+    for redaction in kept_redactions(directory)? {
+        if !facts.redactions.contains(&redaction) {
+            facts.redactions.push(redaction);
+        }
+    }
+    Ok(facts)
 }
 
 /// Keeps that every report of the run in a folder is blacked out from now on, so that none that is made later undoes it.

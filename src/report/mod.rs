@@ -42,7 +42,7 @@ pub use html::html;
 pub use journal::journal;
 pub use json::json;
 pub use junit::junit;
-pub use kept::{Kept, REDACT_FILE, keep_previous, keep_redactions, keep_retests, kept_redactions};
+pub use kept::{Kept, REDACT_FILE, facts_of_run, keep_previous, keep_redactions, keep_retests};
 pub use manifest::{FileState, MANIFEST_FILE, Manifest, Verification, read_manifest, verify};
 pub use markdown::markdown;
 pub use metric::Metric;

@@ -142,8 +142,8 @@ pub(crate) fn figure_name(key: &str) -> Option<&'static str> {
     match key {
         "failed_ratio" => Some("failed"),
         "per_second" => Some("requests"),
-        "p50_ms" => Some("p50"),
-        "p99_ms" => Some("p99"),
+        "p50_ms" => Some("p50 of a second, mean"),
+        "p99_ms" => Some("p99 of a second, mean"),
         _ => None,
     }
 }

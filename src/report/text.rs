@@ -1,5 +1,7 @@
 //! Text that came from elsewhere, made harmless for where it goes.
 
+use crate::unit::no_formula;
+
 /// Control characters, which break XML and hide text, and the ones that reverse the order in which text is shown,
 /// become `\u{fffd}`; line breaks and tabs stay.
 #[must_use]
@@ -121,14 +123,10 @@ fn longest_run(text: &str, wanted: char) -> usize {
 
 /// A cell of a CSV file: quoted where it must be, and never a formula to a spreadsheet.
 ///
-/// A cell that starts with `=`, `+`, `-`, `@`, a tab or a carriage return is led by an apostrophe (OWASP: CSV injection).
+/// See [`no_formula`].
 #[must_use]
 pub(super) fn csv(raw: &str) -> String {
-    let mut cell: String = raw.chars().map(printable).collect();
-    // Some spreadsheets leave out blanks that lead.
-    if cell.trim_start().starts_with(['=', '+', '-', '@']) || cell.starts_with(['\t', '\r']) {
-        cell.insert(0, '\'');
-    }
+    let cell = no_formula(raw.chars().map(printable).collect());
     if cell.contains(['"', ',', '\n', '\r', '\'']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 

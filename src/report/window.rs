@@ -1,6 +1,8 @@
 //! The windows of a run, and what the frames of its loads come to in each: percentiles are merged bucket by bucket, never
 //! averaged.
 
+use std::collections::BTreeMap;
+
 use crate::event::{Event, RunState};
 use crate::load::{FailureSample, Frame, FrameSum, Pace, Totals};
 
@@ -71,10 +73,13 @@ pub(super) fn windows_of(state: &RunState) -> Vec<Window> {
         Window::new(WindowKind::Phase, Some(phase.phase.to_string()), Some((phase.start_ms, phase.end_ms)))
     }));
     let faults: Vec<_> = state.faults.iter().filter(|fault| !fault.identity.is_route()).collect();
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     windows.extend(faults.iter().filter_map(|fault| {
         let end = [fault.lost_ms, fault.reverting_ms, fault.ended_ms].into_iter().flatten().min();
         let span = (fault.applied_ms?, end);
-        Some(Window::new(WindowKind::Fault, Some(fault.identity.fault.to_string()), Some(span)))
+        let count = counts.entry(fault.identity.fault.as_str()).or_default();
+        *count += 1;
+        Some(Window::new(WindowKind::Fault, Some(numbered(fault.identity.fault.as_str(), *count)), Some(span)))
     }));
     let touched = faults.iter().filter(|fault| fault.undo_sha256.is_some());
     // What was not undone well may still be there.
@@ -84,6 +89,11 @@ pub(super) fn windows_of(state: &RunState) -> Vec<Window> {
         windows.push(Window { without, ..Window::new(WindowKind::NoFault, None, None) });
     }
     windows
+}
+
+/// The name of a fault that was injected so many times by then: the second is `NAME (2)`.
+pub(super) fn numbered(fault: &str, count: u32) -> String {
+    if count == 1 { fault.to_owned() } else { format!("{fault} ({count})") }
 }
 
 /// What the frames of one load come to.

@@ -34,7 +34,7 @@ pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;
 pub use permission::{Permissions, PermissionsError, Permitted, Verdict as PermissionVerdict, permissions};
-pub use permit::{Permission, Permit, PermitRequest};
+pub use permit::{Barrier, Permission, Permit, PermitRequest};
 pub use place::PlaceError;
 pub use preview::{Preview, preview};
 pub use readiness::CallerError;

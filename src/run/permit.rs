@@ -10,7 +10,7 @@ use super::folder::{find_runs, read_plan};
 use crate::event::{EventKind, RunState, read_log};
 use crate::plan::{EnvironmentKind, Plan};
 use crate::schedule::Guard;
-use crate::unit::ScenarioId;
+use crate::unit::{ScenarioId, error_chain};
 use crate::workspace::{Approval, Approvals, Class, Environment, Opening};
 
 /// What is asked: may this plan be run now.
@@ -26,16 +26,31 @@ pub struct PermitRequest<'a> {
     pub production: Option<&'a str>,
     /// What the scenario's schedule says; none where it has none, or nothing but this machine can be hurt.
     pub schedule: Option<&'a Guard>,
-    /// Why somebody sets the schedule aside.
+    /// What the planned dates of the scenarios say against now from which this one keeps away.
+    pub planned: &'a [String],
+    /// The lessons that stand in its way.
+    pub barriers: &'a [Barrier],
+    /// Why somebody sets schedule and lessons aside.
     pub overridden: Option<&'a str>,
     /// The workspace's folder, with the approvals.
     pub root: &'a Path,
     /// The folder of runs.
     pub reports: &'a Path,
+    /// The workspace's own folder of runs.
+    pub own_reports: &'a Path,
     /// The scenario's file, for the commands that are told.
     pub scenario: &'a Path,
     /// The present moment.
     pub now: DateTime<Utc>,
+}
+
+/// A lesson that must be seen to before a run begins.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Barrier {
+    /// What is wrong.
+    pub objection: String,
+    /// What lifts it.
+    pub remedy: String,
 }
 
 /// That a run may begin, and who said so. Only [`Permission::permit`] makes one.
@@ -122,26 +137,32 @@ impl Permission {
         }
     }
 
-    /// Looks at the scenario's own window and freezes, and at the last runs of the scenarios that it keeps away from.
+    /// Looks at the scenario's schedule and at the lessons that stand in its way, all of which somebody may set aside.
     fn look_at_schedule(&mut self, request: &PermitRequest<'_>) {
-        let Some(guard) = request.schedule else { return };
-        let mut objections = guard.objections(request.now);
-        let last_runs = guard.neighbours().filter_map(|(id, _)| Some((id, last_run(request.reports, id)?)));
-        objections.extend(last_runs.filter_map(|(id, at)| guard.nearness(request.now, id, at)));
-        let objections: Vec<String> = objections.iter().map(ToString::to_string).collect();
+        let by_schedule = request.schedule.map(|guard| against(request, guard)).unwrap_or_default();
+        let by_lessons = request.barriers.iter().map(|barrier| barrier.objection.clone());
+        let objections: Vec<String> = by_schedule.iter().cloned().chain(by_lessons).collect();
+        if request.schedule.is_some() && by_schedule.is_empty() {
+            self.given.push("the scenario's schedule lets it begin now".to_owned());
+        }
         match request.overridden {
-            _ if objections.is_empty() => self.given.push("the scenario's schedule lets it begin now".to_owned()),
+            _ if objections.is_empty() => {}
             Some(reason) => {
-                self.notes.push(format!("the schedule is set aside: {}", objections.join("; ")));
+                self.notes.push(format!("set aside: {}", objections.join("; ")));
                 self.overridden = Some(Overridden { reason: reason.to_owned(), objections });
             }
-            None => self.missing.extend(objections.iter().map(|objection| {
-                format!(
-                    "the scenario's schedule says no: {objection}; `gameday schedule next {}` tells when, and `--override \
-                     \"why\"` lets it begin all the same, which the report tells",
-                    request.plan.scenario.id
-                )
-            })),
+            None => {
+                let all_the_same = "`--override \"why\"` lets it begin all the same, which the report tells";
+                let id = &request.plan.scenario.id;
+                self.missing.extend(by_schedule.iter().map(|objection| {
+                    format!(
+                        "the scenario's schedule says no: {objection}; `gameday schedule next {id}` tells when, and {all_the_same}"
+                    )
+                }));
+                self.missing.extend(request.barriers.iter().map(|Barrier { objection, remedy }| {
+                    format!("a lesson stands in its way: {objection}; {remedy}; {all_the_same}")
+                }));
+            }
         }
     }
 
@@ -235,13 +256,81 @@ impl Permit {
     }
 }
 
-/// When the last run of a scenario ended, or was last heard of. Runs in the embedded sandbox disturb nobody.
-fn last_run(reports: &Path, id: &ScenarioId) -> Option<DateTime<Utc>> {
-    let folders = find_runs(reports).unwrap_or_default();
-    let is_of = |folder: &&std::path::PathBuf| {
-        let plan = read_plan(folder);
-        plan.is_ok_and(|plan| plan.scenario.id == *id && plan.environment.kind != EnvironmentKind::Sandbox)
-    };
-    let last = |folder: &std::path::PathBuf| Some(read_log(folder).ok()?.events.last()?.at);
-    folders.iter().filter(is_of).filter_map(last).max()
+/// What speaks against a start now: the scenario's own window and freezes, and the last runs and planned dates of the scenarios from which
+/// it keeps away. What is not known of a run is never a pass.
+fn against(request: &PermitRequest<'_>, guard: &Guard) -> Vec<String> {
+    let mut objections: Vec<String> = guard.objections(request.now).iter().map(ToString::to_string).collect();
+    for (id, _) in guard.neighbours() {
+        objections.extend(match last_run(&[request.reports, request.own_reports], id) {
+            Ok(last) => last.and_then(|at| guard.nearness(request.now, id, at)).map(|near| near.to_string()),
+            Err(why) => Some(format!("can not tell when `{id}` ran last: {why}")),
+        });
+    }
+    objections.extend(request.planned.iter().cloned());
+    objections
+}
+
+/// When the last run of a scenario ended, or was last heard of; or why that can not be told. Runs in the embedded sandbox disturb nobody.
+fn last_run(reports: &[&Path; 2], id: &ScenarioId) -> Result<Option<DateTime<Utc>>, String> {
+    let [one, other] = reports;
+    let mut folders = find_runs(one).map_err(|error| error_chain(&error))?;
+    if one != other {
+        folders.extend(find_runs(other).map_err(|error| error_chain(&error))?);
+    }
+    // The names of runs begin with their time.
+    folders.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    let mut last = None;
+    for folder in folders.iter().rev() {
+        match ended(folder, id) {
+            Ok(at) => last = last.max(at),
+            // What can not be read was over when one began that can.
+            Err(_) if last.is_some() => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(last)
+}
+
+/// When a run ended, or was last heard of; none where it is not one of that scenario outside the sandbox, or has begun nothing.
+fn ended(folder: &Path, id: &ScenarioId) -> Result<Option<DateTime<Utc>>, String> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // `2026-03-10-100000-` and as much of the scenario as there is room for.
+    let part = name.get(18..).filter(|_| name.starts_with(|c: char| c.is_ascii_digit()));
+    let is_begin =
+        |part: &str| id.as_str().starts_with(part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-'));
+    let may_be_of = part.is_none_or(|part| part.starts_with(id.as_str()) || is_begin(part));
+    match read_plan(folder) {
+        Ok(plan) if plan.scenario.id == *id && plan.environment.kind != EnvironmentKind::Sandbox => {}
+        Ok(_) => return Ok(None),
+        Err(error) if may_be_of => return Err(format!("run `{name}` can not be read: {}", error_chain(&error))),
+        Err(_) => return Ok(None),
+    }
+    let read = read_log(folder).map_err(|error| format!("run `{name}` can not be read: {}", error_chain(&error)))?;
+    Ok(read.events.last().map(|event| event.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(reports: &Path, name: &str) {
+        let folder = reports.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("run.ndjson"), "").unwrap();
+        std::fs::write(folder.join("plan.json"), "{").unwrap();
+    }
+
+    #[test]
+    fn a_run_that_can_not_be_read_is_no_pass_in_either_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (given, own) = (folder.path().join("given"), folder.path().join("own"));
+        let last = |id: &str| last_run(&[&given, &own], &id.parse().unwrap());
+        assert_eq!(last("nightly"), Ok(None), "there is no run");
+        run(&own, "2026-03-10-100000-nightly");
+        let why = last("nightly").unwrap_err();
+        assert!(why.starts_with("run `2026-03-10-100000-nightly` can not be read: "), "{why}");
+        assert_eq!(last("weekly"), Ok(None), "its name says that it is another's");
+        run(&given, "copied");
+        assert!(last("weekly").unwrap_err().contains("`copied`"), "it may be anybody's");
+    }
 }

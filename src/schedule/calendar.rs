@@ -206,7 +206,9 @@ fn spans_of(
     if let Some(rule) = event.find_prop("RRULE") {
         let earliest = from - LONGEST.max(length.real);
         // RFC 5545: names and values in enumerations do not depend on their case.
-        starts = repeated(&rule.val.as_str().to_ascii_uppercase(), start, earliest, to)?;
+        let others = repeated(&rule.val.as_str().to_ascii_uppercase(), start, earliest, to)?;
+        // RFC 5545 (3.8.5.3): `DTSTART` is the first instance, whether or not the rule has it.
+        starts.extend(others.into_iter().filter(|other| other.wall != start.wall));
     }
     let more = all("RDATE", event, zone)?;
     let left_out: Vec<DateTime<Utc>> = all("EXDATE", event, zone)?.into_iter().filter_map(Said::moment).collect();
@@ -325,6 +327,14 @@ fn repeated(rule: &str, start: Said, earliest: DateTime<Utc>, to: DateTime<Utc>)
     if OFTEN.iter().any(|part| rule.contains(part)) {
         return Err(wrong("which is more often than daily"));
     }
+    // RFC 5545 (3.3.10): both are positive; the library takes 0 for a rule without a date.
+    let is_nothing = |part: &str| {
+        let count = part.strip_prefix("INTERVAL=").or_else(|| part.strip_prefix("COUNT="));
+        count.is_some_and(|count| count.trim().parse::<u32>().map_or(true, |count| count == 0))
+    };
+    if rule.split(';').any(is_nothing) {
+        return Err(wrong("which has no date: `INTERVAL` and `COUNT` begin at 1"));
+    }
     let wall = |at: DateTime<Utc>| at.with_timezone(&start.zone).naive_local().and_utc();
     let text = format!("DTSTART:{}Z\nRRULE:{}", start.wall.format("%Y%m%dT%H%M%S"), on_the_wall(rule, start.zone));
     let set: RRuleSet = text.parse().map_err(|_| wrong("which is not understood"))?;
@@ -405,6 +415,9 @@ mod tests {
         assert!(daily.len() > 390, "{}", daily.len());
         let yearly = read(&["DTSTART;VALUE=DATE:19991206\r\nRRULE:FREQ=YEARLY"]).unwrap();
         assert_eq!(yearly, ["2026-12-05 22:00 - 2026-12-06 22:00", "2027-12-05 22:00 - 2027-12-06 22:00"]);
+        // A Friday, of a rule for Mondays.
+        let start = read(&["DTSTART;VALUE=DATE:20270101\r\nRRULE:FREQ=WEEKLY;BYDAY=MO;UNTIL=20270105"]).unwrap();
+        assert_eq!(start, ["2026-12-31 22:00 - 2027-01-01 22:00", "2027-01-03 22:00 - 2027-01-04 22:00"]);
         assert_eq!(read(&["DTSTART:20261224T090000Z\r\nSTATUS:CANCELLED"]).unwrap(), Vec::<String>::new());
     }
 
@@ -426,6 +439,8 @@ mod tests {
                 5,
                 "the event comes back by `FREQ=SECONDLY`, which is more often than daily",
             ),
+            ("DTSTART:20270104T090000Z\r\nRRULE:FREQ=DAILY;INTERVAL=0", 5, "the event comes back by"),
+            ("DTSTART:20270104T090000Z\r\nRRULE:FREQ=DAILY;COUNT=0", 5, "the event comes back by"),
             ("DTSTART:20270104T090000Z\r\nEXRULE:FREQ=DAILY", 5, "`EXRULE` is not understood"),
             ("DTSTART:99990104T090000Z", 4, "`99990104T090000Z` is no date of a calendar"),
         ] {

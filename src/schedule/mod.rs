@@ -12,6 +12,6 @@ mod recurrence;
 mod testing;
 
 pub use calendar::{check_calendar, read_calendar};
-pub use diary::{Booking, Collision, DATES_MAX, Dated, Entry, collisions};
+pub use diary::{Booking, Collision, DATES_MAX, Dated, Entry, collisions, too_near};
 pub use guard::{Guard, GuardError, Objection, Span};
 pub use recurrence::{Recurrence, RecurrenceError};

@@ -2,6 +2,7 @@
 
 use super::row::{ActionRow, LessonRow};
 use crate::report::printable_character;
+use crate::unit::no_formula;
 
 /// What Jira's importer calls its columns (Atlassian: "Import data from a CSV file").
 const JIRA: [&str; 7] = ["Summary", "Description", "Issue Type", "Priority", "Labels", "Due Date", "Assignee"];
@@ -158,7 +159,10 @@ fn facts(facts: &[(&str, &str)]) -> String {
 }
 
 fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    // In quotes, no cell is cut where a spreadsheet takes `;` for what is between cells.
+    let mut writer = csv::WriterBuilder::new();
+    writer.terminator(csv::Terminator::CRLF).quote_style(csv::QuoteStyle::Always);
+    let mut writer = writer.from_writer(Vec::new());
     writer.write_record(header).expect("invariant: memory takes all");
     for row in rows {
         writer.write_record(row.map(|cell| guarded(&cell))).expect("invariant: rows have the header's length");
@@ -167,15 +171,8 @@ fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String;
     String::from_utf8(bytes).expect("invariant: texts are UTF-8")
 }
 
-/// A cell that a spreadsheet takes for no formula (OWASP: CSV injection).
 fn guarded(cell: &str) -> String {
-    let text: String = cell.chars().map(printable_character).collect();
-    // Some spreadsheets look past spaces.
-    if text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r', '\n']) {
-        format!("'{text}")
-    } else {
-        text
-    }
+    no_formula(cell.chars().map(printable_character).collect())
 }
 
 #[cfg(test)]
@@ -203,6 +200,14 @@ mod tests {
             let rows = read(&actions_csv(&[action("A-2026-031", title, "")]));
             assert_eq!((rows[1][1].as_str(), rows[1].len()), (cell, rows[0].len()));
         }
+    }
+
+    #[test]
+    fn every_cell_is_in_quotes() {
+        let rows = [lesson("L-2026-004", "a; b", "Text.")];
+        assert!(lessons_csv(&rows).contains("\r\n\"L-2026-004\",\"a; b\",\"mitigated\","), "{}", lessons_csv(&rows));
+        assert!(lessons_jira(&rows).contains("\r\n\"L-2026-004 a; b\","), "{}", lessons_jira(&rows));
+        assert!(actions_csv(&[]).starts_with("\"id\",\"text\","));
     }
 
     #[test]

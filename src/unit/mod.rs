@@ -17,6 +17,7 @@ mod exact_timer;
 mod failpoint;
 mod file_below;
 mod file_error;
+mod formula;
 mod histogram;
 mod id;
 mod interval_log;
@@ -54,6 +55,7 @@ pub(crate) use exact_timer::ExactTimer;
 pub use failpoint::Failpoints;
 pub use file_below::{FileBelowError, read_below, stays_below};
 pub use file_error::FileError;
+pub use formula::no_formula;
 pub use histogram::{Histogram, HistogramError, LATENCY_MICROS_MAX, SparseHistogram};
 pub use id::{
     ActionId, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, IdError, InjectId, LessonId, LoadId, PersonId,

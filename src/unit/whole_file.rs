@@ -24,8 +24,29 @@ impl WholeFile {
         let partial = directory.join(format!(".{name}.partial"));
         // What is told names the file that was asked for.
         let path = directory.join(name);
-        let file = BufWriter::new(File::create(&partial).map_err(FileError::on("create", &path))?);
+        // What a run that was killed has left, or a link that somebody put there, which would lead elsewhere.
+        match std::fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::on("create", &path)(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let file = BufWriter::new(File::create_new(&partial).map_err(FileError::on("create", &path))?);
         Ok(Self { file, partial, path, is_finished: false })
+    }
+
+    /// Writes the file at `path`, or the one that a link there leads to; its path.
+    ///
+    /// # Errors
+    /// The file system said no, a folder is there, or a link leads nowhere.
+    pub fn write_to(path: &Path, text: &str) -> Result<PathBuf, FileError> {
+        let target = if path.is_symlink() {
+            path.canonicalize().map_err(FileError::on("write", path))?
+        } else {
+            path.to_owned()
+        };
+        let name = target.file_name().and_then(|name| name.to_str()).filter(|_| !target.is_dir());
+        let name = name.ok_or_else(|| FileError::on("write", path)(io::ErrorKind::IsADirectory.into()))?;
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::write_text(folder, name, text)
     }
 
     /// Writes the file `name` in `directory`; its path.
@@ -87,6 +108,8 @@ impl Write for WholeFile {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -94,5 +117,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = WholeFile::begin(&folder.path().join("gone"), "x.csv").unwrap_err().to_string();
         assert!(error.contains("gone/x.csv") && !error.contains("partial"), "{error}");
+    }
+
+    #[test]
+    fn a_link_that_somebody_put_in_the_way_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "mine").unwrap();
+        symlink(&victim, folder.path().join(".page.partial")).unwrap();
+        let path = WholeFile::write_text(folder.path(), "page", "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+        assert!(!path.is_symlink());
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_file_that_is_named_by_a_link_is_written_where_the_link_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real.csv"), folder.path().join("link.csv"));
+        std::fs::write(&real, "old").unwrap();
+        symlink("real.csv", &link).unwrap();
+        WholeFile::write_to(&link, "new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&real).unwrap(), "new");
+        assert!(WholeFile::write_to(folder.path(), "x").is_err(), "a folder is no file");
     }
 }

@@ -59,6 +59,11 @@ fn every_form_is_written_and_blacked_out() {
     said(&workspace, &["export", "actions", "--to", "md", "--output", "out.md"]);
     let written = std::fs::read_to_string(workspace.path().join("out.md")).unwrap();
     assert_eq!(written, said(&workspace, &["export", "actions", "--to", "md"]));
+    std::os::unix::fs::symlink("out.md", workspace.path().join("link.md")).unwrap();
+    said(&workspace, &["export", "lessons", "--to", "md", "--output", "link.md"]);
+    assert!(workspace.path().join("link.md").is_symlink(), "a link stays one");
+    let written = std::fs::read_to_string(workspace.path().join("out.md")).unwrap();
+    assert_eq!(written, said(&workspace, &["export", "lessons", "--to", "md"]));
     for output in ["lessons", "nowhere/out.md", "/"] {
         let failed = workspace.gameday(&["export", "actions", "--to", "md", "--output", output]);
         assert_eq!(failed.code(), 1, "{output}: {}", failed.stderr);

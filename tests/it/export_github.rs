@@ -24,6 +24,8 @@ struct Known {
     writes: usize,
     /// How many writes are taken before each is refused.
     writes_max: Option<usize>,
+    /// Whether labels are left out, as of those who may not write to the repository.
+    drops_labels: bool,
     /// How many calls are put off first.
     put_off: usize,
     tokens: Vec<String>,
@@ -73,7 +75,9 @@ async fn list(
     }
     assert_eq!((query["state"].as_str(), query["labels"].as_str()), ("all", "gameday"));
     let page: usize = query.get("page").map_or(1, |page| page.parse().unwrap());
-    let issues: Vec<Value> = known.issues.iter().skip((page - 1) * PAGE).take(PAGE).cloned().collect();
+    let labelled =
+        known.issues.iter().filter(|issue| issue["labels"].as_array().is_some_and(|labels| !labels.is_empty()));
+    let issues: Vec<Value> = labelled.skip((page - 1) * PAGE).take(PAGE).cloned().collect();
     let host = headers[header::HOST].to_str().unwrap();
     let next = format!(
         "<http://{host}/repos/team/shop/issues?state=all&labels=gameday&page={}>; rel=\"next\", <http://{host}/>; rel=\"last\"",
@@ -94,9 +98,10 @@ async fn create(State(known): State<Shared>, headers: HeaderMap, Json(body): Jso
         return refused;
     }
     let number = known.issues.len() + 1;
+    let labels = if known.drops_labels { json!([]) } else { json!([{"name": body["labels"][0]}]) };
     let issue = json!({
         "number": number, "html_url": format!("https://github.com/team/shop/issues/{number}"), "state": "open",
-        "title": body["title"], "body": body["body"], "labels": [{"name": body["labels"][0]}], "user": {"login": "x"},
+        "title": body["title"], "body": body["body"], "labels": labels, "user": {"login": "x"},
     });
     known.issues.push(issue.clone());
     (StatusCode::CREATED, Json(issue)).into_response()
@@ -227,6 +232,19 @@ fn what_was_done_before_an_error_is_told_and_not_lost() {
     let rest = fake.export(&workspace, &APPLY);
     assert_eq!((rest.code(), fake.issues().len()), (0, 3), "{}", rest.stderr);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn an_issue_that_gets_no_label_is_the_last_and_is_not_made_twice() {
+    let (fake, workspace) = (Fake::new(), actions());
+    fake.known.lock().unwrap().drops_labels = true;
+    for _ in 0..2 {
+        let cut = fake.export(&workspace, &APPLY);
+        assert_eq!(cut.code(), 1, "{}", cut.stdout);
+        assert!(cut.stderr.contains("without the label `gameday`"), "{}", cut.stderr);
+    }
+    let titles: Vec<String> = fake.issues().iter().map(|issue| issue["title"].to_string()).collect();
+    assert_eq!(titles, ["\"Do 31 <b> @all\"", "\"Do 32 <b> @all\""], "one for each attempt, and none twice");
 }
 
 #[test]

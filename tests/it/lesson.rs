@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::Workspace;
+use crate::support::{Workspace, gameday};
 
 fn scenario(expect: &str) -> String {
     format!(
@@ -146,7 +146,9 @@ fn a_run_that_is_aborted_changes_no_lesson_and_an_open_one_stays_open() {
         workspace.write(&format!("lessons/{id}.md"), &text);
         text
     };
-    let texts = [("L-1", "mitigated"), ("L-2", "open")].map(|(id, status)| (id, lesson(id, status)));
+    let elsewhere = "mitigated\nfound_in: 2026-01-01-100000-gone";
+    let texts =
+        [("L-1", "mitigated"), ("L-2", "open"), ("L-3", elsewhere)].map(|(id, status)| (id, lesson(id, status)));
     let assert_untouched = || {
         for (id, text) in &texts {
             assert_eq!(std::fs::read_to_string(workspace.path().join(format!("lessons/{id}.md"))).unwrap(), *text);
@@ -163,8 +165,73 @@ fn a_run_that_is_aborted_changes_no_lesson_and_an_open_one_stays_open() {
     let output = workspace.gameday(&["run", "scenarios/probe.yaml", "--yes"]);
     assert_eq!(output.code(), 0, "{}", output.stderr);
     assert!(output.stderr.contains("lesson L-2 held, and is open"), "{}", output.stderr);
+    for told in
+        ["lesson L-3 stays mitigated: in which environment it was found can not be told", "2026-01-01-100000-gone"]
+    {
+        assert!(output.stderr.contains(told), "{}", output.stderr);
+    }
     workspace.write("lessons/L-1.md", &texts[0].1);
     assert_untouched();
+}
+
+/// A run in an account does not begin past a critical lesson that came back, is late, and is on what it touches.
+#[test]
+fn a_critical_lesson_that_is_late_keeps_runs_in_an_account_from_beginning() {
+    let workspace = workspace();
+    workspace.write(
+        "gameday.yaml",
+        "gameday: 1\nenvironments:\n  sandbox: {functions: {probe: {demo: probe, timeout: 20s}}}\n  \
+         staging: {account: '111122223333', region: eu-west-1, class: nonproduction}\n",
+    );
+    let file = "scenarios/probe.yaml";
+    workspace.write(
+        file,
+        &format!(
+            "{}guardrails: [{{id: G1, max_duration: 5m}}]\n",
+            scenario("mean(ok) >= 100%").replace("allow: [sandbox]", "allow: [sandbox, staging]")
+        ),
+    );
+    let lesson = "---\nid: L-1\ntitle: It fell\nstatus: regressed\nseverity: critical\ncomponents: [payments]\n\
+                  regression: other#H1\ntested_in: 2020-01-02-100000-other\ncreated: 2020-01-01\nretest_by: 2020-02-01\n---\nText.\n";
+    let call = |arguments: &[&str]| {
+        let mut command = gameday();
+        // There is nobody to ask for credentials.
+        command.args(arguments).env("AWS_EC2_METADATA_DISABLED", "true").env_remove("AWS_ACCESS_KEY_ID");
+        workspace.start_command(&mut command).wait()
+    };
+    let is_barred = || said(&workspace, &["plan", file, "--env", "staging"]).contains("✗ a lesson stands in its way");
+    assert!(!is_barred(), "there is no lesson");
+    workspace.write("lessons/L-1.md", lesson);
+    assert!(is_barred());
+    let refused = call(&["run", file, "--env", "staging"]);
+    assert_eq!(refused.code(), 7, "{}", refused.stderr);
+    for told in [
+        "this may not be run yet",
+        "lesson L-1 “It fell” is critical and regressed, and was to be tested again by 2020-02-01",
+        "let `other#H1` test it again, or set it to `mitigated` or `retired`",
+        "--override",
+    ] {
+        assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
+    }
+    let ready = call(&["readiness", file, "--env", "staging", "--permissions"]);
+    assert_eq!(ready.code(), 7, "{}", ready.stderr);
+    assert!(ready.stdout.starts_with("failed   must  lesson L-1 "), "{}", ready.stdout);
+    let overridden = call(&["run", file, "--env", "staging", "--override", "we look at it now"]);
+    assert!(overridden.stderr.contains("note: set aside: lesson L-1 "), "{}", overridden.stderr);
+    assert!(!overridden.stderr.contains("this may not be run yet"), "{}", overridden.stderr);
+    assert!(!said(&workspace, &["plan", file]).contains("stands in its way"), "the sandbox hurts nobody");
+    for (from, to, is_still) in [
+        ("other#H1", "probe-load#H1", false),
+        ("status: regressed", "status: mitigated", false),
+        ("severity: critical", "severity: high", false),
+        ("retest_by: 2020-02-01", "retest_by: 2999-01-01", false),
+        ("2020-01-02-100000-other", "2020-03-01-100000-other", false),
+        ("components: [payments]", "components: [checkout]", false),
+        ("status: regressed", "status: open", true),
+    ] {
+        workspace.write("lessons/L-1.md", &lesson.replace(from, to));
+        assert_eq!(is_barred(), is_still, "{to}");
+    }
 }
 
 #[test]

@@ -236,6 +236,27 @@ fn a_run_keeps_the_schedule_but_in_the_embedded_sandbox_and_an_override_is_told(
     crate::peers::stop(apart);
 }
 
+#[test]
+fn what_is_planned_of_a_neighbour_or_not_known_of_its_last_run_keeps_a_run_away() {
+    let keeps_away = "{cron: 0 10 * * *, not_within: [{of: nightly, within: 24h}]}";
+    let workspace = workspace(&[("nightly", "regression", "{cron: 0 * * * *}"), ("other", "regression", keeps_away)]);
+    let run = |more: &[&str]| workspace.gameday(&[&["run", "scenarios/other.yaml", "--env", "staging"], more].concat());
+    assert_refused(&run(&[]), 7, &["within 1d of `nightly` on ", "as it is planned"]);
+    let plan = workspace.gameday(&["plan", "scenarios/other.yaml", "--env", "staging"]);
+    assert!(said(&plan).contains("as it is planned"), "{plan:?}");
+    workspace.write("scenarios/nightly.yaml", &scenario("nightly", "regression", &frozen_now()));
+    assert!(!said(&workspace.gameday(&["plan", "scenarios/other.yaml", "--env", "staging"])).contains("nightly"));
+
+    let name = "2026-03-10-100000-nightly";
+    workspace.write(&format!("reports/{name}/run.ndjson"), "");
+    workspace.write(&format!("reports/{name}/plan.json"), "{");
+    let told = ["can not tell when `nightly` ran last", name, "--override"];
+    assert_refused(&run(&[]), 7, &told);
+    assert_refused(&run(&["--reports", "elsewhere"]), 7, &told);
+    workspace.write("scenarios/nightly.yaml", "id: nightly\nsteps: none\n");
+    assert_refused(&run(&[]), 7, &["can not tell when `nightly` is planned"]);
+}
+
 /// croniter finds the times on the wall, and Python's zoneinfo what they are: neither knows of croner or chrono-tz.
 #[test]
 fn dates_across_changes_of_clocks_are_those_of_an_independent_library() {
@@ -290,6 +311,10 @@ fn a_calendar_is_read_by_another_library_and_its_next_version_too() {
     let output =
         workspace.start_command(python.arg(script("schedule_calendar.py")).args(["first.ics", "gamedays.ics"])).wait();
     assert_eq!(output.code(), 0, "{}{}", output.stdout, output.stderr);
+    std::fs::remove_file(workspace.path().join("scenarios/drill.yaml")).unwrap();
+    let named = workspace.gameday(&["schedule", "export", "nightly", "--to", "ics", "--output", "gamedays.ics"]);
+    assert!(said(&named).contains("wrote") && !named.stderr.contains("cancelled"), "{named:?}");
+    assert!(export().stderr.contains("cancelled"), "what is no more is cancelled where nothing else is asked for");
     workspace.write("other.ics", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n");
     let other = workspace.gameday(&["schedule", "export", "--to", "ics", "--output", "other.ics"]);
     assert_refused(&other, 1, &["what is there is no calendar that `gameday schedule export` wrote"]);

@@ -41,7 +41,8 @@ pub(super) fn differences(run: &Run<'_>, recorded: &[&LoadSecond], unit: Option<
     let others = others.filter(|window| !is_baseline(window));
     let of = |window: &Window, share: fn(&LoadSecond) -> Share| -> Vec<Share> {
         let seconds = recorded.iter().filter(|second| second.doubts.is_empty() && window.has(second.second));
-        seconds.map(|second| share(second)).collect()
+        // A second in which nothing was measured tells nothing, and is no second of the figure.
+        seconds.map(|second| share(second)).filter(|(_, whole)| *whole > 0.0).collect()
     };
     let row = |window: &Window, (key, share): Figure| {
         let (baseline, here) = (of(before, share), of(window, share));

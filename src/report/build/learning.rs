@@ -115,10 +115,9 @@ pub(super) fn practices(report: &Report) -> Vec<Practice> {
         .collect()
 }
 
-/// Whether the run came to its end and has shown whether something that was believed holds.
+/// Whether the run has shown whether something that was believed holds.
 fn has_shown(report: &Report) -> bool {
-    let is_over = matches!(report.header.outcome.result.as_str(), "passed" | "refuted" | "inconclusive");
-    is_over && report.hypotheses.iter().any(|hypothesis| hypothesis.verdict.holds().is_some())
+    report.hypotheses.iter().any(|hypothesis| hypothesis.verdict.holds().is_some())
 }
 
 fn note(report: &Report, state: &str, findings: &[String]) -> String {
@@ -157,7 +156,7 @@ pub(super) fn effort(run: &Run<'_>, report: &Report) -> Effort {
         (None, None) => Some(0.0),
         (Some(_), None) => None,
     };
-    let request_count = report.loads.iter().map(|load| load.request_count).sum();
+    let request_count = report.loads.iter().map(|load| load.request_count).fold(0, u64::saturating_add);
     let cost = match header.environment.kind.as_str() {
         "account" => {
             "not measured: AWS tells the day's cost in Cost Explorer, a day later; what the loads asked for stands above"

@@ -59,7 +59,9 @@ fn summarise(run: &Run<'_>, load: &LoadId, progress: &LoadProgress, frames: Opti
         failed_worst: worst(&seconds, |second| ratio(second.failed_count, requests(second))),
         missing_seconds: sum.and_then(LoadSum::missing_seconds).unwrap_or_else(|| {
             let ends = seconds.first().zip(seconds.last());
-            ends.map_or(0, |(first, last)| (last.second + 1).saturating_sub(first.second + second_count))
+            ends.map_or(0, |(first, last)| {
+                last.second.saturating_add(1).saturating_sub(first.second.saturating_add(second_count))
+            })
         }),
         seconds,
         steps: steps(run, load, &recorded),

@@ -176,13 +176,22 @@ impl Comparison {
         hypotheses.chain(responses).chain(alarms).any(|change| change == Change::Worse)
     }
 
-    /// Whether a hypothesis that had a verdict has none any more: what was known is not known now.
+    /// Whether the earlier run tells of a hypothesis, an alarm or a time what the later one does not.
     #[must_use]
     pub fn is_unclear(&self) -> bool {
-        self.hypotheses.iter().any(|row| {
-            let was_known = row.before.as_deref().and_then(verdict_holds).is_some();
-            was_known && matches!(row.change, Change::Unclear | Change::Gone)
-        })
+        let is_lost = |change: Change| matches!(change, Change::Unclear | Change::Gone);
+        let hypotheses = self
+            .hypotheses
+            .iter()
+            .any(|row| is_lost(row.change) && row.before.as_deref().and_then(verdict_holds).is_some());
+        let alarms = self
+            .alarms
+            .iter()
+            .any(|row| is_lost(row.change) && row.before.as_deref().and_then(alarm_is_good).is_some());
+        let times = self.responses.iter().any(|row| {
+            row.before.as_ref().is_some_and(|time| !is_nothing(time)) && row.after.as_ref().is_none_or(is_nothing)
+        });
+        hypotheses || alarms || times
     }
 }
 
@@ -285,12 +294,16 @@ fn change_of_verdict(before: Option<&str>, after: Option<&str>) -> Change {
 }
 
 fn change_of_alarm(before: Option<&str>, after: Option<&str>) -> Change {
-    let is_good = |outcome: &str| match outcome {
+    change_of(before.map(alarm_is_good), after.map(alarm_is_good))
+}
+
+/// Whether an alarm did what it should; none where that is not known.
+fn alarm_is_good(outcome: &str) -> Option<bool> {
+    match outcome {
         "fired" | "quiet" => Some(true),
         "silent" | "unexpected" => Some(false),
         _ => None,
-    };
-    change_of(before.map(is_good), after.map(is_good))
+    }
 }
 
 fn responses(before: &Figures, after: &Figures) -> Vec<ResponseChange> {
@@ -482,6 +495,12 @@ mod tests {
         assert!(Comparison::of(&before, &after).is_unclear());
         after.hypotheses.clear();
         assert!(Comparison::of(&before, &after).is_unclear());
+        let mut unread = before.clone();
+        unread.alarms.iter_mut().for_each(|row| "unknown".clone_into(&mut row.outcome));
+        assert!(Comparison::of(&before, &unread).is_unclear(), "an alarm");
+        let mut untimed = before.clone();
+        untimed.faults.clear();
+        assert!(Comparison::of(&before, &untimed).is_unclear(), "a time");
     }
 
     #[test]

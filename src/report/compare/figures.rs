@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::metric::Metric;
 use crate::report::model::{Fault, Hypothesis, LoadWindow, Report};
+use crate::report::window::numbered;
 
 /// The times of detection and response that runs are held against each other by, by key and in words.
 pub const RESPONSES: [(&str, &str); 7] = [
@@ -157,8 +158,7 @@ fn faults(faults: &[Fault]) -> Vec<FaultFigure> {
     let numbered = injected.map(|known| {
         let count = counts.entry(&known.fault).or_default();
         *count += 1;
-        let figure = fault(known);
-        if *count == 1 { figure } else { FaultFigure { fault: format!("{} ({count})", known.fault), ..figure } }
+        FaultFigure { fault: numbered(&known.fault, *count), ..fault(known) }
     });
     numbered.collect()
 }

@@ -84,6 +84,8 @@ fn record() -> Record {
     ] {
         record.list_mut(key).unwrap().push(text.to_owned());
     }
+    record.lessons.push("L-2026-005".parse().unwrap());
+    record.actions.push("A-2026-031".parse().unwrap());
     record
 }
 

@@ -152,7 +152,7 @@ const ENDINGS: [Ending; 10] = [
         outcome: ("completed", "passed", Some(0)),
         verdicts: ["upheld", "gap_holds"],
         safety: "clean",
-        journal: ("completed", true),
+        journal: ("completed", false),
         cases: [7, 0, 0, 0],
     },
     Ending {
@@ -160,7 +160,7 @@ const ENDINGS: [Ending; 10] = [
         outcome: ("completed", "refuted", Some(3)),
         verdicts: ["upheld", "gap_closed"],
         safety: "clean",
-        journal: ("completed", false),
+        journal: ("completed", true),
         cases: [6, 1, 0, 0],
     },
     Ending {

@@ -2,17 +2,15 @@
 //!
 //! Times are instants in UTC: every date is an event of its own, so that nothing is left to a reader's `VTIMEZONE`, and all readers
 //! agree. An event keeps its `UID`; one that has changed gets the next `SEQUENCE`, one that fell away is cancelled, and one that has
-//! not changed stays as it is, so that the file does.
+//! not changed stays as it is, so that the file does. What somebody else has put into the file stays as it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc, Weekday};
+use chrono::{DateTime, Datelike as _, NaiveTime, TimeDelta, Utc, Weekday};
 use chrono_tz::Tz;
-use icalendar::{
-    Alarm, Calendar, CalendarComponent, Component as _, Event, EventLike as _, EventStatus, Property, Trigger,
-};
+use icalendar::{Alarm, Calendar, Component as _, Event, EventLike as _, EventStatus, Property, Trigger};
 
 use crate::scenario::{Mode, Scenario, invitation_contacts, invitation_roles, invitation_rules};
 use crate::schedule::Booking;
@@ -25,6 +23,15 @@ const SCENARIO: &str = "X-GAMEDAY-SCENARIO";
 
 /// The SHA-256 of what an event says, by which it is seen whether it has changed.
 const DIGEST: &str = "X-GAMEDAY-DIGEST";
+
+/// How the name of a review ends, after that of its game day.
+const REVIEW: &str = ".review";
+
+/// What follows an event's name in its id.
+const HOST: &str = "@gameday";
+
+/// The properties of the calendar that are written anew.
+const OWN_PROPERTIES: [&str; 3] = ["VERSION", "PRODID", "CALSCALE"];
 
 /// How long before a game day a calendar reminds of it.
 const REMINDER: TimeDelta = TimeDelta::hours(1);
@@ -60,6 +67,8 @@ pub struct Invitations<'a> {
     pub retests: &'a [RetestDue],
     /// The scenarios that were asked for: events of others are left alone.
     pub scenarios: &'a BTreeSet<String>,
+    /// Whether every scenario was asked for, those that are no more included.
+    pub is_everything: bool,
     /// The end of the time that was asked for: what comes later is left alone.
     pub until: DateTime<Utc>,
     /// The workload, whose teams say where to talk.
@@ -94,7 +103,8 @@ pub struct Written {
 /// # Errors
 /// `before` is no calendar of ours.
 pub fn calendar(invitations: &Invitations<'_>, before: Option<&str>) -> Result<Written, InvitationError> {
-    let mut known = before.map(read).transpose()?.unwrap_or_default();
+    let Before { events: mut known, properties, others } = before.map(read).transpose()?.unwrap_or_default();
+    let starts: BTreeMap<String, String> = known.iter().map(|(uid, event)| (uid.clone(), start(event))).collect();
     let mut written = Written { text: String::new(), added: 0, changed: 0, cancelled: 0 };
     let mut events = Vec::new();
     for (is_new, mut event) in proposed(invitations) {
@@ -118,8 +128,11 @@ pub fn calendar(invitations: &Invitations<'_>, before: Option<&str>) -> Result<W
         event.timestamp(invitations.now).add_property(DIGEST, &digest);
         events.push(event);
     }
-    for (_, mut old) in known {
-        if falls_away(&old, invitations) {
+    for (uid, mut old) in known {
+        // A review goes as its game day goes: once that has begun, it is held.
+        let game_day = uid.strip_suffix(HOST).and_then(|name| name.strip_suffix(REVIEW));
+        let decided = game_day.and_then(|name| starts.get(&format!("{name}{HOST}"))).cloned();
+        if falls_away(&old, &decided.unwrap_or_else(|| start(&old)), invitations) {
             let sequence = old.get_sequence().unwrap_or_default().saturating_add(1);
             old.sequence(sequence).timestamp(invitations.now);
             old.remove_property(DIGEST).status(EventStatus::Cancelled);
@@ -132,35 +145,69 @@ pub fn calendar(invitations: &Invitations<'_>, before: Option<&str>) -> Result<W
     calendar.append_property(Property::new("VERSION", "2.0"));
     calendar.append_property(Property::new("PRODID", "-//gameday//schedule//EN"));
     calendar.append_property(Property::new("CALSCALE", "GREGORIAN"));
+    let head = calendar.to_string();
     calendar.extend(events);
-    written.text = calendar.to_string();
+    let (text, end) = (calendar.to_string(), "END:VCALENDAR\r\n");
+    let (head, text) = (head.trim_end_matches(end), text.trim_end_matches(end));
+    written.text = format!("{head}{properties}{}{others}{end}", text.strip_prefix(head).unwrap_or_default());
     Ok(written)
 }
 
-/// The events of a file, by id.
-fn read(text: &str) -> Result<BTreeMap<String, Event>, InvitationError> {
+/// What a file has in it.
+#[derive(Debug, Default)]
+struct Before {
+    /// Our events, by id.
+    events: BTreeMap<String, Event>,
+    /// The calendar's properties that are not ours, as they are written.
+    properties: String,
+    /// What else it has in it, as it is written.
+    others: String,
+}
+
+fn read(text: &str) -> Result<Before, InvitationError> {
     if !text.contains("-//gameday//schedule//EN") || is_too_deep(text) {
         return Err(InvitationError::NotOurs);
     }
     let calendar: Calendar = text.parse().map_err(|_| InvitationError::NotOurs)?;
-    let event = |component| match component {
-        CalendarComponent::Event(event) => Some((event.get_uid()?.to_owned(), event)),
-        CalendarComponent::Todo(_) | CalendarComponent::Venue(_) | CalendarComponent::Other(_) => None,
-        other => {
-            drop(other);
-            None
-        }
-    };
-    Ok(calendar.components.into_iter().filter_map(event).collect())
+    let ours = calendar.events().filter(|event| event.property_value(SCENARIO).is_some());
+    let events = ours.filter_map(|event| Some((event.get_uid()?.to_owned(), event.clone()))).collect();
+    let (properties, others) = of_others(text);
+    Ok(Before { events, properties, others })
 }
 
-/// Whether an event that is not proposed any more is cancelled: it is of a scenario that was asked for, lies ahead, within the time
-/// that was asked for, and is not cancelled yet.
-fn falls_away(event: &Event, invitations: &Invitations<'_>) -> bool {
-    let is_asked = event.property_value(SCENARIO).is_some_and(|scenario| invitations.scenarios.contains(scenario));
+/// What of a calendar is not ours, line by line as it is written: its properties, and its parts.
+fn of_others(text: &str) -> (String, String) {
+    let (mut properties, mut others) = (String::new(), String::new());
+    let (mut depth, mut part, mut is_kept) = (0_usize, String::new(), false);
+    for line in text.lines() {
+        let name = line.split([':', ';']).next().unwrap_or_default().to_ascii_uppercase();
+        depth += usize::from(name == "BEGIN");
+        if depth > 1 {
+            part.extend([line, "\r\n"]);
+        } else if name != "BEGIN" && name != "END" {
+            // A line that begins with a blank goes on with the one before.
+            is_kept = if line.starts_with([' ', '\t']) { is_kept } else { !OWN_PROPERTIES.contains(&name.as_str()) };
+            properties.extend([line, "\r\n"].into_iter().filter(|_| is_kept && !line.is_empty()));
+        }
+        if name == "END" {
+            depth = depth.saturating_sub(1);
+            let part = if depth == 1 { std::mem::take(&mut part) } else { String::new() };
+            let has = |wanted: &str| part.lines().any(|line| line.to_ascii_uppercase().starts_with(wanted));
+            let is_ours = has("BEGIN:VEVENT") && has(SCENARIO) && has("UID");
+            others.extend(Some(part.as_str()).filter(|_| !is_ours));
+        }
+    }
+    (properties, others)
+}
+
+/// Whether an event that is not proposed any more is cancelled: it is of a scenario that was asked for, what decides of it begins later,
+/// within the time that was asked for, and it is not cancelled yet.
+fn falls_away(event: &Event, decided: &str, invitations: &Invitations<'_>) -> bool {
+    let is_asked = |scenario| invitations.is_everything || invitations.scenarios.contains(scenario);
+    let is_asked = event.property_value(SCENARIO).is_some_and(is_asked);
     let from = invitations.now.format("%Y%m%dT%H%M%SZ").to_string();
     let until = invitations.until.format("%Y%m%dT%H%M%SZ").to_string();
-    let is_ahead = start(event) > from && start(event) < until;
+    let is_ahead = decided > from.as_str() && decided < until.as_str();
     is_asked && is_ahead && event.get_status() != Some(EventStatus::Cancelled)
 }
 
@@ -182,17 +229,12 @@ fn parts(event: &Event) -> String {
 
 /// The events of all bookings, each with whether it is proposed where it was not there before.
 fn proposed(invitations: &Invitations<'_>) -> Vec<(bool, Event)> {
-    let mut of_day: BTreeMap<(String, NaiveDate), u32> = BTreeMap::new();
     let mut all: Vec<(bool, &Booking<'_>)> = invitations.too_soon.iter().map(|booking| (false, booking)).collect();
     all.extend(invitations.bookings.iter().map(|booking| (true, booking)));
     all.sort_by_key(|(_, booking)| booking.at);
     let mut events = Vec::new();
     for (is_new, booking) in all {
-        let day = booking.at.date_naive();
-        let count = of_day.entry((booking.entry.scenario.id.to_string(), day)).or_default();
-        *count += 1;
-        let number = if *count > 1 { format!(".{count}") } else { String::new() };
-        let name = format!("{}.{day}{number}", booking.entry.scenario.id);
+        let name = name(booking);
         events.push((is_new, game_day(booking, &name, invitations.workload)));
         events.extend(review(booking, &name).map(|event| (is_new, event)));
     }
@@ -200,8 +242,19 @@ fn proposed(invitations: &Invitations<'_>) -> Vec<(bool, Event)> {
     events
 }
 
+/// What a date is called, whatever else there is on its day: the first of the pattern after the day, so that it may move, each other
+/// after its time as well.
+fn name(booking: &Booking<'_>) -> String {
+    let Booking { entry, at } = booking;
+    let day = at.date_naive();
+    let midnight = moment(entry.recurrence.zone, day.and_time(NaiveTime::MIN));
+    let first = midnight.and_then(|midnight| entry.recurrence.from(midnight.to_utc()).next());
+    let time = if first.as_ref() == Some(at) { String::new() } else { at.format("T%H%M").to_string() };
+    format!("{}.{day}{time}", entry.scenario.id)
+}
+
 fn event(name: &str, scenario: &str, at: DateTime<Utc>, length: TimeDelta) -> Event {
-    let mut event = Event::with_uid(&format!("{name}@gameday"));
+    let mut event = Event::with_uid(&format!("{name}{HOST}"));
     event.starts(at).add_property("DURATION", format!("PT{}M", length.num_minutes().max(1)));
     event.add_property(SCENARIO, scenario).status(EventStatus::Confirmed);
     event.done()
@@ -263,7 +316,7 @@ fn review(booking: &Booking<'_>, name: &str) -> Option<Event> {
     }
     let at: DateTime<Tz> = moment(booking.entry.recurrence.zone, wall)?;
     let length = TimeDelta::from_std(review.length.0).ok()?;
-    let mut event = event(&format!("{name}.review"), scenario.id.as_str(), at.to_utc(), length);
+    let mut event = event(&format!("{name}{REVIEW}"), scenario.id.as_str(), at.to_utc(), length);
     event.summary(&shortened(&format!("Review of the game day: {}", title(scenario))));
     let questions = match scenario.mode {
         // It is sent before the game day.
@@ -285,16 +338,28 @@ fn retest(due: &RetestDue) -> Event {
     event.status(EventStatus::Confirmed).done()
 }
 
-/// Everybody whose `who` is an e-mail address; the owner, where it is one, organizes.
+/// Everybody whose `who` is an e-mail address, once for all of their roles. The owner organizes; where that is no address, the first of
+/// them, since nobody is invited by nobody (RFC 5545, 3.8.4.1).
 fn invite(event: &mut Event, booking: &Booking<'_>) {
     let scenario = &booking.entry.scenario;
-    if is_address(&scenario.owner) {
-        event.add_property("ORGANIZER", format!("mailto:{}", scenario.owner));
-    }
+    let mut invited: Vec<(&str, Vec<&str>, bool)> = Vec::new();
     for (role, person) in scenario.people.iter().filter(|(_, person)| is_address(&person.who)) {
-        let mut attendee = Property::new("ATTENDEE", format!("mailto:{}", person.who));
-        attendee.add_parameter("CN", role.as_str()).add_parameter("PARTSTAT", "NEEDS-ACTION");
-        let part = if person.required { "REQ-PARTICIPANT" } else { "OPT-PARTICIPANT" };
+        match invited.iter_mut().find(|(address, ..)| address.eq_ignore_ascii_case(&person.who)) {
+            Some((_, roles, is_required)) => {
+                roles.push(role.as_str());
+                *is_required |= person.required;
+            }
+            None => invited.push((&person.who, vec![role.as_str()], person.required)),
+        }
+    }
+    let owner = Some(scenario.owner.as_str()).filter(|owner| is_address(owner));
+    if let Some(address) = owner.or_else(|| invited.first().map(|(address, ..)| *address)) {
+        event.add_property("ORGANIZER", format!("mailto:{address}"));
+    }
+    for (address, roles, is_required) in invited {
+        let mut attendee = Property::new("ATTENDEE", format!("mailto:{address}"));
+        attendee.add_parameter("CN", &roles.join(" and ")).add_parameter("PARTSTAT", "NEEDS-ACTION");
+        let part = if is_required { "REQ-PARTICIPANT" } else { "OPT-PARTICIPANT" };
         attendee.add_parameter("ROLE", part).add_parameter("RSVP", "TRUE");
         event.append_multi_property(attendee.done());
     }
@@ -336,6 +401,7 @@ mod tests {
             too_soon: &[],
             retests: &[],
             scenarios: &scenarios,
+            is_everything: false,
             until,
             workload: None,
             now: at(now),
@@ -388,6 +454,7 @@ mod tests {
             too_soon: &near,
             retests: &[],
             scenarios: &scenarios,
+            is_everything: false,
             until,
             workload: None,
             now,
@@ -404,7 +471,8 @@ mod tests {
         entry.scenario.owner = "maria@example.com\r\nX-EVIL:1".to_owned();
         let text = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
         assert_eq!(text.matches("\r\nEND:VEVENT").count(), 2, "{text}");
-        assert!(!text.contains("\nX-EVIL") && !text.contains("ORGANIZER"), "{text}");
+        assert!(!text.contains("\nX-EVIL") && !text.contains("mailto:maria"), "{text}");
+        assert_eq!(text.matches("ORGANIZER:mailto:joonas@example.com").count(), 2, "somebody invites: {text}");
         assert_eq!(text.matches("ATTENDEE").count(), 2, "one in each event: {text}");
         assert!(is_address("a.b+c@example.com") && !is_address("oncall") && !is_address("a b@example.com"));
     }
@@ -448,6 +516,69 @@ mod tests {
         let entry = entry("a", SCHEDULE);
         let text = write(&entry, &["2027-03-25T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
         assert!(text.contains("DTSTART:20270329T070000Z"), "{text}");
+    }
+
+    #[test]
+    fn a_review_stays_once_its_game_day_has_begun_and_goes_with_one_that_fell_away() {
+        let entry = entry("a", SCHEDULE);
+        let first = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None);
+        let begun = write(&entry, &[], "2026-12-08T08:30:00Z", Some(&first.text));
+        assert_eq!((counts(&begun), begun.text), ((0, 0, 0), first.text.clone()));
+        let away = write(&entry, &[], "2026-12-08T07:30:00Z", Some(&first.text));
+        assert_eq!(counts(&away), (0, 0, 2));
+    }
+
+    #[test]
+    fn a_date_keeps_its_id_when_an_earlier_one_of_its_day_is_over() {
+        let entry = entry("a", "{cron: '0 8,10 * * *'}");
+        let first = write(&entry, &["2026-12-08T08:00:00Z", "2026-12-08T10:00:00Z"], "2026-11-28T00:00:00Z", None);
+        for uid in ["UID:a.2026-12-08@gameday", "UID:a.2026-12-08T1000@gameday"] {
+            assert!(first.text.contains(uid), "{uid}: {}", first.text);
+        }
+        let later = write(&entry, &["2026-12-08T10:00:00Z"], "2026-12-08T09:00:00Z", Some(&first.text));
+        assert_eq!((counts(&later), later.text), ((0, 0, 0), first.text));
+    }
+
+    #[test]
+    fn where_everything_is_asked_for_a_scenario_that_is_no_more_is_cancelled() {
+        let entry = entry("gone", SCHEDULE);
+        let first = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None);
+        let (scenarios, until, now) = (BTreeSet::new(), at("2027-12-31T00:00:00Z"), at("2026-11-29T00:00:00Z"));
+        let of = |is_everything| {
+            let (bookings, too_soon, retests) = (&[], &[], &[]);
+            let scenarios = &scenarios;
+            let invitations =
+                Invitations { bookings, too_soon, retests, scenarios, is_everything, until, workload: None, now };
+            counts(&calendar(&invitations, Some(&first.text)).unwrap())
+        };
+        assert_eq!((of(false), of(true)), ((0, 0, 0), (0, 0, 2)));
+    }
+
+    #[test]
+    fn what_somebody_else_put_into_the_file_stays_as_it_is_written() {
+        let entry = entry("a", SCHEDULE);
+        let first = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None).text;
+        let name = "X-WR-CALNAME:Game days of\r\n  the shop\r\n";
+        let others = "BEGIN:VTODO\r\nSUMMARY:Order cake\r\nEND:VTODO\r\nBEGIN:VTIMEZONE\r\nTZID:X\r\nBEGIN:STANDARD\r\n\
+                      DTSTART:19700101T000000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0000\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n\
+                      BEGIN:VEVENT\r\nDTSTART:20261209T080000Z\r\nSUMMARY:By hand\r\nEND:VEVENT\r\n";
+        let edited = first.replace("CALSCALE:GREGORIAN\r\n", &format!("CALSCALE:GREGORIAN\r\n{name}"));
+        let edited = edited.replace("END:VCALENDAR", &format!("{others}END:VCALENDAR"));
+        let again = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-29T00:00:00Z", Some(&edited));
+        assert_eq!((counts(&again), again.text), ((0, 0, 0), edited));
+    }
+
+    #[test]
+    fn an_address_in_two_roles_is_invited_once() {
+        let mut entry = entry("a", SCHEDULE);
+        let facilitator = entry.scenario.people.values().next().unwrap().clone();
+        for person in entry.scenario.people.values_mut() {
+            person.who.clone_from(&facilitator.who);
+        }
+        entry.scenario.debrief = None;
+        let text = write(&entry, &["2026-12-08T08:00:00Z"], "2026-11-28T00:00:00Z", None).text.replace("\r\n ", "");
+        assert_eq!(text.matches("ATTENDEE").count(), 1, "{text}");
+        assert!(text.contains("CN=facilitator and scribe") && text.contains("ROLE=REQ-PARTICIPANT"), "{text}");
     }
 
     #[test]

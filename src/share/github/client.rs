@@ -53,6 +53,15 @@ pub enum GithubError {
     /// It was asked too often.
     #[error("GitHub wants to be asked less often; try again {0}")]
     TooOften(String),
+    /// It made an issue without our label.
+    #[error(
+        "GitHub made {url} without the label `{LABEL}`, by which it is found again: let the token write to the repository, and give \
+         the issue its label"
+    )]
+    Unlabelled {
+        /// The issue.
+        url: String,
+    },
     /// It answered with something else.
     #[error("GitHub's answer is not what it should be: {0}")]
     Answer(String),

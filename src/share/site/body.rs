@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream, html};
 
 use super::link::{is_relative, is_safe};
 use crate::report::printable_character;
+use crate::unit::{Redaction, redact_text};
 
 /// What there is to be linked to.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Names<'n> {
     pub(super) actions: BTreeSet<&'n str>,
     /// Where the lessons' own folder is.
     pub(super) sources: &'n str,
+    /// What is blacked out of what is shown.
+    pub(super) redactions: &'n [Redaction],
 }
 
 impl Names<'_> {
@@ -35,15 +38,46 @@ impl Names<'_> {
         if !is_relative(place) {
             return Some(place.to_owned());
         }
-        let file = place.rsplit('/').next().unwrap_or_default();
+        let (path, part) = place.split_at(place.find('#').unwrap_or(place.len()));
+        let file = path.rsplit('/').next().unwrap_or_default();
         let id = file.strip_suffix(".md").or_else(|| file.strip_suffix(".yaml"));
-        let own = id.and_then(|id| self.place(id));
+        // An action has a part of a page to itself.
+        let with_part = |own: String| if own.contains('#') { own } else { format!("{own}{part}") };
+        let own = id.and_then(|id| self.place(id)).map(with_part);
         Some(own.unwrap_or_else(|| format!("{}/{place}", self.sources)))
     }
 }
 
 fn options() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS
+}
+
+/// What a text says. Texts that stand beside each other are one, so that nothing in them is overseen; what is HTML is text.
+fn read(text: &str) -> impl Iterator<Item = Event<'_>> {
+    let as_text = |event| match event {
+        Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
+        other => other,
+    };
+    TextMergeStream::new(Parser::new_ext(text, options()).map(as_text))
+}
+
+/// What is read with all words and places blacked out: what stands in the file may be written so that only here it is what it is.
+fn redacted<'t>(event: Event<'t>, redactions: &[Redaction]) -> Event<'t> {
+    let clean = |words: &CowStr<'_>| CowStr::from(redact_text(words, redactions));
+    match event {
+        Event::Text(words) => Event::Text(clean(&words)),
+        Event::Code(words) => Event::Code(clean(&words)),
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(name))) => {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(clean(&name))))
+        }
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            Event::Start(Tag::Link { link_type, dest_url: clean(&dest_url), title, id })
+        }
+        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
+            Event::Start(Tag::Image { link_type, dest_url: clean(&dest_url), title, id })
+        }
+        other => other,
+    }
 }
 
 /// The text of a lesson as HTML.
@@ -53,9 +87,8 @@ pub(super) fn html_of(text: &str, names: &Names<'_>) -> String {
     // Of each link that is open, whether it leads anywhere.
     let mut links: Vec<bool> = Vec::new();
     let mut is_code = false;
-    for event in Parser::new_ext(&text, options()) {
+    for event in read(&text).map(|event| redacted(event, names.redactions)) {
         match event {
-            Event::Html(raw) | Event::InlineHtml(raw) => events.push(Event::Text(raw)),
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 // Nothing is loaded: a picture becomes a link to it.
                 let target = names.target(&dest_url).filter(|_| !links.contains(&true));
@@ -109,13 +142,11 @@ fn linked(words: &str, names: &Names<'_>) -> Vec<Event<'static>> {
 }
 
 /// The words of a lesson's text without its mark-up.
-pub(super) fn plain_text(text: &str) -> String {
+pub(super) fn plain_text(text: &str, redactions: &[Redaction]) -> String {
     let mut plain = String::new();
-    for event in Parser::new_ext(text, options()) {
+    for event in read(text).map(|event| redacted(event, redactions)) {
         match event {
-            Event::Text(words) | Event::Code(words) | Event::Html(words) | Event::InlineHtml(words) => {
-                plain.push_str(&words);
-            }
+            Event::Text(words) | Event::Code(words) => plain.push_str(&words),
             Event::SoftBreak | Event::HardBreak | Event::Start(_) => plain.push(' '),
             // What is no text is not searched.
             _ => {}
@@ -129,8 +160,26 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        let names = Names { lessons: ["L-2026-001"].into(), actions: ["A-2026-031"].into(), sources: "../../lessons" };
-        html_of(text, &names).trim().to_owned()
+        shown_without(text, &[])
+    }
+
+    fn shown_without(text: &str, redactions: &[Redaction]) -> String {
+        let (lessons, actions) = (["L-2026-001"].into(), ["A-2026-031"].into());
+        html_of(text, &Names { lessons, actions, sources: "../../lessons", redactions }).trim().to_owned()
+    }
+
+    #[test]
+    fn what_is_blacked_out_is_what_is_shown() {
+        let shown = |text: &str| shown_without(text, &Redaction::ALL);
+        for text in ["maria@example.com", "maria&#64;example.com", "maria\\@example.com", "`maria@example.com`"] {
+            let html = shown(text);
+            assert!(html.contains("***@***") && !html.contains("maria"), "{text}: {html}");
+        }
+        assert_eq!(shown("1111&#50;2223333 *x*"), "<p>************ <em>x</em></p>");
+        assert_eq!(shown("In 111122223333 and 111122224444."), "<p>In ************ and ************.</p>");
+        assert!(!shown("[a](https://b.c/111122223333) <mailto:maria@example.com>").contains("1111"));
+        assert!(!shown("```maria@example.com\n111122223333\n```").contains("maria"));
+        assert!(!plain_text("maria&#64;example.com", &Redaction::ALL).contains("maria"));
     }
 
     #[test]
@@ -152,6 +201,9 @@ mod tests {
         assert_eq!(shown("[![a](x.png)](javascript:y)"), "<p><a href=\"../../lessons/x.png\">a</a></p>");
         assert_eq!(shown("[a](../playbooks/p.md)"), "<p><a href=\"../../lessons/../playbooks/p.md\">a</a></p>");
         assert_eq!(shown("[a](L-2026-001.md)"), "<p><a href=\"L-2026-001.html\">a</a></p>");
+        assert_eq!(shown("[a](L-2026-001.md#part)"), "<p><a href=\"L-2026-001.html#part\">a</a></p>");
+        assert_eq!(shown("[a](../actions/A-2026-031.yaml#x)"), "<p><a href=\"../actions.html#A-2026-031\">a</a></p>");
+        assert_eq!(shown("[a](other.md#x)"), "<p><a href=\"../../lessons/other.md#x\">a</a></p>");
     }
 
     #[test]
@@ -162,6 +214,6 @@ mod tests {
              XL-2026-001 and <code>L-2026-001</code>.</p>"
         );
         assert_eq!(shown("[L-2026-001](https://b.c)"), "<p><a href=\"https://b.c\">L-2026-001</a></p>");
-        assert_eq!(plain_text("**a** `b`\nc").trim(), "a b c");
+        assert_eq!(plain_text("**a** `b`\nc", &[]).trim(), "a b c");
     }
 }

@@ -39,7 +39,12 @@ fn untold(report: &Report, from_ms: u64, to_ms: u64) -> Option<&'static str> {
     // An alarm that was in `ALARM` all along tells of something else.
     let has_told = stretches
         .any(|stretch| stretch.state == "ALARM" && stretch.from_ms > 0 && (from_ms..=to_ms).contains(&stretch.from_ms));
-    (!has_told).then_some("no alarm that was watched told of it")
+    let is_cut = report.header.duration_ms < to_ms;
+    (!has_told).then_some(if is_cut {
+        "no alarm that was watched told of it until the run ended"
+    } else {
+        "no alarm that was watched told of it"
+    })
 }
 
 fn refuted_without_alarm(run: &Run<'_>, report: &Report, hypothesis: &Hypothesis) -> Option<Finding> {
@@ -138,6 +143,7 @@ mod tests {
         use crate::report::sample;
         let mut report = Report::from_facts(&sample::script().events(), &sample::facts(), &sample::evidence());
         report.alarms.truncate(1);
+        report.header.duration_ms = 1_000_000;
         "fired".clone_into(&mut report.alarms[0].outcome);
         report.alarms[0].stretches.truncate(1);
         let mut of = |from_ms: u64, state: &str| {
@@ -149,6 +155,8 @@ mod tests {
         assert_eq!(of(12_000, "OK"), Some("no alarm that was watched told of it"));
         assert_eq!((of(12_000, "ALARM"), of(90_000, "ALARM")), (None, None), "and CloudWatch takes its time");
         assert!(of(400_000, "ALARM").is_some());
+        report.header.duration_ms = 100_000;
+        assert_eq!(untold(&report, 10_000, 20_000), Some("no alarm that was watched told of it until the run ended"));
         "unknown".clone_into(&mut report.alarms[0].outcome);
         assert_eq!(untold(&report, 10_000, 20_000), None, "what it did is not known");
         report.alarms.clear();
