@@ -132,7 +132,11 @@ impl<'s> Builder<'s> {
         let at = self.offset(error.marker());
         let line = self.source.position(at).line;
         // The parser may notice it a line late, or at the key before it.
-        if let Some(at) = [line, line.saturating_sub(1), line + 1].into_iter().find_map(|line| self.tab(line)) {
+        if let Some(at) = [line, line.saturating_sub(1), line + 1]
+            .into_iter()
+            .filter(|line| *line > 0)
+            .find_map(|line| self.tab(line))
+        {
             let span = at..at + 1;
             let stop = *self.stop(span, "syntax", "a tab stands in the indentation");
             return Box::new(stop.with_help("indent with spaces: YAML does not allow tabs there"));
