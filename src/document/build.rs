@@ -131,13 +131,10 @@ impl<'s> Builder<'s> {
     fn syntax(&self, error: &saphyr_parser::ScanError) -> Stop {
         let at = self.offset(error.marker());
         let line = self.source.position(at).line;
-        // The parser may notice it a line late, or at the key before it; elsewhere, as in a text of several lines, a tab is right.
+        // The parser may notice it a line late, or at the key before it; elsewhere, as in a text of several lines, a tab may be right.
         let speaks_of_it = error.info().contains("tab") || error.info().contains("indent");
-        if let Some(at) = [line, line.saturating_sub(1), line + 1]
-            .into_iter()
-            .find_map(|line| self.tab(line))
-            .filter(|_| speaks_of_it)
-        {
+        let near = [line.saturating_sub(1), line + 1].into_iter().filter(|line| speaks_of_it && *line > 0);
+        if let Some(at) = std::iter::once(line).chain(near).find_map(|line| self.tab(line)) {
             let span = at..at + 1;
             let stop = *self.stop(span, "syntax", "a tab stands in the indentation");
             return Box::new(stop.with_help("indent with spaces: YAML does not allow tabs there"));

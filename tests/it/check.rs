@@ -206,6 +206,34 @@ fn a_schedule_that_never_comes_and_a_team_that_is_none_are_doubts() {
 }
 
 #[test]
+fn front_matter_that_is_open_or_has_a_tab_is_told_so() {
+    let keys = "---\nid: L-1\ntitle: x\ncreated: 2026-01-01\n";
+    for (lesson, told) in [
+        (format!("{keys}Text.\n"), "the front matter has no closing `---`\n --> lessons/L-1.md:1:1"),
+        (format!("{keys}\tstatus: open\n---\nText.\n"), "a tab stands in the indentation\n --> lessons/L-1.md:5:1"),
+        (format!("{keys}faults:\n\t- a\n---\nText.\n"), "a tab stands in the indentation\n --> lessons/L-1.md:6:1"),
+        ("Text.\n".to_owned(), "does not start with front matter"),
+    ] {
+        let folder = folder_with(&[("gameday.yaml", SETTINGS), ("lessons/L-1.md", &lesson)]);
+        let output = gameday(folder.path(), &["check"]);
+        assert!(text(&output.stderr).contains(told), "{told}: {}", text(&output.stderr));
+    }
+    let folder = folder_with(&[("gameday.yaml", SETTINGS), ("scenarios/a.yaml", "}\n")]);
+    let output = gameday(folder.path(), &["check"]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("scenarios/a.yaml:1:1"), "the first line");
+}
+
+#[test]
+fn a_time_in_utc_is_told_once_and_no_time_is_told_by_its_option() {
+    let scenario = SCENARIO.replace("owner: team-shop", "owner: team-shop\nschedule: {cron: '0 10 * * MON'}");
+    let folder = folder_with(&[("gameday.yaml", SETTINGS), ("scenarios/a.yaml", &scenario)]);
+    let next = text(&gameday(folder.path(), &["schedule", "next"]).stdout);
+    assert_eq!(next.matches("10:00 UTC").count(), 1, "{next}");
+    let none = text(&gameday(folder.path(), &["schedule", "list", "--for", "0d"]).stderr);
+    assert!(none.contains("`--for` is no time at all"), "{none}");
+}
+
+#[test]
 fn one_mistake_is_told_once() {
     let scenario = SCENARIO.replace(
         "for: 4s, do: [{at: 0s, load: callers}]",
