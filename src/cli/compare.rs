@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// Exit with code 3 where anything went for the worse, and with 6 where the later run does not tell what the earlier one does.
     #[arg(long)]
     fail_if_worse: bool,
+    /// Print also the times that are the same or unclear.
+    #[arg(long)]
+    all: bool,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
@@ -44,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.json {
         out::json(&comparison);
     } else {
-        print(&comparison);
+        print(&comparison, arguments.all);
         if let Some(path) = &arguments.html {
             out::line(format_args!("\n  {}", path.display()));
         }
@@ -121,7 +124,7 @@ pub(super) fn of_scenario(reports: &Path, scenario: &str) -> Result<Vec<Figures>
     Ok(over.filter_map(read).collect())
 }
 
-fn print(comparison: &Comparison) {
+fn print(comparison: &Comparison, is_all: bool) {
     for (word, run) in [("before", &comparison.before), ("after", &comparison.after)] {
         let result = run.result.replace('_', " ");
         let when = run.started_at.format("%Y-%m-%d %H:%M");
@@ -146,7 +149,7 @@ fn print(comparison: &Comparison) {
             out::line(style(format!("                 {}", printable(&text))).dim());
         }
     }
-    print_responses(&comparison.responses);
+    print_responses(&comparison.responses, is_all);
     let alarms: Vec<_> = comparison.alarms.iter().filter(|row| row.before.is_some() || row.after.is_some()).collect();
     if !alarms.is_empty() {
         out::line("\nAlarms");
@@ -159,16 +162,23 @@ fn print(comparison: &Comparison) {
     print_loads(&comparison.loads);
 }
 
-fn print_responses(rows: &[ResponseChange]) {
+fn print_responses(rows: &[ResponseChange], is_all: bool) {
     if !rows.is_empty() {
         out::line("\nDetection and response");
     }
-    for row in rows {
+    let (quiet, told): (Vec<&ResponseChange>, Vec<&ResponseChange>) =
+        rows.iter().partition(|row| !is_all && matches!(row.change, Change::Same | Change::Unclear));
+    for row in told {
         let name = response_name(&row.response);
         let value = |metric: &Option<Metric>| metric.as_ref().map_or("–".to_owned(), Metric::value);
         let longer = row.longer_by_ms.map(|ms| format!(" ({})", signed_duration(ms))).unwrap_or_default();
         let (before, after) = (value(&row.before), value(&row.after));
         out::line(format_args!("  {} {}, {name}: {before} → {after}{longer}", word(row.change), printable(&row.fault)));
+    }
+    if !quiet.is_empty() {
+        let unclear = quiet.iter().filter(|row| row.change == Change::Unclear).count();
+        let same = quiet.len() - unclear;
+        out::line(style(format!("  {same} the same, {unclear} unclear: `--all` shows them")).dim());
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use console::style;
 
 use super::{Exit, Failure, compare, out, workspace};
-use crate::report::compare::{Figures, Median, Trend, TrendLine};
+use crate::report::compare::{Figures, Trend, TrendLine};
 use crate::unit::{ScenarioId, printable};
 
 /// How many of the latest runs are shown.
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
     /// How many of the latest runs are looked at.
-    #[arg(long, value_name = "N", default_value_t = RUNS_SHOWN_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = RUNS_SHOWN_DEFAULT, value_parser = at_least_one)]
     last: usize,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
@@ -28,6 +28,10 @@ pub(super) struct Arguments {
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number from 1 on".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -44,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failure, text));
     }
     runs.sort_by_key(|run| run.started_at);
-    let first = runs.len().saturating_sub(arguments.last.max(1));
+    let first = runs.len().saturating_sub(arguments.last);
     let trend = Trend::of(&scenario, runs.split_off(first));
     if arguments.json {
         out::json(&trend);
@@ -62,8 +66,15 @@ fn print(trend: &Trend) {
     if trend.lines.is_empty() {
         out::line("\nNo run has a time of detection or response.");
     }
-    for line in &trend.lines {
-        print_line(line);
+    for lines in trend.lines.chunk_by(|one, other| one.fault == other.fault) {
+        if let Some(first) = lines.first() {
+            out::line(format_args!("\n{}", printable(&first.fault)));
+        }
+        lines.iter().for_each(|line| out::line(text_of(line)));
+    }
+    let has_few = trend.lines.iter().any(|line| line.median.is_none());
+    if has_few {
+        out::line(style("\nA median is told from three points on.").dim());
     }
 }
 
@@ -87,11 +98,9 @@ fn row(run: &Figures) -> String {
     )
 }
 
-fn print_line(line: &TrendLine) {
-    out::line(format_args!("\n{}, {}", printable(&line.fault), compare::response_name(&line.response)));
-    for point in &line.points {
-        out::line(format_args!("  {}  {}", point.started_at.format("%Y-%m-%d %H:%M"), point.time.value()));
-    }
-    let median = line.median.map_or("none of fewer than three runs".to_owned(), Median::text);
-    out::line(style(format!("  median            {median}")).dim());
+/// The points of a time in one line, the oldest first, and their median.
+fn text_of(line: &TrendLine) -> String {
+    let points: Vec<String> = line.points.iter().map(|point| point.time.value()).collect();
+    let median = line.median.map(|median| format!("   median {}", median.text())).unwrap_or_default();
+    format!("  {:<20} {}{}", compare::response_name(&line.response), points.join(" · "), style(median).bold())
 }

@@ -50,6 +50,6 @@ pub use model::Report;
 pub(crate) use number::{count, latency, percent, signed_duration, stopwatch};
 pub use redact::Redaction;
 pub use template::TemplateError;
-pub(crate) use template::{Embedded, fill};
+pub(crate) use template::{Embedded, fill, fill_all};
 pub(crate) use text::{html as html_text, html_code, markdown as markdown_text, printable as printable_character};
 pub use window::LoadSum;

@@ -63,13 +63,21 @@ pub(crate) struct Embedded {
 
 /// Fills a template; one of the same name in `folder` goes before the embedded one.
 pub(crate) fn fill(template: Embedded, folder: Option<&Path>, context: &Value) -> Result<String, TemplateError> {
-    let name = template.name;
-    let own = folder.map(|folder| folder.join(name)).filter(|path| path.is_file());
+    fill_all(template, folder, std::slice::from_ref(context)).map(|mut texts| texts.remove(0))
+}
+
+/// Fills a template once for each context; it is read and parsed once.
+pub(crate) fn fill_all(
+    template: Embedded,
+    folder: Option<&Path>,
+    contexts: &[Value],
+) -> Result<Vec<String>, TemplateError> {
+    let own = folder.map(|folder| folder.join(template.name)).filter(|path| path.is_file());
     let text = match own {
         Some(path) => std::fs::read_to_string(&path).map_err(|source| TemplateError::Read { path, source })?,
         None => template.text.to_owned(),
     };
-    fill_each(template, text, std::iter::once(context)).map(|mut texts| texts.remove(0))
+    fill_each(template, text, contexts.iter())
 }
 
 /// Fills a template once for each context, with `text` in the place of its own.

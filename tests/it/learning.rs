@@ -168,6 +168,49 @@ fn what_people_write_into_the_debrief_stands_in_the_report() {
 }
 
 #[test]
+fn what_was_blacked_out_what_people_wrote_and_what_the_manifest_says_stays_so() {
+    let workspace = workspace();
+    let folder = run(&workspace, 0);
+    let (name, file) = (folder.file_name().unwrap().to_str().unwrap(), folder.join("debrief.yaml"));
+    let debrief = |arguments: &[&str]| workspace.gameday(&[&["debrief", name], arguments].concat());
+    assert_eq!(debrief(&["--surprise", "ask maria@example.com"]).code(), 0);
+    let page = || std::fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page().contains("maria@example.com"));
+    // In one format: the others were made before, and are made anew.
+    assert_eq!(workspace.gameday(&["report", name, "--redact", "--format", "json"]).code(), 0);
+    assert!(!page().contains("maria@example.com") && page().contains("[e-mail]"));
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("# mine\n{text}# the end\n")).unwrap();
+    assert_eq!(debrief(&["--lucky", "jo@example.com was there"]).code(), 0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("# mine\n") && text.ends_with("# the end\n") && text.contains("jo@"), "{text}");
+    assert!(!page().contains("example.com"), "what is made later is blacked out as well");
+    for (arguments, code, told) in [
+        (["--summary", " "], 1, "`--summary` says nothing"),
+        (["--present", ""], 1, "`--present` says nothing"),
+        (["--lesson", "L-2999-001"], 1, "there is no lesson `L-2999-001`"),
+        (["--action", "A-2999-001"], 1, "there is no action `A-2999-001`"),
+    ] {
+        let refused = debrief(&arguments);
+        assert!(refused.code() == code && refused.stderr.contains(told), "{}", refused.stderr);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "nothing is written");
+    }
+
+    std::fs::write(folder.join("evidence/load-ghost.ndjson"), "{}\n").unwrap();
+    for _ in 0..2 {
+        let found = workspace.gameday(&["report", "verify", name]);
+        assert!(found.code() == 2 && found.stdout.contains("unlisted  evidence/load-ghost.ndjson"), "{}", found.stdout);
+        assert_eq!(workspace.gameday(&["report", name]).code(), 0);
+    }
+    std::fs::remove_file(folder.join("evidence/manifest.json")).unwrap();
+    let anew = workspace.gameday(&["report", name]);
+    assert!(anew.stderr.contains("manifest of the evidence was gone"), "{}", anew.stderr);
+    let itself = workspace.gameday(&["compare", name]);
+    assert!(itself.code() == 1 && itself.stderr.contains("is the later run itself"), "{}", itself.stderr);
+}
+
+#[test]
 fn actions_are_written_listed_closed_and_told() {
     let workspace = workspace();
     let folder = run(&workspace, 0);

@@ -11,6 +11,9 @@ use crate::report::model::Quantile;
 use crate::report::template::{Embedded, TemplateError, fill};
 use crate::report::text;
 
+/// The median or the 99th percentile of a window has changed by more than this share of the larger one.
+const RATIO_WORTH_A_LOOK: f64 = 0.1;
+
 pub(in crate::report) const TEMPLATE: Embedded = Embedded {
     name: "compare.html.hbs",
     text: include_str!("../../../reports/templates/compare.html.hbs"),
@@ -29,13 +32,27 @@ pub fn comparison_page(comparison: &Comparison, templates: Option<&Path>) -> Res
 
 /// What the template is filled with.
 pub(in crate::report) fn context(comparison: &Comparison) -> Value {
-    let curves: Vec<String> = comparison.loads.iter().enumerate().map(|(index, load)| curve(index, load)).collect();
+    let drawn = comparison.loads.iter().enumerate().filter(|(_, load)| is_worth_a_look(load));
+    let curves: Vec<String> =
+        drawn.map(|(index, load)| curve(index, load)).filter(|svg: &String| !svg.is_empty()).collect();
     json!({
         "comparison": comparison,
         "page_style": PAGE_STYLE,
         "chart_style": STYLE,
-        "curves": curves.into_iter().filter(|svg| !svg.is_empty()).collect::<Vec<_>>(),
+        "alike": comparison.loads.len() - curves.len(),
+        "curves": curves,
     })
+}
+
+/// Whether a window's times differ enough to be drawn; all of a load always is.
+fn is_worth_a_look(load: &LoadChange) -> bool {
+    let (Some(before), Some(after)) = (&load.before, &load.after) else { return true };
+    let differs = |before: Option<f64>, after: Option<f64>| match (before, after) {
+        (Some(before), Some(after)) => (after - before).abs() > before.max(after) * RATIO_WORTH_A_LOOK,
+        (None, None) => false,
+        (None, Some(_)) | (Some(_), None) => true,
+    };
+    load.name.is_none() || differs(before.p50_ms, after.p50_ms) || differs(before.p99_ms, after.p99_ms)
 }
 
 fn curve(index: usize, load: &LoadChange) -> String {
@@ -63,7 +80,14 @@ mod tests {
         assert!(comparison.hypotheses.iter().any(|row| row.change == Change::Better));
         let page = comparison_page(&comparison, None).unwrap();
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
-        assert!(page.matches("<figure>").count() >= 4, "each window has its curves");
+        assert_eq!(page.matches("<figure>").count(), 4, "all of each load, and each time without a fault");
+        assert!(page.contains("windows that hardly differ, or of which one run tells nothing, are not drawn"));
+        let mut slower = before.clone();
+        for window in slower.loads.iter_mut().flat_map(|load| &mut load.windows) {
+            window.numbers.p99_ms = window.numbers.p99_ms.map(|ms| ms * 1.2);
+        }
+        let page = comparison_page(&Comparison::of(&before, &slower), None).unwrap();
+        assert!(page.matches("<figure>").count() > 4, "each window has its curves");
         let nothing =
             Figures { hypotheses: Vec::new(), faults: Vec::new(), alarms: Vec::new(), loads: Vec::new(), ..before };
         let page = comparison_page(&Comparison::of(&nothing, &nothing), None).unwrap();

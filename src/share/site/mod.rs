@@ -18,7 +18,7 @@ use self::body::{Names, html_of, plain_text};
 pub use self::folder::{SiteError, write};
 pub use self::link::relative;
 use super::row::{ActionRow, LessonRow};
-use crate::report::{Embedded, TemplateError, fill, html_code, html_text};
+use crate::report::{Embedded, TemplateError, fill, fill_all, html_code, html_text};
 use crate::unit::Redaction;
 
 const STYLE: &str = include_str!("../../../reports/templates/site/style.css");
@@ -82,9 +82,9 @@ pub fn pages(site: &Site, templates: Option<&Path>) -> Result<BTreeMap<String, S
     let mut pages = BTreeMap::new();
     pages.insert("index.html".to_owned(), fill(INDEX, templates, &index(site))?);
     pages.insert("actions.html".to_owned(), fill(ACTIONS, templates, &actions(site))?);
-    for row in &site.lessons {
-        pages.insert(format!("lessons/{}.html", row.id), fill(LESSON, templates, &lesson(site, row))?);
-    }
+    let contexts: Vec<Value> = site.lessons.iter().map(|row| lesson(site, row)).collect();
+    let names = site.lessons.iter().map(|row| format!("lessons/{}.html", row.id));
+    pages.extend(names.zip(fill_all(LESSON, templates, &contexts)?));
     Ok(pages)
 }
 
