@@ -290,10 +290,13 @@ pub(super) fn comparisons() -> Vec<Comparison> {
     let small = Figures::of(&Told::of("upheld").report());
     let mut without_quantiles = small.clone();
     without_quantiles.loads.iter_mut().flat_map(|load| &mut load.windows).for_each(|window| window.quantiles.clear());
+    let mut whole = Figures::of(&sample_report());
+    whole.loads.iter_mut().for_each(|load| load.windows.truncate(1));
     let all = [
         empty,
         small,
         without_quantiles,
+        whole,
         Figures::of(&sample_report()),
         Figures::of(&alarmed().report()),
         Figures::of(&not_injected().report()),
