@@ -35,11 +35,12 @@ pub(in crate::report) fn context(comparison: &Comparison) -> Value {
     let drawn = comparison.loads.iter().enumerate().filter(|(_, load)| is_worth_a_look(load));
     let curves: Vec<String> =
         drawn.map(|(index, load)| curve(index, load)).filter(|svg: &String| !svg.is_empty()).collect();
+    let alike = comparison.loads.len() - curves.len();
     json!({
         "comparison": comparison,
         "page_style": PAGE_STYLE,
         "chart_style": STYLE,
-        "alike": comparison.loads.len() - curves.len(),
+        "alike": (alike > 0).then_some(alike),
         "curves": curves,
     })
 }
