@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gameday::event::{EventKind, EventLog, LoadSecond, RunOutcome};
+use gameday::event::{EventKind, EventLog, LoadSecond, PhaseEnd, RunOutcome};
 use gameday::unit::Clock;
 use serde_json::json;
 
 const RUN: &str = "2026-11-10-100000-large";
 const SECONDS: u64 = 4 * 3_600;
+const BASELINE_SECONDS: u64 = 3_600;
 const EVENTS: u64 = 1_000_000;
 const LESSONS: usize = 5_000;
 
@@ -47,7 +48,10 @@ fn plan() -> serde_json::Value {
         },
         "environment": {"name": "sandbox", "kind": "sandbox"},
         "targets": {},
-        "phases": [{"phase": "all", "start": "0s", "length": "4h", "until": null, "gate": [], "checklist": []}],
+        "phases": [
+            {"phase": "baseline", "start": "0s", "length": "1h", "until": null, "gate": [], "checklist": []},
+            {"phase": "slow", "start": "1h", "length": "3h", "until": null, "gate": [], "checklist": []},
+        ],
         "steps": [],
         "loads": {"users": {
             "base_url": "http://127.0.0.1:1",
@@ -78,11 +82,16 @@ fn write_log(run: &Path) -> u64 {
         log.append(kind).expect("an event");
     };
     append(serde_json::from_value(started).expect("an event"));
-    append(EventKind::PhaseStarted { phase: "all".parse().expect("a name") });
+    let phase = |name: &str| name.parse().expect("a name");
+    append(EventKind::PhaseStarted { phase: phase("baseline") });
     append(EventKind::LoadStarted { load: "users".parse().expect("a name"), pid: 1 });
     let each = EVENTS / SECONDS;
-    let mut written = 4;
+    let mut written = 6;
     for second in 0..SECONDS {
+        if second == BASELINE_SECONDS {
+            append(EventKind::PhaseEnded { phase: phase("baseline"), why: PhaseEnd::TimeUp });
+            append(EventKind::PhaseStarted { phase: phase("slow") });
+        }
         append(EventKind::LoadRecorded(load_second(second)));
         for number in 1..each {
             let value = f64::from(u32::try_from(second % 97 + number).unwrap_or_default());
