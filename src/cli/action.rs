@@ -284,7 +284,9 @@ fn show(id: &ActionId, folder: &Path, json: bool) -> Result<Exit, Failure> {
 fn close(arguments: CloseArguments, folder: &Path) -> Result<Exit, Failure> {
     let (shelf, today) = (shelf(folder), today());
     let action = find(&shelf, &arguments.id)?;
-    if let Some(on) = arguments.on.filter(|on| *on > today) {
+    // The day here may be one ahead of that of UTC.
+    let tomorrow = today.succ_opt().map_or(today, Date);
+    if let Some(on) = arguments.on.filter(|on| *on > tomorrow) {
         return Err(Failure::new(
             Exit::Failure,
             format_args!("{on} is still to come: nothing was done then; today is {today}"),
@@ -293,7 +295,10 @@ fn close(arguments: CloseArguments, folder: &Path) -> Result<Exit, Failure> {
     let closing = match (arguments.dropped, arguments.why) {
         (true, Some(why)) => Closing::Dropped { why },
         (true, None) => return Err(Failure::new(Exit::Failure, "say why it is dropped: `--why TEXT`")),
-        (false, why) => Closing::Done { on: arguments.on.unwrap_or(today), why },
+        (false, why) => {
+            let written = action.record.created.filter(|created| *created <= tomorrow).unwrap_or(today);
+            Closing::Done { on: arguments.on.unwrap_or(today.max(written)), why }
+        }
     };
     let after = change(action, &Change::Close(closing)).map_err(|error| Failure::from_error(&error))?;
     if arguments.json {

@@ -76,6 +76,10 @@ fn next_date(checked: &Checked, workspace: &Workspace) -> Result<Option<DateTime
     let recurrence = Recurrence::of(schedule).map_err(|error| Failure::from_error(&error))?;
     let until = now + AHEAD;
     let guard = Guard::of(&checked.scenario, &workspace.root, now, until).map_err(super::schedules::not_guarded)?;
+    if guard.as_ref().is_some_and(|guard| guard.neighbours().next().is_some()) {
+        // What other scenarios leave of the calendar is for `gameday schedule next` to tell.
+        return Ok(None);
+    }
     let is_allowed = |at: &DateTime<Tz>| guard.as_ref().is_none_or(|guard| guard.objections(at.to_utc()).is_empty());
     Ok(recurrence.from(now).take(DATES_MAX).take_while(|at| *at < until).find(is_allowed))
 }

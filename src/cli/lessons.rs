@@ -148,38 +148,54 @@ fn touches(lesson: &Lesson, plan: &Plan) -> bool {
     lesson.touches(components(plan).iter().map(ComponentId::as_str), fault_kinds(plan))
 }
 
-/// The lessons that stand in the way of a run in an account: critical, open or regressed, about what it touches, and not tested again by
-/// their day. The scenario that tests one again may run: it is what lifts it.
+/// The lessons that stand in the way of a run in an account: critical, open or regressed, about what it touches, and past the day by
+/// which they were to be tested again. The scenario that tests one again may run: it is what lifts it.
 pub(super) fn barriers(plan: &Plan, root: &Path) -> Vec<Barrier> {
     match plan.environment.kind {
         EnvironmentKind::Sandbox | EnvironmentKind::Endpoint { .. } => return Vec::new(),
         EnvironmentKind::Account { .. } => {}
     }
-    let (shelf, today) = (shelf(&root.join(LESSONS)), today());
+    let (folder, today) = (root.join(LESSONS), today());
+    let shelf = Shelf::read(&folder);
+    let is_tested_here = |lesson: &Lesson| {
+        let test = lesson.front.regression.as_ref().filter(|_| is_tested_by(lesson, plan));
+        test.is_some_and(|test| plan.hypotheses.iter().any(|hypothesis| hypothesis.id == test.hypothesis))
+    };
     let is_one = |lesson: &&Lesson| {
         let front = &lesson.front;
         front.severity == Severity::Critical
             && matches!(front.status, Status::Open | Status::Regressed)
-            && lesson.is_overdue(today)
-            && !is_tested_by(lesson, plan)
+            && front.retest_by.is_some_and(|by| by < today)
+            && !is_tested_here(lesson)
             && touches(lesson, plan)
     };
     let mut lessons: Vec<&Lesson> = shelf.entries().filter(is_one).collect();
     lessons.sort_by(|one, other| one.urgency().cmp(&other.urgency()));
-    lessons.into_iter().map(barrier).collect()
+    unread(&folder, &shelf).into_iter().chain(lessons.into_iter().map(barrier)).collect()
+}
+
+/// What can not be read may be a lesson that stands in the way: it is never a pass.
+fn unread(folder: &Path, shelf: &Shelf) -> Option<Barrier> {
+    let is_error = |found: &&Diagnostic| found.severity == document::Severity::Error;
+    let problems = shelf.diagnostics.iter().filter(is_error).count();
+    let is_closed = std::fs::read_dir(folder).is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound);
+    (problems > 0 || is_closed).then(|| Barrier {
+        objection: format!("`{LESSONS}` can not be read in full, and may hold a lesson that is critical and late"),
+        remedy: "`gameday lesson check` tells what is wrong".to_owned(),
+    })
 }
 
 fn barrier(lesson: &Lesson) -> Barrier {
     let front = &lesson.front;
     let (id, status, title) = (&front.id, front.status.as_str(), printable(&front.title));
-    let by = front.retest_by.map(|by| format!(" by {by}")).unwrap_or_default();
+    let by = front.retest_by.map(|by| format!(", and its `retest_by` ({by}) is over")).unwrap_or_default();
     // Nothing that a run shows moves a lesson that is open.
     let test = front.regression.as_ref().filter(|_| front.status == Status::Regressed);
     let test = test.map(|test| format!("let `{test}` test it again, or ")).unwrap_or_default();
     let then = front.regression.as_ref().filter(|_| front.status == Status::Open);
     let then = then.map(|test| format!(" (`{test}` tests it then)")).unwrap_or_default();
     Barrier {
-        objection: format!("lesson {id} “{title}” is critical and {status}, and was to be tested again{by}"),
+        objection: format!("lesson {id} “{title}” is critical and {status}{by}"),
         remedy: format!("{test}set it to `mitigated`{then} or `retired` where it is so"),
     }
 }

@@ -155,7 +155,8 @@ fn calendar(
         too_soon: &too_soon,
         retests: &retests,
         scenarios: &scenarios,
-        is_everything: arguments.scenario.is_empty(),
+        // Where nothing is found at all, this is not the workspace that the calendar is of.
+        is_everything: arguments.scenario.is_empty() && !chosen.is_empty(),
         until,
         workload: read.workspace.workload.as_ref(),
         now,
@@ -181,7 +182,6 @@ fn retests(read: &Read, scenarios: &BTreeSet<String>, now: DateTime<Utc>, until:
         let is_asked = scenarios.contains(test.scenario.as_str());
         (is_ahead && is_open && is_asked).then(|| ics::RetestDue {
             lesson: lesson.front.id.clone(),
-            title: lesson.front.title.clone(),
             scenario: test.scenario.to_string(),
             by,
         })

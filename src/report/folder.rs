@@ -17,7 +17,7 @@ use super::{csv, drawing, html, journal, json, junit, markdown};
 use crate::event::{Event, LogError, read_log};
 use crate::load::{FrameFileError, Frames, export_frames};
 use crate::plan::{PLAN_FORMAT, Plan};
-use crate::unit::{FileError, LoadId, WholeFile, error_chain, hex};
+use crate::unit::{FileError, LoadId, PARTIAL, WholeFile, error_chain, hex};
 
 /// The chart by itself, beside the Markdown.
 pub(super) const CHART_FILE: &str = "timeline.svg";
@@ -351,7 +351,8 @@ fn list(directory: &Path, folder: &str, names: &mut Vec<String>) -> Result<(), R
         let kind = entry.file_type().map_err(FileError::on("look at", &entry.path()))?;
         if kind.is_dir() {
             list(directory, &name, names)?;
-        } else if kind.is_file() {
+        } else if kind.is_file() && !name.ends_with(PARTIAL) {
+            // What a process that was killed had begun to write is nothing.
             names.push(name);
         }
         if names.len() > EVIDENCE_FILES_MAX {

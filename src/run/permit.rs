@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use super::folder::{find_runs, read_plan};
 use crate::event::{EventKind, RunState, read_log};
@@ -256,12 +256,16 @@ impl Permit {
     }
 }
 
+/// The longest run that is thought of where one can not be read.
+const RUN_LENGTH_MAX: TimeDelta = TimeDelta::days(7);
+
 /// What speaks against a start now: the scenario's own window and freezes, and the last runs and planned dates of the scenarios from which
 /// it keeps away. What is not known of a run is never a pass.
 fn against(request: &PermitRequest<'_>, guard: &Guard) -> Vec<String> {
     let mut objections: Vec<String> = guard.objections(request.now).iter().map(ToString::to_string).collect();
-    for (id, _) in guard.neighbours() {
-        objections.extend(match last_run(&[request.reports, request.own_reports], id) {
+    for (id, within) in guard.neighbours() {
+        let since = request.now - within - RUN_LENGTH_MAX;
+        objections.extend(match last_run(&[request.reports, request.own_reports], id, since) {
             Ok(last) => last.and_then(|at| guard.nearness(request.now, id, at)).map(|near| near.to_string()),
             Err(why) => Some(format!("can not tell when `{id}` ran last: {why}")),
         });
@@ -271,7 +275,8 @@ fn against(request: &PermitRequest<'_>, guard: &Guard) -> Vec<String> {
 }
 
 /// When the last run of a scenario ended, or was last heard of; or why that can not be told. Runs in the embedded sandbox disturb nobody.
-fn last_run(reports: &[&Path; 2], id: &ScenarioId) -> Result<Option<DateTime<Utc>>, String> {
+/// One that can not be read and began before `since` is too old to matter.
+fn last_run(reports: &[&Path; 2], id: &ScenarioId, since: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
     let [one, other] = reports;
     let mut folders = find_runs(one).map_err(|error| error_chain(&error))?;
     if one != other {
@@ -284,11 +289,17 @@ fn last_run(reports: &[&Path; 2], id: &ScenarioId) -> Result<Option<DateTime<Utc
         match ended(folder, id) {
             Ok(at) => last = last.max(at),
             // What can not be read was over when one began that can.
-            Err(_) if last.is_some() => {}
+            Err(_) if last.is_some() || begun_by_name(folder).is_some_and(|at| at < since) => {}
             Err(why) => return Err(why),
         }
     }
     Ok(last)
+}
+
+/// When a run began, by its name: `2026-03-10-100000-nightly`.
+fn begun_by_name(folder: &Path) -> Option<DateTime<Utc>> {
+    let time = folder.file_name()?.to_str()?.get(..17)?;
+    Some(NaiveDateTime::parse_from_str(time, "%Y-%m-%d-%H%M%S").ok()?.and_utc())
 }
 
 /// When a run ended, or was last heard of; none where it is not one of that scenario outside the sandbox, or has begun nothing.
@@ -324,12 +335,15 @@ mod tests {
     fn a_run_that_can_not_be_read_is_no_pass_in_either_folder() {
         let folder = tempfile::tempdir().unwrap();
         let (given, own) = (folder.path().join("given"), folder.path().join("own"));
-        let last = |id: &str| last_run(&[&given, &own], &id.parse().unwrap());
+        let last = |id: &str| last_run(&[&given, &own], &id.parse().unwrap(), DateTime::UNIX_EPOCH);
         assert_eq!(last("nightly"), Ok(None), "there is no run");
         run(&own, "2026-03-10-100000-nightly");
         let why = last("nightly").unwrap_err();
         assert!(why.starts_with("run `2026-03-10-100000-nightly` can not be read: "), "{why}");
         assert_eq!(last("weekly"), Ok(None), "its name says that it is another's");
+        let since = |text: &str| last_run(&[&given, &own], &"nightly".parse().unwrap(), text.parse().unwrap());
+        assert!(since("2026-03-10T10:00:00Z").is_err());
+        assert_eq!(since("2026-03-10T10:00:01Z"), Ok(None), "it is too old to matter");
         run(&given, "copied");
         assert!(last("weekly").unwrap_err().contains("`copied`"), "it may be anybody's");
     }

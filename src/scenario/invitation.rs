@@ -20,7 +20,10 @@ pub const SAY: &str = "Say what you see when you see it: `gameday mark detected`
 /// What holds for those who take part.
 #[must_use]
 pub fn invitation_rules(scenario: &Scenario) -> Vec<&'static str> {
-    let mut rules = vec![STOP, NO_BLAME, SAY, "It ends by itself where it goes too far."];
+    let mut rules = vec![STOP, NO_BLAME, SAY];
+    if !scenario.guardrails.is_empty() {
+        rules.push("It ends by itself where it goes too far.");
+    }
     if scenario.mode == Mode::Tabletop {
         rules.push("Nothing is changed: all of it is told.");
     }

@@ -59,20 +59,20 @@ impl Entry {
         self.recurrence.from(from).take(DATES_MAX).take_while(move |at| *at < to).map(move |at| {
             let start = at.to_utc();
             let mut objections = self.guard.objections(start);
-            objections.extend(too_near(&self.guard, all, start));
+            objections.extend(too_near(&self.guard, all, start, DateTime::<Utc>::MIN_UTC));
             objections.extend(self.guard.too_soon(start, now));
             Dated { at, objections }
         })
     }
 }
 
-/// The scenario from which one with this guard keeps away and which is planned too near to a start, at a date against which nothing else
-/// speaks.
+/// The scenario from which one with this guard keeps away and which is planned too near to a start, at a date from `since` on against
+/// which nothing else speaks.
 #[must_use]
-pub fn too_near(guard: &Guard, all: &[Entry], start: DateTime<Utc>) -> Option<Objection> {
+pub fn too_near(guard: &Guard, all: &[Entry], start: DateTime<Utc>, since: DateTime<Utc>) -> Option<Objection> {
     guard.neighbours().find_map(|(of, within)| {
         let other = all.iter().find(|entry| entry.scenario.id == *of)?;
-        let dates = other.recurrence.from(start - within).map(|at| at.to_utc());
+        let dates = other.recurrence.from(since.max(start - within)).map(|at| at.to_utc());
         let dates = dates.take_while(|at| *at < start + within);
         let mut held = dates.filter(|at| other.guard.objections(*at).is_empty());
         held.find_map(|at| guard.nearness(start, of, at))

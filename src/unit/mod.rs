@@ -79,6 +79,7 @@ pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
 pub use severity::Severity;
 pub use sign::{NotSigned, RequestToSign, SignRequest};
+pub(crate) use whole_file::PARTIAL;
 pub use whole_file::WholeFile;
 
 /// Why a quantity's text could not be read: what was wrong, and how it should be written.

@@ -15,13 +15,17 @@ pub struct WholeFile {
     is_finished: bool,
 }
 
+/// How the name of a file ends that is being written.
+pub(crate) const PARTIAL: &str = ".partial";
+
 impl WholeFile {
     /// Begins the file `name` in `directory`, hidden beside what may be there.
     ///
     /// # Errors
     /// The file system said no.
     pub fn begin(directory: &Path, name: &str) -> Result<Self, FileError> {
-        let partial = directory.join(format!(".{name}.partial"));
+        // Of another name in each process: two that write one file at once leave one of both whole.
+        let partial = directory.join(format!(".{name}.{}{PARTIAL}", std::process::id()));
         // What is told names the file that was asked for.
         let path = directory.join(name);
         // What a run that was killed has left, or a link that somebody put there, which would lead elsewhere.
@@ -46,7 +50,16 @@ impl WholeFile {
         let name = target.file_name().and_then(|name| name.to_str()).filter(|_| !target.is_dir());
         let name = name.ok_or_else(|| FileError::on("write", path)(io::ErrorKind::IsADirectory.into()))?;
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::write_text(folder, name, text)
+        let Ok(known) = std::fs::metadata(&target) else { return Self::write_text(folder, name, text) };
+        if !known.is_file() {
+            // A pipe or a device takes what is written; nothing can be put in its place.
+            std::fs::write(&target, text).map_err(FileError::on("write", path))?;
+            return Ok(target);
+        }
+        let mut file = Self::begin(folder, name)?;
+        file.allow_as(&target)?;
+        file.write_all(text.as_bytes()).map_err(|error| file.failed(error))?;
+        file.finish()
     }
 
     /// Writes the file `name` in `directory`; its path.
@@ -108,7 +121,7 @@ impl Write for WholeFile {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -124,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let victim = folder.path().join("victim");
         std::fs::write(&victim, "mine").unwrap();
-        symlink(&victim, folder.path().join(".page.partial")).unwrap();
+        symlink(&victim, folder.path().join(format!(".page.{}{PARTIAL}", std::process::id()))).unwrap();
         let path = WholeFile::write_text(folder.path(), "page", "new").unwrap();
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
         assert!(!path.is_symlink());
@@ -141,5 +154,10 @@ mod tests {
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(&real).unwrap(), "new");
         assert!(WholeFile::write_to(folder.path(), "x").is_err(), "a folder is no file");
+        WholeFile::write_to(Path::new("/dev/null"), "x").unwrap();
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file(), "a device stays one");
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+        WholeFile::write_to(&real, "newer").unwrap();
+        assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

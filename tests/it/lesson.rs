@@ -207,7 +207,7 @@ fn a_critical_lesson_that_is_late_keeps_runs_in_an_account_from_beginning() {
     assert_eq!(refused.code(), 7, "{}", refused.stderr);
     for told in [
         "this may not be run yet",
-        "lesson L-1 “It fell” is critical and regressed, and was to be tested again by 2020-02-01",
+        "lesson L-1 “It fell” is critical and regressed, and its `retest_by` (2020-02-01) is over",
         "let `other#H1` test it again, or set it to `mitigated` or `retired`",
         "--override",
     ] {

@@ -217,7 +217,10 @@ fn a_run_keeps_the_schedule_but_in_the_embedded_sandbox_and_an_override_is_told(
     assert_eq!((reason.as_str(), objections.len()), ("the <campaign> was called off", 1));
     let folder = workspace.run_folder().expect("a run");
     let html = std::fs::read_to_string(folder.join("report.html")).expect("a report");
-    assert!(html.contains("the schedule was set aside: the &lt;campaign&gt; was called off"), "it is in the report");
+    assert!(
+        html.contains("what spoke against the start was set aside: the &lt;campaign&gt; was called off"),
+        "it is in the report"
+    );
 
     // What has just been run keeps another away that stays apart from it.
     workspace.write(

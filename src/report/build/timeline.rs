@@ -61,7 +61,8 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             Words::new("approval", role, format!("agreed by {by} on {}{note}", given_at.format("%Y-%m-%d %H:%M UTC")))
         }
         EventKind::ScheduleOverridden { reason, objections } => {
-            Words::run(format!("the schedule was set aside: {reason} ({})", objections.join("; "))).trouble()
+            Words::run(format!("what spoke against the start was set aside: {reason} ({})", objections.join("; ")))
+                .trouble()
         }
         EventKind::ReadinessPassed { checks } => {
             Words::run(format!("ready: {} passed", plural(checks.len(), "check", "checks")))

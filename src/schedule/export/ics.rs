@@ -48,8 +48,6 @@ const TEXT_CHARS_MAX: usize = 2_000;
 pub struct RetestDue {
     /// The lesson.
     pub lesson: LessonId,
-    /// Its title.
-    pub title: String,
     /// The scenario that tests it.
     pub scenario: String,
     /// The day by which it must have been tested.
@@ -332,8 +330,9 @@ fn review(booking: &Booking<'_>, name: &str) -> Option<Event> {
 
 fn retest(due: &RetestDue) -> Event {
     let mut event = Event::with_uid(&format!("{}.retest@gameday", due.lesson));
-    event.all_day(*due.by).summary(&shortened(&format!("Test again by today: {} ({})", due.title, due.lesson)));
-    event.description(&format!("The lesson {} is tested again by the scenario {}.", due.lesson, due.scenario));
+    // The title of a lesson, and that of the scenario, tell those who take part what will happen.
+    event.all_day(*due.by).summary(&shortened(&format!("Test again by today: lesson {}", due.lesson)));
+    event.description(&format!("What it is about: gameday lesson show {}", due.lesson));
     event.add_property("TRANSP", "TRANSPARENT").add_property(SCENARIO, &due.scenario);
     event.status(EventStatus::Confirmed).done()
 }
