@@ -13,6 +13,7 @@ mod log;
 mod nature;
 mod progress;
 mod proxy;
+mod reading;
 mod state;
 mod switch;
 
@@ -25,12 +26,10 @@ pub use detail::{
 pub use identity::FaultIdentity;
 pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
-pub use log::{
-    Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, ReadLog, begun, is_in_use, read_log, undo_path,
-    undo_steps, was_cut,
-};
+pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, is_in_use, undo_path, undo_steps, was_cut};
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
 pub use proxy::{DelaySummary, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond};
+pub use reading::{ReadLog, begun, read_log};
 pub use state::{RunStage, RunState};
 pub use switch::{SwitchProgress, SwitchState};
 
