@@ -225,7 +225,9 @@ fn a_critical_lesson_that_is_late_keeps_runs_in_an_account_from_beginning() {
         ("status: regressed", "status: mitigated", false),
         ("severity: critical", "severity: high", false),
         ("retest_by: 2020-02-01", "retest_by: 2999-01-01", false),
-        ("2020-01-02-100000-other", "2020-03-01-100000-other", false),
+        ("2020-01-02-100000-other", "2020-03-01-100000-other", true),
+        ("other#H1", "probe-load#H99", true),
+        ("severity: critical", "severity: high\nno-key: 1", true),
         ("components: [payments]", "components: [checkout]", false),
         ("status: regressed", "status: open", true),
     ] {

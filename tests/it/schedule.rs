@@ -250,10 +250,10 @@ fn what_is_planned_of_a_neighbour_or_not_known_of_its_last_run_keeps_a_run_away(
     workspace.write("scenarios/nightly.yaml", &scenario("nightly", "regression", &frozen_now()));
     assert!(!said(&workspace.gameday(&["plan", "scenarios/other.yaml", "--env", "staging"])).contains("nightly"));
 
-    let name = "2026-03-10-100000-nightly";
+    let name = &gameday::unit::Clock::start().now().format("%Y-%m-%d-%H%M%S-nightly").to_string();
     workspace.write(&format!("reports/{name}/run.ndjson"), "");
     workspace.write(&format!("reports/{name}/plan.json"), "{");
-    let told = ["can not tell when `nightly` ran last", name, "--override"];
+    let told = ["can not tell when `nightly` ran last", name.as_str(), "--override"];
     assert_refused(&run(&[]), 7, &told);
     assert_refused(&run(&["--reports", "elsewhere"]), 7, &told);
     workspace.write("scenarios/nightly.yaml", "id: nightly\nsteps: none\n");
