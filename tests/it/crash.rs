@@ -17,7 +17,7 @@ use gameday::proxy::{AdminClient, ListenScope, ProxyProcess, ProxySpec, ToxicSpe
 use rustix::process::Signal;
 
 use crate::lambda::{Function, Lambda};
-use crate::support::{Output, Run, Workspace, gameday, has_ended, is_free, wait_for};
+use crate::support::{Output, Run, Workspace, copy_folder, gameday, has_ended, is_free, wait_for};
 
 /// How many runs are tried side by side: they mostly wait.
 const WORKERS: usize = 4;
@@ -324,19 +324,6 @@ impl Drop for Arena {
 
 fn state(folder: &Path) -> RunState {
     RunState::fold(&read_log(folder).expect("a log").events)
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy_folder(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).expect("a copy");
-        }
-    }
 }
 
 fn was_killed(output: &Output) -> bool {

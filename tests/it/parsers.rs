@@ -6,7 +6,7 @@ use gameday::report::read_run;
 use serde_json::{Value, json};
 
 use crate::peers::{python, script};
-use crate::support::{Workspace, repository};
+use crate::support::{Workspace, copy_folder, repository};
 
 /// Every golden log that this version reads.
 const LOGS: [&str; 10] =
@@ -14,19 +14,6 @@ const LOGS: [&str; 10] =
 
 const HOSTILE: &str = "<script>alert(1)</script> <b onclick=x>| `x` ``y`` ]]> &amp; {{report}} {{{chart}}}\n\n## head\n1. one\n| a | b |\n\
     | --- | --- |\n=1+1 \u{2028}\u{200f}\u{202e}\u{fffe} \\| [a](javascript:x) ![b](http://x) \"'&";
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
 
 fn line(event: &Value) -> String {
     let mut text = event.to_string();
@@ -37,7 +24,7 @@ fn line(event: &Value) -> String {
 
 /// The refuted run, in which everything that people write is hostile.
 fn write_hostile(folder: &Path) {
-    copy(&repository().join("tests/fixtures/logs/refuted"), folder);
+    copy_folder(&repository().join("tests/fixtures/logs/refuted"), folder);
     let (events, _) = read_run(folder).unwrap();
     let mut log = String::new();
     for event in events {
@@ -90,7 +77,7 @@ fn workspace() -> (Workspace, Vec<PathBuf>) {
         if log == "hostile" {
             write_hostile(&folder);
         } else {
-            copy(&repository().join("tests/fixtures/logs").join(log), &folder);
+            copy_folder(&repository().join("tests/fixtures/logs").join(log), &folder);
         }
         let output = workspace.gameday(&["report", folder.to_str().unwrap()]);
         assert_eq!(output.code(), 0, "{log}: {}", output.stderr);
@@ -123,7 +110,7 @@ fn other_parsers_read_every_report_and_text_stays_text() {
 fn a_log_of_another_format_is_refused_with_its_number() {
     let workspace = Workspace::empty();
     workspace.write("gameday.yaml", "gameday: 1\n");
-    copy(&repository().join("tests/fixtures/logs/newer"), &workspace.reports().join("newer"));
+    copy_folder(&repository().join("tests/fixtures/logs/newer"), &workspace.reports().join("newer"));
     let output = workspace.gameday(&["report", workspace.reports().join("newer").to_str().unwrap()]);
     assert_ne!(output.code(), 0);
     assert!(output.stderr.contains("is of format 2, and this version reads format 1"), "{}", output.stderr);
