@@ -193,7 +193,7 @@ fn times(plan: &Plan) -> Vec<String> {
         lines.push(format!("{} {}, {}", format_duration(phase.start.0), phase.phase, phase.length));
         for step in &phase.checklist {
             let owner = step.owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
-            let within = step.within.map(|within| format!(", within {within}")).unwrap_or_default();
+            let within = step.within.as_ref().map(|within| format!(", within {within}")).unwrap_or_default();
             lines.push(format!("… {owner}{}{within}", step.text));
         }
         let actions = plan.steps.iter().filter(|step| step.phase == index);
@@ -210,6 +210,8 @@ fn action(action: &Action) -> String {
         Action::StopLoad(load) => format!("stop load {load}"),
         Action::InjectFault { fault, .. } => format!("fault {fault}"),
         Action::UndoFault(fault) => format!("undo {fault}"),
+        Action::DealCard(fault) => format!("card {fault}"),
+        Action::TakeCard(fault) => format!("take card {fault} away"),
         Action::DeliverInject { to, text, .. } => format!("to {to}: {text}"),
     }
 }

@@ -114,6 +114,7 @@ fn result(events: &[Event]) -> String {
     let outcome = match RunState::fold(events).outcome {
         Some(RunOutcome::Completed) => "completed",
         Some(RunOutcome::GateShut) => "gate shut",
+        Some(RunOutcome::NoGo) => "no-go",
         Some(RunOutcome::Aborted) => "aborted",
         None => "crashed",
     };

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::{Exit, Failure, out, workspace};
 use crate::event::{Command, CommandAnswer, LoadSteer};
 use crate::run::send_command;
-use crate::unit::{FaultId, LoadId, Rate, StepId};
+use crate::unit::{ComponentId, FaultId, LoadId, Rate, StepId};
 
 /// Which run, and who speaks.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(super) struct Address {
 
 impl Address {
     /// Who does this, in one line; nobody where that is empty, as `$USER` may be.
-    fn who(&self) -> Option<String> {
+    pub(super) fn who(&self) -> Option<String> {
         let words: Vec<&str> = self.by.as_deref().unwrap_or_default().split_whitespace().collect();
         (!words.is_empty()).then(|| words.join(" "))
     }
@@ -47,6 +47,9 @@ enum StepCommand {
     Done {
         /// The step's id.
         step: StepId,
+        /// What was seen, where the step asks for evidence: a number, a link, a trace's id, a text.
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+        evidence: Option<String>,
         #[command(flatten)]
         address: Address,
     },
@@ -64,8 +67,13 @@ enum StepCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct MarkArguments {
-    /// The mark: detected, identified, mitigated, recovered, or a name of the scenario's own.
+    /// The mark: detected, acknowledged, diagnosed, mitigated, recovered, escalated, surprised, or a name of the scenario's own.
     name: String,
+    /// What else there is to say.
+    text: Vec<String>,
+    /// The component that a `diagnosed` names; the report holds it against the fault's.
+    #[arg(long, value_name = "COMPONENT")]
+    component: Option<ComponentId>,
     /// The fault it belongs to; default the latest with a proven effect.
     #[arg(long, value_name = "FAULT")]
     fault: Option<FaultId>,
@@ -135,9 +143,9 @@ pub(super) async fn steer_load(command: LoadCommand) -> Result<Exit, Failure> {
 
 pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {
     match arguments.what {
-        StepCommand::Done { step, address } => {
+        StepCommand::Done { step, evidence, address } => {
             let by = address.who();
-            send(&address, Command::StepDone { step, by }).await
+            send(&address, Command::StepDone { step, evidence, by }).await
         }
         StepCommand::Skip { step, why, address } => {
             let by = address.who();
@@ -147,9 +155,10 @@ pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {
 }
 
 pub(super) async fn mark(arguments: MarkArguments) -> Result<Exit, Failure> {
-    let MarkArguments { name, fault, address } = arguments;
+    let MarkArguments { name, text, component, fault, address } = arguments;
     let by = address.who();
-    send(&address, Command::Mark { name, fault, by }).await
+    let text = (!text.is_empty()).then(|| text.join(" "));
+    send(&address, Command::Mark { name, fault, component, text, by }).await
 }
 
 pub(super) async fn ack(arguments: PlainArguments) -> Result<Exit, Failure> {
@@ -163,18 +172,21 @@ pub(super) async fn note(arguments: NoteArguments) -> Result<Exit, Failure> {
 }
 
 pub(super) async fn pause(arguments: PlainArguments) -> Result<Exit, Failure> {
-    send(&arguments.address, Command::Pause).await
+    let by = arguments.address.who();
+    send(&arguments.address, Command::Pause { by }).await
 }
 
 pub(super) async fn resume(arguments: PlainArguments) -> Result<Exit, Failure> {
-    send(&arguments.address, Command::Resume).await
+    let by = arguments.address.who();
+    send(&arguments.address, Command::Resume { by }).await
 }
 
 pub(super) async fn abort(arguments: AbortArguments) -> Result<Exit, Failure> {
-    send(&arguments.address, Command::Abort { why: arguments.why }).await
+    let by = arguments.address.who();
+    send(&arguments.address, Command::Abort { why: arguments.why, by }).await
 }
 
-async fn send(address: &Address, command: Command) -> Result<Exit, Failure> {
+pub(super) async fn send(address: &Address, command: Command) -> Result<Exit, Failure> {
     let reports = workspace::reports_here(address.reports.as_deref());
     let live = workspace::live_run(&reports, address.run.as_deref())?;
     let answer = send_command(&live.path, &command).await.map_err(|error| Failure::from_error(&error))?;

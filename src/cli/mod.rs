@@ -40,6 +40,7 @@ mod schedules;
 mod schema;
 mod site;
 mod status;
+mod take_part;
 mod taught;
 mod trend;
 mod watchdog;
@@ -87,8 +88,20 @@ enum Command {
     Status(status::Arguments),
     /// Tick a step of the checklist or the playbook of the run that is alive.
     Step(live::StepArguments),
-    /// Mark a moment of the run: detected, identified, mitigated, recovered.
+    /// Mark a moment of the run: detected, diagnosed, mitigated, recovered, escalated, surprised.
     Mark(live::MarkArguments),
+    /// Take part in the run in a role.
+    Join(take_part::JoinArguments),
+    /// Say go or no-go for a role: in a poll, or before a step that needs the role.
+    Vote(take_part::VoteArguments),
+    /// Say in private what you expect of a hypothesis, before the first fault; it is sealed until the debrief.
+    Predict(take_part::PredictArguments),
+    /// Deliver a message of the scenario now.
+    Inject(take_part::InjectArguments),
+    /// Give the next hint, or a certain one.
+    Hint(take_part::HintArguments),
+    /// Show blind participants what is hidden from them, or deal a card at the table.
+    Reveal(take_part::RevealArguments),
     /// Acknowledge that something is wrong.
     Ack(live::PlainArguments),
     /// Write something down in the run's log.
@@ -192,6 +205,12 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,
         Command::Mark(arguments) => live::mark(arguments).await,
+        Command::Join(arguments) => take_part::join(arguments).await,
+        Command::Vote(arguments) => take_part::vote(arguments).await,
+        Command::Predict(arguments) => take_part::predict(arguments).await,
+        Command::Inject(arguments) => take_part::inject(arguments).await,
+        Command::Hint(arguments) => take_part::hint(arguments).await,
+        Command::Reveal(arguments) => take_part::reveal(arguments).await,
         Command::Ack(arguments) => live::ack(arguments).await,
         Command::Note(arguments) => live::note(arguments).await,
         Command::Pause(arguments) => live::pause(arguments).await,

@@ -202,7 +202,7 @@ fn print(plan: &Plan) {
             out::line(format_args!("         ends early when {until}"));
         }
         for step in &phase.checklist {
-            let within = step.within.map(|within| format!(" within {within}")).unwrap_or_default();
+            let within = step.within.as_ref().map(|within| format!(" within {within}")).unwrap_or_default();
             let owner = step.owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
             let must = if step.must { ", must" } else { "" };
             out::line(format_args!("         ☐ {}: {owner}{}{within}{must}", step.step, step.text));
@@ -232,6 +232,11 @@ fn print_step(plan: &Plan, step: &plan::Step) {
             print_inner(plan.changes.get(fault));
         }
         Action::UndoFault(fault) => out::line(format_args!("{at:>7}  undo {fault}")),
+        Action::DealCard(fault) => {
+            let text = plan.changes.get(fault).map(|change| change.change.as_str()).unwrap_or_default();
+            out::line(format_args!("{at:>7}  card {fault}: {text}"));
+        }
+        Action::TakeCard(fault) => out::line(format_args!("{at:>7}  take card {fault} away")),
         Action::DeliverInject { to, text, .. } => out::line(format_args!("{at:>7}  to {to}: {text}")),
     }
     if let Some(unless) = &step.unless {

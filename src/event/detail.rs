@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{FaultId, GuardrailId, HypothesisId, LoadId, Rate};
+use crate::unit::{Evidence, FaultId, GuardrailId, HypothesisId, LoadId, PersonId, Rate, Within};
 
 /// A process of ours beside the run's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub enum PhaseEnd {
     Until,
     /// Its gate stayed shut.
     GateShut,
+    /// A poll that had to agree did not.
+    NoGo,
     /// The run was aborted.
     Aborted,
 }
@@ -92,8 +94,36 @@ pub enum StepOutcome {
     },
     /// Answered by `--yes`, for a rehearsal without people.
     Rehearsed,
+    /// A poll in which not every role agreed.
+    NoGo,
     /// Still open when the run ended.
     LeftOpen,
+}
+
+/// What a step asks for, beside that it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StepAsks {
+    /// The roles of a poll: each says whether it agrees.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub poll: Vec<PersonId>,
+    /// The role that must agree before it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<PersonId>,
+    /// What has to be noted when it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// How long it may take, where its time is counted from something that happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+}
+
+impl StepAsks {
+    /// Whether it asks for nothing else.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a load goes on from a moment on.
@@ -131,6 +161,9 @@ pub enum AbortCause {
     Person {
         /// Why.
         why: Option<String>,
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A signal: `SIGINT`, `SIGTERM`, `SIGHUP`.
     Signal {
@@ -167,6 +200,8 @@ pub enum RunOutcome {
     Completed,
     /// A gate stayed shut.
     GateShut,
+    /// A poll that had to agree did not.
+    NoGo,
     /// It was aborted.
     Aborted,
 }

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadSteer, PhaseEnd, ProcessKind, ProxySecond,
-    Recoverer, RunOutcome, StepOutcome, SwitchStep,
+    Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep,
 };
 use crate::unit::{
-    AlarmState, FaultId, GuardrailId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, RunId, ScenarioId, SignalId,
-    StepId, TargetId,
+    AlarmState, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, InjectId, LoadId, PersonId, PhaseId,
+    PlaybookId, RunId, ScenarioId, SignalId, StepId, TargetId,
 };
 
 /// What happened. In JSON one key names the kind: `{"phase_started": {"phase": "baseline"}}`.
@@ -384,6 +384,16 @@ pub enum EventKind {
         must: bool,
         /// The playbook it comes from; none for the phase's own checklist.
         playbook: Option<PlaybookId>,
+        /// What else it asks for.
+        #[serde(default, skip_serializing_if = "StepAsks::is_nothing")]
+        asks: StepAsks,
+    },
+    /// What a step's time is counted from has happened.
+    StepTimed {
+        /// The step.
+        step: StepId,
+        /// When it becomes overdue, in milliseconds since the run's start.
+        due_ms: u64,
     },
     /// A step was not done in its time; it stays open.
     StepOverdue {
@@ -398,6 +408,30 @@ pub enum EventKind {
         outcome: StepOutcome,
         /// Who said so.
         by: Option<String>,
+        /// What they noted, where the step asks for evidence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<String>,
+    },
+    /// A role agreed to a step, or did not: in a poll, or before a step that needs it. What a role said last counts.
+    Voted {
+        /// The step.
+        step: StepId,
+        /// The role.
+        role: PersonId,
+        /// Whether it agrees.
+        go: bool,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// Who spoke for the role.
+        by: Option<String>,
+    },
+    /// Somebody takes part in a role.
+    Joined {
+        /// The role.
+        role: PersonId,
+        /// Who.
+        by: Option<String>,
     },
     /// A message went to a person.
     InjectDelivered {
@@ -407,6 +441,80 @@ pub enum EventKind {
         to: PersonId,
         /// What it says.
         text: String,
+        /// Who delivered it by hand; none where its time had come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A hint was given.
+    HintGiven {
+        /// The hint.
+        hint: HintId,
+        /// The hypothesis that it belongs to.
+        #[serde(rename = "for")]
+        hypothesis: Option<HypothesisId>,
+        /// What it says.
+        text: String,
+        /// Who gave it.
+        by: Option<String>,
+    },
+    /// A private prediction was written to `predictions/` and sealed: the log knows its digest alone.
+    PredictionSealed {
+        /// The hypothesis that it is about.
+        hypothesis: HypothesisId,
+        /// SHA-256 of the file, which is also its name.
+        sha256: String,
+        /// Who predicted.
+        by: Option<String>,
+    },
+    /// What was hidden from blind participants was shown to them.
+    Revealed {
+        /// Only this fault; none is everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<FaultId>,
+        /// Who revealed it.
+        by: Option<String>,
+    },
+    /// At the table, in the place of an injection: a fault's card was put on the table.
+    CardDealt {
+        /// The fault.
+        fault: FaultId,
+        /// Its target.
+        target: TargetId,
+        /// What would change, in one line.
+        text: String,
+        /// Who dealt it before its time; none where its time had come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// At the table, in the place of an undo: a fault's card was taken away.
+    CardTaken {
+        /// The fault.
+        fault: FaultId,
+    },
+    /// A command of a playbook is about to be run by a person, outside of the run's own process.
+    BlockStarted {
+        /// The playbook.
+        playbook: PlaybookId,
+        /// The command's name.
+        block: String,
+        /// Whether it changes nothing, as the playbook says.
+        readonly: bool,
+        /// Who runs it.
+        by: Option<String>,
+    },
+    /// A command of a playbook is over.
+    BlockEnded {
+        /// The playbook.
+        playbook: PlaybookId,
+        /// The command's name.
+        block: String,
+        /// Whether it ended well and as the playbook expects.
+        ok: bool,
+        /// What went wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// Who ran it.
+        by: Option<String>,
     },
     /// A person acknowledged.
     Acknowledged {
@@ -421,6 +529,12 @@ pub enum EventKind {
         fault: Option<FaultId>,
         /// Who.
         by: Option<String>,
+        /// The component that it names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        component: Option<ComponentId>,
+        /// What else they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     /// A person wrote something down.
     Noted {
@@ -429,10 +543,18 @@ pub enum EventKind {
         /// Who.
         by: Option<String>,
     },
-    /// The timeline stands still.
-    RunPaused,
+    /// The timeline and the timers of its steps stand still.
+    RunPaused {
+        /// Who stopped them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// The timeline goes on.
-    RunResumed,
+    RunResumed {
+        /// Who let it go on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// A guardrail saw something that does not end the run.
     GuardrailWarned {
         /// The guardrail.

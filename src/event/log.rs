@@ -421,7 +421,7 @@ mod tests {
         let (log, _) = EventLog::reopen(directory.path()).unwrap();
         let text = "x".repeat(EVENT_LINE_BYTES_MAX);
         assert!(matches!(log.append(EventKind::Noted { text, by: None }), Err(LogError::LineTooLong { .. })));
-        log.append(EventKind::RunPaused).unwrap();
+        log.append(EventKind::RunPaused { by: None }).unwrap();
         assert_eq!(read_log(directory.path()).unwrap().events.len(), 4);
     }
 

@@ -11,6 +11,8 @@ mod kind;
 mod lock;
 mod log;
 mod nature;
+mod people;
+mod prediction;
 mod progress;
 mod proxy;
 mod reading;
@@ -21,13 +23,18 @@ pub(crate) use alarm::{AlarmRecord, AlarmRecords, AlarmStretch};
 pub use command::{Command, CommandAnswer};
 pub use detail::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadSteer, LoadStepSecond, Observation, PhaseEnd, ProcessKind,
-    Recoverer, RunOutcome, StepOutcome, SwitchStep, Verdict,
+    Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep, Verdict,
 };
 pub use identity::FaultIdentity;
 pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
 pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, is_in_use, undo_path, undo_steps, was_cut};
-pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress};
+pub use people::{
+    BlockProgress, CardProgress, HintProgress, InjectProgress, JournalProgress, MARKS, PeopleProgress,
+    PredictionProgress, Said,
+};
+pub use prediction::{PREDICTIONS_DIRECTORY, Prediction, PredictionError};
+pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress, StepTime, VoteProgress};
 pub use proxy::{DelaySummary, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond};
 pub use reading::{ReadLog, begun, read_log};
 pub use state::{RunStage, RunState};

@@ -49,6 +49,8 @@ impl EventKind {
             | Self::RunSettled
             | Self::RunDirty { .. }
             | Self::RunEnded { .. }
+            | Self::PredictionSealed { .. }
+            | Self::BlockStarted { .. }
             | Self::RecoveryStarted { .. } => (true, None),
             Self::RunApproved { .. }
             | Self::ScheduleOverridden { .. }
@@ -76,14 +78,22 @@ impl EventKind {
             | Self::LockReleased
             | Self::ActionSkipped { .. }
             | Self::StepOpened { .. }
+            | Self::StepTimed { .. }
             | Self::StepOverdue { .. }
             | Self::StepClosed { .. }
+            | Self::Voted { .. }
+            | Self::Joined { .. }
             | Self::InjectDelivered { .. }
+            | Self::HintGiven { .. }
+            | Self::Revealed { .. }
+            | Self::CardDealt { .. }
+            | Self::CardTaken { .. }
+            | Self::BlockEnded { .. }
             | Self::Acknowledged { .. }
             | Self::Marked { .. }
             | Self::Noted { .. }
-            | Self::RunPaused
-            | Self::RunResumed
+            | Self::RunPaused { .. }
+            | Self::RunResumed { .. }
             | Self::GuardrailRead { .. }
             | Self::GuardrailWarned { .. }
             | Self::GuardrailTripped { .. }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::switch::SwitchProgress;
-use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, LoadSteer, PhaseEnd, StepOutcome};
+use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, LoadSteer, PhaseEnd, StepAsks, StepOutcome};
 use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
 
 /// Where a fault stands in its ledger.
@@ -109,6 +109,8 @@ pub struct PhaseProgress {
     pub end_ms: Option<u64>,
     /// Why it ended.
     pub why: Option<PhaseEnd>,
+    /// How long it stood still so far, without the pause that lasts.
+    pub paused_ms: u64,
 }
 
 /// A load and the last that was heard of it.
@@ -155,6 +157,29 @@ pub struct StepProgress {
     pub outcome: Option<StepOutcome>,
     /// Who closed it.
     pub by: Option<String>,
+    /// What was noted when it was done.
+    pub evidence: Option<String>,
+    /// What it asks for, beside that it is done.
+    pub asks: StepAsks,
+    /// What roles said to it, in order; what a role said last counts.
+    pub votes: Vec<VoteProgress>,
+    /// When its time began to count; none while what it is counted from has not happened.
+    pub timed_ms: Option<u64>,
+}
+
+/// What a role said to a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VoteProgress {
+    /// The role.
+    pub role: PersonId,
+    /// Whether it agrees.
+    pub go: bool,
+    /// Why.
+    pub why: Option<String>,
+    /// Who spoke for the role.
+    pub by: Option<String>,
+    /// When, in milliseconds since the run's start.
+    pub at_ms: u64,
 }
 
 /// What events do to a fault. An injection that was never armed stays `intended`, whatever is tried: nothing was changed.
@@ -280,27 +305,110 @@ impl LoadProgress {
     }
 }
 
+/// How near a step's time is to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepTime {
+    /// It has no time, or what that is counted from has not happened.
+    Untimed,
+    /// There is time left, in milliseconds.
+    Due(u64),
+    /// The last fifth of its time, or the last minute of a longer one, has begun; what is left in milliseconds.
+    Soon(u64),
+    /// It is late by so many milliseconds.
+    Overdue(u64),
+}
+
+/// The longest time before a step is due in which it is soon due, in milliseconds.
+const SOON_MS_MAX: u64 = 60_000;
+
 impl StepProgress {
-    pub(super) fn opened(at: u64, step: &StepId, text: &str, phase: Option<PhaseId>) -> Self {
-        Self {
+    /// A step that was opened at `at`, in the phase that was under way.
+    pub(super) fn opened(at: u64, kind: &EventKind, phase: Option<PhaseId>) -> Option<Self> {
+        let EventKind::StepOpened { step, text, owner, due_ms, must, playbook, asks } = kind else { return None };
+        Some(Self {
             step: step.clone(),
-            text: text.to_owned(),
-            owner: None,
-            must: false,
-            playbook: None,
+            text: text.clone(),
+            owner: owner.clone(),
+            must: *must,
+            playbook: playbook.clone(),
             phase,
             opened_ms: at,
-            due_ms: None,
+            due_ms: *due_ms,
             overdue: false,
             closed_ms: None,
             outcome: None,
             by: None,
+            evidence: None,
+            asks: asks.clone(),
+            votes: Vec::new(),
+            timed_ms: due_ms.map(|_| at),
+        })
+    }
+
+    pub(super) fn close(&mut self, at: u64, kind: &EventKind) {
+        let EventKind::StepClosed { outcome, by, evidence, .. } = kind else { return };
+        self.closed_ms = Some(at);
+        (self.outcome, self.by, self.evidence) = (Some(outcome.clone()), by.clone(), evidence.clone());
+    }
+
+    pub(super) fn vote(&mut self, at_ms: u64, kind: &EventKind) {
+        let EventKind::Voted { role, go, why, by, .. } = kind else { return };
+        self.votes.push(VoteProgress { role: role.clone(), go: *go, why: why.clone(), by: by.clone(), at_ms });
+    }
+
+    /// The timeline went on at `now_ms`, after it had stood still since `since_ms`: so long its time did not run.
+    pub(super) fn go_on(&mut self, since_ms: u64, now_ms: u64) {
+        if let (None, Some(due_ms), Some(timed_ms)) = (&self.outcome, &mut self.due_ms, self.timed_ms)
+            && !self.overdue
+        {
+            *due_ms += now_ms.saturating_sub(since_ms.max(timed_ms));
         }
     }
 
-    pub(super) fn close(&mut self, at: u64, outcome: &StepOutcome, by: Option<&str>) {
-        self.closed_ms = Some(at);
-        self.outcome = Some(outcome.clone());
-        self.by = by.map(str::to_owned);
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    /// Whether somebody closed it, or a rehearsal did: it was not just left behind.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        match &self.outcome {
+            Some(StepOutcome::Done | StepOutcome::Skipped { .. } | StepOutcome::Rehearsed | StepOutcome::NoGo) => true,
+            Some(StepOutcome::LeftOpen) | None => false,
+        }
+    }
+
+    /// What a role said to it last.
+    #[must_use]
+    pub fn vote_of(&self, role: &PersonId) -> Option<&VoteProgress> {
+        self.votes.iter().rev().find(|vote| vote.role == *role)
+    }
+
+    /// What its poll has come to: none while some role has not spoken, or where there is no poll.
+    #[must_use]
+    pub fn poll_agrees(&self) -> Option<bool> {
+        let votes: Option<Vec<bool>> =
+            self.asks.poll.iter().map(|role| self.vote_of(role).map(|vote| vote.go)).collect();
+        votes.filter(|votes| !votes.is_empty()).map(|votes| votes.into_iter().all(|go| go))
+    }
+
+    /// How near the end of its time is at `now_ms`. `paused_since_ms` is when the timeline was stopped, while it stands still.
+    #[must_use]
+    pub fn time(&self, now_ms: u64, paused_since_ms: Option<u64>) -> StepTime {
+        let (Some(due_ms), Some(timed_ms)) = (self.due_ms, self.timed_ms) else { return StepTime::Untimed };
+        let now_ms = match paused_since_ms {
+            Some(since_ms) if !self.overdue => now_ms.min(since_ms.max(timed_ms)),
+            Some(_) | None => now_ms,
+        };
+        match due_ms.checked_sub(now_ms) {
+            None | Some(0) => StepTime::Overdue(now_ms - due_ms),
+            Some(left_ms) if left_ms <= (due_ms.saturating_sub(timed_ms) / 5).min(SOON_MS_MAX) => {
+                StepTime::Soon(left_ms)
+            }
+            Some(left_ms) => StepTime::Due(left_ms),
+        }
     }
 }

@@ -43,6 +43,9 @@ fn decode(line: &mut [u8]) -> Result<Event, String> {
     }
     let event = line.get(..=end).unwrap_or_default();
     serde_json::from_slice(event).or_else(|error| {
+        if let Some(event) = before_authors(event) {
+            return Ok(event);
+        }
         // serde's own words for a name that the enum does not have: a newer version's event is kept as it stands.
         if !error.to_string().starts_with("unknown variant") {
             return Err(error.to_string());
@@ -51,6 +54,17 @@ fn decode(line: &mut [u8]) -> Result<Event, String> {
             serde_json::from_slice(event).map_err(|error| error.to_string())?;
         Ok(Event { seq, at, elapsed_ms, kind: EventKind::Unknown(kind) })
     })
+}
+
+/// A pause of a log from before these had an author: its kind is the name alone.
+fn before_authors(event: &[u8]) -> Option<Event> {
+    let UnknownEvent { seq, at, elapsed_ms, kind } = serde_json::from_slice(event).ok()?;
+    let kind = match kind.as_str()? {
+        "run_paused" => EventKind::RunPaused { by: None },
+        "run_resumed" => EventKind::RunResumed { by: None },
+        _ => return None,
+    };
+    Some(Event { seq, at, elapsed_ms, kind })
 }
 
 /// An event of a kind that this version does not know.

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::lock::LockProgress;
+use super::people::PeopleProgress;
 use super::progress::{FaultProgress, LoadProgress, PhaseProgress, StepProgress};
 use super::{
     AbortCause, Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, PhaseEnd, ProcessKind, RunOutcome,
+    StepOutcome,
 };
 use crate::unit::{AlarmState, FaultId, GuardrailId, LoadId, PhaseId, StepId, TargetId};
 
@@ -67,6 +69,10 @@ pub struct RunState {
     pub alarms_unread: Option<String>,
     /// Its steps for people, in order.
     pub steps: Vec<StepProgress>,
+    /// What else people did and were told.
+    pub people: PeopleProgress,
+    /// Since when the timeline stands still, in milliseconds since its start.
+    pub paused_since_ms: Option<u64>,
     /// The last reading of each guardrail that has one.
     pub guardrails: BTreeMap<GuardrailId, String>,
     /// Every mark that was made.
@@ -75,6 +81,8 @@ pub struct RunState {
     pub acknowledged_ms: Option<u64>,
     /// Whether a gate stayed shut.
     pub gate_shut: bool,
+    /// The poll that had to agree and did not.
+    pub no_go: Option<StepId>,
     /// Who or what aborted it.
     pub abort: Option<AbortCause>,
     /// Its results so far.
@@ -163,6 +171,7 @@ impl RunState {
     pub fn apply(&mut self, event: &Event) {
         let at = event.elapsed_ms;
         self.elapsed_ms = at;
+        self.people.apply(event);
         match &event.kind {
             EventKind::RunStarted { .. } => self.start_run(&event.kind),
             EventKind::ProcessStarted { process, pid, address } => {
@@ -209,10 +218,12 @@ impl RunState {
             | EventKind::LockKept
             | EventKind::LockReleased => LockProgress::apply(&mut self.lock, &event.kind),
             EventKind::StepOpened { .. } => self.open_step_at(at, &event.kind),
-            EventKind::StepOverdue { step } => self.on_step(step, |it| it.overdue = true),
-            EventKind::StepClosed { step, outcome, by } => {
-                self.on_step(step, |it| it.close(at, outcome, by.as_deref()));
+            EventKind::StepTimed { step, due_ms } => {
+                self.on_step(step, |it| (it.timed_ms, it.due_ms) = (Some(at), Some(*due_ms)));
             }
+            EventKind::StepOverdue { step } => self.on_step(step, |it| it.overdue = true),
+            EventKind::Voted { step, .. } => self.on_step(step, |it| it.vote(at, &event.kind)),
+            EventKind::StepClosed { step, outcome, .. } => self.close_step(at, (step, outcome), &event.kind),
             EventKind::Acknowledged { .. } => self.acknowledged_ms = self.acknowledged_ms.or(Some(at)),
             EventKind::Marked { name, .. } => self.marks.extend([name.clone()]),
             EventKind::GuardrailRead { guardrail, reading: text }
@@ -220,10 +231,16 @@ impl RunState {
             | EventKind::GuardrailTripped { guardrail, observed: text } => {
                 self.guardrails.insert(guardrail.clone(), text.clone());
             }
-            EventKind::RunPaused => self.stage = RunStage::Paused,
-            EventKind::RunResumed => self.stage = RunStage::Running,
+            EventKind::RunPaused { .. } => {
+                (self.stage, self.paused_since_ms) = (RunStage::Paused, Some(at));
+            }
+            EventKind::RunResumed { .. } => {
+                self.stage = RunStage::Running;
+                self.go_on(at);
+            }
             EventKind::RunAborted { cause } => {
                 self.stage = RunStage::Aborting;
+                self.go_on(at);
                 self.abort.get_or_insert_with(|| cause.clone());
             }
             EventKind::RecoveryStarted { .. } | EventKind::RunRecovering => self.start_recovery(&event.kind),
@@ -235,6 +252,14 @@ impl RunState {
             EventKind::ActionSkipped { .. }
             | EventKind::ScheduleOverridden { .. }
             | EventKind::InjectDelivered { .. }
+            | EventKind::HintGiven { .. }
+            | EventKind::PredictionSealed { .. }
+            | EventKind::Joined { .. }
+            | EventKind::Revealed { .. }
+            | EventKind::CardDealt { .. }
+            | EventKind::CardTaken { .. }
+            | EventKind::BlockStarted { .. }
+            | EventKind::BlockEnded { .. }
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)
             | EventKind::SettleJudged { .. }
@@ -243,11 +268,28 @@ impl RunState {
     }
 
     fn open_step_at(&mut self, at: u64, kind: &EventKind) {
-        let EventKind::StepOpened { step, text, owner, due_ms, must, playbook } = kind else { return };
         let phase = self.phases.last().map(|phase| phase.phase.clone());
-        let (owner, playbook) = (owner.clone(), playbook.clone());
-        let opened = StepProgress::opened(at, step, text, phase);
-        self.steps.push(StepProgress { owner, due_ms: *due_ms, must: *must, playbook, ..opened });
+        self.steps.extend(StepProgress::opened(at, kind, phase));
+    }
+
+    fn close_step(&mut self, at: u64, (step, outcome): (&StepId, &StepOutcome), kind: &EventKind) {
+        let mut must = false;
+        self.on_step(step, |it| {
+            it.close(at, kind);
+            must = it.must;
+        });
+        if must && *outcome == StepOutcome::NoGo {
+            self.no_go.get_or_insert_with(|| step.clone());
+        }
+    }
+
+    /// The timeline stands still no longer: the time of open steps did not run meanwhile.
+    fn go_on(&mut self, at: u64) {
+        let Some(since_ms) = self.paused_since_ms.take() else { return };
+        self.steps.iter_mut().for_each(|step| step.go_on(since_ms, at));
+        if let Some(phase) = self.phases.last_mut().filter(|phase| phase.end_ms.is_none()) {
+            phase.paused_ms += at.saturating_sub(since_ms);
+        }
     }
 
     fn on_load(&mut self, at: u64, kind: &EventKind) {
@@ -291,7 +333,8 @@ impl RunState {
 
     fn start_phase(&mut self, at: u64, phase: &PhaseId) {
         self.stage = RunStage::Running;
-        self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None });
+        self.paused_since_ms = None;
+        self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None, paused_ms: 0 });
     }
 
     fn end_phase(&mut self, at: u64, why: PhaseEnd) {

@@ -9,16 +9,16 @@ use super::interval::{faults_of, set_stops};
 use super::refusal::{Refusal, not_carried_out, refusals};
 use super::types::{
     Action, ChangePlan, EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules, GuardrailPlan,
-    GuardrailRule, HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step,
-    TargetPlan,
+    GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts,
+    SettlePlan, Step, TargetPlan,
 };
 use crate::fault::{FaultSpec, LambdaEnvironment};
 use crate::playbook::Playbook;
 use crate::scenario::expect::Expectation;
 use crate::scenario::{
-    ActionKind, ActionSpec, Checked, PhaseSpec, ProxyKind, Redaction, ReportFormat, Scenario, TargetKind,
+    ActionKind, ActionSpec, Checked, Mode, PhaseSpec, ProxyKind, Redaction, ReportFormat, Scenario, TargetKind,
 };
-use crate::unit::{FaultId, PhaseId, PlaybookId, TargetId};
+use crate::unit::{ComponentId, FaultId, InjectId, PhaseId, PlaybookId, TargetId};
 use crate::workspace::{
     AccountBinding, Class, DeadmanSwitch, EndpointBinding, Environment, EnvironmentKind, Workspace,
 };
@@ -54,7 +54,7 @@ pub fn compile(
     let phases = phases(checked, playbooks);
     let steps = steps(checked, &phases, routes.len());
     let hypotheses = hypotheses(checked, &phases, &steps);
-    Ok(Plan {
+    let plan = Plan {
         format: PLAN_FORMAT,
         scenario: facts(checked),
         environment: environment_facts(environment),
@@ -68,6 +68,9 @@ pub fn compile(
         steps,
         loads: scenario.load.clone(),
         changes,
+        injects: injects(scenario),
+        hints: hints(scenario),
+        components: components(scenario, workspace),
         signals: scenario.signals.clone(),
         hypotheses,
         guardrails: guardrails(checked),
@@ -81,7 +84,38 @@ pub fn compile(
         redact: redact(scenario, workspace),
         debrief: scenario.debrief.clone(),
         not_carried_out: not_carried_out(checked),
-    })
+    };
+    Ok(if scenario.mode == Mode::Tabletop { plan.at_table() } else { plan })
+}
+
+fn injects(scenario: &Scenario) -> BTreeMap<InjectId, InjectPlan> {
+    let of = |(id, inject): (&InjectId, &crate::scenario::Inject)| {
+        (id.clone(), InjectPlan { to: inject.to.clone(), text: inject.text.clone() })
+    };
+    scenario.injects.iter().map(of).collect()
+}
+
+fn hints(scenario: &Scenario) -> Vec<HintPlan> {
+    let of = |hint: &crate::scenario::Hint| HintPlan {
+        id: hint.id.clone(),
+        hypothesis: hint.hypothesis.clone(),
+        text: hint.text.clone(),
+    };
+    scenario.hints.iter().map(of).collect()
+}
+
+/// The workload's components, each with the targets that are its function.
+fn components(scenario: &Scenario, workspace: &Workspace) -> BTreeMap<ComponentId, BTreeSet<TargetId>> {
+    let components = workspace.workload.iter().flat_map(|workload| &workload.components);
+    let of = |(id, component): (&ComponentId, &crate::workspace::Component)| {
+        let function = component.lambda.as_ref().map(|lambda| lambda.function.as_str());
+        let is_it = |target: &crate::scenario::TargetSpec| {
+            target.lambda.as_ref().is_some_and(|lambda| Some(lambda.function.as_str()) == function)
+        };
+        let targets = scenario.targets.iter().filter(|(_, target)| is_it(target)).map(|(name, _)| name.clone());
+        (id.clone(), targets.collect())
+    };
+    components.map(of).collect()
 }
 
 fn facts(checked: &Checked) -> ScenarioFacts {
@@ -260,9 +294,11 @@ fn person_steps(phase: &PhaseSpec, playbooks: &BTreeMap<PlaybookId, Playbook>) -
             step: step.id.clone(),
             text: step.text.clone(),
             owner: step.owner.clone(),
-            within: step.within,
+            within: step.within.clone(),
             must: step.must,
             poll: step.poll.clone(),
+            needs: None,
+            evidence: None,
             playbook: None,
         })
         .collect();
@@ -273,9 +309,11 @@ fn person_steps(phase: &PhaseSpec, playbooks: &BTreeMap<PlaybookId, Playbook>) -
                 step: step.id.clone(),
                 text: step.text.clone(),
                 owner: step.owner.clone(),
-                within: step.within.map(Into::into),
+                within: step.within.clone(),
                 must: step.must,
                 poll: Vec::new(),
+                needs: step.needs.clone(),
+                evidence: step.evidence,
                 playbook: phase.playbook.clone(),
             });
         }
@@ -307,7 +345,11 @@ fn steps(checked: &Checked, phases: &[PhasePlan], routes: usize) -> Vec<Step> {
     set_stops(&mut steps, end, |action| match action {
         Action::InjectFault { ttl, .. } => ttl.map(|ttl| ttl.0),
         Action::StartLoad(load) => scenario.load.get(load).map(|load| load.shape().end()),
-        Action::StopLoad(_) | Action::UndoFault(_) | Action::DeliverInject { .. } => None,
+        Action::StopLoad(_)
+        | Action::UndoFault(_)
+        | Action::DealCard(_)
+        | Action::TakeCard(_)
+        | Action::DeliverInject { .. } => None,
     });
     steps
 }

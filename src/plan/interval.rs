@@ -19,7 +19,11 @@ pub(super) fn set_stops(steps: &mut [Step], end: Duration, own_limit: impl Fn(&A
                     let limit = own_limit(&step.action).map_or(end, |limit| step.start.0 + limit);
                     Some(limit.min(end).min(later.map_or(end, |undo| undo.start.0)))
                 }
-                Action::StopLoad(_) | Action::UndoFault(_) | Action::DeliverInject { .. } => None,
+                Action::StopLoad(_)
+                | Action::UndoFault(_)
+                | Action::DealCard(_)
+                | Action::TakeCard(_)
+                | Action::DeliverInject { .. } => None,
             }
         })
         .collect();
@@ -59,7 +63,12 @@ fn faults_in(window: Option<&PhaseWindow>, phases: &[PhasePlan], steps: &[Step])
         .filter(is_in)
         .filter_map(|step| match &step.action {
             Action::InjectFault { fault, .. } => Some(fault.clone()),
-            Action::StartLoad(_) | Action::StopLoad(_) | Action::UndoFault(_) | Action::DeliverInject { .. } => None,
+            Action::StartLoad(_)
+            | Action::StopLoad(_)
+            | Action::UndoFault(_)
+            | Action::DealCard(_)
+            | Action::TakeCard(_)
+            | Action::DeliverInject { .. } => None,
         })
         .collect()
 }

@@ -10,6 +10,7 @@ mod interval;
 mod permission;
 mod refusal;
 mod resource;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod types;
@@ -22,7 +23,9 @@ pub use permission::{
     Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,
 };
 pub use refusal::Refusal;
+pub(crate) use table::is_about_people;
 pub use types::{
     Action, ChangePlan, CoverPlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule,
-    HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step,
+    TargetPlan,
 };

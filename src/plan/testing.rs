@@ -92,6 +92,9 @@ impl Sketch {
             steps: Vec::new(),
             loads: BTreeMap::new(),
             changes: BTreeMap::new(),
+            injects: BTreeMap::new(),
+            hints: Vec::new(),
+            components: BTreeMap::new(),
             signals: load_signals(),
             hypotheses: Vec::new(),
             guardrails: Vec::new(),
@@ -165,9 +168,11 @@ impl Sketch {
             step: step.parse().unwrap(),
             text: format!("do {step}"),
             owner: None,
-            within: within_seconds.map(seconds),
+            within: within_seconds.map(seconds).map(Into::into),
             must,
             poll: Vec::new(),
+            needs: None,
+            evidence: None,
             playbook: playbook.then(|| "pb".parse().unwrap()),
         });
         self

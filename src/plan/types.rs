@@ -13,8 +13,8 @@ use crate::proxy::{AdminUrl, ProxySpec, RemoteProxy};
 use crate::scenario::expect::Expectation;
 use crate::scenario::{Covers, Debrief, Mode, OnMissing, Person, Redaction, ReportFormat};
 use crate::unit::{
-    DurationText, FaultId, GuardrailId, HypothesisId, InjectId, LessonId, LoadId, PersonId, PhaseId, PlaybookId,
-    ScenarioId, Severity, SignalId, StepId, TargetId, sha256_hex,
+    ComponentId, DurationText, Evidence, FaultId, GuardrailId, HintId, HypothesisId, InjectId, LessonId, LoadId,
+    PersonId, PhaseId, PlaybookId, ScenarioId, Severity, SignalId, StepId, TargetId, Within, sha256_hex,
 };
 use crate::workspace::AssumedRole;
 use crate::workspace::DeadmanSwitch;
@@ -45,6 +45,15 @@ pub struct Plan {
     pub loads: BTreeMap<LoadId, LoadSpec>,
     /// The faults, by name.
     pub changes: BTreeMap<FaultId, ChangePlan>,
+    /// The messages to people, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub injects: BTreeMap<InjectId, InjectPlan>,
+    /// The hints, in the order in which they are given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<HintPlan>,
+    /// The components of the workload, each with the targets that are a part of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<ComponentId, BTreeSet<TargetId>>,
     /// The signals, by name.
     pub signals: BTreeMap<SignalId, SignalSpec>,
     /// The hypotheses, in the file's order.
@@ -357,14 +366,43 @@ pub struct PersonStep {
     pub text: String,
     /// Who does it.
     pub owner: Option<PersonId>,
-    /// From the phase's start on.
-    pub within: Option<DurationText>,
+    /// From the phase's start on, or from what it names.
+    pub within: Option<Within>,
     /// Whether a drill waits for it.
     pub must: bool,
     /// Roles that must each agree.
     pub poll: Vec<PersonId>,
+    /// The role that must agree before it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<PersonId>,
+    /// What has to be noted when it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// The playbook it comes from.
     pub playbook: Option<PlaybookId>,
+}
+
+/// A message to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InjectPlan {
+    /// To whom.
+    pub to: PersonId,
+    /// What it says.
+    pub text: String,
+}
+
+/// Help for people who are stuck.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintPlan {
+    /// Its name.
+    pub id: HintId,
+    /// The hypothesis that it belongs to.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub hypothesis: Option<HypothesisId>,
+    /// The help.
+    pub text: String,
 }
 
 /// One thing that happens at a time.
@@ -404,6 +442,10 @@ pub enum Action {
     },
     /// Undoes a fault.
     UndoFault(FaultId),
+    /// At the table: puts a fault's card on it.
+    DealCard(FaultId),
+    /// At the table: takes a fault's card away.
+    TakeCard(FaultId),
     /// Delivers a message.
     DeliverInject {
         /// Which.

@@ -3,11 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Evidence;
 use crate::document::{Diagnostic, SourceFile, Span};
-use crate::unit::{PersonId, StepId, UnitError, nearest, parse_duration};
+use crate::unit::{PersonId, StepId, UnitError, Within, nearest};
 
 /// The names of the chips.
 const NAMES: [&str; 6] = ["id", "owner", "within", "must", "evidence", "needs"];
@@ -20,7 +19,7 @@ const EVIDENCE: [(&str, Evidence); 4] =
 pub(super) struct Chips {
     pub(super) id: Option<(StepId, Span)>,
     pub(super) owner: Option<PersonId>,
-    pub(super) within: Option<Duration>,
+    pub(super) within: Option<Within>,
     pub(super) must: bool,
     pub(super) evidence: Option<Evidence>,
     pub(super) needs: Option<PersonId>,
@@ -69,7 +68,8 @@ impl Chips {
             "id" => parsed(value).map(|id| self.id = Some((id, span.clone()))),
             "owner" => parsed(value).map(|owner| self.owner = Some(owner)),
             "needs" => parsed(value).map(|needs| self.needs = Some(needs)),
-            "within" => parse_duration(value)
+            "within" => value
+                .parse()
                 .map(|within| self.within = Some(within))
                 .map_err(|UnitError { problem, remedy }| (problem, remedy)),
             _ => match EVIDENCE.iter().find(|(word, _)| *word == value) {

@@ -21,7 +21,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Diagnostic, Severity, SourceFile};
-use crate::unit::{AlarmName, ComponentId, PersonId, PlaybookId, StepId};
+pub use crate::unit::Evidence;
+use crate::unit::{AlarmName, ComponentId, PersonId, PlaybookId, StepId, Within};
 
 /// The front matter of a playbook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,28 +100,14 @@ pub struct PlaybookStep {
     pub section: Option<String>,
     /// Who does it, a role.
     pub owner: Option<PersonId>,
-    /// After this, from the start of the phase, it is overdue.
-    pub within: Option<Duration>,
+    /// After this, from the start of the phase or from what it names, it is overdue.
+    pub within: Option<Within>,
     /// Whether it must be done.
     pub must: bool,
     /// What has to be noted when it is done.
     pub evidence: Option<Evidence>,
     /// The role that must agree first.
     pub needs: Option<PersonId>,
-}
-
-/// What has to be noted when a step is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Evidence {
-    /// A number that was read.
-    Number,
-    /// A trace's id.
-    Trace,
-    /// A link.
-    Link,
-    /// Any text.
-    Text,
 }
 
 /// A code block with attributes: a command that may be run from the playbook.

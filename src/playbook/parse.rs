@@ -286,10 +286,7 @@ mod tests {
         assert_eq!(playbook.sections, ["1. Confirm"]);
         let [first, second] = playbook.steps.as_slice() else { panic!("{:?}", playbook.steps) };
         assert_eq!(first.text, "Errors in payments-fn:live? Look at it");
-        assert_eq!(
-            (first.id.as_str(), first.must, first.within),
-            ("a", true, Some(std::time::Duration::from_secs(120)))
-        );
+        assert_eq!((first.id.as_str(), first.must, first.within.clone()), ("a", true, Some("2m".parse().unwrap())));
         assert_eq!((second.id.as_str(), second.evidence), ("orders", Some(Evidence::Number)));
         assert_eq!(second.needs.as_ref().map(|needs| needs.as_str()), Some("owner"));
         let [command] = playbook.commands.as_slice() else { panic!("{:?}", playbook.commands) };

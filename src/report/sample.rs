@@ -15,7 +15,7 @@ use super::folder::Evidence;
 use super::model::EvidenceFile;
 use crate::event::{
     Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
-    RunOutcome, StepOutcome, Verdict,
+    RunOutcome, StepAsks, StepOutcome, Verdict,
 };
 use crate::unit::AlarmState;
 
@@ -164,11 +164,12 @@ fn step(id: &str, text: &str, owner: &str, due_ms: u64, must: bool, playbook: Op
         due_ms: Some(due_ms),
         must,
         playbook: playbook.map(|playbook| playbook.parse().unwrap()),
+        asks: StepAsks::default(),
     }
 }
 
 fn closed(id: &str, outcome: StepOutcome, by: Option<&str>) -> EventKind {
-    EventKind::StepClosed { step: id.parse().unwrap(), outcome, by: by.map(ToOwned::to_owned) }
+    EventKind::StepClosed { step: id.parse().unwrap(), outcome, by: by.map(ToOwned::to_owned), evidence: None }
 }
 
 fn mark(name: &str, fault: Option<&str>, by: &str) -> EventKind {
@@ -176,6 +177,8 @@ fn mark(name: &str, fault: Option<&str>, by: &str) -> EventKind {
         name: name.to_owned(),
         fault: fault.map(|fault| fault.parse().unwrap()),
         by: Some(by.to_owned()),
+        component: None,
+        text: None,
     }
 }
 
@@ -303,7 +306,12 @@ fn people_events(script: &mut Script) {
     let text = "Support: three customers say the card page just spins.".to_owned();
     script.at(
         38_000,
-        EventKind::InjectDelivered { inject: "ticket".parse().unwrap(), to: "responder".parse().unwrap(), text },
+        EventKind::InjectDelivered {
+            inject: "ticket".parse().unwrap(),
+            to: "responder".parse().unwrap(),
+            text,
+            by: None,
+        },
     );
     script.at(41_500, mark("detected", None, "aiko"));
     script.at(43_100, EventKind::Acknowledged { by: Some("aiko".to_owned()) });

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod change;
+mod command;
 mod ending;
 mod load;
 mod people;
@@ -19,8 +20,9 @@ use std::sync::Arc;
 
 use change::{Changes, Move, NewChange};
 use load::Loads;
+use people::{decide_polls, mark_overdue, start_timers};
 
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity, PhaseEnd};
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity, PhaseEnd, Prediction};
 use crate::load::Steer;
 use crate::plan::{ChangePlan, Plan, change_id};
 use crate::unit::{LoadId, TargetId};
@@ -77,6 +79,8 @@ pub(super) enum Effect {
     Inject(FaultIdentity),
     /// Undo it.
     Undo(FaultIdentity),
+    /// Write a prediction down where only its digest is told, and then write that.
+    Seal(Prediction),
     /// Answer the command that came in.
     Answer(CommandAnswer),
     /// Nothing is left to do: the run is over.
@@ -192,6 +196,8 @@ impl Core {
         }
         // What is told must stand in the recording before it is judged: the next tick goes on from there.
         if !is_told {
+            start_timers(&judge, &mut effects);
+            decide_polls(&judge, &mut effects);
             self.advance(&judge, &mut effects);
         }
         self.move_changes(&mut effects);
@@ -261,15 +267,5 @@ impl Core {
                 why: "its end came while something else was under way where it works".to_owned(),
             }),
         }));
-    }
-}
-
-/// Tells of steps that were not done in their time, whatever the run is at.
-fn mark_overdue(judge: &Judge<'_>, effects: &mut Vec<Effect>) {
-    let is_late = |due_ms: Option<u64>| due_ms.is_some_and(|due| due <= judge.now_ms);
-    for step in &judge.recording.state().steps {
-        if step.outcome.is_none() && !step.overdue && is_late(step.due_ms) {
-            effects.push(Effect::Record(EventKind::StepOverdue { step: step.step.clone() }));
-        }
     }
 }

@@ -36,7 +36,9 @@ use super::remote_proxy::{self, Undos};
 use super::stage::{Stage, renew_lease};
 use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, LogError, RunOutcome};
+use crate::event::{
+    AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, LogError, Prediction, RunOutcome,
+};
 use crate::load::LoadPlan;
 use crate::plan::Plan;
 use crate::proxy::Stats;
@@ -303,7 +305,7 @@ impl Drive {
         self.beat();
         self.switches.beat();
         if let Some(why) = abort_file(self.recorder.log().directory()) {
-            self.feed(Input::Abort(AbortCause::Person { why: Some(why) }), None);
+            self.feed(Input::Abort(AbortCause::Person { why: Some(why), by: None }), None);
         }
         self.feed(Input::Tick, None);
     }
@@ -365,6 +367,7 @@ impl Drive {
                 }
                 Effect::Inject(identity) => self.inject(identity),
                 Effect::Undo(identity) => self.undo(identity),
+                Effect::Seal(prediction) => self.seal(prediction),
                 Effect::Answer(answer) => {
                     if let Some(back) = back.take() {
                         // The asker may have gone away.
@@ -381,6 +384,19 @@ impl Drive {
         match self.recorder.record(kind) {
             Ok(()) | Err(LogError::Failed) => {}
             Err(error) => self.abort_internally(error_chain(&error)),
+        }
+    }
+
+    /// Writes a prediction down in private, and its digest into the log.
+    fn seal(&mut self, prediction: Prediction) {
+        let (hypothesis, by) = (prediction.hypothesis.clone(), prediction.by.clone());
+        let salt = uuid::Uuid::new_v4().simple().to_string();
+        match prediction.seal(self.recorder.log().directory(), salt) {
+            Ok(sha256) => self.record(EventKind::PredictionSealed { hypothesis, sha256, by }),
+            Err(error) => {
+                let text = format!("a prediction about {hypothesis} is lost: {}", error_chain(&error));
+                self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl Outcome {
             Some(AbortCause::Person { .. } | AbortCause::Signal { .. }) => return Self::AbortedByPerson,
             Some(AbortCause::LoadLost { .. } | AbortCause::FaultFailed { .. }) | None => {}
         }
-        if state.gate_shut {
+        if state.gate_shut || state.no_go.is_some() {
             return Self::NotReady;
         }
         let has = |wanted: fn(&Verdict) -> bool| state.results.iter().any(|result| wanted(&result.verdict));
@@ -72,6 +72,8 @@ impl Outcome {
             RunOutcome::Aborted
         } else if state.gate_shut {
             RunOutcome::GateShut
+        } else if state.no_go.is_some() {
+            RunOutcome::NoGo
         } else {
             RunOutcome::Completed
         }

@@ -13,6 +13,7 @@ mod date;
 mod digest;
 mod duration;
 mod error_chain;
+mod evidence;
 mod exact_timer;
 mod failpoint;
 mod file_below;
@@ -39,6 +40,7 @@ mod runtime_dir;
 mod severity;
 mod sign;
 mod whole_file;
+mod within;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
 pub use aws_access::{AwsAccess, RoleAccess};
@@ -51,6 +53,7 @@ pub use date::Date;
 pub use digest::{hex, sha256_hex};
 pub use duration::{DurationRange, DurationText, format_duration, parse_duration};
 pub use error_chain::error_chain;
+pub use evidence::Evidence;
 pub(crate) use exact_timer::ExactTimer;
 pub use failpoint::Failpoints;
 pub use file_below::{FileBelowError, read_below, stays_below};
@@ -81,6 +84,7 @@ pub use severity::Severity;
 pub use sign::{NotSigned, RequestToSign, SignRequest};
 pub(crate) use whole_file::PARTIAL;
 pub use whole_file::WholeFile;
+pub use within::{Anchor, Within};
 
 /// Why a quantity's text could not be read: what was wrong, and how it should be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

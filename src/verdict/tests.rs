@@ -10,7 +10,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepOutcome, Verdict};
+use crate::event::{Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepAsks, StepOutcome, Verdict};
 use crate::observe::SignalSpec;
 use crate::scenario::expect::{Expectation, parse};
 use crate::unit::{FaultId, Histogram, PhaseId, SignalId};
@@ -125,7 +125,10 @@ impl Story {
     }
 
     fn mark(self, at: u64, name: &str) -> Self {
-        self.event(at * 1_000, EventKind::Marked { name: name.to_owned(), fault: None, by: None })
+        self.event(
+            at * 1_000,
+            EventKind::Marked { name: name.to_owned(), fault: None, by: None, component: None, text: None },
+        )
     }
 
     fn ack(self, at: u64) -> Self {
@@ -136,10 +139,20 @@ impl Story {
         let playbook = Some("pb".parse().unwrap());
         let text = String::new();
         let step = || step.parse().unwrap();
-        let story =
-            self.event(1, EventKind::StepOpened { step: step(), text, owner: None, due_ms: None, must, playbook });
+        let story = self.event(
+            1,
+            EventKind::StepOpened {
+                step: step(),
+                text,
+                owner: None,
+                due_ms: None,
+                must,
+                playbook,
+                asks: StepAsks::default(),
+            },
+        );
         let story = if overdue { story.event(2, EventKind::StepOverdue { step: step() }) } else { story };
-        story.event(3, EventKind::StepClosed { step: step(), outcome, by: None })
+        story.event(3, EventKind::StepClosed { step: step(), outcome, by: None, evidence: None })
     }
 
     fn judge(&self, now: u64) -> Judge<'_> {

@@ -382,18 +382,25 @@ fn people_take_part_from_another_terminal_and_one_of_them_ends_the_run() {
     let by = |name: &str| Some(name.to_owned());
     let kinds = apart.kinds();
     for expected in [
-        EventKind::StepClosed { step: "look".parse().expect("an id"), outcome: StepOutcome::Done, by: by("maria") },
+        EventKind::StepClosed {
+            step: "look".parse().expect("an id"),
+            outcome: StepOutcome::Done,
+            by: by("maria"),
+            evidence: None,
+        },
         EventKind::Acknowledged { by: by("maria") },
-        EventKind::Marked { name: "detected".to_owned(), fault: None, by: by("joonas") },
+        EventKind::Marked { name: "detected".to_owned(), fault: None, by: by("joonas"), component: None, text: None },
         EventKind::Marked {
             name: "identified".to_owned(),
             fault: Some("silent-provider".parse().expect("an id")),
             by: by("joonas"),
+            component: None,
+            text: None,
         },
         EventKind::Noted { text: "the card page spins".to_owned(), by: by("aiko") },
-        EventKind::RunPaused,
-        EventKind::RunResumed,
-        EventKind::RunAborted { cause: AbortCause::Person { why: by("we have seen enough") } },
+        EventKind::RunPaused { by: None },
+        EventKind::RunResumed { by: None },
+        EventKind::RunAborted { cause: AbortCause::Person { why: by("we have seen enough"), by: None } },
     ] {
         assert_eq!(kinds.iter().filter(|kind| **kind == expected).count(), 1, "{expected:?}");
     }

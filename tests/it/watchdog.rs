@@ -132,7 +132,7 @@ fn ctrl_z_does_not_leave_faults_on_while_nobody_looks_and_a_file_ends_the_run() 
     let output = run.wait();
     assert_eq!(output.code(), 5, "{output:#?}");
     let why = Some("the pager is down".to_owned());
-    assert_eq!(apart.state().abort, Some(AbortCause::Person { why }));
+    assert_eq!(apart.state().abort, Some(AbortCause::Person { why, by: None }));
     apart.assert_as_before(&before);
     apart.stop();
 }

@@ -36,6 +36,7 @@ fn outcome(run: &Run<'_>) -> Outcome {
     let (name, text) = match run.state.outcome {
         Some(RunOutcome::Completed) => ("completed", "The timeline was walked to its end."),
         Some(RunOutcome::GateShut) => ("gate_shut", "A gate stayed shut: nothing was injected after it."),
+        Some(RunOutcome::NoGo) => ("no_go", "A poll that had to agree did not: nothing was injected after it."),
         Some(RunOutcome::Aborted) => ("aborted", "The run was aborted before its time."),
         None => ("crashed", "The log ends in the middle: the run ended without its last event."),
     };
@@ -80,6 +81,7 @@ pub(super) fn phase_end(why: PhaseEnd) -> &'static str {
         PhaseEnd::TimeUp => "time_up",
         PhaseEnd::Until => "until",
         PhaseEnd::GateShut => "gate_shut",
+        PhaseEnd::NoGo => "no_go",
         PhaseEnd::Aborted => "aborted",
     }
 }

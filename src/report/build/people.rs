@@ -1,8 +1,9 @@
 //! Steps for people, how the playbooks went, and what was said.
 
 use super::Run;
-use crate::event::{EventKind, StepOutcome, StepProgress};
+use crate::event::{EventKind, StepOutcome, StepProgress, VoteProgress};
 use crate::report::model::{JournalEntry, Playbook, Step};
+use crate::unit::ComponentId;
 
 pub(super) fn steps(run: &Run<'_>) -> Vec<Step> {
     run.state.steps.iter().map(|progress| step(progress, run.end_ms)).collect()
@@ -12,6 +13,7 @@ fn step(progress: &StepProgress, end_ms: u64) -> Step {
     let (outcome, why) = match &progress.outcome {
         Some(StepOutcome::Done) => ("done", None),
         Some(StepOutcome::Skipped { why }) => ("skipped", why.clone()),
+        Some(StepOutcome::NoGo) => ("no_go", no_go_reasons(progress)),
         Some(StepOutcome::Rehearsed) => ("rehearsed", None),
         Some(StepOutcome::LeftOpen) | None => ("left_open", None),
     };
@@ -35,6 +37,24 @@ fn step(progress: &StepProgress, end_ms: u64) -> Step {
         why,
         by: progress.by.clone(),
     }
+}
+
+/// What those who did not agree to a poll said.
+fn no_go_reasons(progress: &StepProgress) -> Option<String> {
+    let against = progress.asks.poll.iter().filter_map(|role| progress.vote_of(role)).filter(|vote| !vote.go);
+    let reason = |vote: &VoteProgress| match &vote.why {
+        Some(why) => format!("{}: {why}", vote.role),
+        None => vote.role.to_string(),
+    };
+    let reasons: Vec<String> = against.map(reason).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// A mark with the component that it names and what else was said.
+fn mark_text(name: &str, component: Option<&ComponentId>, text: Option<&str>) -> String {
+    let component = component.map(|component| format!(" {component}")).unwrap_or_default();
+    let text = text.map(|text| format!(": {text}")).unwrap_or_default();
+    format!("{name}{component}{text}")
 }
 
 pub(super) fn playbooks(steps: &[Step]) -> Vec<Playbook> {
@@ -74,17 +94,37 @@ pub(super) fn journal(run: &Run<'_>) -> Vec<JournalEntry> {
             fault: None,
         };
         match &event.kind {
-            EventKind::Marked { name, fault, by } => Some(JournalEntry {
+            EventKind::Marked { name, fault, by, component, text } => Some(JournalEntry {
                 by: by.clone(),
                 fault: fault.as_ref().map(ToString::to_string),
-                ..entry("mark", name)
+                ..entry("mark", &mark_text(name, component.as_ref(), text.as_deref()))
             }),
+            EventKind::Voted { step, role, go, why, by } => {
+                let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                let text = format!("{role} says {} to {step}{why}", if *go { "go" } else { "no-go" });
+                Some(JournalEntry { by: by.clone(), ..entry("vote", &text) })
+            }
+            EventKind::HintGiven { hint, text, by, .. } => {
+                Some(JournalEntry { by: by.clone(), ..entry("hint", &format!("{hint}: {text}")) })
+            }
+            EventKind::PredictionSealed { hypothesis, by, .. } => {
+                Some(JournalEntry { by: by.clone(), ..entry("prediction", &format!("about {hypothesis}, sealed")) })
+            }
+            EventKind::Joined { role, by } => {
+                Some(JournalEntry { by: by.clone(), ..entry("joined", &format!("as {role}")) })
+            }
+            EventKind::BlockStarted { playbook, block, by, .. } => {
+                Some(JournalEntry { by: by.clone(), ..entry("command", &format!("ran {block} of {playbook}")) })
+            }
+            EventKind::CardDealt { fault, text, by, .. } => {
+                Some(JournalEntry { by: by.clone(), ..entry("card", &format!("{fault}: {text}")) })
+            }
             EventKind::Noted { text, by } => Some(JournalEntry { by: by.clone(), ..entry("note", text) }),
             EventKind::Acknowledged { by } => {
                 Some(JournalEntry { by: by.clone(), ..entry("acknowledgement", "acknowledged") })
             }
-            EventKind::InjectDelivered { to, text, .. } => {
-                Some(JournalEntry { to: Some(to.to_string()), ..entry("inject", text) })
+            EventKind::InjectDelivered { to, text, by, .. } => {
+                Some(JournalEntry { to: Some(to.to_string()), by: by.clone(), ..entry("inject", text) })
             }
             _ => None,
         }

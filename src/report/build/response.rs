@@ -129,7 +129,7 @@ impl Seen<'_> {
 
     fn mark(&self, names: &[&str]) -> Option<Moment> {
         self.first(|kind| match kind {
-            EventKind::Marked { name, fault, by } if names.contains(&name.as_str()) => {
+            EventKind::Marked { name, fault, by, .. } if names.contains(&name.as_str()) => {
                 Some((fault.as_ref(), with_author(&format!("mark {name}"), by.as_deref())))
             }
             _ => None,

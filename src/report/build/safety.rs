@@ -75,8 +75,10 @@ fn residue(fault: &FaultProgress) -> String {
 pub(super) fn abort_cause(cause: &AbortCause) -> String {
     match cause {
         AbortCause::Guardrail { guardrail } => format!("guardrail {guardrail}"),
-        AbortCause::Person { why: Some(why) } => format!("a person: {why}"),
-        AbortCause::Person { why: None } => "a person".to_owned(),
+        AbortCause::Person { why, by } => {
+            let by = by.as_deref().unwrap_or("a person");
+            why.as_ref().map_or_else(|| by.to_owned(), |why| format!("{by}: {why}"))
+        }
         AbortCause::Signal { signal } => format!("signal {signal}"),
         AbortCause::LoadLost { load } => format!("the loss of load {load}"),
         AbortCause::FaultFailed { fault } => format!("fault {fault}, which could not be injected"),

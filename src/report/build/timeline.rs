@@ -76,8 +76,12 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             Words::new("gate", phase, "gate shut: nothing is injected after it").trouble()
         }
         EventKind::ActionSkipped { action, why } => Words::new("run", action, format!("left out: {why}")),
-        EventKind::RunPaused => Words::run("paused"),
-        EventKind::RunResumed => Words::run("resumed"),
+        EventKind::RunPaused { by: who } => Words::run(format!("paused{}", by(who))),
+        EventKind::RunResumed { by: who } => Words::run(format!("resumed{}", by(who))),
+        EventKind::Revealed { fault, by: who } => {
+            let what = fault.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+            Words::run(format!("revealed to blind participants: {what}{}", by(who)))
+        }
         EventKind::GuardrailWarned { guardrail, observed } => {
             Words::new("guardrail", guardrail, format!("warned: {observed}"))
         }
@@ -101,6 +105,7 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             match outcome {
                 RunOutcome::Completed => "completed",
                 RunOutcome::GateShut => "gate shut",
+                RunOutcome::NoGo => "no-go",
                 RunOutcome::Aborted => "aborted",
             }
         )),
@@ -113,13 +118,20 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
     })
 }
 
+fn by(by: &Option<String>) -> String {
+    by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default()
+}
+
 fn people_words(kind: &EventKind) -> Option<Words> {
-    let by = |by: &Option<String>| by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     Some(match kind {
         EventKind::StepOpened { step, text, .. } => Words::new("step", step, format!("opened: {text}")),
         EventKind::StepOverdue { step } => Words::new("step", step, "overdue").trouble(),
-        EventKind::StepClosed { step, outcome, by: who } => match outcome {
-            StepOutcome::Done => Words::new("step", step, format!("done{}", by(who))),
+        EventKind::StepClosed { step, outcome, by: who, evidence } => match outcome {
+            StepOutcome::Done => {
+                let evidence = evidence.as_ref().map(|evidence| format!(": {evidence}")).unwrap_or_default();
+                Words::new("step", step, format!("done{}{evidence}", by(who)))
+            }
+            StepOutcome::NoGo => Words::new("step", step, "no-go").trouble(),
             StepOutcome::Skipped { why } => {
                 let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                 Words::new("step", step, format!("skipped{}{why}", by(who)))
@@ -127,11 +139,34 @@ fn people_words(kind: &EventKind) -> Option<Words> {
             StepOutcome::Rehearsed => Words::new("step", step, "answered by --yes"),
             StepOutcome::LeftOpen => Words::new("step", step, "left open").trouble(),
         },
-        EventKind::InjectDelivered { inject, to, text } => Words::new("inject", inject, format!("to {to}: {text}")),
+        EventKind::InjectDelivered { inject, to, text, .. } => Words::new("inject", inject, format!("to {to}: {text}")),
         EventKind::Acknowledged { by: who } => Words::new("mark", "acknowledged", format!("acknowledged{}", by(who))),
-        EventKind::Marked { name, fault, by: who } => {
+        EventKind::Marked { name, fault, by: who, component, text } => {
             let fault = fault.as_ref().map(|fault| format!(", about {fault}")).unwrap_or_default();
-            Words::new("mark", name, format!("marked{}{fault}", by(who)))
+            let component = component.as_ref().map(|component| format!(", names {component}")).unwrap_or_default();
+            let text = text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+            Words::new("mark", name, format!("marked{}{fault}{component}{text}", by(who)))
+        }
+        EventKind::Voted { step, role, go, why, by: who } => {
+            let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            Words::new("vote", step, format!("{role} says {}{}{why}", if *go { "go" } else { "no-go" }, by(who)))
+        }
+        EventKind::Joined { role, by: who } => Words::new("people", role, format!("joined{}", by(who))),
+        EventKind::HintGiven { hint, text, .. } => Words::new("hint", hint, format!("given: {text}")),
+        EventKind::PredictionSealed { hypothesis, by: who, .. } => {
+            Words::new("prediction", hypothesis, format!("sealed{}", by(who)))
+        }
+        EventKind::CardDealt { fault, text, .. } => Words::new("card", fault, format!("on the table: {text}")),
+        EventKind::CardTaken { fault } => Words::new("card", fault, "taken away"),
+        EventKind::BlockStarted { playbook, block, by: who, .. } => {
+            Words::new("command", playbook, format!("{block} started{}", by(who)))
+        }
+        EventKind::BlockEnded { playbook, block, ok: true, .. } => {
+            Words::new("command", playbook, format!("{block} done"))
+        }
+        EventKind::BlockEnded { playbook, block, ok: false, why, .. } => {
+            let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            Words::new("command", playbook, format!("{block} failed{why}")).trouble()
         }
         EventKind::Noted { text, by: who } => Words { about: who.clone(), ..Words::new("note", "", text.clone()) },
         _ => return None,

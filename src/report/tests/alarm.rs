@@ -44,7 +44,8 @@ fn an_alarm_that_comes_before_a_person_detects_and_is_the_notice_to_acknowledge(
     assert_eq!(response.time_to_acknowledge.value(), "6 s");
     assert_eq!(response.clear_lag.value(), "11.8 s");
     // A person who was quicker takes the credit; the alarm stays where it was.
-    let quick = (36_000, EventKind::Marked { name: "detected".to_owned(), fault: None, by: None });
+    let quick =
+        (36_000, EventKind::Marked { name: "detected".to_owned(), fault: None, by: None, component: None, text: None });
     let report = alarm_script(&[found.clone(), fired.clone(), quick]);
     assert_eq!(report.faults[0].response.detected_by.as_deref(), Some("human"));
     assert_eq!(report.faults[0].response.alarm_ms, Some(40_000));

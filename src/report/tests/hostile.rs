@@ -1,7 +1,7 @@
 //! Text that means harm, and text that is not to be seen.
 
 use super::{report_of, sample_report};
-use crate::event::{EventKind, StepOutcome};
+use crate::event::{EventKind, StepAsks, StepOutcome};
 use crate::report::model::FailureSeen;
 use crate::report::{Facts, Redaction, Report, chart_of, sample};
 
@@ -12,7 +12,10 @@ fn hostile_report() -> Report {
     let mut script = sample::script();
     let hostile = || HOSTILE.to_owned();
     script.at(53_000, EventKind::Noted { text: hostile(), by: Some(hostile()) });
-    script.at(53_100, EventKind::Marked { name: hostile(), fault: None, by: Some(hostile()) });
+    script.at(
+        53_100,
+        EventKind::Marked { name: hostile(), fault: None, by: Some(hostile()), component: None, text: None },
+    );
     script.at(
         53_200,
         EventKind::StepOpened {
@@ -22,10 +25,14 @@ fn hostile_report() -> Report {
             due_ms: Some(53_300),
             must: true,
             playbook: None,
+            asks: StepAsks::default(),
         },
     );
     let outcome = StepOutcome::Skipped { why: Some(hostile()) };
-    script.at(54_200, EventKind::StepClosed { step: "evil".parse().unwrap(), outcome, by: Some(hostile()) });
+    script.at(
+        54_200,
+        EventKind::StepClosed { step: "evil".parse().unwrap(), outcome, by: Some(hostile()), evidence: None },
+    );
     let facts = sample::facts();
     let evil = sample::hypothesis("H9", "low", HOSTILE, HOSTILE, None);
     let hypotheses = facts.hypotheses.into_iter().chain([evil]).collect();

@@ -26,8 +26,20 @@ fn detection_is_measured_from_the_proven_effect() {
 fn a_mark_belongs_to_the_fault_it_names_or_to_the_latest_effective_one() {
     let mut script = sample::script();
     let name = "mitigated".to_owned();
-    script.at(80_000, EventKind::Marked { name, fault: Some("slow-provider".parse().unwrap()), by: None });
-    script.at(81_000, EventKind::Marked { name: "detected".to_owned(), fault: None, by: None });
+    script.at(
+        80_000,
+        EventKind::Marked {
+            name,
+            fault: Some("slow-provider".parse().unwrap()),
+            by: None,
+            component: None,
+            text: None,
+        },
+    );
+    script.at(
+        81_000,
+        EventKind::Marked { name: "detected".to_owned(), fault: None, by: None, component: None, text: None },
+    );
     let report = report_of(&script, &sample::facts());
     assert_eq!(report.faults[0].response.time_to_mitigate.value(), "49 s ± 1 s");
     let throttle = &report.faults[1].response;

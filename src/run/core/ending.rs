@@ -1,8 +1,10 @@
 //! Ending: abort and recovery, the wait for the system to be well again, verdicts.
 
 use super::{Core, Effect, Position};
-use crate::event::{AbortCause, EventKind, PhaseEnd, StepOutcome};
-use crate::plan::SettlePlan;
+use crate::event::{AbortCause, EventKind, HypothesisResult, PhaseEnd, StepOutcome, Verdict};
+use crate::plan::{SettlePlan, is_about_people};
+use crate::scenario::Mode;
+use crate::scenario::expect::Expectation;
 use crate::unit::elapsed_ms;
 use crate::verdict::{FaultFacts, Judge, judge_hypothesis};
 
@@ -95,6 +97,11 @@ impl Core {
         awaits
     }
 
+    /// At a table there is nothing to look at but people.
+    fn is_judged(&self, expectation: &Expectation) -> bool {
+        self.plan.scenario.mode != Mode::Tabletop || is_about_people(expectation)
+    }
+
     pub(super) fn advance_stopping(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         let end_ms = self.loads_stopped_ms.unwrap_or(judge.now_ms);
         let has_begun = !judge.recording.state().phases.is_empty();
@@ -108,7 +115,7 @@ impl Core {
         let state = judge.recording.state();
         for step in state.steps.iter().filter(|step| step.outcome.is_none()) {
             let (step, outcome) = (step.step.clone(), StepOutcome::LeftOpen);
-            effects.push(Effect::Record(EventKind::StepClosed { step, outcome, by: None }));
+            effects.push(Effect::Record(EventKind::StepClosed { step, outcome, by: None, evidence: None }));
         }
         // What came after load was told to stop says nothing about the system.
         let judge = Judge { now_ms: end_ms, ..*judge };
@@ -119,7 +126,14 @@ impl Core {
                 .map(|fault| FaultFacts { fault: fault.clone(), provable: self.is_provable(fault) });
             let facts: Vec<FaultFacts> = facts.collect();
             let has_known_gap = hypothesis.known_gap.is_some();
-            let result = judge_hypothesis(&judge, &hypothesis.id, &hypothesis.expect, has_known_gap, &facts);
+            let result = match self.is_judged(&hypothesis.expect) {
+                true => judge_hypothesis(&judge, &hypothesis.id, &hypothesis.expect, has_known_gap, &facts),
+                false => HypothesisResult {
+                    hypothesis: hypothesis.id.clone(),
+                    verdict: Verdict::NotTested("nothing is injected or measured at a table".to_owned()),
+                    observations: Vec::new(),
+                },
+            };
             effects.push(Effect::Record(EventKind::HypothesisJudged(result)));
         }
         self.position = Position::Finished;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::people::unknown;
+use super::command::unknown;
 use super::{Core, Effect};
 use crate::event::{AbortCause, EventKind, LoadSteer};
 use crate::load::{LoadSpec, OnLost, Steer};

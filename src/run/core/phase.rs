@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Attendance, Core, Effect, Position};
-use crate::event::{EventKind, PhaseEnd, Verdict};
+use super::{Core, Effect, Position};
+use crate::event::{EventKind, PeopleProgress, PhaseEnd, Verdict};
 use crate::plan::{Action, HypothesisPlan, PhasePlan, Step};
-use crate::scenario::Mode;
-use crate::unit::elapsed_ms;
+use crate::unit::{FaultId, elapsed_ms};
 use crate::verdict::{Judge, judge_gate};
 
 impl Core {
@@ -27,6 +26,11 @@ impl Core {
         let plan = Arc::clone(&self.plan);
         let Position::Phase { index, start_ms, paused_ms } = self.position else { return };
         let Some(phase) = plan.phases.get(index) else { return };
+        if judge.recording.state().no_go.is_some() {
+            effects.push(Effect::Record(EventKind::PhaseEnded { phase: phase.phase.clone(), why: PhaseEnd::NoGo }));
+            self.begin_recovery(effects);
+            return;
+        }
         self.carry_out_due(index, start_ms + paused_ms, judge, effects);
         let is_time_up = judge.now_ms >= start_ms + paused_ms + elapsed_ms(phase.length.0);
         let is_over_early = || phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
@@ -39,12 +43,12 @@ impl Core {
         } else {
             return;
         };
-        if self.is_held(phase, judge) {
+        if self.is_held(index, phase, judge) {
             return;
         }
         if self.closing.is_none() {
             self.closing = Some((why, end_ms));
-            self.leave_out_rest(index, effects);
+            self.leave_out_rest(index, judge, effects);
         }
         if self.are_alarms_known(self.gate(phase), end_ms, judge, effects) {
             self.end_phase(index, phase, why, (start_ms, end_ms), judge, effects);
@@ -54,15 +58,6 @@ impl Core {
     /// The hypotheses of a phase's gate.
     fn gate<'p>(&'p self, phase: &'p PhasePlan) -> impl Iterator<Item = &'p HypothesisPlan> {
         phase.gate.iter().filter_map(|id| self.plan.hypotheses.iter().find(|hypothesis| hypothesis.id == *id))
-    }
-
-    /// Whether a drill waits for a step that must be done. Only people at a terminal can tick one.
-    fn is_held(&self, phase: &PhasePlan, judge: &Judge<'_>) -> bool {
-        let waits = self.plan.scenario.mode == Mode::Drill && self.attendance == Attendance::Attended;
-        waits
-            && phase.checklist.iter().any(|step| {
-                (step.must || !step.poll.is_empty()) && judge.recording.state().open_step(&step.step).is_some()
-            })
     }
 
     fn end_phase(
@@ -101,27 +96,33 @@ impl Core {
             self.next_step += 1;
             match step.unless.as_ref().filter(|unless| judge.holds_now(unless).0 == Some(true)) {
                 Some(unless) => skip(&step.action, format!("its `unless` holds: {unless}"), effects),
-                None => self.carry_out(&step.action, effects),
+                None => self.carry_out(&step.action, judge, effects),
             }
         }
     }
 
     /// What a phase that ends early did not come to: ends are carried out, so that no fault lasts longer than it was
     /// meant to; all else is left out.
-    fn leave_out_rest(&mut self, index: usize, effects: &mut Vec<Effect>) {
+    fn leave_out_rest(&mut self, index: usize, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         let plan = Arc::clone(&self.plan);
         while let Some(step) = plan.steps.get(self.next_step).filter(|step| step.phase == index) {
             self.next_step += 1;
             match &step.action {
-                Action::UndoFault(_) | Action::StopLoad(_) => self.carry_out(&step.action, effects),
-                Action::InjectFault { .. } | Action::StartLoad(_) | Action::DeliverInject { .. } => {
+                Action::UndoFault(_) | Action::StopLoad(_) | Action::TakeCard(_) => {
+                    self.carry_out(&step.action, judge, effects);
+                }
+                Action::InjectFault { .. }
+                | Action::StartLoad(_)
+                | Action::DealCard(_)
+                | Action::DeliverInject { .. } => {
                     skip(&step.action, "its phase ended early".to_owned(), effects);
                 }
             }
         }
     }
 
-    fn carry_out(&mut self, action: &Action, effects: &mut Vec<Effect>) {
+    fn carry_out(&mut self, action: &Action, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
+        let people = &judge.recording.state().people;
         match action {
             Action::StartLoad(load) => self.start_load(load, effects),
             Action::StopLoad(load) => {
@@ -141,10 +142,27 @@ impl Core {
                     skip(action, "the fault is over already, or was not injected".to_owned(), effects);
                 }
             }
+            Action::DealCard(fault) => self.deal_card(fault, people, effects),
+            Action::TakeCard(fault) => {
+                if people.card(fault).is_some() {
+                    effects.push(Effect::Record(EventKind::CardTaken { fault: fault.clone() }));
+                }
+            }
+            Action::DeliverInject { inject, .. } if people.injects.iter().any(|it| it.inject == *inject) => {
+                skip(action, "it was delivered by hand already".to_owned(), effects);
+            }
             Action::DeliverInject { inject, to, text } => {
                 let (inject, to, text) = (inject.clone(), to.clone(), text.clone());
-                effects.push(Effect::Record(EventKind::InjectDelivered { inject, to, text }));
+                effects.push(Effect::Record(EventKind::InjectDelivered { inject, to, text, by: None }));
             }
+        }
+    }
+
+    /// Puts a fault's card on the table, unless somebody has dealt it before its time.
+    fn deal_card(&self, fault: &FaultId, people: &PeopleProgress, effects: &mut Vec<Effect>) {
+        if let (None, Some(change)) = (people.card(fault), self.plan.changes.get(fault)) {
+            let (fault, target, text) = (fault.clone(), change.target.clone(), change.change.clone());
+            effects.push(Effect::Record(EventKind::CardDealt { fault, target, text, by: None }));
         }
     }
 }
@@ -160,6 +178,8 @@ fn describe(action: &Action) -> String {
         Action::StopLoad(load) => format!("stop load {load}"),
         Action::InjectFault { fault, .. } => format!("inject fault {fault}"),
         Action::UndoFault(fault) => format!("undo fault {fault}"),
+        Action::DealCard(fault) => format!("deal the card of {fault}"),
+        Action::TakeCard(fault) => format!("take the card of {fault} away"),
         Action::DeliverInject { inject, .. } => format!("deliver inject {inject}"),
     }
 }

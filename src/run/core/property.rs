@@ -113,15 +113,15 @@ impl Case {
             ..Nature::default()
         };
         let command = |kind: u8| match kind {
-            0 => Command::Pause,
-            1 | 2 => Command::Resume,
+            0 => Command::Pause { by: None },
+            1 | 2 => Command::Resume { by: None },
             3 => Command::Ack { by: None },
             4 => Command::SteerLoad { load: None, how: LoadSteer::Pause, by: None },
-            _ => Command::Abort { why: None },
+            _ => Command::Abort { why: None, by: None },
         };
         let mut commands: Vec<(u64, Command)> = self.commands.iter().map(|(at, kind)| (*at, command(*kind))).collect();
         // A run that is paused for good does not end, and should not.
-        commands.push((160_000, Command::Resume));
+        commands.push((160_000, Command::Resume { by: None }));
         let input = |kind: u8| match kind {
             0 => Input::LoadOver { load: "users".parse().unwrap(), lost: Some("killed".to_owned()) },
             1 => Input::Abort(AbortCause::Signal { signal: "SIGTERM".to_owned() }),
@@ -165,6 +165,7 @@ fn trace(world: &World) -> Result<Trace, TestCaseError> {
             | Effect::StopLoad(_)
             | Effect::SteerLoad(..)
             | Effect::Answer(_)
+            | Effect::Seal(_)
             | Effect::Finish => {}
         }
     }

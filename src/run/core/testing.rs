@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use super::{Attendance, Core, Effect, Input};
-use crate::event::{Command, CommandAnswer, Event, EventKind, FaultEnd, FaultIdentity};
+use crate::event::{Command, CommandAnswer, Event, EventKind, FaultEnd, FaultIdentity, Prediction};
 use crate::plan::{ChangePlan, Plan};
 use crate::unit::{FaultId, Histogram, LoadId};
 use crate::verdict::{Recording, SecondRecord, StepRecord};
@@ -248,6 +248,9 @@ impl World {
                     self.record(EventKind::FaultReverting { identity: identity.clone() });
                     self.later(self.now_ms + self.nature.undo_ms, Pending::Undone(identity));
                 }
+                Effect::Seal(Prediction { hypothesis, by, .. }) => {
+                    self.record(EventKind::PredictionSealed { hypothesis, sha256: "0".repeat(64), by });
+                }
                 Effect::Answer(answer) => self.answers.push(answer),
                 Effect::Finish => assert!(self.core.is_finished()),
             }
@@ -313,6 +316,7 @@ impl World {
             | Effect::StartLoad(_)
             | Effect::StopLoad(_)
             | Effect::SteerLoad(..)
+            | Effect::Seal(_)
             | Effect::Answer(_)
             | Effect::Finish => None,
         };

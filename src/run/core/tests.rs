@@ -72,7 +72,7 @@ fn verdict(world: &World, name: &str) -> Verdict {
 }
 
 fn mark(name: &str) -> Command {
-    Command::Mark { name: name.to_owned(), fault: None, by: None }
+    Command::Mark { name: name.to_owned(), fault: None, component: None, text: None, by: None }
 }
 
 /// One load, one fault for a minute in the middle of three phases.
@@ -116,7 +116,10 @@ fn a_game_day_of_two_hours_takes_a_moment() {
 #[test]
 fn a_gate_looks_at_its_whole_phase_though_it_was_paused() {
     let plan = drill().hypothesis("H0", "mean(ok) >= 99%", &[]).phase("baseline", 30).start_load(0, "users").gate("H0");
-    let world = play_with(plan.plan(), vec![(10 * SECOND, Command::Pause), (50 * SECOND, Command::Resume)]);
+    let world = play_with(
+        plan.plan(),
+        vec![(10 * SECOND, Command::Pause { by: None }), (50 * SECOND, Command::Resume { by: None })],
+    );
     let window = world.events.iter().find_map(|(_, kind)| match kind {
         EventKind::GateJudged { results, .. } => results[0].observations[0].window_ms,
         _ => None,
@@ -274,7 +277,7 @@ fn an_aborted_run_refutes_but_does_not_uphold() {
         .hypothesis("H3", "mean(ok) >= 99%", &["lag"])
         .hypothesis("H4", "mark(detected)", &["lag"])
         .hypothesis("H5", "mean(ok) >= 99% during baseline", &[]);
-    let commands = vec![(50 * SECOND, mark("detected")), (60 * SECOND, Command::Abort { why: None })];
+    let commands = vec![(50 * SECOND, mark("detected")), (60 * SECOND, Command::Abort { why: None, by: None })];
     let world = play_with(plan.plan(), commands);
     assert_eq!(verdict(&world, "H1"), Verdict::Refuted);
     assert_eq!(verdict(&world, "H2"), Verdict::Inconclusive("the run ended before its time".to_owned()));

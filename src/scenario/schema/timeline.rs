@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::{DurationText, FaultId, HypothesisId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, StepId};
+use crate::unit::{
+    DurationText, FaultId, HypothesisId, InjectId, LoadId, PersonId, PhaseId, PlaybookId, StepId, Within,
+};
 
 /// A phase of the timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,9 +106,9 @@ pub struct ChecklistStep {
     /// Who does it, a role of `people`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonId>,
-    /// From the phase's start on; after this it is overdue.
+    /// From the phase's start on, or from what it names (`5m after mark(detected)`); after this it is overdue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<DurationText>,
+    pub within: Option<Within>,
     /// Whether a drill waits for it before the phase ends.
     #[serde(default)]
     pub must: bool,

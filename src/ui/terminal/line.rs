@@ -1,12 +1,11 @@
-//! An event as one line.
+//! An event as one line; what people do is in [`people_line`].
 
 use chrono::{DateTime, Utc};
 use console::{Style, style};
 
-use crate::event::{
-    AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, StepOutcome, SwitchStep, Verdict,
-};
-use crate::unit::{AlarmState, FaultId, PersonId, PhaseId, StepId, format_duration, plural, printable};
+use super::people_line;
+use crate::event::{AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, SwitchStep, Verdict};
+use crate::unit::{AlarmState, FaultId, PhaseId, format_duration, plural, printable};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
 pub(super) fn clock(elapsed_ms: u64) -> String {
@@ -15,7 +14,7 @@ pub(super) fn clock(elapsed_ms: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
 }
 
-struct Mark {
+pub(super) struct Mark {
     sign: &'static str,
     style: Style,
 }
@@ -24,31 +23,31 @@ fn mark(sign: &'static str, style: Style) -> Mark {
     Mark { sign, style: style.for_stderr() }
 }
 
-fn quiet() -> Mark {
+pub(super) fn quiet() -> Mark {
     mark("·", Style::new().dim())
 }
 
-fn good() -> Mark {
+pub(super) fn good() -> Mark {
     mark("✓", Style::new().green())
 }
 
-fn bad() -> Mark {
+pub(super) fn bad() -> Mark {
     mark("✗", Style::new().red().bold())
 }
 
-fn warning() -> Mark {
+pub(super) fn warning() -> Mark {
     mark("!", Style::new().yellow())
 }
 
-fn fault() -> Mark {
+pub(super) fn fault() -> Mark {
     mark("⚡", Style::new().magenta())
 }
 
-fn person() -> Mark {
+pub(super) fn person() -> Mark {
     mark("☞", Style::new().cyan())
 }
 
-type Line = (Mark, String);
+pub(super) type Line = (Mark, String);
 
 /// The line of an event; none for those that come too often or say nothing to a person.
 pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
@@ -99,18 +98,26 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::LockLost { .. }
         | EventKind::LockKept
         | EventKind::LockReleased => return lock_line(kind, state),
-        EventKind::StepOpened { step, text, owner, due_ms, must, .. } => {
-            (person(), step_text(step, text, owner.as_ref(), *due_ms, *must))
-        }
-        EventKind::StepOverdue { step } => (bad(), format!("step {step} is overdue")),
-        EventKind::StepClosed { step, outcome, by } => closed_line(step, outcome, by.as_deref()),
-        EventKind::InjectDelivered { to, text, .. } => (person(), format!("to {to}: {text}")),
-        EventKind::Acknowledged { by } => (person(), format!("acknowledged{}", by_text(by.as_deref()))),
-        EventKind::Marked { name, by, .. } => (person(), format!("mark {name}{}", by_text(by.as_deref()))),
-        EventKind::Noted { text, by } => (person(), format!("note{}: {text}", by_text(by.as_deref()))),
+        EventKind::StepOpened { .. }
+        | EventKind::StepTimed { .. }
+        | EventKind::StepOverdue { .. }
+        | EventKind::StepClosed { .. }
+        | EventKind::Voted { .. }
+        | EventKind::Joined { .. }
+        | EventKind::InjectDelivered { .. }
+        | EventKind::HintGiven { .. }
+        | EventKind::PredictionSealed { .. }
+        | EventKind::Revealed { .. }
+        | EventKind::CardDealt { .. }
+        | EventKind::CardTaken { .. }
+        | EventKind::BlockStarted { .. }
+        | EventKind::BlockEnded { .. }
+        | EventKind::Acknowledged { .. }
+        | EventKind::Marked { .. }
+        | EventKind::Noted { .. }
+        | EventKind::RunPaused { .. }
+        | EventKind::RunResumed { .. } => return people_line::of(kind),
         EventKind::ActionSkipped { action, why } => (quiet(), format!("left out: {action}, since {why}")),
-        EventKind::RunPaused => (warning(), "paused; guardrails are not".to_owned()),
-        EventKind::RunResumed => (warning(), "resumed".to_owned()),
         EventKind::GuardrailWarned { guardrail, observed } => (warning(), format!("guardrail {guardrail}: {observed}")),
         EventKind::GuardrailTripped { guardrail, observed } => {
             (bad(), format!("guardrail {guardrail} ends the run: {observed}"))
@@ -243,6 +250,7 @@ fn alarm_line(alarm: &str, (from, to): (Option<AlarmState>, AlarmState), at_ms: 
 fn phase_end_line(phase: &PhaseId, why: PhaseEnd) -> Option<Line> {
     match why {
         PhaseEnd::Until => Some((quiet(), format!("phase {phase} ended early"))),
+        PhaseEnd::NoGo => Some((bad(), format!("no-go in phase {phase}: nothing more is injected"))),
         PhaseEnd::TimeUp | PhaseEnd::GateShut | PhaseEnd::Aborted => None,
     }
 }
@@ -273,22 +281,6 @@ fn end_text(how: FaultEnd) -> &'static str {
     }
 }
 
-fn step_text(step: &StepId, text: &str, owner: Option<&PersonId>, due_ms: Option<u64>, must: bool) -> String {
-    let owner = owner.map(|owner| format!("{owner}: ")).unwrap_or_default();
-    let due = due_ms.map(|due| format!(", due {}", clock(due))).unwrap_or_default();
-    let must = if must { ", must" } else { "" };
-    format!("{owner}{text} (gameday step done {step}{due}{must})")
-}
-
-fn closed_line(step: &StepId, outcome: &StepOutcome, by: Option<&str>) -> Line {
-    match outcome {
-        StepOutcome::Done => (good(), format!("step {step} done{}", by_text(by))),
-        StepOutcome::Skipped { .. } => (quiet(), format!("step {step} skipped{}", by_text(by))),
-        StepOutcome::Rehearsed => (quiet(), format!("step {step} answered by --yes")),
-        StepOutcome::LeftOpen => (quiet(), format!("step {step} was left open")),
-    }
-}
-
 fn verdict_line(result: &HypothesisResult) -> Line {
     let seen: Vec<&str> = result.observations.iter().filter_map(|seen| seen.observed.as_deref()).collect();
     let (sign, word, why) = match &result.verdict {
@@ -304,15 +296,16 @@ fn verdict_line(result: &HypothesisResult) -> Line {
     (sign, format!("{} {word}{seen}{why}", result.hypothesis))
 }
 
-fn by_text(by: Option<&str>) -> String {
+pub(super) fn by_text(by: Option<&str>) -> String {
     by.map(|by| format!(" by {by}")).unwrap_or_default()
 }
 
 fn abort_text(cause: &AbortCause) -> String {
     let by = match cause {
         AbortCause::Guardrail { guardrail } => format!("by guardrail {guardrail}"),
-        AbortCause::Person { why } => {
-            format!("by a person{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
+        AbortCause::Person { why, by } => {
+            let by = by.as_deref().unwrap_or("a person");
+            format!("by {by}{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
         }
         AbortCause::Signal { signal } => format!("by {signal}"),
         AbortCause::LoadLost { load } => format!("since load {load} was lost"),

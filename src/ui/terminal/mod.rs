@@ -4,6 +4,7 @@
 
 mod bars;
 mod line;
+mod people_line;
 mod status;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{UNDECIDED, logs};
 use crate::event::{
     AbortCause, Event, EventKind, FaultEnd, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
-    RunOutcome, StepOutcome, Verdict,
+    RunOutcome, StepAsks, StepOutcome, Verdict,
 };
 use crate::lesson::{Retested, Status};
 use crate::plan::{Plan, compile};
@@ -123,6 +123,7 @@ fn injection(script: &mut Script) {
         due_ms: Some(10_010),
         must: false,
         playbook: None,
+        asks: StepAsks::default(),
     };
     script.at(6_020, step);
     let (change, undo) = ("reserved concurrency of payments-fn: none → 0", "delete the reserved concurrency");
@@ -135,8 +136,14 @@ fn injection(script: &mut Script) {
 
 fn people(script: &mut Script) {
     let by = || Some("aiko".to_owned());
-    script.at(9_000, EventKind::StepClosed { step: "look".parse().unwrap(), outcome: StepOutcome::Done, by: by() });
-    script.at(9_500, EventKind::Marked { name: "detected".to_owned(), fault: None, by: by() });
+    script.at(
+        9_000,
+        EventKind::StepClosed { step: "look".parse().unwrap(), outcome: StepOutcome::Done, by: by(), evidence: None },
+    );
+    script.at(
+        9_500,
+        EventKind::Marked { name: "detected".to_owned(), fault: None, by: by(), component: None, text: None },
+    );
     script.at(9_900, EventKind::Noted { text: "The board shows orders, and no payments.".to_owned(), by: by() });
 }
 
@@ -263,7 +270,8 @@ fn events(name: &str, plan_sha256: &str) -> Vec<Event> {
 fn line(event: &Event) -> String {
     let mut text = match &event.kind {
         EventKind::Unknown(kind) => {
-            let mut value = serde_json::to_value(Event { kind: EventKind::RunPaused, ..event.clone() }).unwrap();
+            let mut value =
+                serde_json::to_value(Event { kind: EventKind::RunPaused { by: None }, ..event.clone() }).unwrap();
             value["kind"] = kind.clone();
             value.to_string()
         }

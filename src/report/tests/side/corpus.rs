@@ -2,7 +2,9 @@
 
 use crate::action::Record as Action;
 use crate::debrief::Record as Debrief;
-use crate::event::{Event, EventKind, HypothesisResult, Observation, Recoverer, StepOutcome, SwitchStep, Verdict};
+use crate::event::{
+    Event, EventKind, HypothesisResult, Observation, Recoverer, StepAsks, StepOutcome, SwitchStep, Verdict,
+};
 use crate::report::compare::{AlarmFigure, Comparison, Figures, HypothesisFigure};
 use crate::report::facts::AlarmFacts;
 use crate::report::model::{Environment, Why, WhyComponent, WhyLesson, WhyRisk};
@@ -208,13 +210,14 @@ fn by_people() -> Told {
         due_ms,
         must: true,
         playbook: None,
+        asks: StepAsks::default(),
     };
     let is_other = |event: &Event| !matches!(event.kind, EventKind::StepOpened { .. } | EventKind::StepClosed { .. });
     let others = [
         (6_020, opened(Some(10_010), "look")),
         (6_020, opened(None, "think")),
         (10_010, EventKind::StepOverdue { step: look() }),
-        (10_010, EventKind::StepClosed { step: look(), outcome: StepOutcome::Done, by: None }),
+        (10_010, EventKind::StepClosed { step: look(), outcome: StepOutcome::Done, by: None, evidence: None }),
         (10_020, EventKind::Noted { text: "hm".to_owned(), by: None }),
     ];
     let mut record = Debrief::of("2026-11-10-100000-upheld".parse().unwrap(), &[]);

@@ -104,7 +104,7 @@ fn a_poll_that_comes_back_after_all_tells_what_was_unread() {
 
 #[test]
 fn whoever_aborts_does_not_wait_for_alarms() {
-    let abort = vec![(20 * SECOND, Command::Abort { why: None })];
+    let abort = vec![(20 * SECOND, Command::Abort { why: None, by: None })];
     let world = with_alarm(watched()).run(abort, Vec::new());
     let told = world.when(|kind| matches!(kind, EventKind::AlarmsUnread { why, .. } if why.contains("aborted")));
     assert!(told.is_some_and(|at| at < 21 * SECOND), "{told:?}");
@@ -115,7 +115,7 @@ fn whoever_aborts_does_not_wait_for_alarms() {
 fn nothing_begins_in_a_phase_that_is_over_and_waits_for_its_alarms() {
     let sketch = drill().hypothesis("H0", "alarm(pay) is OK", &[]).phase("baseline", 60).until("mark(calm)");
     let plan = sketch.gate("H0").inject(12, "lag").phase("after", 30).plan();
-    let mark = Command::Mark { name: "calm".to_owned(), fault: None, by: None };
+    let mark = Command::Mark { name: "calm".to_owned(), fault: None, component: None, text: None, by: None };
     let read = Input::AlarmsRead { asked_ms: 14 * SECOND };
     let reads = vec![(15 * SECOND, read), (100 * SECOND, Input::AlarmsRead { asked_ms: 99 * SECOND })];
     let world = with_alarm(plan).run(vec![(10 * SECOND, mark)], reads);

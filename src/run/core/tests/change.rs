@@ -12,7 +12,8 @@ fn a_pause_freezes_the_phases_and_not_the_time_limit_of_a_fault() {
     let sketch = three_phases(drill());
     let lag = variable("lag", "shop", "LAG");
     let plan = sketch.fault(lag, Some(20), None).plan();
-    let world = play_with(plan, vec![(40 * SECOND, Command::Pause), (100 * SECOND, Command::Resume)]);
+    let world =
+        play_with(plan, vec![(40 * SECOND, Command::Pause { by: None }), (100 * SECOND, Command::Resume { by: None })]);
     let applied = world.when(|kind| matches!(kind, EventKind::FaultApplied { .. })).unwrap();
     let undone = world.changes()[1].0;
     assert!((applied + 20 * SECOND..=applied + 20 * SECOND + 100).contains(&undone), "{undone}");

@@ -9,7 +9,7 @@ use crate::scenario::Mode;
 
 #[test]
 fn a_step_that_must_be_done_holds_a_drill_with_people_and_nothing_else() {
-    let done = || vec![(50 * SECOND, Command::StepDone { step: "tick".parse().unwrap(), by: None })];
+    let done = || vec![(50 * SECOND, Command::StepDone { step: "tick".parse().unwrap(), evidence: None, by: None })];
     for (mode, attendance, end) in [
         (Mode::Drill, Attendance::Attended, 50 * SECOND),
         (Mode::Drill, Attendance::Unattended, 30 * SECOND),
@@ -51,7 +51,8 @@ fn a_step_is_overdue_once_and_whoever_is_late_was_not_in_time() {
         .person_step("tick", Some(10), false, true)
         .person_step("tack", Some(29), false, true)
         .hypothesis("H1", "steps(pb) == 100%", &[]);
-    let world = play_with(plan.plan(), vec![(10 * SECOND + 10, Command::StepDone { step: step(), by: None })]);
+    let world =
+        play_with(plan.plan(), vec![(10 * SECOND + 10, Command::StepDone { step: step(), evidence: None, by: None })]);
     let overdue = world.when(|kind| matches!(kind, EventKind::StepOverdue { .. })).unwrap();
     let closed = world.when(|kind| matches!(kind, EventKind::StepClosed { .. })).unwrap();
     assert!(overdue <= closed, "{overdue} {closed}");
@@ -67,7 +68,7 @@ fn a_step_is_overdue_once_and_whoever_is_late_was_not_in_time() {
 fn a_step_becomes_overdue_while_the_run_recovers() {
     let plan = drill().phase("faulty", 10).inject(0, "lag").person_step("tick", Some(12), false, false).plan();
     let world = World::new(plan, Attendance::Unattended, Nature { undo_ms: 5_000, ..nature() });
-    let done = (14 * SECOND, Command::StepDone { step: "tick".parse().unwrap(), by: None });
+    let done = (14 * SECOND, Command::StepDone { step: "tick".parse().unwrap(), evidence: None, by: None });
     let world = world.run(vec![done], Vec::new());
     let step = &world.recording.state().steps[0];
     assert_eq!((step.overdue, step.outcome.clone()), (true, Some(StepOutcome::Done)));
@@ -81,8 +82,8 @@ fn a_step_that_two_phases_have_is_open_but_once() {
         .phase("second", 10)
         .person_step("claim", Some(5), true, true);
     let commands = vec![
-        (12 * SECOND, Command::StepDone { step: "claim".parse().unwrap(), by: None }),
-        (13 * SECOND, Command::StepDone { step: "claim".parse().unwrap(), by: None }),
+        (12 * SECOND, Command::StepDone { step: "claim".parse().unwrap(), evidence: None, by: None }),
+        (13 * SECOND, Command::StepDone { step: "claim".parse().unwrap(), evidence: None, by: None }),
     ];
     let world = play_with(plan.plan(), commands);
     let steps: Vec<_> =
@@ -97,7 +98,7 @@ fn a_step_that_is_done_at_the_very_end_stays_done() {
     let plan = || Sketch::new(Mode::Drill).phase("only", 10).person_step("tick", None, false, false).plan();
     let end = play(plan()).now_ms;
     for early in [0, 1, 50, 99, 100, 101, 200, 300] {
-        let done = (end - early, Command::StepDone { step: "tick".parse().unwrap(), by: None });
+        let done = (end - early, Command::StepDone { step: "tick".parse().unwrap(), evidence: None, by: None });
         let world = play_with(plan(), vec![done]);
         let step = &world.recording.state().steps[0];
         let is_taken = world.answers == [CommandAnswer::Taken];
@@ -110,20 +111,29 @@ fn a_command_that_makes_no_sense_is_refused_and_changes_nothing() {
     let long = || "x".repeat(9_000);
     let by = None;
     let commands = vec![
-        (1, Command::Resume),
-        (2, Command::Pause),
-        (3, Command::Pause),
-        (4, Command::Resume),
-        (5, Command::Mark { name: String::new(), fault: None, by: by.clone() }),
-        (6, Command::Mark { name: "seen".to_owned(), fault: Some("lagg".parse().unwrap()), by: by.clone() }),
+        (1, Command::Resume { by: None }),
+        (2, Command::Pause { by: None }),
+        (3, Command::Pause { by: None }),
+        (4, Command::Resume { by: None }),
+        (5, Command::Mark { name: String::new(), fault: None, component: None, text: None, by: by.clone() }),
+        (
+            6,
+            Command::Mark {
+                name: "seen".to_owned(),
+                fault: Some("lagg".parse().unwrap()),
+                component: None,
+                text: None,
+                by: by.clone(),
+            },
+        ),
         (7, Command::Note { text: " ".to_owned(), by: by.clone() }),
         (8, Command::Note { text: long(), by: by.clone() }),
         (9, Command::Ack { by: Some(long()) }),
-        (10, Command::StepDone { step: "tock".parse().unwrap(), by: by.clone() }),
+        (10, Command::StepDone { step: "tock".parse().unwrap(), evidence: None, by: by.clone() }),
         (11, Command::StepSkipped { step: "tick".parse().unwrap(), why: Some(long()), by }),
-        (12, Command::Abort { why: Some(long()) }),
-        (13, Command::Abort { why: None }),
-        (14, Command::Abort { why: None }),
+        (12, Command::Abort { why: Some(long()), by: None }),
+        (13, Command::Abort { why: None, by: None }),
+        (14, Command::Abort { why: None, by: None }),
     ];
     let plan = drill().phase("only", 30).person_step("tick", None, false, false).plan();
     let world = play_with(plan, commands);
@@ -159,7 +169,7 @@ fn a_command_that_makes_no_sense_is_refused_and_changes_nothing() {
 
 #[test]
 fn a_mark_that_is_nearly_another_one_is_a_slip_and_one_of_its_own_is_not() {
-    let mark = |name: &str| Command::Mark { name: name.to_owned(), fault: None, by: None };
+    let mark = |name: &str| Command::Mark { name: name.to_owned(), fault: None, component: None, text: None, by: None };
     let names = ["detcted", "noticd", "notic ed", "noticed", "detected", "all-clear"];
     let commands = names.into_iter().zip(1..).map(|(name, at)| (at, mark(name))).collect();
     let plan = drill().phase("only", 30).hypothesis("H1", "mark(noticed)", &[]).plan();
