@@ -6,6 +6,7 @@
 mod alarm;
 mod command;
 mod detail;
+mod feed;
 mod identity;
 mod kind;
 mod lock;
@@ -25,6 +26,7 @@ pub use detail::{
     AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadSteer, LoadStepSecond, Observation, PhaseEnd, ProcessKind,
     Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep, Verdict,
 };
+pub use feed::Feed;
 pub use identity::FaultIdentity;
 pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
@@ -36,7 +38,7 @@ pub use people::{
 pub use prediction::{PREDICTIONS_DIRECTORY, Prediction, PredictionError};
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress, StepTime, VoteProgress};
 pub use proxy::{DelaySummary, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond};
-pub use reading::{ReadLog, begun, read_log};
+pub use reading::{LogTail, ReadLog, begun, read_log};
 pub use state::{RunStage, RunState};
 pub use switch::{SwitchProgress, SwitchState};
 

@@ -1,8 +1,8 @@
 //! A log read back: each line with its checksum, in order, and nothing of a torn end.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, Read as _};
-use std::path::Path;
+use std::io::{self, BufRead as _, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike as _, Utc};
 use serde::Deserialize;
@@ -90,45 +90,74 @@ pub struct ReadLog {
 /// # Errors
 /// It cannot be read, a line before the last is broken, or it is of another format.
 pub fn read_log(directory: &Path) -> Result<ReadLog, LogError> {
+    let mut tail = LogTail::new(directory);
+    let events = tail.read()?;
     let path = directory.join(LOG_FILE);
-    let mut reader = io::BufReader::with_capacity(READ_BYTES, File::open(&path).map_err(FileError::on("open", &path))?);
-    let mut events: Vec<Event> = Vec::new();
-    let mut whole_bytes = 0;
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = read_line(&mut reader, &mut line).map_err(FileError::on("read", &path))?;
-        // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
-        if line.pop() != Some(b'\n') {
-            break;
-        }
-        if events.is_empty()
-            && let Some(format) = other_format(&line)
-        {
-            return Err(LogError::Format { path, format });
-        }
-        let expected = events.len() as u64;
-        let decoded = decode(&mut line).and_then(|event| {
-            let is_next = event.seq == expected;
-            if event.elapsed_ms > ELAPSED_MS_MAX || !YEARS.contains(&event.at.year()) {
-                return Err(format!("no run was on {}, {} ms after its start", event.at, event.elapsed_ms));
-            }
-            if is_next { Ok(event) } else { Err(format!("event {} stands where {expected} belongs", event.seq)) }
-        });
-        match decoded {
-            Ok(event) => events.push(event),
-            Err(problem) => {
-                let line = events.len() + 1;
-                return Err(LogError::Broken { path, line, offset: whole_bytes, problem, before: events });
-            }
-        }
-        whole_bytes += read as u64;
-    }
     match events.first().map(|event| &event.kind) {
         None => Err(LogError::Empty(path)),
-        Some(EventKind::RunStarted { .. }) => Ok(ReadLog { events, whole_bytes }),
+        Some(EventKind::RunStarted { .. }) => Ok(ReadLog { events, whole_bytes: tail.whole_bytes }),
         Some(_) => Err(LogError::NoStart(path)),
     }
+}
+
+/// A log that may still grow, read part by part.
+#[derive(Debug, Clone)]
+pub struct LogTail {
+    path: PathBuf,
+    whole_bytes: u64,
+    next_seq: u64,
+}
+
+impl LogTail {
+    /// The log in a run's folder, of which nothing was read.
+    #[must_use]
+    pub fn new(directory: &Path) -> Self {
+        Self { path: directory.join(LOG_FILE), whole_bytes: 0, next_seq: 0 }
+    }
+
+    /// The whole events that were not read before, in order; what is torn is looked at again the next time.
+    ///
+    /// # Errors
+    /// It cannot be read, a line before the last is broken, or it is of another format.
+    pub fn read(&mut self) -> Result<Vec<Event>, LogError> {
+        let path = &self.path;
+        let mut file = File::open(path).map_err(FileError::on("open", path))?;
+        file.seek(io::SeekFrom::Start(self.whole_bytes)).map_err(FileError::on("seek in", path))?;
+        let mut reader = io::BufReader::with_capacity(READ_BYTES, file);
+        let mut events: Vec<Event> = Vec::new();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = read_line(&mut reader, &mut line).map_err(FileError::on("read", path))?;
+            // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
+            if line.pop() != Some(b'\n') {
+                return Ok(events);
+            }
+            if self.next_seq == 0
+                && let Some(format) = other_format(&line)
+            {
+                return Err(LogError::Format { path: path.clone(), format });
+            }
+            match decode(&mut line).and_then(|event| checked_event(event, self.next_seq)) {
+                Ok(event) => events.push(event),
+                Err(problem) => {
+                    let line = usize::try_from(self.next_seq).unwrap_or(usize::MAX).saturating_add(1);
+                    let (path, offset) = (path.clone(), self.whole_bytes);
+                    return Err(LogError::Broken { path, line, offset, problem, before: events });
+                }
+            }
+            self.next_seq += 1;
+            self.whole_bytes += read as u64;
+        }
+    }
+}
+
+/// An event that stands where it belongs, at a time that a run may have.
+fn checked_event(event: Event, expected: u64) -> Result<Event, String> {
+    if event.elapsed_ms > ELAPSED_MS_MAX || !YEARS.contains(&event.at.year()) {
+        return Err(format!("no run was on {}, {} ms after its start", event.at, event.elapsed_ms));
+    }
+    if event.seq == expected { Ok(event) } else { Err(format!("event {} stands where {expected} belongs", event.seq)) }
 }
 
 /// Reads a line with its end, or what stands behind the last one; of one that is too long only its beginning and its end.

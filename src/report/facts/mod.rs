@@ -6,7 +6,7 @@ mod plan;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::folder::Format;
-use super::model::{Bound, Debrief, Environment, Participant, Why};
+use super::model::{Bound, BoundLane, Debrief, Environment, Participant, Why};
 use super::redact::Redaction;
 
 /// The plan as a report sees it.
@@ -131,3 +131,18 @@ impl LoadUnit {
 /// What stands over every number from the sandbox.
 pub(super) const SANDBOX_CAVEAT: &str = "This ran in the local sandbox. Its numbers tell how the code behaves under a \
     fault; they say nothing about capacity or latency in AWS.";
+
+impl Facts {
+    /// The lowest bounds that hypotheses set on what users of a load see: on a high percentile of latency in milliseconds, and on the
+    /// share of requests that fail.
+    #[must_use]
+    pub fn tightest_bounds(&self, load: &str) -> (Option<f64>, Option<f64>) {
+        let about = self.hypotheses.iter().filter(|hypothesis| hypothesis.loads.iter().any(|it| it == load));
+        let bounds: Vec<&Bound> = about.flat_map(|hypothesis| hypothesis.bounds.iter().flatten()).collect();
+        let lowest = |lane: BoundLane| {
+            let of_lane = bounds.iter().filter(|bound| bound.lane == lane && bound.forbids_above);
+            of_lane.map(|bound| bound.value).reduce(f64::min)
+        };
+        (lowest(BoundLane::Latency), lowest(BoundLane::Failures))
+    }
+}

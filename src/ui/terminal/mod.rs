@@ -3,19 +3,19 @@
 //! Everything goes to standard error; results are the command's to print. `NO_COLOR` is honoured.
 
 mod bars;
-mod line;
-mod people_line;
 mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use console::{Style, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use self::bars::Bars;
+use super::board::{EventLine, Tone, clock};
 use crate::event::{Event, EventKind, RunState};
 use crate::plan::Plan;
 use crate::unit::LoadId;
@@ -81,8 +81,8 @@ impl View {
     fn show(&mut self, event: &Event) {
         self.state.apply(event);
         self.seen = tokio::time::Instant::now();
-        if let Some(line) = line::of(event, &self.state) {
-            self.print(&line);
+        if let Some(line) = EventLine::of(event, &self.state) {
+            self.print(&drawn(&line));
         }
         if let EventKind::LoadRecorded(second) = &event.kind {
             self.bars.entry(second.load.clone()).or_default().add(second);
@@ -119,6 +119,20 @@ impl View {
         // A terminal that went away is no reason to stop a run.
         self.bar.suspend(|| writeln!(std::io::stderr().lock(), "{line}").ok());
     }
+}
+
+fn drawn(line: &EventLine) -> String {
+    let style_of = match line.tone {
+        Tone::Quiet => Style::new().dim(),
+        Tone::Good => Style::new().green(),
+        Tone::Bad => Style::new().red().bold(),
+        Tone::Warning => Style::new().yellow(),
+        Tone::Fault => Style::new().magenta(),
+        Tone::Person => Style::new().cyan(),
+        Tone::Phase => Style::new().bold(),
+    };
+    let clock = style(clock(line.at_ms)).for_stderr().dim();
+    format!("{clock} {} {}", style_of.for_stderr().apply_to(line.sign), line.text)
 }
 
 #[cfg(test)]

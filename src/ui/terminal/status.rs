@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use console::{measure_text_width, style, truncate_str};
 
 use super::bars::Bars;
-use super::line::{clock, span};
 use crate::event::{LoadProgress, LoadSecond, RunStage, RunState};
 use crate::plan::Plan;
+use crate::ui::board::{clock, span};
 use crate::unit::{AlarmState, LoadId, elapsed_ms, printable, users};
 
 /// How many open steps are shown.

@@ -1,59 +1,94 @@
 //! An event as one line; what people do is in [`people_line`].
 
 use chrono::{DateTime, Utc};
-use console::{Style, style};
+use serde::Serialize;
 
 use super::people_line;
 use crate::event::{AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, SwitchStep, Verdict};
 use crate::unit::{AlarmState, FaultId, PhaseId, format_duration, plural, printable};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
-pub(super) fn clock(elapsed_ms: u64) -> String {
+pub fn clock(elapsed_ms: u64) -> String {
     let seconds = elapsed_ms / 1_000;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
 }
 
-pub(super) struct Mark {
-    sign: &'static str,
-    style: Style,
+/// How loud a line is; each view has a colour of its own for it, and the sign says the same without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// What happens as planned.
+    Quiet,
+    /// What ended well.
+    Good,
+    /// What did not.
+    Bad,
+    /// What is worth a look.
+    Warning,
+    /// A fault that is in.
+    Fault,
+    /// What a person did, or should do.
+    Person,
+    /// A new part of the timeline.
+    Phase,
 }
 
-fn mark(sign: &'static str, style: Style) -> Mark {
-    Mark { sign, style: style.for_stderr() }
+/// An event in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventLine {
+    /// Milliseconds since the run's start.
+    pub at_ms: u64,
+    /// One character that says what kind of line it is.
+    pub sign: &'static str,
+    /// How loud it is.
+    pub tone: Tone,
+    /// What happened. It may hold what people wrote, and is fit for a terminal.
+    pub text: String,
+}
+
+pub(super) struct Mark {
+    sign: &'static str,
+    tone: Tone,
+}
+
+fn mark(sign: &'static str, tone: Tone) -> Mark {
+    Mark { sign, tone }
 }
 
 pub(super) fn quiet() -> Mark {
-    mark("·", Style::new().dim())
+    mark("·", Tone::Quiet)
 }
 
 pub(super) fn good() -> Mark {
-    mark("✓", Style::new().green())
+    mark("✓", Tone::Good)
 }
 
 pub(super) fn bad() -> Mark {
-    mark("✗", Style::new().red().bold())
+    mark("✗", Tone::Bad)
 }
 
 pub(super) fn warning() -> Mark {
-    mark("!", Style::new().yellow())
+    mark("!", Tone::Warning)
 }
 
 pub(super) fn fault() -> Mark {
-    mark("⚡", Style::new().magenta())
+    mark("⚡", Tone::Fault)
 }
 
 pub(super) fn person() -> Mark {
-    mark("☞", Style::new().cyan())
+    mark("☞", Tone::Person)
 }
 
 pub(super) type Line = (Mark, String);
 
-/// The line of an event; none for those that come too often or say nothing to a person.
-pub(super) fn of(event: &Event, state: &RunState) -> Option<String> {
-    let (mark, text) = line(&event.kind, state)?;
-    let clock = style(clock(event.elapsed_ms)).for_stderr().dim();
-    Some(format!("{clock} {} {}", mark.style.apply_to(mark.sign), printable(&text)))
+impl EventLine {
+    /// The line of an event; none for those that come too often or say nothing to a person.
+    #[must_use]
+    pub fn of(event: &Event, state: &RunState) -> Option<Self> {
+        let (Mark { sign, tone }, text) = line(&event.kind, state)?;
+        Some(Self { at_ms: event.elapsed_ms, sign, tone, text: printable(&text) })
+    }
 }
 
 fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
@@ -64,7 +99,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunApproved { role, by, .. } => (person(), format!("{role} agreed: {by}")),
         EventKind::ScheduleOverridden { reason, objections } => overridden_line(reason, objections),
         EventKind::ReadinessPassed { checks } => ready_line(checks.len()),
-        EventKind::PhaseStarted { phase } => (mark("▶", Style::new().bold()), format!("phase {phase}")),
+        EventKind::PhaseStarted { phase } => (mark("▶", Tone::Phase), format!("phase {phase}")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
         EventKind::GateJudged { phase, open, results } => gate_line(phase, *open, results),
         EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),
@@ -237,9 +272,9 @@ fn lock_line(kind: &EventKind, state: &RunState) -> Option<Line> {
 /// AWS's moment stands beside our own, which is that of the poll.
 fn alarm_line(alarm: &str, (from, to): (Option<AlarmState>, AlarmState), at_ms: u64, reason: &str) -> Line {
     let sign = match to {
-        AlarmState::Alarm => mark("◉", Style::new().red()),
-        AlarmState::Ok => mark("◉", Style::new().green()),
-        AlarmState::InsufficientData => mark("◉", Style::new().dim()),
+        AlarmState::Alarm => mark("◉", Tone::Bad),
+        AlarmState::Ok => mark("◉", Tone::Good),
+        AlarmState::InsufficientData => mark("◉", Tone::Quiet),
     };
     let was = from.map(|from| format!(", was {from}")).unwrap_or_default();
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
@@ -284,12 +319,12 @@ fn end_text(how: FaultEnd) -> &'static str {
 fn verdict_line(result: &HypothesisResult) -> Line {
     let seen: Vec<&str> = result.observations.iter().filter_map(|seen| seen.observed.as_deref()).collect();
     let (sign, word, why) = match &result.verdict {
-        Verdict::Upheld => (mark("✓", Style::new().green()), "upheld", None),
-        Verdict::Refuted => (mark("✗", Style::new().red().bold()), "refuted", None),
-        Verdict::GapHolds => (mark("◐", Style::new().yellow()), "gap holds", None),
-        Verdict::GapClosed => (mark("✗", Style::new().red().bold()), "gap closed: take `known_gap` out", None),
-        Verdict::Inconclusive(why) => (mark("?", Style::new().yellow()), "inconclusive", Some(why)),
-        Verdict::NotTested(why) => (mark("?", Style::new().yellow()), "not tested", Some(why)),
+        Verdict::Upheld => (good(), "upheld", None),
+        Verdict::Refuted => (bad(), "refuted", None),
+        Verdict::GapHolds => (mark("◐", Tone::Warning), "gap holds", None),
+        Verdict::GapClosed => (bad(), "gap closed: take `known_gap` out", None),
+        Verdict::Inconclusive(why) => (mark("?", Tone::Warning), "inconclusive", Some(why)),
+        Verdict::NotTested(why) => (mark("?", Tone::Warning), "not tested", Some(why)),
     };
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let seen = if seen.is_empty() { String::new() } else { format!(" ({})", seen.join(", ")) };
@@ -317,7 +352,7 @@ fn abort_text(cause: &AbortCause) -> String {
 }
 
 /// A span of time as people read it on a clock that runs: whole seconds.
-pub(super) fn span(millis: u64) -> String {
+pub fn span(millis: u64) -> String {
     format_duration(std::time::Duration::from_secs(millis / 1_000))
 }
 
@@ -339,7 +374,7 @@ mod tests {
             elapsed_ms: 0,
             kind: EventKind::Noted { text: "a\u{1b}[2Jb".to_owned(), by: None },
         };
-        let line = of(&event, &RunState::default()).unwrap();
-        assert!(!line.contains("\u{1b}[2J"), "{line:?}");
+        let line = EventLine::of(&event, &RunState::default()).unwrap();
+        assert!(!line.text.contains('\u{1b}'), "{line:?}");
     }
 }
