@@ -203,6 +203,12 @@ impl EventLog {
         self.sender.subscribe()
     }
 
+    /// The number of the last event that was written; none before the first.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<u64> {
+        self.lock().next_seq.checked_sub(1)
+    }
+
     /// Writes an event; kinds that safety rests on are on disk when this returns.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::switch::SwitchProgress;
 use super::{EventKind, FaultEnd, FaultIdentity, LoadSecond, LoadSteer, PhaseEnd, StepAsks, StepOutcome};
-use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId};
+use crate::unit::{PersonId, PhaseId, PlaybookId, StepId, TargetId, elapsed_ms};
 
 /// Where a fault stands in its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -344,6 +344,12 @@ impl StepProgress {
             votes: Vec::new(),
             timed_ms: due_ms.map(|_| at),
         })
+    }
+
+    /// What its time is counted from has happened, so that it is due then.
+    pub(super) fn timed(&mut self, due_ms: u64) {
+        let length_ms = self.asks.within.as_ref().map_or(0, |within| elapsed_ms(within.length.0));
+        (self.timed_ms, self.due_ms) = (Some(due_ms.saturating_sub(length_ms)), Some(due_ms));
     }
 
     pub(super) fn close(&mut self, at: u64, kind: &EventKind) {

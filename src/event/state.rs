@@ -219,7 +219,7 @@ impl RunState {
             | EventKind::LockReleased => LockProgress::apply(&mut self.lock, &event.kind),
             EventKind::StepOpened { .. } => self.open_step_at(at, &event.kind),
             EventKind::StepTimed { step, due_ms } => {
-                self.on_step(step, |it| (it.timed_ms, it.due_ms) = (Some(at), Some(*due_ms)));
+                self.on_step(step, |it| it.timed(*due_ms));
             }
             EventKind::StepOverdue { step } => self.on_step(step, |it| it.overdue = true),
             EventKind::Voted { step, .. } => self.on_step(step, |it| it.vote(at, &event.kind)),

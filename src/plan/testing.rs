@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule,
-    HypothesisPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule, HintPlan,
+    HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };
 use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
 use crate::scenario::expect::{Expectation, parse};
-use crate::scenario::{Mode, OnMissing};
+use crate::scenario::{Mode, OnMissing, Person};
 use crate::unit::Severity;
 use crate::unit::{DurationText, FaultId, LoadId, SignalId};
 
@@ -146,6 +146,32 @@ impl Sketch {
             gate: Vec::new(),
             checklist: Vec::new(),
         });
+        self
+    }
+
+    /// Changes the step that was written last.
+    pub(crate) fn and_step(mut self, change: impl FnOnce(&mut PersonStep)) -> Self {
+        change(self.latest().checklist.last_mut().unwrap());
+        self
+    }
+
+    /// Somebody who takes part.
+    pub(crate) fn person(mut self, role: &str, required: bool, blind: bool) -> Self {
+        self.0.scenario.people.insert(role.parse().unwrap(), Person { who: role.to_owned(), required, blind });
+        self
+    }
+
+    /// A message that can be delivered.
+    pub(crate) fn message(mut self, inject: &str, to: &str) -> Self {
+        let plan = InjectPlan { to: to.parse().unwrap(), text: format!("text of {inject}") };
+        self.0.injects.insert(inject.parse().unwrap(), plan);
+        self
+    }
+
+    /// A hint that can be given.
+    pub(crate) fn hint(mut self, hint: &str, hypothesis: Option<&str>) -> Self {
+        let hypothesis = hypothesis.map(|it| it.parse().unwrap());
+        self.0.hints.push(HintPlan { id: hint.parse().unwrap(), hypothesis, text: format!("text of {hint}") });
         self
     }
 

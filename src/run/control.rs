@@ -1,20 +1,30 @@
-//! The way into a living run: a private Unix socket that takes one [`Command`] a connection.
+//! The way into a living run: a private Unix socket. A connection brings one [`Command`], or asks to be told of every event from now on.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::event::{Command, CommandAnswer};
+use crate::event::{Command, CommandAnswer, EVENT_LINE_BYTES_MAX, Event, EventLog, Feed};
 use crate::unit::{RuntimeDirectoryError, runtime_directory, sha256_hex};
 
 /// The longest command, in bytes.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
 /// How long a peer may take to say what it wants.
 const READ_WAIT: Duration = Duration::from_secs(5);
+/// What a watcher says.
+const WATCH: &str = "\"watch\"";
+/// How many may watch at the same time through the socket.
+const WATCHERS_MAX: usize = 64;
+/// How long a watcher may take nothing; it reads the file when it comes back.
+const WRITE_WAIT: Duration = Duration::from_secs(10);
 /// How long a run may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How many commands may wait for the run.
@@ -35,6 +45,9 @@ pub enum ControlError {
     /// It took too long.
     #[error("the run did not answer in 10 s")]
     Timeout,
+    /// It does not want to be watched.
+    #[error("{0}")]
+    Refused(String),
     /// It said something that is no answer.
     #[error("the run answered something that this version does not read")]
     Answer(#[source] serde_json::Error),
@@ -62,17 +75,23 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn listen(directory: &Path) -> Result<(Self, mpsc::Receiver<Request>), ControlError> {
+    /// Listens for the run whose log this is.
+    pub(super) fn listen(log: &EventLog) -> Result<(Self, mpsc::Receiver<Request>), ControlError> {
+        let directory = log.directory();
         let path = socket_path(directory)?;
         // The folder's name is unique: a socket that is there already was left by a run that died.
         std::fs::remove_file(&path).ok();
         let listener = UnixListener::bind(&path).map_err(ControlError::Unreachable)?;
+        // Its directory is private already.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(ControlError::Unreachable)?;
+        let log = log.clone();
+        let places = Arc::new(Semaphore::new(WATCHERS_MAX));
         let (sender, receiver) = mpsc::channel(COMMANDS_WAITING_MAX);
         let task = tokio::spawn(async move {
             loop {
                 // A failed accept (out of descriptors) is tried again by the next caller.
                 if let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(stream, sender.clone()));
+                    tokio::spawn(serve(stream, sender.clone(), log.clone(), Arc::clone(&places)));
                 } else {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -89,19 +108,54 @@ impl Drop for Control {
     }
 }
 
-async fn serve(stream: UnixStream, sender: mpsc::Sender<Request>) {
+async fn serve(stream: UnixStream, sender: mpsc::Sender<Request>, log: EventLog, places: Arc<Semaphore>) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(COMMAND_BYTES_MAX));
     let Ok(Ok(_)) = tokio::time::timeout(READ_WAIT, reader.read_line(&mut line)).await else { return };
-    let answer = match serde_json::from_str::<Command>(&line) {
+    if line.trim_end() == WATCH {
+        let Ok(place) = places.try_acquire_owned() else {
+            let why = format!("{WATCHERS_MAX} others watch this run already");
+            return answer(&mut writer, &CommandAnswer::Refused { why }).await;
+        };
+        let events = Feed::new(log.directory(), log.subscribe(), log.last_seq());
+        answer(&mut writer, &CommandAnswer::Taken).await;
+        tell(events, reader, writer).await;
+        drop(place);
+        return;
+    }
+    let said = match serde_json::from_str::<Command>(&line) {
         Ok(command) => ask(command, &sender).await,
         Err(error) => CommandAnswer::Refused { why: format!("not a command: {error}") },
     };
-    let mut text = serde_json::to_vec(&answer).expect("invariant: an answer serialises to JSON");
+    answer(&mut writer, &said).await;
+}
+
+async fn answer(writer: &mut OwnedWriteHalf, said: &CommandAnswer) {
+    let mut text = serde_json::to_vec(said).expect("invariant: an answer serialises to JSON");
     text.push(b'\n');
     // A peer that went away does not need its answer.
     writer.write_all(&text).await.ok();
+}
+
+/// Tells a watcher of every event until it goes away, takes nothing for too long, or the run is over.
+async fn tell(mut events: Feed, mut reader: impl AsyncRead + Unpin, mut writer: OwnedWriteHalf) {
+    let mut gone = [0; 1];
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            // Whoever watches says nothing more: the end of what it says is its own.
+            _ = reader.read(&mut gone) => return,
+        };
+        let Ok(Some(event)) = event else { return };
+        // A kind that a newer version wrote is in the file, where the watcher looks when it misses a number.
+        let Ok(mut line) = serde_json::to_vec(&event) else { continue };
+        line.push(b'\n');
+        let written = tokio::time::timeout(WRITE_WAIT, writer.write_all(&line)).await;
+        if !matches!(written, Ok(Ok(()))) {
+            return;
+        }
+    }
 }
 
 async fn ask(command: Command, sender: &mpsc::Sender<Request>) -> CommandAnswer {
@@ -130,4 +184,80 @@ pub async fn send_command(directory: &Path, command: &Command) -> Result<Command
         serde_json::from_str(&answer).map_err(ControlError::Answer)
     };
     tokio::time::timeout(ANSWER_WAIT, exchange).await.unwrap_or(Err(ControlError::Timeout))
+}
+
+/// How many events a viewer of an attached process may lag behind before it reads the file.
+const ATTACHED_LAG_EVENTS_MAX: usize = 4_096;
+
+/// A living run, seen and steered from another process.
+#[derive(Debug)]
+pub struct Attached {
+    directory: PathBuf,
+    events: broadcast::WeakSender<Arc<Event>>,
+    /// Where viewers begin that come after the run has ended.
+    ended: broadcast::Receiver<Arc<Event>>,
+    _pump: AbortOnDropHandle<()>,
+}
+
+impl Attached {
+    /// Attaches to the run in `directory`.
+    ///
+    /// # Errors
+    /// The run can not be reached, or does not want to be watched.
+    pub async fn to(directory: &Path) -> Result<Self, ControlError> {
+        let path = socket_path(directory)?;
+        let begin = async {
+            let mut stream = UnixStream::connect(&path).await.map_err(ControlError::Unreachable)?;
+            stream.write_all(format!("{WATCH}\n").as_bytes()).await.map_err(ControlError::Broken)?;
+            let mut lines = BufReader::new(stream);
+            let mut answer = String::new();
+            lines.read_line(&mut answer).await.map_err(ControlError::Broken)?;
+            match serde_json::from_str(&answer).map_err(ControlError::Answer)? {
+                CommandAnswer::Taken => Ok(lines),
+                CommandAnswer::Refused { why } => Err(ControlError::Refused(why)),
+            }
+        };
+        let lines = tokio::time::timeout(ANSWER_WAIT, begin).await.unwrap_or(Err(ControlError::Timeout))?;
+        let (sender, ended) = broadcast::channel(ATTACHED_LAG_EVENTS_MAX);
+        let events = sender.downgrade();
+        let pump = AbortOnDropHandle::new(tokio::spawn(pump(lines, sender)));
+        Ok(Self { directory: directory.to_owned(), events, ended, _pump: pump })
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The run's events behind the number `after`, or from the first on. It ends when the run does.
+    #[must_use]
+    pub fn feed(&self, after: Option<u64>) -> Feed {
+        let live = self.events.upgrade().map_or_else(|| self.ended.resubscribe(), |sender| sender.subscribe());
+        Feed::new(&self.directory, live, after)
+    }
+
+    /// Sends a command to the run and waits for its answer.
+    ///
+    /// # Errors
+    /// The run can not be reached any more, or does not answer.
+    pub async fn send(&self, command: &Command) -> Result<CommandAnswer, ControlError> {
+        send_command(&self.directory, command).await
+    }
+}
+
+/// Hands on what the run tells, until it is over.
+async fn pump(mut lines: BufReader<UnixStream>, sender: broadcast::Sender<Arc<Event>>) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut lines).take(EVENT_LINE_BYTES_MAX as u64 * 2).read_until(b'\n', &mut line).await;
+        if !matches!(read, Ok(bytes) if bytes > 0) {
+            return;
+        }
+        // What this version does not know is left to the file.
+        if let Ok(event) = serde_json::from_slice::<Event>(&line) {
+            sender.send(Arc::new(event)).ok();
+        }
+    }
 }

@@ -169,6 +169,7 @@ impl Core {
             return effects;
         }
         // First what the clock alone brought about: a step that is done too late was overdue before.
+        start_timers(&judge, &mut effects);
         mark_overdue(&judge, &mut effects);
         self.changes.end_expired(now_ms);
         let is_told = matches!(input, Input::Command(_) | Input::AlarmsRead { .. } | Input::ProxiesTold(_));
@@ -196,7 +197,6 @@ impl Core {
         }
         // What is told must stand in the recording before it is judged: the next tick goes on from there.
         if !is_told {
-            start_timers(&judge, &mut effects);
             decide_polls(&judge, &mut effects);
             self.advance(&judge, &mut effects);
         }

@@ -29,7 +29,7 @@ mod targets;
 mod watchdog;
 
 pub use alarm_task::AlarmsNotReady;
-pub use control::{ControlError, send_command};
+pub use control::{Attached, ControlError, send_command};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use outcome::Outcome;

@@ -5,6 +5,8 @@ mod change;
 mod load;
 mod people;
 mod proof;
+mod taking_part;
+mod timer;
 
 use std::collections::BTreeSet;
 

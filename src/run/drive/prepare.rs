@@ -177,7 +177,7 @@ pub(super) async fn prepare(
     folder: &RunFolder,
     recorder: &Recorder,
 ) -> Result<Prepared, RunError> {
-    let (control, commands) = Control::listen(&folder.path)?;
+    let (control, commands) = Control::listen(recorder.log())?;
     let mut told = Ok(());
     let stage_options = StageOptions {
         gameday: &options.gameday,
