@@ -11,7 +11,7 @@ use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
-use crate::scenario::{self, Checked};
+use crate::scenario::{self, Checked, Mode};
 use crate::schedule::Guard;
 use crate::unit::{Clock, FaultId, PlaybookId, format_duration};
 use crate::workspace::{Environment, EnvironmentKind, Workspace};
@@ -38,6 +38,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let workspace = workspace::discover(&arguments.scenario)?;
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = load(&arguments.scenario, &workspace, environment)?;
+    let table = Environment::table();
+    let environment = place(&checked, environment, &table);
     let plan = compile(&checked, &workspace, environment)?;
     if arguments.iam {
         let policies = Policies::of(&plan, environment, None);
@@ -141,6 +143,14 @@ fn print_permission(permission: &Permission) {
     given.iter().for_each(|line| out::line(format_args!("  ✓ {line}")));
     missing.iter().for_each(|line| out::line(format_args!("  ✗ {line}")));
     notes.iter().for_each(|line| out::line(format_args!("  - {line}")));
+}
+
+/// Where a scenario is run: in the environment that was named, or at a table, where there is none.
+pub(super) fn place<'a>(checked: &Checked, named: &'a Environment, table: &'a Environment) -> &'a Environment {
+    match checked.scenario.mode {
+        Mode::Tabletop => table,
+        Mode::Drill | Mode::Regression => named,
+    }
 }
 
 /// Reads and checks a scenario; warnings go to standard error.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Exit, Failure, lessons, out, plan, workspace};
 use crate::run::{self, Barrier, PermissionVerdict, Permissions};
+use crate::workspace::Environment;
 
 /// What the simulation of IAM leaves out, whatever it says (AWS: SimulatePrincipalPolicy).
 const NOT_SEEN: &str = "IAM's simulation does not see policies of sessions, nor those of resources such as queues";
@@ -31,6 +32,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let workspace = workspace::discover(&arguments.scenario)?;
     let environment = workspace::environment(&workspace, &arguments.env)?;
     let checked = plan::load(&arguments.scenario, &workspace, environment)?;
+    let table = Environment::table();
+    let environment = plan::place(&checked, environment, &table);
     let plan = plan::compile(&checked, &workspace, environment)?;
     let barriers = lessons::barriers(&plan, &workspace.root);
     if !arguments.json {

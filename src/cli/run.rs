@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
 use crate::ui::terminal;
 use crate::unit::{Failpoints, plural};
-use crate::workspace::WORKLOAD_FILE;
+use crate::workspace::{Environment, WORKLOAD_FILE};
 
 /// The seed of a run that names none: the same scenario makes the same choices.
 pub(super) const SEED_DEFAULT: u64 = 1;
@@ -122,6 +122,8 @@ pub(super) async fn carry_out(
     let workspace = workspace::discover(manner.scenario)?;
     let environment = workspace::environment(&workspace, manner.environment)?;
     let checked = plan::load(manner.scenario, &workspace, environment)?;
+    let table = Environment::table();
+    let environment = plan::place(&checked, environment, &table);
     let plan = change(plan::compile(&checked, &workspace, environment)?)?;
     for line in &plan.not_carried_out {
         out::progress(format_args!("note: checked, but not carried out by this version: {line}"));

@@ -1,23 +1,16 @@
 //! A plan for the table: nothing is injected and nothing is sent, and each fault is a card.
 
-use super::types::{Action, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailRule, Plan};
+use super::compile::environment_facts;
+use super::types::{Action, GuardrailRule, Plan};
 use crate::scenario::expect::{Condition, Expectation, Measure};
-
-/// The name of the environment in which a table stands.
-const ENVIRONMENT: &str = "table";
+use crate::workspace::Environment;
 
 impl Plan {
     /// What is left of a plan where people walk through it at a table: phases, checklists, messages, hints, and a card for each fault.
     /// It needs no environment, no credentials and no load.
     #[must_use]
     pub fn at_table(mut self) -> Self {
-        self.environment = EnvironmentFacts {
-            name: ENVIRONMENT.to_owned(),
-            kind: EnvironmentKind::Sandbox,
-            deadman: None,
-            lock: None,
-            rules: EnvironmentRules::default(),
-        };
+        self.environment = environment_facts(&Environment::table());
         for phase in &mut self.phases {
             phase.gate.clear();
             phase.until = phase.until.take().filter(is_about_people);

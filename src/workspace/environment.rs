@@ -186,7 +186,29 @@ pub struct Environment {
     pub lock: Option<String>,
 }
 
+/// The name of the environment in which a table stands.
+pub const TABLE: &str = "table";
+
 impl Environment {
+    /// Where people walk through a scenario at a table: nothing is there, and nothing can be changed.
+    #[must_use]
+    pub fn table() -> Self {
+        Self {
+            name: TABLE.to_owned(),
+            kind: EnvironmentKind::Sandbox(SandboxSpec::default()),
+            class: Class::Nonproduction,
+            require_tags: BTreeMap::new(),
+            approvals: None,
+            window: None,
+            exec: Vec::new(),
+            proxies: Vec::new(),
+            hosts: Vec::new(),
+            rate: None,
+            deadman: None,
+            lock: None,
+        }
+    }
+
     /// Whether `exec` faults may run a program, by the name that a scenario gives it.
     #[must_use]
     pub fn permits_program(&self, program: &str) -> bool {

@@ -19,7 +19,7 @@ mod workload;
 pub use approval::{APPROVAL_LASTS, Approval, ApprovalError};
 pub use discover::{SETTINGS_FILE, WORKLOAD_FILE, Workspace};
 pub use environment::{
-    AccountBinding, Approvals, Class, EndpointBinding, Environment, EnvironmentKind, EnvironmentSpec,
+    AccountBinding, Approvals, Class, EndpointBinding, Environment, EnvironmentKind, EnvironmentSpec, TABLE,
 };
 pub use functions::read_functions;
 pub use host::{HostPattern, is_public};

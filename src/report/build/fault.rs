@@ -1,7 +1,7 @@
 //! Each fault with its times.
 
 use super::{Run, proxy, response};
-use crate::event::{FaultEnd, FaultState};
+use crate::event::{CardProgress, FaultEnd, FaultIdentity, FaultProgress, FaultState, RunState};
 use crate::report::model::Fault;
 
 pub(super) fn faults(run: &Run<'_>) -> Vec<Fault> {
@@ -28,6 +28,31 @@ pub(super) fn faults(run: &Run<'_>) -> Vec<Fault> {
         }
     });
     faults.collect()
+}
+
+/// The cards of a table as faults: what each says was so from the moment on at which it lay there, and nothing was changed.
+pub(super) fn cards(state: &RunState) -> Vec<FaultProgress> {
+    let fault = |(number, card): (usize, &CardProgress)| FaultProgress {
+        identity: FaultIdentity { step: format!("card-{}", number + 1), fault: card.fault.clone() },
+        kind: "card".to_owned(),
+        target: card.target.clone(),
+        change: card.text.clone(),
+        undo: "none is needed: it was a card on the table".to_owned(),
+        state: FaultState::Restored,
+        undo_sha256: None,
+        requested_ms: card.dealt_ms,
+        applied_ms: Some(card.dealt_ms),
+        effective_ms: Some(card.dealt_ms),
+        evidence: Some("its card lay on the table".to_owned()),
+        lost_ms: None,
+        reverting_ms: card.taken_ms,
+        ended_ms: card.taken_ms,
+        end: Some(FaultEnd::AsBefore),
+        error: None,
+        left: Vec::new(),
+        switch: None,
+    };
+    state.people.cards.iter().enumerate().map(fault).collect()
 }
 
 fn state(state: FaultState) -> &'static str {

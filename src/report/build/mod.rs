@@ -53,9 +53,11 @@ impl<'a> Run<'a> {
         let recovery = events.iter().position(|event| matches!(event.kind, EventKind::RecoveryStarted { .. }));
         let own = recovery.and_then(|index| events.get(..index)).unwrap_or(events);
         let last = own.last();
+        let mut state = RunState::fold(events);
+        state.faults.extend(fault::cards(&state));
         Self {
             events,
-            state: RunState::fold(events),
+            state,
             facts,
             end_ms: last.map_or(0, |event| event.elapsed_ms),
             ended_at: last.map_or(DateTime::UNIX_EPOCH, |event| event.at),

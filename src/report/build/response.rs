@@ -1,7 +1,9 @@
 //! Detection of and response to a fault, as the metrics are defined: every time runs from the first proven effect.
 //!
 //! A mark belongs to the fault that it names, else to the latest one that was effective by then; an alarm belongs to the
-//! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit.
+//! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit. A mark
+//! `diagnosed` that names a component counts when the fault's target is a part of that component. At a table a card takes the place of
+//! the fault: its effect is proven when it lies there.
 
 use super::Run;
 use super::alarm::{clear_lag, could_fire, is_unseen, owner, unread};
@@ -9,13 +11,15 @@ use crate::event::{AlarmRecord, EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
 use crate::report::number::duration;
-use crate::unit::FaultId;
+use crate::unit::{ComponentId, FaultId};
 
 /// How often an effect is looked for where the plan names no longer period: load and probes report each second.
 const LOOK_PERIOD_MS: u64 = 1_000;
 
+/// The mark that names the right component, and the name that it had in older logs.
+const DIAGNOSED: [&str; 2] = ["diagnosed", "identified"];
 /// The marks that show that somebody knows of the fault. Marks of a scenario's own may mean anything.
-const KNOWING_MARKS: [&str; 4] = ["detected", "identified", "mitigated", "recovered"];
+const KNOWING_MARKS: [&str; 6] = ["detected", "diagnosed", "identified", "mitigated", "recovered", "escalated"];
 
 pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
     let Some(effective_ms) = fault.effective_ms else { return never_effective(fault) };
@@ -38,8 +42,8 @@ pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
         },
         time_to_detect,
         time_to_acknowledge: seen.acknowledgement(),
-        time_to_identify: seen.until_mark("identified"),
-        time_to_mitigate: seen.until_mark("mitigated"),
+        time_to_identify: seen.diagnosis(),
+        time_to_mitigate: seen.until_mark(&["mitigated"]),
         time_to_recover: seen.recovery(),
         clear_lag,
     }
@@ -257,11 +261,46 @@ impl Seen<'_> {
         }
     }
 
-    fn until_mark(&self, name: &str) -> Metric {
-        match self.mark(&[name]) {
+    fn until_mark(&self, names: &[&str]) -> Metric {
+        match self.mark(names) {
             Some(moment) => self.measured(moment),
             None if self.is_unattended() => Metric::not_applicable("no person left a trace in this run"),
-            None => self.censored(&format!("marked as {name}"), self.effective_ms),
+            None => self.censored(&format!("marked as {}", names.first().unwrap_or(&"anything")), self.effective_ms),
+        }
+    }
+
+    /// The first diagnosis that names a component of which the fault's target is a part, or names none.
+    fn diagnosis(&self) -> Metric {
+        let right = self.run.facts.components.get(self.fault.target.as_str());
+        let is_right = |component: Option<&ComponentId>| match (component, right) {
+            (Some(component), Some(right)) => right.contains(component.as_str()),
+            (None, _) | (_, None) => true,
+        };
+        let mut wrong: Vec<String> = Vec::new();
+        let found = self.first(|kind| match kind {
+            EventKind::Marked { name, fault, by, component, .. } if DIAGNOSED.contains(&name.as_str()) => {
+                let told = component.as_ref().map_or_else(|| ", which names no component".to_owned(), |it| format!(" as {it}"));
+                let source = format!("{}{told}", with_author(&format!("mark {name}"), by.as_deref()));
+                is_right(component.as_ref()).then_some((fault.as_ref(), source))
+            }
+            _ => None,
+        });
+        if let Some(moment) = found {
+            return self.measured(moment);
+        }
+        for event in self.run.events {
+            if let EventKind::Marked { name, fault, component: Some(component), .. } = &event.kind
+                && DIAGNOSED.contains(&name.as_str())
+                && self.is_ours(event.elapsed_ms, fault.as_ref())
+            {
+                wrong.push(component.to_string());
+            }
+        }
+        match self.until_mark(&DIAGNOSED) {
+            _ if !wrong.is_empty() => {
+                self.censored(&format!("diagnosed as what it was, but as {},", wrong.join(", ")), self.effective_ms)
+            }
+            metric => metric,
         }
     }
 

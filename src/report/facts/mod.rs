@@ -26,6 +26,8 @@ pub struct Facts {
     pub environment: Environment,
     /// The Lambda function that a target is, by target.
     pub functions: BTreeMap<String, String>,
+    /// The components of which a target is a part, by target; targets of no known component are left out.
+    pub components: BTreeMap<String, BTreeSet<String>>,
     /// What is believed, in the file's order.
     pub hypotheses: Vec<HypothesisFacts>,
     /// What ends the run at once, in the file's order.

@@ -54,6 +54,7 @@ impl Facts {
                 .collect(),
             environment: environment(plan),
             functions: functions(plan),
+            components: components(plan),
             hypotheses: plan.hypotheses.iter().map(|hypothesis| hypothesis_facts(plan, hypothesis)).collect(),
             guardrails: plan
                 .guardrails
@@ -87,6 +88,17 @@ impl Facts {
             not_carried_out: plan.not_carried_out.clone(),
         }
     }
+}
+
+/// The plan's components, turned around.
+fn components(plan: &Plan) -> BTreeMap<String, BTreeSet<String>> {
+    let mut components: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (component, targets) in &plan.components {
+        for target in targets {
+            components.entry(target.to_string()).or_default().insert(component.to_string());
+        }
+    }
+    components
 }
 
 fn covers(plan: &Plan) -> BTreeMap<String, CoverFacts> {

@@ -94,6 +94,7 @@ pub(in crate::report) fn facts() -> Facts {
             caveat: Some(crate::report::facts::SANDBOX_CAVEAT.to_owned()),
         },
         functions: BTreeMap::from([("payments-fn".to_owned(), "payments-fn".to_owned())]),
+        components: BTreeMap::new(),
         hypotheses: vec![
             HypothesisFacts { faults: texts(&["slow-provider"]), ..h1 },
             HypothesisFacts { faults: texts(&["throttle-payments"]), ..h2 },

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Checker, unknown_name};
+use crate::scenario::Mode;
 use crate::scenario::vars::DEFAULT;
 use crate::unit::{QUESTIONS, nearest};
 use crate::workspace::{WORKLOAD_FILE, Workload};
@@ -80,6 +81,7 @@ fn check_environments(checker: &mut Checker<'_>, environment: Option<&str>) {
         }
     }
     if let Some(environment) = environment
+        && checker.scenario.mode != Mode::Tabletop
         && !rules.allow.is_empty()
         && !rules.allow.iter().any(|name| name == environment)
     {

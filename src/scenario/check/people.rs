@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Checker, duplicates};
 use crate::document::Place;
 use crate::playbook;
-use crate::unit::{LessonId, PersonId, PlaybookId};
+use crate::unit::{Anchor, LessonId, PersonId, PlaybookId, StepId};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let (scenario, root) = (checker.scenario, checker.root);
@@ -33,10 +33,31 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             for (role, place) in step.poll.iter().zip(place.key("poll").items()) {
                 checker.role(place, role);
             }
+            if let Some(anchor) = step.within.as_ref().and_then(|within| within.after.as_ref()) {
+                checker.anchor(place.key("within"), anchor, &step.id);
+            }
         }
     }
+    check_blind(checker);
     check_playbooks(checker);
 }
+
+/// Whoever drives the clock knows what is coming: they can not play blind.
+fn check_blind(checker: &mut Checker<'_>) {
+    let (scenario, root) = (checker.scenario, checker.root);
+    let Some(facilitator) = scenario.people.get(FACILITATOR) else { return };
+    for (role, person) in scenario.people.iter().filter(|(_, person)| person.blind) {
+        let place = root.key("people").key(role.as_str());
+        if role.as_str() == FACILITATOR {
+            let message = format!("`{role}` runs the game day, and can not be blind");
+            checker.tell(place.key("blind").error("not-blind", message).with_help("let others play"));
+        } else if person.who == facilitator.who {
+            let message = format!("`{}` runs the game day, and is to play blind as `{role}`", person.who);
+            checker.tell(place.key("who").error("not-blind", message).with_help("name somebody else"));
+        }
+    }
+}
+
 
 /// A playbook is shared by scenarios, so a role of it that is missing in this one is a doubt and no error.
 fn check_playbooks(checker: &mut Checker<'_>) {
@@ -65,7 +86,41 @@ fn missing_roles(checker: &Checker<'_>, id: &PlaybookId) -> Vec<String> {
     missing.map(str::to_owned).collect()
 }
 
+/// The role that knows what is coming.
+const FACILITATOR: &str = "facilitator";
+
 impl Checker<'_> {
+    /// Tells that a step's time is counted from something that the scenario does not have.
+    fn anchor(&mut self, place: Place<'_>, anchor: &Anchor, own: &StepId) {
+        let declared = self.declared;
+        match anchor {
+            Anchor::Mark(_) | Anchor::Ack => {}
+            Anchor::Fault(fault) => self.refer(place, "fault", fault.as_str(), &declared.faults),
+            Anchor::Inject(inject) => self.refer(place, "inject", inject.as_str(), &declared.injects),
+            Anchor::Alarm(alarm) => {
+                let alarms = self.names.alarms.clone();
+                self.refer(place, "alarm in `alarms`", alarm.as_str(), &alarms);
+            }
+            Anchor::Step(step) if step == own => {
+                self.tell(place.error("impossible-order", format!("`{step}` would be due after itself")));
+            }
+            Anchor::Step(step) => {
+                let steps = self.step_names();
+                let steps = steps.iter().map(String::as_str).collect();
+                self.refer(place, "step", step.as_str(), &steps);
+            }
+        }
+    }
+
+    /// The ids of all steps: of checklists, and of playbooks that can be read.
+    fn step_names(&self) -> BTreeSet<String> {
+        let phases = &self.scenario.timeline;
+        let own = phases.iter().flat_map(|phase| &phase.checklist).map(|step| step.id.to_string());
+        let ids: BTreeSet<&PlaybookId> = phases.iter().filter_map(|phase| phase.playbook.as_ref()).collect();
+        let playbooks = ids.into_iter().filter_map(|id| playbook::load(self.workspace.playbooks.get(id)?).ok());
+        own.chain(playbooks.flat_map(|it| it.steps).map(|step| step.id.to_string())).collect()
+    }
+
     fn role(&mut self, place: Place<'_>, role: &PersonId) {
         let declared = self.declared;
         self.refer(place, "role in `people`", role.as_str(), &declared.people);

@@ -7,6 +7,8 @@ mod line;
 mod people_line;
 mod rows;
 mod series;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, VecDeque};
