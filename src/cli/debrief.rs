@@ -17,7 +17,7 @@ use crate::document::SourceFile;
 use crate::event::is_in_use;
 use crate::plan::Plan;
 use crate::report::{Evidence, Report, facts_of_run, read_run, stopwatch};
-use crate::unit::{ActionId, Date, LessonId, RunId, Severity, nearest, printable};
+use crate::unit::{ActionId, Date, LessonId, RunId, Severity, nearest, plural, printable};
 use crate::workspace::Workspace;
 
 /// The longest line that is taken.
@@ -75,6 +75,9 @@ pub(super) struct Arguments {
     /// An action that came of it, by id; may be repeated.
     #[arg(long, value_name = "ID")]
     action: Vec<ActionId>,
+    /// Show in the report what people predicted in private.
+    #[arg(long)]
+    reveal_predictions: bool,
     /// The folder of runs; default the workspace's `reports`.
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -125,7 +128,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if may_ask && !has_said {
         let drafted = Report::from_facts(&events, &facts, &Evidence::of_loads(&directory, &events, &plan));
         let input = std::io::stdin().lock();
-        let mut talk = Talk { directory: &directory, root: &root, plan: &plan, record, input };
+        let sealed_count = drafted.predictions.len();
+        let mut talk = Talk { directory: &directory, root: &root, plan: &plan, record, input, sealed_count };
         show(&drafted);
         talk.walk()?;
         record = talk.record;
@@ -256,6 +260,7 @@ fn take(arguments: &Arguments, record: &mut Record) -> Result<bool, Failure> {
     record.present.extend(arguments.present.iter().cloned());
     record.lessons.extend(arguments.lesson.iter().cloned());
     record.actions.extend(arguments.action.iter().cloned());
+    record.predictions_revealed |= arguments.reveal_predictions;
     record.summary = arguments.summary.clone().or(record.summary.take());
     record.minutes = arguments.minutes.or(record.minutes);
     record.held_on = arguments.held_on.or(record.held_on);
@@ -319,12 +324,15 @@ struct Talk<'a, Input> {
     /// What was said until now.
     record: Record,
     input: Input,
+    /// How many predictions were made in private.
+    sealed_count: usize,
 }
 
 impl<Input: BufRead> Talk<'_, Input> {
     fn walk(&mut self) -> Result<(), Failure> {
         out::progress("\nAn empty line goes on to the next question; Ctrl-C ends the talk, and what was said is kept.");
         out::progress("Ask how, not why.\n");
+        self.reveal_predictions()?;
         let own: Vec<String> = self.record.answers.iter().map(|answered| answered.question.clone()).collect();
         let lists = self.record.lists().map(|(key, question, _)| (key, question));
         // What the scenario has asked already is not asked twice.
@@ -360,6 +368,21 @@ impl<Input: BufRead> Talk<'_, Input> {
         let minutes = |text: &str| text.parse::<u32>().map_err(|_| "write a number of minutes, as in `45`".to_owned());
         let minutes = self.ask("How many minutes did this take?", minutes)?;
         self.keep(|record| record.minutes = minutes.or(record.minutes))
+    }
+
+    /// Asks whether what was predicted in private is to be shown.
+    fn reveal_predictions(&mut self) -> Result<(), Failure> {
+        if self.sealed_count == 0 || self.record.predictions_revealed {
+            return Ok(());
+        }
+        let sealed = plural(self.sealed_count, "prediction is", "predictions are");
+        let yes = |text: &str| match text {
+            "y" | "yes" => Ok(true),
+            "n" | "no" => Ok(false),
+            _ => Err("answer `y` or `n`".to_owned()),
+        };
+        let answer = self.ask(&format!("{sealed} sealed. Show them in the report? [y/n]"), yes)?;
+        self.keep(|record| record.predictions_revealed |= answer == Some(true))
     }
 
     /// Writes what was said behind what the file says by now: somebody else may write into it meanwhile.

@@ -243,7 +243,7 @@ fn print_step(plan: &Plan, step: &plan::Step) {
         }
         Action::UndoFault(fault) => out::line(format_args!("{at:>7}  undo {fault}")),
         Action::DealCard(fault) => {
-            let text = plan.changes.get(fault).map(|change| change.change.as_str()).unwrap_or_default();
+            let text = plan.changes.get(fault).map(crate::plan::ChangePlan::card).unwrap_or_default();
             out::line(format_args!("{at:>7}  card {fault}: {text}"));
         }
         Action::TakeCard(fault) => out::line(format_args!("{at:>7}  take card {fault} away")),

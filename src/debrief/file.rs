@@ -250,6 +250,10 @@ fn parts(record: &Record) -> Vec<Part> {
     let lessons = ids(record.lessons.iter().map(|id| id.as_str()).collect());
     let actions = ids(record.actions.iter().map(|id| id.as_str()).collect());
     parts.extend([Part::new(comment, "lessons", lessons), Part::new("", "actions", actions)]);
+    if record.predictions_revealed {
+        let comment = "Whether the report shows what people predicted in private.";
+        parts.push(Part::new(comment, "predictions_revealed", true.into()));
+    }
     parts
 }
 

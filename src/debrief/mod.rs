@@ -94,6 +94,9 @@ pub struct Record {
     /// Actions that came of it, by id.
     #[serde(default)]
     pub actions: Vec<ActionId>,
+    /// Whether what people predicted in private is shown in the report.
+    #[serde(default)]
+    pub predictions_revealed: bool,
 }
 
 /// A question, and what was answered.
@@ -128,6 +131,7 @@ impl Record {
             open_questions: Vec::new(),
             lessons: Vec::new(),
             actions: Vec::new(),
+            predictions_revealed: false,
         }
     }
 
@@ -137,6 +141,7 @@ impl Record {
         self.held_on.is_some()
             || self.minutes.is_some()
             || self.summary.is_some()
+            || self.predictions_revealed
             || !(self.present.is_empty() && self.lessons.is_empty() && self.actions.is_empty())
             || self.answers.iter().any(|answered| !answered.answers.is_empty())
             || self.lists().iter().any(|(_, _, list)| !list.is_empty())

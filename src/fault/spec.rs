@@ -39,6 +39,9 @@ macro_rules! fault_kinds {
             /// An expectation that proves that the fault is real, looked at from the injection on.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub effect_if: Option<String>,
+            /// What its card says at the table; default the change in one line.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub card: Option<String>,
         }
 
         impl FaultSpec {

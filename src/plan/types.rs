@@ -314,6 +314,14 @@ pub struct ChangePlan {
     pub cover: Option<CoverPlan>,
 }
 
+impl ChangePlan {
+    /// What its card says at a table.
+    #[must_use]
+    pub fn card(&self) -> &str {
+        self.spec.card.as_deref().unwrap_or(&self.change)
+    }
+}
+
 /// What ends a change when nobody of ours is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,7 @@
 //! What a run's folder keeps of the workspace as it was: the workload, lessons, and the figures of the run before. A file that
 //! can not be read is told in the report; it keeps nobody from reading the others.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -12,7 +13,7 @@ use super::redact::Redaction;
 use crate::action::{self, Record as ActionRecord};
 use crate::debrief::{self, DEBRIEF_FILE, DebriefError, Record};
 use crate::document::Severity;
-use crate::event::Event;
+use crate::event::{Event, PREDICTIONS_DIRECTORY, Prediction};
 use crate::lesson::{Lesson, Retested, Shelf};
 use crate::plan::Plan;
 use crate::unit::{FileError, WholeFile, error_chain};
@@ -25,6 +26,8 @@ const RETESTS_FILE: &str = "retests.json";
 /// What is blacked out in every report of the run, as somebody asked for.
 pub const REDACT_FILE: &str = "redact.json";
 const PREVIOUS_FILE: &str = "previous.json";
+/// How many predictions are read: a run takes no more.
+const PREDICTIONS_READ_MAX: usize = 1_000;
 
 /// What a run's folder keeps of the workspace.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub struct Kept {
     pub previous: Option<Figures>,
     /// What people said of the run afterwards; none where nobody did, or why it can not be read.
     pub debrief: Option<Result<Record, String>>,
+    /// What was predicted, by the digest that sealed it; empty while no debrief has revealed it.
+    pub predictions: BTreeMap<String, Result<Prediction, String>>,
     /// What could not be read, in words.
     pub unread: Vec<String>,
 }
@@ -58,16 +63,30 @@ impl Kept {
             errors.map(|found| format!("`{}`: {}", found.source.name(), found.message)).collect();
         let retests = read_json(&directory.join(LESSONS_FOLDER).join(RETESTS_FILE), &mut unread).unwrap_or_default();
         let previous = read_json(&directory.join(PREVIOUS_FILE), &mut unread);
+        let debrief = read_debrief(directory);
+        let is_revealed = matches!(&debrief, Some(Ok(record)) if record.predictions_revealed);
         Self {
+            predictions: if is_revealed { read_predictions(directory) } else { BTreeMap::new() },
             workload: path.is_file().then(|| read_workload(&path)),
             lessons: shelf.into_entries(),
             actions: actions.entries().map(|action| action.record.clone()).collect(),
             retests,
             previous,
-            debrief: read_debrief(directory),
+            debrief,
             unread,
         }
     }
+}
+
+/// Opens every prediction that lies in the folder.
+fn read_predictions(directory: &Path) -> BTreeMap<String, Result<Prediction, String>> {
+    let entries = std::fs::read_dir(directory.join(PREDICTIONS_DIRECTORY)).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".json")?.to_owned()));
+    let open = |sha256: String| {
+        let opened = Prediction::open(directory, &sha256).map_err(|error| error_chain(&error));
+        (sha256, opened)
+    };
+    names.take(PREDICTIONS_READ_MAX).map(open).collect()
 }
 
 fn read_debrief(directory: &Path) -> Option<Result<Record, String>> {

@@ -1,9 +1,10 @@
 //! Hypotheses and gates, with what was seen of each term.
 
 use super::Run;
-use crate::event::{EventKind, HypothesisResult, Observation, Verdict};
+use crate::event::{EventKind, HypothesisResult, Observation, PredictionProgress, Verdict};
 use crate::report::facts::HypothesisFacts;
-use crate::report::model::{Bound, EvidenceFile, Gate, GateResult, Hypothesis, Term, VerdictText};
+use crate::report::folder::Evidence;
+use crate::report::model::{Bound, EvidenceFile, Gate, GateResult, Hypothesis, Predicted, Term, VerdictText};
 
 pub(super) fn hypotheses(run: &Run<'_>, evidence: &[EvidenceFile]) -> Vec<Hypothesis> {
     run.facts.hypotheses.iter().map(|facts| hypothesis(run, facts, evidence)).collect()
@@ -25,6 +26,33 @@ fn hypothesis(run: &Run<'_>, facts: &HypothesisFacts, evidence: &[EvidenceFile])
         faults: facts.faults.clone(),
         evidence: evidence.iter().filter(about_load).map(|file| file.file.clone()).collect(),
     }
+}
+
+/// What people predicted, and how it turned out where a debrief has revealed it.
+pub(super) fn predictions(run: &Run<'_>, hypotheses: &[Hypothesis], evidence: &Evidence) -> Vec<Predicted> {
+    let is_revealed = matches!(&evidence.kept.debrief, Some(Ok(record)) if record.predictions_revealed);
+    let of = |sealed: &PredictionProgress| {
+        let hypothesis = sealed.hypothesis.to_string();
+        let holds = hypotheses.iter().find(|it| it.id == hypothesis).and_then(|it| it.verdict.holds());
+        let opened = is_revealed.then(|| evidence.kept.predictions.get(&sealed.sha256));
+        let (said, trouble) = match opened {
+            None => (None, None),
+            Some(Some(Ok(said))) => (Some(said), None),
+            Some(Some(Err(why))) => (None, Some(why.clone())),
+            Some(None) => (None, Some("it is not in the run's folder any more".to_owned())),
+        };
+        let result = said.zip(holds).map(|(said, holds)| if said.holds == holds { "right" } else { "wrong" });
+        Predicted {
+            hypothesis,
+            by: sealed.by.clone(),
+            at_ms: sealed.at_ms,
+            expected: said.map(|said| if said.holds { "holds" } else { "fails" }.to_owned()),
+            note: said.and_then(|said| said.note.clone()),
+            result: result.map(str::to_owned),
+            trouble,
+        }
+    };
+    run.state.people.predictions.iter().map(of).collect()
 }
 
 fn not_judged() -> VerdictText {

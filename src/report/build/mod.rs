@@ -112,6 +112,7 @@ impl Report {
             summary: Vec::new(),
             why: None,
             hypotheses: hypothesis::hypotheses(&run, &evidence.files),
+            predictions: Vec::new(),
             phases: header::phases(&run),
             faults: fault::faults(&run),
             alarms: alarm::alarms(&run),
@@ -133,6 +134,7 @@ impl Report {
             evidence: evidence.files.clone(),
             debrief: learning::debrief(facts, evidence),
         };
+        report.predictions = hypothesis::predictions(&run, &report.hypotheses, evidence);
         report.playbooks = people::playbooks(&report.steps);
         report.why = why::why(facts.why.as_ref(), evidence, &report.faults);
         report.lessons = learning::lessons(&run, evidence, &report);

@@ -279,7 +279,9 @@ impl Seen<'_> {
         let mut wrong: Vec<String> = Vec::new();
         let found = self.first(|kind| match kind {
             EventKind::Marked { name, fault, by, component, .. } if DIAGNOSED.contains(&name.as_str()) => {
-                let told = component.as_ref().map_or_else(|| ", which names no component".to_owned(), |it| format!(" as {it}"));
+                let told = component
+                    .as_ref()
+                    .map_or_else(|| ", which names no component".to_owned(), |it| format!(" as {it}"));
                 let source = format!("{}{told}", with_author(&format!("mark {name}"), by.as_deref()));
                 is_right(component.as_ref()).then_some((fault.as_ref(), source))
             }

@@ -53,6 +53,25 @@ pub struct Hypothesis {
     pub evidence: Vec<String>,
 }
 
+/// What somebody predicted of a hypothesis before the first fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Predicted {
+    /// The hypothesis.
+    pub hypothesis: String,
+    /// Who predicted.
+    pub by: Option<String>,
+    /// When it was sealed.
+    pub at_ms: u64,
+    /// `holds` or `fails`; none while it is sealed, or where it can not be read.
+    pub expected: Option<String>,
+    /// What else they said.
+    pub note: Option<String>,
+    /// `right` or `wrong`; none where it is sealed, or where nothing tells whether the hypothesis holds.
+    pub result: Option<String>,
+    /// Why it can not be shown: it was changed after it was sealed, or is not there.
+    pub trouble: Option<String>,
+}
+
 /// What was seen of one term of an expectation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Term {

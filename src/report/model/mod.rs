@@ -26,7 +26,7 @@ pub use header::{
     Environment, Header, Outcome, Participant, Phase, Why, WhyComponent, WhyLesson, WhyRisk, WhyStakeholder, WhyTarget,
 };
 pub(super) use hypothesis::verdict_holds;
-pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Term, VerdictText};
+pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Predicted, Term, VerdictText};
 pub use learning::{ActionRow, Effort, LessonRow, Practice};
 pub use load::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
@@ -49,6 +49,9 @@ pub struct Report {
     pub why: Option<Why>,
     /// What was believed, and what was seen.
     pub hypotheses: Vec<Hypothesis>,
+    /// What people predicted before the first fault, in order; what they said is shown once a debrief has revealed it.
+    #[serde(default)]
+    pub predictions: Vec<Predicted>,
     /// The phases, in order.
     pub phases: Vec<Phase>,
     /// Each fault with its times, and how it was detected and answered. Routes through the proxy are changes but no

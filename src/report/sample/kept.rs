@@ -44,6 +44,7 @@ pub(super) fn kept() -> Kept {
     std::fs::write(&path, WORKLOAD).unwrap();
     let lesson = |name: &str, text: &str| check(&Arc::new(SourceFile::new(name, text)), Path::new(name)).unwrap();
     Kept {
+        predictions: std::collections::BTreeMap::new(),
         workload: Some(crate::workspace::read_workload(&path)),
         lessons: vec![lesson("L-2026-004.md", LESSON), lesson("L-2026-005.md", OTHER_LESSON)],
         actions: vec![action()],

@@ -182,7 +182,7 @@ impl Core {
             if people.card(&fault).is_some() {
                 return Err(format!("the card of `{fault}` is on the table already"));
             }
-            let (target, text) = (change.target.clone(), change.change.clone());
+            let (target, text) = (change.target.clone(), change.card().to_owned());
             effects.push(Effect::Record(EventKind::CardDealt { fault, target, text, by }));
             return Ok(());
         }

@@ -161,7 +161,7 @@ impl Core {
     /// Puts a fault's card on the table, unless somebody has dealt it before its time.
     fn deal_card(&self, fault: &FaultId, people: &PeopleProgress, effects: &mut Vec<Effect>) {
         if let (None, Some(change)) = (people.card(fault), self.plan.changes.get(fault)) {
-            let (fault, target, text) = (fault.clone(), change.target.clone(), change.change.clone());
+            let (fault, target, text) = (fault.clone(), change.target.clone(), change.card().to_owned());
             effects.push(Effect::Record(EventKind::CardDealt { fault, target, text, by: None }));
         }
     }

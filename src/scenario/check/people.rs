@@ -58,7 +58,6 @@ fn check_blind(checker: &mut Checker<'_>) {
     }
 }
 
-
 /// A playbook is shared by scenarios, so a role of it that is missing in this one is a doubt and no error.
 fn check_playbooks(checker: &mut Checker<'_>) {
     let (scenario, root) = (checker.scenario, checker.root);

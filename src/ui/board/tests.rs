@@ -255,7 +255,10 @@ fn a_facilitator_and_a_drill_without_blind_people_see_everything_at_once() {
     }
     let facilitator = board(View::Facilitator, true);
     assert_eq!((facilitator.injects().len(), facilitator.hints().len()), (2, 1));
-    assert!(board(View::Participant, false).hints().is_empty(), "a hint that was not given is nobody's but the facilitator's");
+    assert!(
+        board(View::Participant, false).hints().is_empty(),
+        "a hint that was not given is nobody's but the facilitator's"
+    );
 }
 
 #[test]
@@ -267,7 +270,12 @@ fn the_clock_stands_still_in_a_pause_and_says_what_it_waits_for() {
     // The phase began after 3 s and lasts 10.
     let row = board.clock(8_000).phase.unwrap();
     assert_eq!((row.number, row.count, row.elapsed_ms, row.left_ms), (1, Some(2), 5_000, Some(5_000)));
-    board.apply(&Event { seq: 4, at: DateTime::UNIX_EPOCH, elapsed_ms: 8_000, kind: EventKind::RunPaused { by: None } });
+    board.apply(&Event {
+        seq: 4,
+        at: DateTime::UNIX_EPOCH,
+        elapsed_ms: 8_000,
+        kind: EventKind::RunPaused { by: None },
+    });
     assert_eq!(board.clock(60_000).phase.unwrap().left_ms, Some(5_000));
     let resumed = EventKind::RunResumed { by: None };
     board.apply(&Event { seq: 5, at: DateTime::UNIX_EPOCH, elapsed_ms: 60_000, kind: resumed });

@@ -3,7 +3,7 @@
 use crate::action::Record as Action;
 use crate::debrief::Record as Debrief;
 use crate::event::{
-    Event, EventKind, HypothesisResult, Observation, Recoverer, StepAsks, StepOutcome, SwitchStep, Verdict,
+    Event, EventKind, HypothesisResult, Observation, Prediction, Recoverer, StepAsks, StepOutcome, SwitchStep, Verdict,
 };
 use crate::report::compare::{AlarmFigure, Comparison, Figures, HypothesisFigure};
 use crate::report::facts::AlarmFacts;
@@ -219,12 +219,30 @@ fn by_people() -> Told {
         (10_010, EventKind::StepOverdue { step: look() }),
         (10_010, EventKind::StepClosed { step: look(), outcome: StepOutcome::Done, by: None, evidence: None }),
         (10_020, EventKind::Noted { text: "hm".to_owned(), by: None }),
+        sealed("a", Some("maria")),
+        sealed("b", None),
+        sealed("c", None),
     ];
     let mut record = Debrief::of("2026-11-10-100000-upheld".parse().unwrap(), &[]);
+    let said = |note: Option<&str>| Prediction {
+        hypothesis: "H1".parse().unwrap(),
+        holds: true,
+        note: note.map(str::to_owned),
+        by: None,
+    };
+    record.predictions_revealed = true;
+    told.evidence.kept.predictions.insert("a".to_owned(), Ok(said(Some("easily"))));
+    told.evidence.kept.predictions.insert("b".to_owned(), Ok(said(None)));
     record.summary = Some("It held.".to_owned());
     told.evidence.kept.debrief = Some(Ok(record));
     told.evidence.kept.actions = vec![action()];
     told.retold(is_other, others)
+}
+
+/// A prediction about the first hypothesis.
+fn sealed(sha256: &str, by: Option<&str>) -> (u64, EventKind) {
+    let (hypothesis, sha256, by) = ("H1".parse().unwrap(), sha256.to_owned(), by.map(str::to_owned));
+    (100, EventKind::PredictionSealed { hypothesis, sha256, by })
 }
 
 fn action() -> Action {
@@ -257,6 +275,7 @@ fn switched() -> Told {
     let (step, error) = (SwitchStep::Delete, "denied".to_owned());
     let others = [
         (500, lock),
+        sealed("a", None),
         (6_130, intent),
         (6_140, EventKind::SwitchSet { identity: throttle() }),
         (14_250, EventKind::SwitchFailed { identity: throttle(), step, error, by_hand: Vec::new() }),
