@@ -30,9 +30,14 @@ pub(super) struct Address {
 impl Address {
     /// Who does this, in one line; nobody where that is empty, as `$USER` may be.
     pub(super) fn who(&self) -> Option<String> {
-        let words: Vec<&str> = self.by.as_deref().unwrap_or_default().split_whitespace().collect();
-        (!words.is_empty()).then(|| words.join(" "))
+        who(self.by.as_deref())
     }
+}
+
+/// A person's name in one line; nobody where it is empty.
+pub(super) fn who(name: Option<&str>) -> Option<String> {
+    let words: Vec<&str> = name.unwrap_or_default().split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,13 @@ mod load_worker;
 mod new;
 mod out;
 mod plan;
+mod playbook;
+mod playbook_block;
+mod playbook_keys;
+mod playbook_record;
+mod playbook_run;
+mod playbook_show;
+mod playbooks;
 mod preview;
 mod proxy;
 mod proxy_list;
@@ -130,6 +137,8 @@ enum Command {
     Action(action::Arguments),
     /// Write lessons or actions in the form in which others want them: Markdown, CSV, JSON, Jira, Slack, GitHub.
     Export(export::Arguments),
+    /// List, check and show playbooks, and walk through one: step by step, with its commands.
+    Playbook(playbook::Arguments),
     /// Put game days on a calendar: the next dates, what speaks against them, and files for other programs.
     Schedule(schedule::Arguments),
     /// Run the fault proxy by itself.
@@ -225,6 +234,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Lesson(arguments) => lesson::run(arguments),
         Command::Action(arguments) => action::run(arguments),
         Command::Export(arguments) => export::run(&arguments).await,
+        Command::Playbook(arguments) => playbook::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,

@@ -15,6 +15,12 @@ pub(crate) fn text(text: &str) {
     write!(std::io::stdout().lock(), "{text}").ok();
 }
 
+/// Writes a part of a line to standard output, at once: somebody is asked, or types.
+pub(crate) fn part(text: &str) {
+    let mut output = std::io::stdout().lock();
+    write!(output, "{text}").and_then(|()| output.flush()).ok();
+}
+
 /// Writes one line to standard error.
 pub(crate) fn progress(text: impl Display) {
     writeln!(std::io::stderr().lock(), "{text}").ok();

@@ -1,7 +1,7 @@
 //! Playbooks and runbooks: Markdown with YAML front matter, whose task-list items are steps.
 //!
-//! Owns: the chips of a step, the attributes of a command block, and how a mistake in them is told. Must not know:
-//! scenarios, runs, who ticked what.
+//! Owns: the chips of a step, the attributes of a command block, how a mistake in them is told, and the record of a walk through a
+//! playbook outside of any run. Must not know: scenarios, runs.
 //!
 //! ```text
 //! - [ ] Say "I am investigating" `id:claim` `owner:responder` `within:2m` `must`
@@ -11,7 +11,12 @@
 
 mod attributes;
 mod chips;
+mod known;
+mod link;
+mod outline;
 mod parse;
+mod shell;
+mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +24,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use known::{AlarmPlace, Known};
+pub use outline::{Link, Outline, Part, PartKind};
+pub use shell::Shell;
+pub use walk::{Walk, WalkEntry, WalkError, WalkEvent, exercised_in};
 
 use crate::document::{Diagnostic, Severity, SourceFile};
 pub use crate::unit::Evidence;
@@ -83,6 +93,8 @@ pub struct Playbook {
     pub steps: Vec<PlaybookStep>,
     /// The command blocks, in the order of the text.
     pub commands: Vec<PlaybookCommand>,
+    /// Everything that stands in it, from top to bottom.
+    pub outline: Outline,
     /// What is doubtful.
     pub warnings: Vec<Diagnostic>,
     /// The text.
@@ -125,8 +137,31 @@ pub struct PlaybookCommand {
     pub timeout: Duration,
     /// Whether it changes nothing.
     pub readonly: bool,
-    /// Whether a person confirms each use; default where it is not readonly.
+    /// Whether a person confirms each use by its name: always where it is not readonly.
     pub confirm: bool,
+    /// A regular expression that must be found in what it writes to its standard output.
+    pub expect: Option<String>,
+}
+
+impl PlaybookCommand {
+    /// What runs it; none where nothing here can.
+    #[must_use]
+    pub fn shell(&self) -> Option<Shell> {
+        Shell::of(&self.language)
+    }
+
+    /// Whether an output is what it should be.
+    ///
+    /// # Errors
+    /// It is not; a lowercase fragment.
+    pub fn meets(&self, output: &str) -> Result<(), String> {
+        let Some(text) = &self.expect else { return Ok(()) };
+        match attributes::expectation(text) {
+            Ok(expected) if expected.is_match(output) => Ok(()),
+            Ok(_) => Err(format!("its output has nothing like `{text}`")),
+            Err(error) => Err(format!("`{text}` is no regular expression: {error}")),
+        }
+    }
 }
 
 /// Reads and checks a playbook.

@@ -6,12 +6,18 @@ use std::sync::Arc;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::chips::{Chips, is_chip};
-use super::{FrontMatter, Playbook, PlaybookCommand, PlaybookStep, attributes};
+use super::{FrontMatter, Playbook, PlaybookCommand, PlaybookStep, attributes, outline};
 use crate::document::{Decoder, Diagnostic, PROBLEMS_MAX, SourceFile, Span, Tree};
 use crate::unit::StepId;
 
+/// The Markdown that is read, besides CommonMark.
+pub(super) const MARKDOWN: Options = Options::ENABLE_TASKLISTS.union(Options::ENABLE_TABLES);
+
 /// How many steps a playbook may have; nobody follows more.
 const STEPS_MAX: usize = 500;
+
+/// The longest text of a command, in bytes: it is handed to its shell as one argument, of which Linux takes 128 KiB (execve(2)).
+const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
 /// How long an id is that is made from a step's words.
 const SLUG_CHARS_MAX: usize = 40;
@@ -23,7 +29,7 @@ pub(super) fn read(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> 
     problems.extend(found);
     let mut reader = Reader::new(source);
     let text = source.text().get(body..).unwrap_or_default();
-    for (event, span) in Parser::new_ext(text, Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES).into_offset_iter() {
+    for (event, span) in Parser::new_ext(text, MARKDOWN).into_offset_iter() {
         reader.event(event, &(span.start + body..span.end + body));
     }
     reader.finish();
@@ -40,6 +46,7 @@ pub(super) fn read(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> 
         sections: reader.sections,
         steps: reader.steps.into_iter().map(|(step, _)| step).collect(),
         commands: reader.commands.into_iter().map(|(command, _)| command).collect(),
+        outline: outline::read(text, body),
         warnings: Vec::new(),
         source: Arc::clone(source),
     })
@@ -60,6 +67,8 @@ struct Reader<'s> {
     /// The heading that is being read, or was read last.
     heading: Option<String>,
     in_heading: bool,
+    /// Within a block of code that is no command: its text is nobody's.
+    in_code: bool,
     sections: Vec<String>,
     items: Vec<Option<Item>>,
     steps: Vec<(PlaybookStep, Span)>,
@@ -74,6 +83,7 @@ impl<'s> Reader<'s> {
             source,
             heading: None,
             in_heading: false,
+            in_code: false,
             sections: Vec::new(),
             items: Vec::new(),
             steps: Vec::new(),
@@ -106,12 +116,13 @@ impl<'s> Reader<'s> {
                     self.step(item);
                 }
             }
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => self.start_command(&info, span),
-            Event::End(TagEnd::CodeBlock) => {
-                if let Some(command) = self.command.take() {
-                    self.commands.push(command);
+            Event::Start(Tag::CodeBlock(kind)) => {
+                self.in_code = true;
+                if let CodeBlockKind::Fenced(info) = kind {
+                    self.start_command(&info, span);
                 }
             }
+            Event::End(TagEnd::CodeBlock) => self.end_code(),
             Event::Code(code) => self.code(&code, span),
             Event::Text(text) => self.text(&text),
             Event::SoftBreak | Event::HardBreak => self.text(" "),
@@ -128,7 +139,7 @@ impl<'s> Reader<'s> {
             command.text.push_str(text);
         } else if self.in_heading {
             self.heading.get_or_insert_default().push_str(text);
-        } else if let Some(item) = self.open_item() {
+        } else if let (false, Some(item)) = (self.in_code, self.open_item()) {
             item.text.push_str(text);
         }
     }
@@ -199,10 +210,10 @@ impl<'s> Reader<'s> {
     }
 
     fn start_command(&mut self, info: &str, span: &Span) {
-        let (language, Some(text)) = attributes::split(info) else { return };
+        let (language, true) = attributes::split(info) else { return };
         let line = self.source.line(self.source.position(span.start).line);
         let section = self.section();
-        let Some(read) = attributes::read(self.source, &line, text, &mut self.problems) else { return };
+        let Some(read) = attributes::read(self.source, &line, &mut self.problems) else { return };
         let command = PlaybookCommand {
             name: read.name,
             language: language.to_owned(),
@@ -211,8 +222,25 @@ impl<'s> Reader<'s> {
             timeout: read.timeout,
             readonly: read.readonly,
             confirm: read.confirm,
+            expect: read.expect,
         };
         self.command = Some((command, line));
+    }
+
+    fn end_code(&mut self) {
+        self.in_code = false;
+        let Some((command, span)) = self.command.take() else { return };
+        let tell = |code, message: String, help: &str| {
+            Diagnostic::error(self.source, span.clone(), code, message).with_help(help)
+        };
+        if command.text.trim().is_empty() {
+            let message = format!("the command `{}` is empty", command.name);
+            self.problems.push(tell("empty-value", message, "write what is to be run, or take the block out"));
+        } else if command.text.len() > COMMAND_BYTES_MAX {
+            let message = format!("the command `{}` has more than {COMMAND_BYTES_MAX} bytes", command.name);
+            self.problems.push(tell("too-large", message, "put it into a program of its own, and call that"));
+        }
+        self.commands.push((command, span));
     }
 
     /// What can be told only at the end: names that stand twice, and a playbook with nothing to do.

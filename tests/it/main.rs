@@ -36,6 +36,7 @@ mod parsers;
 mod peers;
 mod permission;
 mod permit;
+mod playbook;
 mod proxy;
 mod proxy_admin;
 mod proxy_config;
