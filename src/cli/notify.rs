@@ -96,7 +96,8 @@ pub(super) fn problems(plan: &Plan) -> Vec<String> {
 pub(super) fn print(plan: &Plan) {
     let Some(notify) = &plan.notify else { return };
     out::line("\nnotices");
-    let signed = notify.webhook_secret.as_ref().map(|key| format!(", signed with the key in {key}")).unwrap_or_default();
+    let signed =
+        notify.webhook_secret.as_ref().map(|key| format!(", signed with the key in {key}")).unwrap_or_default();
     for (kind, variable, signed) in
         [("slack", notify.slack.as_ref(), ""), ("webhook", notify.webhook.as_ref(), signed.as_str())]
     {

@@ -63,7 +63,11 @@ pub struct Channel {
 
 impl fmt::Debug for Channel {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Channel").field("kind", &self.kind).field("variable", &self.variable).finish_non_exhaustive()
+        formatter
+            .debug_struct("Channel")
+            .field("kind", &self.kind)
+            .field("variable", &self.variable)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +119,8 @@ impl Channel {
         read: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ChannelProblem> {
         let name = || variable.to_owned();
-        let text = read(variable).filter(|text| !text.trim().is_empty()).ok_or_else(|| ChannelProblem::Unset(name()))?;
+        let text =
+            read(variable).filter(|text| !text.trim().is_empty()).ok_or_else(|| ChannelProblem::Unset(name()))?;
         let url = Some(text.trim()).filter(|text| text.len() <= URL_BYTES_MAX).and_then(|text| Url::parse(text).ok());
         let url = url.filter(Url::has_host).ok_or_else(|| ChannelProblem::NoUrl(name()))?;
         match url.scheme() {
@@ -144,9 +149,7 @@ impl Channel {
     pub(super) fn body(&self, notice: &Notice) -> String {
         match self.kind {
             ChannelKind::Slack => slack::message(notice).to_string(),
-            ChannelKind::Webhook => {
-                serde_json::to_string(notice).expect("invariant: a notice serialises to JSON")
-            }
+            ChannelKind::Webhook => serde_json::to_string(notice).expect("invariant: a notice serialises to JSON"),
         }
     }
 
@@ -187,18 +190,29 @@ mod tests {
     }
 
     fn look(plan: &NotifyPlan, variables: &[(&str, &str)]) -> Channels {
-        let read = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let read =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Channels::of(plan, &read)
     }
 
     #[test]
     fn a_channel_needs_a_url_that_nobody_on_the_way_can_read() {
         let plan = plan(r#"{"slack": "URL", "events": []}"#);
-        for url in ["https://hooks.slack.com/services/T/B/x", "http://127.0.0.1:1/x", "http://localhost/x", " https://a.b/\n"] {
+        for url in
+            ["https://hooks.slack.com/services/T/B/x", "http://127.0.0.1:1/x", "http://localhost/x", " https://a.b/\n"]
+        {
             assert_eq!(look(&plan, &[("URL", url)]).usable.len(), 1, "{url}");
         }
         let long = format!("https://a.b/{}", "x".repeat(URL_BYTES_MAX));
-        for url in ["", " ", "hooks.slack.com/s3cret", "http://hooks.slack.com/s3cret", "file:///s3cret", "http://127.0.0.1.evil/s3cret", &long] {
+        for url in [
+            "",
+            " ",
+            "hooks.slack.com/s3cret",
+            "http://hooks.slack.com/s3cret",
+            "file:///s3cret",
+            "http://127.0.0.1.evil/s3cret",
+            &long,
+        ] {
             let channels = look(&plan, &[("URL", url)]);
             let told: Vec<String> = channels.problems().collect();
             assert!(channels.usable.is_empty() && told.len() == 1, "{url}");

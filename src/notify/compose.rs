@@ -12,7 +12,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::notice::{NOTICE_FORMAT, Notice, NoticePlace, NoticePlaybook, NoticeSeverity, ReportFacts};
 use super::text::{line, told};
-use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultIdentity, FaultProgress, RunState, StepProgress, Verdict};
+use crate::event::{
+    AbortCause, Event, EventKind, FaultEnd, FaultIdentity, FaultProgress, RunState, StepProgress, Verdict,
+};
 use crate::plan::{Action, EnvironmentKind, NotifyPlan, Plan, TargetPlan};
 use crate::unit::{FaultId, PersonId, PhaseId, PlaybookId, format_duration, plural};
 use crate::workspace::NotifyEvent;
@@ -244,7 +246,8 @@ impl Composer {
         let mut details = Vec::new();
         match made.count() {
             0 => details.push("No fault was injected.".to_owned()),
-            made => details.push(format!("{} undone.", plural(made, "fault was injected and is", "faults were injected and are"))),
+            made => details
+                .push(format!("{} undone.", plural(made, "fault was injected and is", "faults were injected and are"))),
         }
         match self.state.not_read_back() {
             0 => {}
@@ -427,3 +430,6 @@ pub fn test_notice(environment: &str, by: &str, at: DateTime<Utc>) -> Notice {
         at,
     }
 }
+
+#[cfg(test)]
+mod tests;

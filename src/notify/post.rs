@@ -117,9 +117,9 @@ impl Http {
                 Attempt::Later(format!("it said {status}{words}"), put_off)
             }
             status if status.is_server_error() => Attempt::Later(format!("it said {status}{words}"), put_off),
-            status if status.is_redirection() => {
-                Attempt::Refused(format!("it said {status}, and no redirect is followed: set the variable to where it is now"))
-            }
+            status if status.is_redirection() => Attempt::Refused(format!(
+                "it said {status}, and no redirect is followed: set the variable to where it is now"
+            )),
             status => Attempt::Refused(format!("it said {status}{words}")),
         }
     }

@@ -19,8 +19,8 @@ const SECTION_CHARS_MAX: usize = 3_000;
 /// How many blocks a message has at most (Slack: block kit).
 const BLOCKS_MAX: usize = 50;
 
-/// How many characters one of ours becomes at most: `&amp;`.
-const ESCAPED_CHARS_MAX: usize = 5;
+/// How long each of the two parts of a fallback may be: escaped, a character takes up to five, and both fit into a text.
+const FALLBACK_PART_CHARS_MAX: usize = 280;
 
 /// How long the address of a link may be; a longer one is not linked, since half of it leads nowhere.
 const LINK_CHARS_MAX: usize = 800;
@@ -59,9 +59,8 @@ pub(super) fn message(notice: &Notice) -> Value {
 
 /// What is read aloud and stands in a notification.
 fn fallback(notice: &Notice, head: &str) -> String {
-    let place = place(notice);
-    let cut = shortened(head, SECTION_CHARS_MAX / ESCAPED_CHARS_MAX / 2);
-    format!("{} ({}, {})", escaped(&cut), escaped(&place), notice.since.format("%H:%M UTC"))
+    let [head, place] = [head, &place(notice)].map(|text| escaped(&shortened(text, FALLBACK_PART_CHARS_MAX)));
+    format!("{head} ({place}, {})", notice.since.format("%H:%M UTC"))
 }
 
 fn sign(severity: NoticeSeverity) -> &'static str {
@@ -217,10 +216,11 @@ mod tests {
         found.push((true, message["text"].as_str().unwrap().to_owned()));
         for (_, text) in found.iter().filter(|(is_marked_up, _)| *is_marked_up) {
             for marked in marked(text) {
-                let is_ours = marked.starts_with("!date^0^") || marked.starts_with("https://a.b/x%7C%3C!here%3E%22&amp;c|");
+                let is_ours =
+                    marked.starts_with("!date^0^") || marked.starts_with("https://a.b/x%7C%3C!here%3E%22&amp;c|");
                 assert!(is_ours, "{marked}");
             }
-            assert!(!text.contains("@here") && !text.contains("#general") && !text.contains("*bold"), "{text}");
+            assert!(!text.contains("@here") && !text.contains("#general") && !text.contains(" *bold"), "{text}");
         }
         let sections = message["blocks"].as_array().unwrap().iter().filter(|block| block["type"] == "section");
         assert!(sections.into_iter().all(|block| block["text"]["verbatim"] == true));

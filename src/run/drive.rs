@@ -125,7 +125,8 @@ pub async fn run(
             let outcome = match tokio::spawn(drive.play(signals)).await {
                 Ok(outcome) => outcome,
                 Err(panic) => {
-                    let undoing = undo_after_panic(&recorder, &faults, lock.as_ref(), &tasks, &notices, panic.to_string());
+                    let undoing =
+                        undo_after_panic(&recorder, &faults, lock.as_ref(), &tasks, &notices, panic.to_string());
                     beating(heart.as_ref(), undoing).await
                 }
             };

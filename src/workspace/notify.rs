@@ -130,14 +130,10 @@ impl Notify {
     /// Everything that is wrong with it, each with where it stands below `place`. Where a secret may stand in the line, it alone is told:
     /// another problem would show the line.
     pub(crate) fn problems(&self, place: Place<'_>) -> Vec<Diagnostic> {
-        let literal: Vec<(&str, UnitError)> = self
-            .sources()
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, variable(value?).err()?)))
-            .collect();
-        let hidden = |place: Place<'_>, problem: UnitError| {
-            place.error(SECRET_CODE, problem.problem).with_help(problem.remedy)
-        };
+        let literal: Vec<(&str, UnitError)> =
+            self.sources().into_iter().filter_map(|(key, value)| Some((key, variable(value?).err()?))).collect();
+        let hidden =
+            |place: Place<'_>, problem: UnitError| place.error(SECRET_CODE, problem.problem).with_help(problem.remedy);
         match <[_; 1]>::try_from(literal) {
             Ok([(key, problem)]) => return vec![hidden(place.key(key), problem)],
             // Each would show the line with the others: none is shown, and one diagnostic stands for all.
@@ -234,7 +230,9 @@ mod tests {
     #[test]
     fn files_are_read_at_a_plain_address() {
         assert!(files_problem("https://github.com/team/shop/blob/main").is_none());
-        for text in ["github.com", "ftp://a.b", "https://me:pw@a.b", "https://a.b?x=1", "https://a.b/x|<!here>", "https://a b"] {
+        for text in
+            ["github.com", "ftp://a.b", "https://me:pw@a.b", "https://a.b?x=1", "https://a.b/x|<!here>", "https://a b"]
+        {
             assert!(files_problem(text).is_some(), "{text}");
         }
     }
