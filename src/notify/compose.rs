@@ -34,42 +34,15 @@ pub struct Composer {
     plan: Arc<Plan>,
     notify: NotifyPlan,
     state: RunState,
-    secrecy: Secrecy,
     /// The number of the event that comes next.
     next_seq: u64,
-}
-
-/// What is hidden from people who take part.
-#[derive(Debug, Default)]
-struct Secrecy {
-    is_blind: bool,
-    is_over: bool,
-    revealed: BTreeSet<FaultId>,
-}
-
-impl Secrecy {
-    /// Whether this fault may be told of.
-    fn shows(&self, fault: &FaultId) -> bool {
-        self.shows_all() || self.revealed.contains(fault)
-    }
-
-    /// Whether everything may be told.
-    fn shows_all(&self) -> bool {
-        !self.is_blind || self.is_over
-    }
 }
 
 impl Composer {
     /// The composer of a run's notices; none where its plan tells nobody.
     #[must_use]
     pub fn new(plan: &Arc<Plan>) -> Option<Self> {
-        Some(Self {
-            notify: plan.notify.clone()?,
-            secrecy: Secrecy { is_blind: plan.is_blind(), ..Secrecy::default() },
-            plan: Arc::clone(plan),
-            state: RunState::default(),
-            next_seq: 0,
-        })
+        Some(Self { notify: plan.notify.clone()?, plan: Arc::clone(plan), state: RunState::default(), next_seq: 0 })
     }
 
     /// The same after what has happened so far, of which nothing is told any more.
@@ -91,6 +64,7 @@ impl Composer {
         let notices = match &event.kind {
             EventKind::ReadinessPassed { .. } => vec![self.start(event)],
             EventKind::FaultApplied { identity } => self.fault_on(event, identity).into_iter().collect(),
+            EventKind::Revealed { fault, .. } if self.plan.is_blind() => self.revealed(event, fault.as_ref()),
             EventKind::FaultRestored { identity, .. }
             | EventKind::FaultDrifted { identity, .. }
             | EventKind::FaultStuck { identity, .. } => self.fault_off(event, identity).into_iter().collect(),
@@ -111,6 +85,23 @@ impl Composer {
         if event.seq != u64::MAX {
             self.next_seq = event.seq + 1;
         }
+    }
+
+    /// Whether everything may be told.
+    fn shows_all(&self) -> bool {
+        !self.plan.is_blind() || self.state.people.revealed_ms.is_some()
+    }
+
+    /// Whether this fault may be told of.
+    fn shows(&self, fault: &FaultId) -> bool {
+        !self.plan.is_blind() || self.state.people.is_revealed(fault)
+    }
+
+    /// What is in, and was kept quiet until now.
+    fn revealed(&self, event: &Event, fault: Option<&FaultId>) -> Vec<Notice> {
+        let is_it = |it: &&FaultProgress| it.is_active() && fault.is_none_or(|fault| it.identity.fault == *fault);
+        let active = self.state.faults.iter().filter(is_it);
+        active.filter_map(|it| self.fault_on(event, &it.identity)).collect()
     }
 
     /// A notice about the run as a whole, to be filled in.
@@ -144,14 +135,14 @@ impl Composer {
     fn run_name(&self) -> String {
         let run = &self.state.run;
         let moment = || run.splitn(5, '-').take(4).collect::<Vec<_>>().join("-");
-        line(&if self.secrecy.shows_all() { run.clone() } else { moment() })
+        line(&if self.shows_all() { run.clone() } else { moment() })
     }
 
     fn start(&self, event: &Event) -> Notice {
         let plan = &self.plan;
         let length = plan.length();
         let mut details = vec![format!("It takes about {}.", format_duration(length))];
-        let what = if self.secrecy.shows_all() {
+        let what = if self.shows_all() {
             details.extend(plan.scenario.why.as_deref().map(|why| told(plan, &format!("Why: {why}"))));
             details.extend(plan.steps.iter().filter_map(|step| self.planned_fault(&step.action)));
             told(plan, &format!("A game day starts: {}", plan.scenario.title))
@@ -173,7 +164,7 @@ impl Composer {
     /// A route breaks nothing, and is no news.
     fn shown_fault(&self, identity: &FaultIdentity) -> Option<&FaultProgress> {
         let fault = self.state.faults.iter().find(|fault| fault.identity == *identity)?;
-        (!identity.is_route() && self.secrecy.shows(&identity.fault)).then_some(fault)
+        (!identity.is_route() && self.shows(&identity.fault)).then_some(fault)
     }
 
     fn fault_on(&self, event: &Event, identity: &FaultIdentity) -> Option<Notice> {
@@ -183,6 +174,8 @@ impl Composer {
         let since = self.moment(event, fault.applied_ms.unwrap_or(event.elapsed_ms));
         let lasts = self.lasts(identity).and_then(|lasts| TimeDelta::from_std(lasts).ok());
         Some(Notice {
+            // Several may be revealed at once.
+            id: format!("{}-{}", notice.id, line(&identity.step)),
             details: vec![told(&self.plan, &fault.change)],
             place: self.place_of(notice.place.clone(), fault),
             since,
@@ -222,7 +215,7 @@ impl Composer {
         let what = told(plan, &format!("A step is overdue: {}", step.text));
         let notice = self.notice(event, NotifyEvent::Overdue, NoticeSeverity::Warning, &what);
         let who = step.owner.as_ref().map(|owner| vec![self.person(owner)]);
-        let phase = step.phase.as_ref().filter(|_| self.secrecy.shows_all());
+        let phase = step.phase.as_ref().filter(|_| self.shows_all());
         let of_phase = || self.playbook_of(step.phase.as_ref()?);
         Notice {
             details: phase.map(|phase| format!("Step {} of phase {phase}.", step.step)).into_iter().collect(),
@@ -235,9 +228,9 @@ impl Composer {
     }
 
     fn abort(&self, event: &Event, cause: &AbortCause) -> Notice {
-        let (what, details) = abort_words(cause, self.secrecy.shows_all());
-        let notice = self.notice(event, NotifyEvent::Abort, NoticeSeverity::Critical, &what);
-        let playbook = if self.secrecy.shows_all() { self.playbook_of_phase() } else { None };
+        let (what, details) = abort_words(cause, self.shows_all());
+        let notice = self.notice(event, NotifyEvent::Abort, NoticeSeverity::Critical, &told(&self.plan, &what));
+        let playbook = if self.shows_all() { self.playbook_of_phase() } else { None };
         Notice { details: few(details.iter().map(|detail| told(&self.plan, detail)).collect()), playbook, ..notice }
     }
 
@@ -280,7 +273,7 @@ impl Composer {
     #[must_use]
     pub fn report(&self, event: &Event, facts: &ReportFacts) -> Option<Notice> {
         let severity = if facts.is_good { NoticeSeverity::Good } else { NoticeSeverity::Warning };
-        let shows_all = self.secrecy.shows_all();
+        let shows_all = self.shows_all();
         let title = &self.plan.scenario.title;
         let what = match shows_all {
             true => format!("The report is there: {title}: {}", facts.outcome),
@@ -381,7 +374,8 @@ fn abort_words(cause: &AbortCause, shows_all: bool) -> (String, Vec<String>) {
     let undoing = "Everything that was changed is being undone.".to_owned();
     let (by, why) = match cause {
         AbortCause::Guardrail { guardrail } => (format!("by guardrail {guardrail}"), None),
-        AbortCause::Person { why } => ("by a person".to_owned(), why.clone()),
+        AbortCause::Person { why, by: Some(by) } => (format!("by {by}"), why.clone()),
+        AbortCause::Person { why, by: None } => ("by a person".to_owned(), why.clone()),
         AbortCause::Signal { signal } => (format!("by {signal}"), None),
         AbortCause::LoadLost { load } => (format!("since load {load} was lost"), None),
         AbortCause::FaultFailed { .. } if !shows_all => ("since a fault could not be injected".to_owned(), None),

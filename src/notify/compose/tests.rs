@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{HypothesisResult, Recoverer};
+use crate::event::{HypothesisResult, Recoverer, StepAsks};
 use crate::plan::testing::{Sketch, variable};
 use crate::scenario::{Mode, Person};
 use crate::unit::DurationText;
@@ -79,6 +79,7 @@ impl Told {
             due_ms: Some(2_500),
             must: true,
             playbook: Some("pb".parse().unwrap()),
+            asks: StepAsks::default(),
         };
         assert_eq!(self.event(opened), None);
     }
@@ -200,6 +201,7 @@ fn a_step_that_must_be_done_is_told_when_it_is_late_with_whose_it_is() {
         due_ms: Some(1),
         must: false,
         playbook: None,
+        asks: StepAsks::default(),
     };
     assert_eq!(told.event(opened), None);
     assert_eq!(told.event(EventKind::StepOverdue { step: "tea".parse().unwrap() }), None, "it need not be done");
@@ -209,7 +211,8 @@ fn a_step_that_must_be_done_is_told_when_it_is_late_with_whose_it_is() {
 fn an_abort_says_by_whom_and_is_told_once() {
     let why = |text: &str| Some(text.to_owned());
     for (cause, what, detail) in [
-        (AbortCause::Person { why: why("smoke") }, "Aborted by a person.", "smoke"),
+        (AbortCause::Person { why: why("smoke"), by: None }, "Aborted by a person.", "smoke"),
+        (AbortCause::Person { why: None, by: why("maria") }, "Aborted by maria.", "Everything"),
         (AbortCause::Guardrail { guardrail: "G1".parse().unwrap() }, "Aborted by guardrail G1.", "Everything"),
         (AbortCause::FaultFailed { fault: "lag".parse().unwrap() }, "Aborted since fault lag", "Everything"),
         (
@@ -286,7 +289,7 @@ fn only_what_is_asked_for_is_told() {
     let facts = ReportFacts { outcome: String::new(), is_good: true, worst: None };
     let last = Event { seq: 9, at: second(9), elapsed_ms: 9_000, kind: EventKind::RunSettled };
     assert_eq!(told.composer.report(&last, &facts), None);
-    assert!(told.event(EventKind::RunAborted { cause: AbortCause::Person { why: None } }).is_some());
+    assert!(told.event(EventKind::RunAborted { cause: AbortCause::Person { why: None, by: None } }).is_some());
 }
 
 #[test]
@@ -320,6 +323,30 @@ fn people_who_take_part_blind_read_nothing_of_the_fault_but_what_is_left_behind(
     let dirty = told.event(EventKind::RunDirty { left: vec!["lag on `shop`".to_owned()] }).unwrap();
     assert_eq!(dirty.details, ["lag on `shop`"]);
     assert_eq!(dirty.command.as_deref(), Some("gameday recover 2026-03-10-100000-the-slow-shop"));
+}
+
+#[test]
+fn what_is_revealed_is_told_then_and_from_then_on() {
+    let reveal = |fault: Option<&str>| EventKind::Revealed { fault: fault.map(|id| id.parse().unwrap()), by: None };
+    let mut told = Told::of(plan(true));
+    told.phase();
+    assert_eq!(told.fault(), None);
+    assert_eq!(told.event(reveal(Some("other"))), None);
+    let on = told.event(reveal(Some("lag"))).unwrap();
+    assert_eq!(
+        (on.event, on.since, on.at),
+        (NotifyEvent::FaultOn, second(4), second(6)),
+        "since it was in, not since it was shown"
+    );
+    assert_eq!(on.run, "2026-03-10-100000", "the rest is still hidden");
+    assert_eq!(told.event(restored()).unwrap().event, NotifyEvent::FaultOff);
+    assert_eq!(told.event(reveal(None)), None, "it is over");
+    assert_eq!(told.event(EventKind::RunSettled).unwrap().run, "2026-03-10-100000-the-slow-shop");
+
+    let mut told = Told::new();
+    told.phase();
+    told.fault();
+    assert_eq!(told.event(reveal(None)), None, "nothing was hidden");
 }
 
 #[test]
