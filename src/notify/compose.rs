@@ -214,14 +214,16 @@ impl Composer {
         let plan = &self.plan;
         let what = told(plan, &format!("A step is overdue: {}", step.text));
         let notice = self.notice(event, NotifyEvent::Overdue, NoticeSeverity::Warning, &what);
-        let who = step.owner.as_ref().map(|owner| vec![self.person(owner)]);
+        // Whose it is, and of a poll those who have not said anything yet.
+        let silent = step.asks.poll.iter().filter(|role| step.votes.iter().all(|vote| vote.role != **role));
+        let who: Vec<String> = step.owner.iter().chain(silent).map(|role| self.person(role)).collect();
         let phase = step.phase.as_ref().filter(|_| self.shows_all());
         let of_phase = || self.playbook_of(step.phase.as_ref()?);
         Notice {
             details: phase.map(|phase| format!("Step {} of phase {phase}.", step.step)).into_iter().collect(),
             since: self.moment(event, step.due_ms.unwrap_or(event.elapsed_ms)),
             playbook: step.playbook.as_ref().and_then(|id| self.playbook(id)).or_else(of_phase),
-            who: who.unwrap_or(notice.who),
+            who: if who.is_empty() { notice.who } else { who },
             command: Some(format!("gameday step done {}", step.step)),
             ..notice
         }

@@ -149,7 +149,8 @@ impl Notify {
             problems.push(place.key("webhook_secret").error("nothing-to-sign", message).with_help(help));
         }
         if let Some(FieldProblem { key, problem }) = self.files.as_deref().and_then(files_problem) {
-            problems.push(place.key(key).error("invalid-value", problem.problem).with_help(problem.remedy));
+            // What stands before an `@` may be a password.
+            problems.push(hidden(place.key(key), problem));
         }
         problems
     }

@@ -88,12 +88,8 @@ async fn receive(State(known): State<Known>, uri: Uri, headers: HeaderMap, body:
         Manner::Takes | Manner::TakesTheThird => "ok".into_response(),
         Manner::PutsOffForAnHour => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "3600")]).into_response(),
         Manner::Fails => (StatusCode::INTERNAL_SERVER_ERROR, "it broke").into_response(),
-        Manner::MovesElsewhere => {
-            (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "/elsewhere")]).into_response()
-        }
-        Manner::ShowsAPage => {
-            (StatusCode::NOT_FOUND, Html(format!("<h1>No such page</h1>{uri}"))).into_response()
-        }
+        Manner::MovesElsewhere => (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "/elsewhere")]).into_response(),
+        Manner::ShowsAPage => (StatusCode::NOT_FOUND, Html(format!("<h1>No such page</h1>{uri}"))).into_response(),
         Manner::NeverAnswers => std::future::pending().await,
     }
 }
@@ -136,8 +132,7 @@ fn start(workspace: &Workspace, address: &str, arguments: &[&str]) -> Run {
     workspace.start_command(command.args(arguments))
 }
 
-const NOTIFY: &str =
-    r#"notify: {slack: "env:TEST_SLACK", webhook: "env:TEST_HOOK", webhook_secret: "env:TEST_KEY", files: "https://git.example/shop"}"#;
+const NOTIFY: &str = r#"notify: {slack: "env:TEST_SLACK", webhook: "env:TEST_HOOK", webhook_secret: "env:TEST_KEY", files: "https://git.example/shop"}"#;
 
 const SCENARIO: &str = r#"
 gameday: 1
@@ -272,7 +267,8 @@ fn assert_valid(workspace: &Workspace, calls: &[Call]) {
         [jsonschema.validate(notice, schema) for notice in json.load(open(sys.argv[2]))]";
     let notices: Vec<Value> = calls.iter().map(Call::json).collect();
     workspace.write("notices.json", &serde_json::to_string(&notices).unwrap());
-    let checked = peer.args(["-c", program]).args([workspace.path().join("schema.json"), workspace.path().join("notices.json")]);
+    let checked =
+        peer.args(["-c", program]).args([workspace.path().join("schema.json"), workspace.path().join("notices.json")]);
     let output = checked.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("the peer");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -355,14 +351,19 @@ fn variables_that_are_not_as_they_should_be_are_told_before_a_run_and_hold_up_no
     let workspace = workspace("", false);
     let command = |arguments: &[&str]| {
         let mut command = gameday();
-        command.env_remove("TEST_SLACK").env("TEST_HOOK", "http://hooks.example.com/plainS3cretPath").env("TEST_KEY", KEY);
+        command
+            .env_remove("TEST_SLACK")
+            .env("TEST_HOOK", "http://hooks.example.com/plainS3cretPath")
+            .env("TEST_KEY", KEY);
         workspace.start_command(command.args(arguments)).wait()
     };
     let unset = "no notice goes to slack: the variable `TEST_SLACK` is not set, or is empty";
     let plain = "no notice goes to webhook: the variable `TEST_HOOK` holds no `https` URL";
     let plan = command(&["plan", "scenarios/noticed.yaml"]);
     assert_eq!(plan.code(), 0, "{plan:#?}");
-    for text in [unset, plain, "slack: to the URL in TEST_SLACK", "signed with the key in TEST_KEY", "fault_off, overdue"] {
+    for text in
+        [unset, plain, "slack: to the URL in TEST_SLACK", "signed with the key in TEST_KEY", "fault_off, overdue"]
+    {
         assert!(plan.stdout.contains(text), "{text}: {}", plan.stdout);
     }
     assert!(!plan.stdout.contains("nobody is notified"), "{}", plan.stdout);
@@ -386,7 +387,10 @@ fn variables_that_are_not_as_they_should_be_are_told_before_a_run_and_hold_up_no
 #[test]
 fn a_test_shows_what_came_back() {
     let workspace = workspace("", false);
-    workspace.write("gameday.yaml", &format!("{}\n{NOTIFY}\n", std::fs::read_to_string(workspace.path().join("gameday.yaml")).unwrap()));
+    workspace.write(
+        "gameday.yaml",
+        &format!("{}\n{NOTIFY}\n", std::fs::read_to_string(workspace.path().join("gameday.yaml")).unwrap()),
+    );
     let receiver = Receiver::new(Manner::Takes, Manner::Takes);
     let output = receiver.start(&workspace, &["notify", "test", "--by", "maria"]).wait();
     assert_eq!(output.code(), 0, "{output:#?}");
@@ -433,7 +437,13 @@ fn a_run_that_was_killed_is_told_of_by_the_watchdog_that_undoes_it() {
     assert!(clear["details"].to_string().contains("by a recovery"), "{clear:#}");
     assert!(clear["details"].to_string().contains("3 faults were injected and are undone"), "{clear:#}");
     assert_eq!(receiver.hook_events().iter().filter(|event| *event == "fault_off").count(), 0);
-    wait_for("its record", || apart.kinds().iter().any(|kind| matches!(kind, EventKind::NoticeSent { notice, .. } if notice == "all_clear")).then_some(()));
+    wait_for("its record", || {
+        apart
+            .kinds()
+            .iter()
+            .any(|kind| matches!(kind, EventKind::NoticeSent { notice, .. } if notice == "all_clear"))
+            .then_some(())
+    });
     apart.stop();
 }
 

@@ -208,6 +208,27 @@ fn a_step_that_must_be_done_is_told_when_it_is_late_with_whose_it_is() {
 }
 
 #[test]
+fn a_poll_that_is_late_is_told_with_those_who_have_not_voted() {
+    let mut told = Told::new();
+    told.phase();
+    let poll = vec!["host".parse().unwrap(), "responder".parse().unwrap()];
+    let opened = EventKind::StepOpened {
+        step: "go".parse().unwrap(),
+        text: "Go?".to_owned(),
+        owner: None,
+        due_ms: Some(1),
+        must: true,
+        playbook: None,
+        asks: StepAsks { poll, ..StepAsks::default() },
+    };
+    assert_eq!(told.event(opened), None);
+    let (step, role) = ("go".parse().unwrap(), "host".parse().unwrap());
+    assert_eq!(told.event(EventKind::Voted { step, role, go: true, why: None, by: None }), None);
+    let notice = told.event(EventKind::StepOverdue { step: "go".parse().unwrap() }).unwrap();
+    assert_eq!(notice.who, ["responder (oncall)"]);
+}
+
+#[test]
 fn an_abort_says_by_whom_and_is_told_once() {
     let why = |text: &str| Some(text.to_owned());
     for (cause, what, detail) in [
