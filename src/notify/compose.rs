@@ -210,20 +210,30 @@ impl Composer {
         })
     }
 
+    /// What is to be done, and by which playbook, may tell of the fault: those who are on it know.
     fn overdue(&self, event: &Event, step: &StepProgress) -> Notice {
-        let plan = &self.plan;
-        let what = told(plan, &format!("A step is overdue: {}", step.text));
+        let shows_all = self.shows_all();
+        let what = match shows_all {
+            true => told(&self.plan, &format!("A step is overdue: {}", step.text)),
+            false => "A step that must be done is overdue.".to_owned(),
+        };
         let notice = self.notice(event, NotifyEvent::Overdue, NoticeSeverity::Warning, &what);
         // Whose it is, and of a poll those who have not said anything yet.
-        let silent = step.asks.poll.iter().filter(|role| step.votes.iter().all(|vote| vote.role != **role));
+        let silent = step.asks.poll.iter().filter(|role| step.vote_of(role).is_none());
         let who: Vec<String> = step.owner.iter().chain(silent).map(|role| self.person(role)).collect();
-        let phase = step.phase.as_ref().filter(|_| self.shows_all());
-        let of_phase = || self.playbook_of(step.phase.as_ref()?);
-        Notice {
-            details: phase.map(|phase| format!("Step {} of phase {phase}.", step.step)).into_iter().collect(),
+        let notice = Notice {
             since: self.moment(event, step.due_ms.unwrap_or(event.elapsed_ms)),
-            playbook: step.playbook.as_ref().and_then(|id| self.playbook(id)).or_else(of_phase),
             who: if who.is_empty() { notice.who } else { who },
+            ..notice
+        };
+        if !shows_all {
+            return notice;
+        }
+        let of_phase = || self.playbook_of(step.phase.as_ref()?);
+        let phase = step.phase.as_ref().map(|phase| format!("Step {} of phase {phase}.", step.step));
+        Notice {
+            details: phase.into_iter().collect(),
+            playbook: step.playbook.as_ref().and_then(|id| self.playbook(id)).or_else(of_phase),
             command: Some(format!("gameday step done {}", step.step)),
             ..notice
         }
@@ -379,6 +389,7 @@ fn abort_words(cause: &AbortCause, shows_all: bool) -> (String, Vec<String>) {
         AbortCause::Person { why, by: Some(by) } => (format!("by {by}"), why.clone()),
         AbortCause::Person { why, by: None } => ("by a person".to_owned(), why.clone()),
         AbortCause::Signal { signal } => (format!("by {signal}"), None),
+        AbortCause::LoadLost { .. } if !shows_all => ("since a load was lost".to_owned(), None),
         AbortCause::LoadLost { load } => (format!("since load {load} was lost"), None),
         AbortCause::FaultFailed { .. } if !shows_all => ("since a fault could not be injected".to_owned(), None),
         AbortCause::FaultFailed { fault } => (format!("since fault {fault} could not be injected"), None),

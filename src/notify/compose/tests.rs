@@ -336,7 +336,7 @@ fn people_who_take_part_blind_read_nothing_of_the_fault_but_what_is_left_behind(
     let clear = told.event(EventKind::RunSettled).unwrap();
     for notice in [start, step, abort, clear] {
         let text = serde_json::to_string(&notice).unwrap().to_lowercase();
-        for word in ["lag", "slow-shop", "shop is slow", "march", "shop-fn", "broken"] {
+        for word in ["lag", "slow-shop", "shop is slow", "slow shop", "march", "shop-fn", "broken", "look"] {
             assert!(!text.contains(word), "{word}: {text}");
         }
         assert_eq!(notice.run, "2026-03-10-100000");
