@@ -12,6 +12,7 @@ pub mod event;
 pub mod fault;
 pub mod lesson;
 pub mod load;
+pub mod notify;
 pub mod observe;
 pub mod plan;
 pub mod playbook;

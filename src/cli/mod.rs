@@ -23,6 +23,7 @@ mod live;
 mod load;
 mod load_worker;
 mod new;
+mod notify;
 mod out;
 mod plan;
 mod playbook;
@@ -141,6 +142,8 @@ enum Command {
     Playbook(playbook::Arguments),
     /// Put game days on a calendar: the next dates, what speaks against them, and files for other programs.
     Schedule(schedule::Arguments),
+    /// Try out to whom notices of runs go.
+    Notify(notify::Arguments),
     /// Run the fault proxy by itself.
     Proxy(proxy::Arguments),
     /// Run a local Lambda that executes real functions.
@@ -236,6 +239,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Playbook(arguments) => playbook::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments),
+        Command::Notify(arguments) => notify::run(arguments).await,
         Command::Proxy(arguments) => proxy::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::DemoFunction(arguments) => demo_function::run(arguments).await,

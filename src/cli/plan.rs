@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, actions, lessons, out, preview, schedules, workspace};
+use super::{Exit, Failure, actions, lessons, notify, out, preview, schedules, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
@@ -318,6 +318,7 @@ fn print_end(plan: &Plan) {
     if let Some(alarms) = &plan.alarms {
         print_alarms(alarms);
     }
+    notify::print(plan);
     if !plan.not_carried_out.is_empty() {
         out::line("\nchecked, but not carried out by this version");
         plan.not_carried_out.iter().for_each(|line| out::line(format_args!("  - {line}")));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, lessons, out, plan, workspace};
+use super::{Exit, Failure, lessons, notify, out, plan, workspace};
 use crate::run::{self, Barrier, PermissionVerdict, Permissions};
 use crate::workspace::Environment;
 
@@ -44,6 +44,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let permissions = run::permissions(&plan, environment).await;
     let permissions = permissions.map_err(|error| Failure { exit: Exit::NotReady, ..Failure::from_error(&error) })?;
     let is_ready = barriers.is_empty() && permissions.as_ref().is_none_or(Permissions::is_ready);
+    // A notice that does not go out keeps nobody from a run.
+    let notices = notify::problems(&plan);
     if arguments.json {
         out::json(&json!({
             "scenario": plan.scenario.id,
@@ -51,6 +53,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             "ready": is_ready,
             "lessons": barriers,
             "permissions": permissions,
+            "notices": notices,
         }));
     } else {
         match &permissions {
@@ -60,6 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             }
         }
     }
+    notices.iter().for_each(|line| out::progress(format_args!("warning: {line}")));
     if permissions.is_some() {
         out::progress(format_args!("note: {NOT_SEEN}"));
     }

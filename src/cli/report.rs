@@ -161,8 +161,17 @@ pub(super) fn write(
     formats: Option<&[Format]>,
     workspace: &Workspace,
 ) -> Result<Vec<PathBuf>, Failure> {
+    made(directory, formats, workspace).map(|(_, paths)| paths)
+}
+
+/// The same with the report itself.
+pub(super) fn made(
+    directory: &Path,
+    formats: Option<&[Format]>,
+    workspace: &Workspace,
+) -> Result<(Report, Vec<PathBuf>), Failure> {
     let made = make(directory, formats, &workspace.root.join(TEMPLATES), false);
-    made.map(|(_, paths)| paths).map_err(|error| Failure::from_error(&error))
+    made.map_err(|error| Failure::from_error(&error))
 }
 
 /// The figures of the last run of the same scenario in the same environment that came to its end before this one began.

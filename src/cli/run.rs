@@ -10,7 +10,7 @@ use clap::Args;
 use console::style;
 use tokio::sync::{broadcast, oneshot};
 
-use super::{Exit, Failure, actions, lessons, out, plan, report, workspace};
+use super::{Exit, Failure, actions, lessons, notify, out, plan, report, workspace};
 use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
 use crate::lesson::Retested;
 use crate::plan::Plan;
@@ -181,7 +181,13 @@ pub(super) async fn carry_out(
     // Before the report, which tells it.
     let lessons =
         if manner.heeds_lessons { lessons::heed(&shown, outcome, &folder.path, &workspace.root) } else { Vec::new() };
-    let reports = report::write(&folder.path, None, &workspace);
+    let reports = match report::made(&folder.path, None, &workspace) {
+        Ok((report, paths)) => {
+            Box::pin(notify::tell_report(&shown, &folder.path, &report)).await;
+            Ok(paths)
+        }
+        Err(failure) => Err(failure),
+    };
     Ok(Ended { plan: shown, outcome, folder, lessons, reports })
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Exit, Failure, out};
 use crate::debrief::Record;
+use crate::notify::Notice;
 use crate::report::Report;
 use crate::sandbox::SandboxSpec;
 use crate::scenario::Scenario;
@@ -38,6 +39,8 @@ enum File {
     Debrief,
     /// `report.json`.
     Report,
+    /// What a webhook is sent.
+    Notice,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -55,10 +58,8 @@ fn schema(file: File) -> Schema {
         File::Lesson => ("The front matter of a lesson of gameday", of::<lesson::FrontMatter>()),
         File::Functions => ("Functions of a gameday sandbox", of::<SandboxSpec>()),
         File::Debrief => ("debrief.yaml", of::<Record>()),
-        File::Report => {
-            let report = SchemaSettings::draft2020_12().for_serialize().into_generator();
-            ("report.json", report.into_root_schema_for::<Report>())
-        }
+        File::Report => ("report.json", told::<Report>()),
+        File::Notice => ("A notice of gameday", told::<Notice>()),
     };
     schema.insert("title".to_owned(), title.into());
     schema
@@ -67,6 +68,11 @@ fn schema(file: File) -> Schema {
 /// That of `gameday.yaml`.
 pub(super) fn settings() -> Schema {
     of::<Settings>()
+}
+
+/// The schema of a type as it is written, draft 2020-12.
+fn told<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
 /// The schema of a type as files are read into it, draft 2020-12.

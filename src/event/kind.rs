@@ -614,6 +614,12 @@ pub enum EventKind {
         #[serde(default)]
         by: Recoverer,
     },
+    /// A notice went out: which (`fault_on`), to whom (`slack`, `webhook`), at which attempt.
+    #[expect(missing_docs, reason = "said above")]
+    NoticeSent { notice: String, channel: String, attempts: u32 },
+    /// A notice did not go out, or none can (`all`): to whom, and why not; neither the URL nor a key stands there.
+    #[expect(missing_docs, reason = "said above")]
+    NoticeFailed { notice: String, channel: String, why: String },
     /// A kind that a newer version wrote; it is kept as it stands.
     #[serde(skip)]
     Unknown(serde_json::Value),

@@ -100,6 +100,8 @@ impl EventKind {
             | Self::RunRecovering
             | Self::SettleJudged { .. }
             | Self::HypothesisJudged(_)
+            | Self::NoticeSent { .. }
+            | Self::NoticeFailed { .. }
             | Self::Unknown(_) => (false, None),
         };
         Nature { must_last, fault }

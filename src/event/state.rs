@@ -263,6 +263,8 @@ impl RunState {
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)
             | EventKind::SettleJudged { .. }
+            | EventKind::NoticeSent { .. }
+            | EventKind::NoticeFailed { .. }
             | EventKind::Unknown(_) => {}
         }
     }

@@ -77,6 +77,8 @@ impl Plan {
             gate: Vec::new(),
             checklist: Vec::new(),
         }];
+        // A load test is no game day that people wait to hear of.
+        self.notify = None;
         self.steps = self.loads.iter().map(|(load, spec)| start(load, spec)).collect();
         (self.routes, self.changes) = (Vec::new(), std::collections::BTreeMap::new());
         (self.settle, self.debrief) = (None, None);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::alarms::AlarmPlan;
 use super::cover::{self, cover};
 use super::interval::{faults_of, set_stops};
+use super::notice::NotifyPlan;
 use super::refusal::{Refusal, not_carried_out, refusals};
 use super::types::{
     Action, ChangePlan, EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules, GuardrailPlan,
@@ -83,6 +84,7 @@ pub fn compile(
         formats: formats(scenario, workspace),
         redact: redact(scenario, workspace),
         debrief: scenario.debrief.clone(),
+        notify: NotifyPlan::of(Some(scenario), workspace),
         not_carried_out: not_carried_out(checked),
     };
     Ok(if scenario.mode == Mode::Tabletop { plan.at_table() } else { plan })

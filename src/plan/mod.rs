@@ -7,6 +7,7 @@ mod alone;
 mod compile;
 mod cover;
 mod interval;
+mod notice;
 mod permission;
 mod refusal;
 mod resource;
@@ -19,6 +20,7 @@ pub use alarms::{ALARM_CALLS, AlarmPlan};
 pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
+pub use notice::NotifyPlan;
 pub use permission::{
     Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,
 };

@@ -160,6 +160,5 @@ pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
         scenario.signals.values().any(|signal| matches!(signal.source(), Ok(SignalSource::Cloudwatch(_)))),
         "CloudWatch metrics are not read",
     );
-    note(scenario.notify.is_some(), "nobody is notified");
     lines
 }

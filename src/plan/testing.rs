@@ -104,6 +104,7 @@ impl Sketch {
             formats: Vec::new(),
             redact: Vec::new(),
             debrief: None,
+            notify: None,
             not_carried_out: Vec::new(),
         })
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::alarms::AlarmPlan;
+use super::notice::NotifyPlan;
 use crate::fault::{AwsResource, FaultSpec};
 use crate::load::LoadSpec;
 use crate::observe::SignalSpec;
@@ -75,6 +76,9 @@ pub struct Plan {
     pub redact: Vec<Redaction>,
     /// How the team talks about it afterwards.
     pub debrief: Option<Debrief>,
+    /// Who is told of it; none where nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifyPlan>,
     /// What the scenario asks for that this version checks but does not carry out, where leaving it out changes
     /// nothing else: one line each.
     #[serde(default)]

@@ -28,6 +28,7 @@ use super::folder::{EnvironmentLock, RunFolder};
 use super::guardrail::{self, Finding};
 use super::ledger::Recorder;
 use super::load_task::{self, Keeper, LoadNews, Reins};
+use super::notices::Notices;
 use super::outcome::Outcome;
 use super::permit::Permit;
 use super::probe_task::{self, Sample};
@@ -112,17 +113,20 @@ pub async fn run(
     for approved in options.permit.events() {
         recorder.record(approved)?;
     }
+    let notices = Arc::new(Notices::start(&plan, &recorder, options.seed));
     match prepare(plan, environment, &options, &folder, &recorder).await {
         Ok(mut prepared) => {
             let watchdog = prepared.watchdog.take();
             let (faults, lock) = (prepared.stage.faults.clone(), prepared.lock.clone());
-            let drive = Drive::new(prepared, &options, recorder.clone(), watchdog.as_ref().map(Watchdog::heart));
+            let mut drive = Drive::new(prepared, &options, recorder.clone(), watchdog.as_ref().map(Watchdog::heart));
+            drive.notices = Arc::clone(&notices);
             let heart = watchdog.as_ref().map(Watchdog::heart);
             let tasks = drive.tasks.clone();
             let outcome = match tokio::spawn(drive.play(signals)).await {
                 Ok(outcome) => outcome,
                 Err(panic) => {
-                    let undoing = undo_after_panic(&recorder, &faults, lock.as_ref(), &tasks, panic.to_string());
+                    let undoing =
+                        undo_after_panic(&recorder, &faults, lock.as_ref(), &tasks, &notices, panic.to_string());
                     beating(heart.as_ref(), undoing).await
                 }
             };
@@ -138,6 +142,7 @@ pub async fn run(
                 false => AbortCause::Internal { error: error_chain(&error) },
             };
             recorder.record(EventKind::RunAborted { cause })?;
+            notices.end().await;
             recorder.record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: error.exit_code() })?;
             Err(error)
         }
@@ -207,6 +212,7 @@ struct Drive {
     /// Whether the guardrails are looked at: they end only when something is wrong.
     is_guarded: bool,
     commands: mpsc::Receiver<Request>,
+    notices: Arc<Notices>,
     _control: Control,
     /// Probes, guardrails and the proxy's lease: they end with the run.
     _watchers: Vec<AbortOnDropHandle<()>>,
@@ -269,6 +275,7 @@ impl Drive {
             findings,
             is_guarded: true,
             commands,
+            notices: Arc::default(),
             _control: control,
             _watchers: watchers,
         }
@@ -335,6 +342,7 @@ impl Drive {
         if let Some(lock) = &self.lock {
             beating(self.heart.as_ref(), lock.end(&self.recorder, outcome != Outcome::Dirty)).await;
         }
+        beating(self.heart.as_ref(), self.notices.end()).await;
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         self.recorder.log().close();
         outcome

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{EnvironmentLock, FolderError, LockError, read_plan};
 use super::ledger::{self, Recorder, UndoFile};
+use super::notices;
 use super::place::{Place, PlaceError};
 use super::remote_lock::{self, HolderError};
 use super::stage::{proxy_client, targets};
@@ -168,7 +169,9 @@ pub async fn recover(directory: &Path, options: RecoverOptions) -> Result<Recove
     }
     if is_work_left {
         // Everything is undone by now, also where the log could not take it: then the next recovery finds it as before.
-        recorder.record(if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } })?;
+        let end = if is_clean { EventKind::RunSettled } else { EventKind::RunDirty { left } };
+        recorder.record(end.clone())?;
+        Box::pin(notices::tell_recovered(&plan, &recorder, &events, end)).await;
     }
     let remains = recorder.recording().state().remains_by_hand().cloned().collect();
     Ok(Recovered { run: state.run, is_clean, faults, remains })

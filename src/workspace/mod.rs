@@ -8,6 +8,7 @@ mod environment;
 mod functions;
 mod host;
 mod index;
+mod notify;
 mod outcome;
 mod program;
 mod role;
@@ -23,7 +24,9 @@ pub use environment::{
 };
 pub use functions::read_functions;
 pub use host::{HostPattern, is_public};
-pub use outcome::{Compare, Notify, NotifyEvent, Redaction, ReportFormat, ReportSpec};
+pub(crate) use notify::variable;
+pub use notify::{Notify, NotifyEvent};
+pub use outcome::{Compare, Redaction, ReportFormat, ReportSpec};
 pub use program::ProgramPattern;
 pub use role::AssumedRole;
 pub use safety::{Deadman, DeadmanSwitch};

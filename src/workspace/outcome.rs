@@ -1,9 +1,7 @@
-//! What a workspace and a scenario may both say of reports and notices.
+//! What a workspace and a scenario may both say of reports.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::unit::UnitError;
 
 /// Which reports are made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,50 +49,4 @@ pub enum Redaction {
     AccountIds,
     /// E-mail addresses.
     Emails,
-}
-
-/// Who is told.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notify {
-    /// Where a Slack webhook's URL is found: `env:NAME`. The URL itself is a secret and never stands in a file.
-    pub slack: Option<String>,
-    /// What is told; default all.
-    pub events: Vec<NotifyEvent>,
-}
-
-/// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NotifyEvent {
-    /// The run starts.
-    Start,
-    /// The run was aborted.
-    Abort,
-    /// Everything is as it was before.
-    AllClear,
-    /// The report is there.
-    Report,
-}
-
-impl Notify {
-    /// The name of the environment variable that holds the Slack webhook's URL.
-    ///
-    /// # Errors
-    /// A text that is not `env:NAME`.
-    pub fn slack_variable(&self) -> Result<Option<&str>, UnitError> {
-        let Some(slack) = &self.slack else { return Ok(None) };
-        let is_name = |name: &&str| {
-            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        match slack.strip_prefix("env:").filter(is_name) {
-            Some(name) => Ok(Some(name)),
-            // The text may be the secret itself, so it is not repeated.
-            None => Err(UnitError::new(
-                "this does not name an environment variable",
-                "write `env:NAME`: a webhook's URL is a secret and must not stand in a file",
-            )),
-        }
-    }
 }

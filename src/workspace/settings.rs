@@ -54,7 +54,7 @@ pub(super) fn read(
     let settings = settings?;
     let place = document.root();
     problems.extend(check_format(place, settings.gameday));
-    problems.extend(check_notify(place.key("notify"), settings.notify.as_ref()));
+    problems.extend(settings.notify.iter().flat_map(|notify| notify.problems(place.key("notify"))));
     let mut environments = BTreeMap::new();
     for (name, spec) in &settings.environments {
         let place = place.key("environments").key(name);
@@ -90,11 +90,6 @@ pub(super) fn check_format(root: Place<'_>, version: u32) -> Option<Diagnostic> 
             .error("unknown-format", format!("this program reads version {FORMAT} of the format, not {version}"))
             .with_help(format!("write `gameday: {FORMAT}`"))
     })
-}
-
-fn check_notify(place: Place<'_>, notify: Option<&Notify>) -> Option<Diagnostic> {
-    let problem = notify?.slack_variable().err()?;
-    Some(place.key("slack").error("secret-in-file", problem.problem).with_help(problem.remedy))
 }
 
 fn check_window(place: Place<'_>, window: Option<&super::Window>) -> Vec<Diagnostic> {

@@ -31,6 +31,7 @@ mod load_open;
 mod load_rig;
 mod load_soak;
 mod load_steps;
+mod notify;
 mod page;
 mod parsers;
 mod peers;

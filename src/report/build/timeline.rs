@@ -41,6 +41,7 @@ fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
         .or_else(|| fault_words(run, &event.kind))
         .or_else(|| load_words(&event.kind))
         .or_else(|| alarm_words(run, event))
+        .or_else(|| notice_words(&event.kind))
         .or_else(|| unknown_words(&event.kind))?;
     Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
 }
@@ -120,6 +121,13 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
 
 fn by(by: &Option<String>) -> String {
     by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default()
+}
+
+/// Who was not told of what; those who were need not be told again.
+fn notice_words(kind: &EventKind) -> Option<Words> {
+    let EventKind::NoticeFailed { notice, channel, why } = kind else { return None };
+    let what = if notice == "all" { "no notice" } else { "no notice of it" };
+    Some(Words::new("notice", notice, format!("{what} went to {channel}: {why}")).trouble())
 }
 
 fn people_words(kind: &EventKind) -> Option<Words> {

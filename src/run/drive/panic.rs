@@ -6,6 +6,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::folder::read_plan;
 use super::super::ledger::Recorder;
+use super::super::notices::Notices;
 use super::super::outcome::Outcome;
 use super::super::recover::{close_proxy, read_undos, undo_all};
 use super::super::remote_lock::RemoteLock;
@@ -22,6 +23,7 @@ pub(super) async fn undo_after_panic(
     faults: &FaultEnvironment,
     lock: Option<&RemoteLock>,
     tasks: &TaskTracker,
+    notices: &Notices,
     panic: String,
 ) -> Outcome {
     let record = |kind| recorder.record_anyway(kind);
@@ -47,6 +49,7 @@ pub(super) async fn undo_after_panic(
         lock.end(recorder, is_clean).await;
     }
     let outcome = Outcome::of(recorder.recording().state());
+    notices.end().await;
     record(EventKind::RunEnded { outcome: RunOutcome::Aborted, exit_code: outcome.exit_code() });
     outcome
 }

@@ -11,9 +11,8 @@ use crate::workspace::{Workspace, check_timezone};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let (scenario, root) = (checker.scenario, checker.root);
-    if let Some(problem) = scenario.notify.as_ref().and_then(|notify| notify.slack_variable().err()) {
-        let place = root.key("notify").key("slack");
-        checker.tell(place.error("secret-in-file", problem.problem).with_help(problem.remedy));
+    if let Some(notify) = &scenario.notify {
+        notify.problems(root.key("notify")).into_iter().for_each(|problem| checker.tell(problem));
     }
     if let Some(schedule) = &scenario.schedule {
         check_schedule(checker, root.key("schedule"), schedule);

@@ -164,7 +164,9 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunSettled => (good(), "everything is as it was before".to_owned()),
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
-        EventKind::GuardrailRead { .. }
+        EventKind::NoticeFailed { notice, channel, why } => untold_line(notice, channel, why),
+        EventKind::NoticeSent { .. }
+        | EventKind::GuardrailRead { .. }
         | EventKind::ProcessStarted { .. }
         | EventKind::LoadRecorded(_)
         | EventKind::ProxyRecorded(_)
@@ -183,6 +185,11 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
 
 fn overridden_line(reason: &str, objections: &[String]) -> Line {
     (person(), format!("the schedule is set aside: {reason} ({})", objections.join("; ")))
+}
+
+fn untold_line(notice: &str, channel: &str, why: &str) -> Line {
+    let what = if notice == "all" { "no notice goes".to_owned() } else { format!("notice {notice} did not go") };
+    (warning(), format!("{what} to {channel}: {why}"))
 }
 
 fn effective_line(name: &FaultId, evidence: &str) -> Line {
