@@ -168,6 +168,7 @@ impl RunState {
     }
 
     /// Takes in one event; the log's order is assumed.
+    #[expect(clippy::too_many_lines, reason = "one table over every kind: each line is an arm")]
     pub fn apply(&mut self, event: &Event) {
         let at = event.elapsed_ms;
         self.elapsed_ms = at;
@@ -217,13 +218,11 @@ impl RunState {
             | EventKind::LockLost { .. }
             | EventKind::LockKept
             | EventKind::LockReleased => LockProgress::apply(&mut self.lock, &event.kind),
-            EventKind::StepOpened { .. } => self.open_step_at(at, &event.kind),
-            EventKind::StepTimed { step, due_ms } => {
-                self.on_step(step, |it| it.timed(*due_ms));
-            }
-            EventKind::StepOverdue { step } => self.on_step(step, |it| it.overdue = true),
-            EventKind::Voted { step, .. } => self.on_step(step, |it| it.vote(at, &event.kind)),
-            EventKind::StepClosed { step, outcome, .. } => self.close_step(at, (step, outcome), &event.kind),
+            EventKind::StepOpened { .. }
+            | EventKind::StepTimed { .. }
+            | EventKind::StepOverdue { .. }
+            | EventKind::Voted { .. }
+            | EventKind::StepClosed { .. } => self.on_step_event(at, &event.kind),
             EventKind::Acknowledged { .. } => self.acknowledged_ms = self.acknowledged_ms.or(Some(at)),
             EventKind::Marked { name, .. } => self.marks.extend([name.clone()]),
             EventKind::GuardrailRead { guardrail, reading: text }
@@ -231,16 +230,10 @@ impl RunState {
             | EventKind::GuardrailTripped { guardrail, observed: text } => {
                 self.guardrails.insert(guardrail.clone(), text.clone());
             }
-            EventKind::RunPaused { .. } => {
-                (self.stage, self.paused_since_ms) = (RunStage::Paused, Some(at));
-            }
-            EventKind::RunResumed { .. } => {
-                self.stage = RunStage::Running;
-                self.go_on(at);
-            }
+            EventKind::RunPaused { .. } => (self.stage, self.paused_since_ms) = (RunStage::Paused, Some(at)),
+            EventKind::RunResumed { .. } => self.go_on(at, RunStage::Running),
             EventKind::RunAborted { cause } => {
-                self.stage = RunStage::Aborting;
-                self.go_on(at);
+                self.go_on(at, RunStage::Aborting);
                 self.abort.get_or_insert_with(|| cause.clone());
             }
             EventKind::RecoveryStarted { .. } | EventKind::RunRecovering => self.start_recovery(&event.kind),
@@ -269,9 +262,19 @@ impl RunState {
         }
     }
 
-    fn open_step_at(&mut self, at: u64, kind: &EventKind) {
-        let phase = self.phases.last().map(|phase| phase.phase.clone());
-        self.steps.extend(StepProgress::opened(at, kind, phase));
+    fn on_step_event(&mut self, at: u64, kind: &EventKind) {
+        if let EventKind::StepOpened { .. } = kind {
+            let phase = self.phases.last().map(|phase| phase.phase.clone());
+            self.steps.extend(StepProgress::opened(at, kind, phase));
+        } else if let EventKind::StepTimed { step, due_ms } = kind {
+            self.on_step(step, |it| it.timed(*due_ms));
+        } else if let EventKind::StepOverdue { step } = kind {
+            self.on_step(step, |it| it.overdue = true);
+        } else if let EventKind::Voted { step, .. } = kind {
+            self.on_step(step, |it| it.vote(at, kind));
+        } else if let EventKind::StepClosed { step, outcome, .. } = kind {
+            self.close_step(at, (step, outcome), kind);
+        }
     }
 
     fn close_step(&mut self, at: u64, (step, outcome): (&StepId, &StepOutcome), kind: &EventKind) {
@@ -286,7 +289,8 @@ impl RunState {
     }
 
     /// The timeline stands still no longer: the time of open steps did not run meanwhile.
-    fn go_on(&mut self, at: u64) {
+    fn go_on(&mut self, at: u64, stage: RunStage) {
+        self.stage = stage;
         let Some(since_ms) = self.paused_since_ms.take() else { return };
         self.steps.iter_mut().for_each(|step| step.go_on(since_ms, at));
         if let Some(phase) = self.phases.last_mut().filter(|phase| phase.end_ms.is_none()) {

@@ -198,12 +198,24 @@ pub(super) fn script() -> Script {
     proxy::events(&mut script);
     alarm_events(&mut script);
     people_events(&mut script);
+    private_events(&mut script);
     script.at(84_400, EventKind::RunRecovering);
     script.at(91_500, EventKind::SettleJudged { held: true, held_ms: Some(89_400) });
     verdict_events(&mut script);
     script.at(93_200, EventKind::RunSettled);
     script.at(93_900, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 3 });
     script
+}
+
+/// What people said before the first fault, and what they were given.
+fn private_events(script: &mut Script) {
+    let sealed = |hypothesis: &str, sha256: &str, by: Option<&str>| EventKind::PredictionSealed {
+        hypothesis: hypothesis.parse().unwrap(),
+        sha256: sha256.to_owned(),
+        by: by.map(ToOwned::to_owned),
+    };
+    script.at(3_000, sealed("H1", "aaaa", Some("maria")));
+    script.at(3_500, sealed("H2", "bbbb", None));
 }
 
 /// The run's clock as AWS's.

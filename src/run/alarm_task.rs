@@ -39,7 +39,7 @@ pub enum AlarmsNotReady {
 #[derive(Debug)]
 pub(super) enum AlarmNews {
     /// Something that the log is to have.
-    Told(EventKind),
+    Told(Box<EventKind>),
     /// A poll that began at `asked_ms` came back; what it said was told before.
     Read { asked_ms: u64 },
 }
@@ -112,7 +112,7 @@ impl Alarms {
                     let changes = self.watch.take(poll);
                     let told = changes.into_iter().map(|change| event(change, read_ms, now_ms(), clock));
                     let reread = std::mem::take(&mut is_unread).then_some(EventKind::AlarmsReread);
-                    let told = told.chain(reread).map(AlarmNews::Told);
+                    let told = told.chain(reread).map(|kind| AlarmNews::Told(Box::new(kind)));
                     let told = told.chain([AlarmNews::Read { asked_ms }]).collect::<Vec<AlarmNews>>();
                     read_ms = asked_ms;
                     told
@@ -120,8 +120,9 @@ impl Alarms {
                 Err(error) => {
                     self.watch.missed();
                     let is_news = !std::mem::replace(&mut is_unread, true);
-                    let unread =
-                        || AlarmNews::Told(EventKind::AlarmsUnread { since_ms: read_ms, why: error.to_string() });
+                    let unread = || {
+                        AlarmNews::Told(Box::new(EventKind::AlarmsUnread { since_ms: read_ms, why: error.to_string() }))
+                    };
                     is_news.then(unread).into_iter().collect()
                 }
             };

@@ -471,7 +471,7 @@ impl Drive {
 
     fn hear_of_alarms(&mut self, news: Option<AlarmNews>) {
         match news {
-            Some(AlarmNews::Told(kind)) => self.record(kind),
+            Some(AlarmNews::Told(kind)) => self.record(*kind),
             Some(AlarmNews::Read { asked_ms }) => self.feed(Input::AlarmsRead { asked_ms }, None),
             None => {
                 self.is_watching_alarms = false;

@@ -112,10 +112,7 @@ pub(in crate::report) fn facts() -> Facts {
             ("support-staff".to_owned(), LoadUnit::Users),
         ]),
         steps: BTreeMap::from([("shoppers".to_owned(), BTreeSet::from(["checkout".to_owned()]))]),
-        proof_periods_ms: BTreeMap::from([
-            ("slow-provider".to_owned(), 1_000),
-            ("throttle-payments".to_owned(), 1_000),
-        ]),
+        proof_periods_ms: ["slow-provider", "throttle-payments"].map(|fault| (fault.to_owned(), 1_000)).into(),
         covers: BTreeMap::new(),
         formats: crate::report::Format::ALL.to_vec(),
         redactions: Vec::new(),

@@ -1,11 +1,13 @@
 //! What the folder of the sample run keeps of its workspace.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::action::Record as Action;
 use crate::debrief::Record;
 use crate::document::SourceFile;
+use crate::event::Prediction;
 use crate::lesson::{Retested, Status, check};
 use crate::report::compare::{
     AlarmFigure, FaultFigure, Figures, HypothesisFigure, LoadFigure, ResponseFigure, TermFigure,
@@ -44,7 +46,7 @@ pub(super) fn kept() -> Kept {
     std::fs::write(&path, WORKLOAD).unwrap();
     let lesson = |name: &str, text: &str| check(&Arc::new(SourceFile::new(name, text)), Path::new(name)).unwrap();
     Kept {
-        predictions: std::collections::BTreeMap::new(),
+        predictions: predictions(),
         workload: Some(crate::workspace::read_workload(&path)),
         lessons: vec![lesson("L-2026-004.md", LESSON), lesson("L-2026-005.md", OTHER_LESSON)],
         actions: vec![action()],
@@ -58,6 +60,18 @@ pub(super) fn kept() -> Kept {
         debrief: Some(Ok(record())),
         unread: Vec::new(),
     }
+}
+
+/// One that can be read, and one that somebody changed.
+fn predictions() -> BTreeMap<String, Result<Prediction, String>> {
+    let said = Prediction {
+        hypothesis: "H1".parse().unwrap(),
+        holds: false,
+        note: Some("the queue is too short".to_owned()),
+        by: Some("maria".to_owned()),
+    };
+    let changed = "the prediction `bbbb` was changed after it was sealed: its digest is another one now".to_owned();
+    BTreeMap::from([("aaaa".to_owned(), Ok(said)), ("bbbb".to_owned(), Err(changed))])
 }
 
 fn action() -> Action {
@@ -87,6 +101,7 @@ fn record() -> Record {
     }
     record.lessons.push("L-2026-005".parse().unwrap());
     record.actions.push("A-2026-031".parse().unwrap());
+    record.predictions_revealed = true;
     record
 }
 

@@ -91,6 +91,7 @@ impl EventLine {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table over every kind: each line is an arm")]
 fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
     Some(match kind {
         EventKind::RunStarted { run, title, environment, .. } => {

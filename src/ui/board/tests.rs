@@ -46,10 +46,9 @@ fn identity() -> FaultIdentity {
     FaultIdentity { step: format!("001-{}", secret("lag")), fault: secret("lag").parse().unwrap() }
 }
 
-/// An event of each kind that may give something away, in the order of a run, up to the moment before anybody has noticed.
-fn hidden_story() -> Vec<EventKind> {
-    let phase = |name: &str| secret(name).parse().unwrap();
-    let second = LoadSecond {
+/// A second of load in which something failed.
+fn second() -> LoadSecond {
+    LoadSecond {
         load: secret("load").parse().unwrap(),
         second: 3,
         target: 9.0,
@@ -62,7 +61,12 @@ fn hidden_story() -> Vec<EventKind> {
         doubts: Vec::new(),
         failures: std::collections::BTreeMap::new(),
         steps: std::collections::BTreeMap::new(),
-    };
+    }
+}
+
+/// An event of each kind that may give something away, in the order of a run, up to the moment before anybody has noticed.
+fn hidden_story() -> Vec<EventKind> {
+    let phase = |name: &str| secret(name).parse().unwrap();
     let result = HypothesisResult {
         hypothesis: secret("H1").parse().unwrap(),
         verdict: Verdict::Refuted,
@@ -97,7 +101,7 @@ fn hidden_story() -> Vec<EventKind> {
         EventKind::ReadinessPassed { checks: vec![secret("check")] },
         EventKind::PhaseStarted { phase: phase("calm") },
         EventKind::LoadStarted { load: secret("load").parse().unwrap(), pid: 1 },
-        EventKind::LoadRecorded(second),
+        EventKind::LoadRecorded(second()),
         EventKind::GuardrailRead { guardrail: secret("G1").parse().unwrap(), reading: SECRET.to_owned() },
         step("brief", "facilitator", None),
         EventKind::StepOverdue { step: "brief".parse().unwrap() },

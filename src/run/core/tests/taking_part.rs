@@ -73,7 +73,7 @@ fn a_poll_that_must_agree_and_does_not_ends_the_run_before_anything_is_injected(
 fn what_a_role_says_last_counts_and_a_no_go_can_not_be_passed_over() {
     let skip = || Command::StepSkipped { step: "go".parse().unwrap(), why: by("late"), by: by("joonas") };
     let commands = vec![
-        (1 * SECOND, vote("go", "owner", false)),
+        (SECOND, vote("go", "owner", false)),
         (2 * SECOND, skip()),
         (3 * SECOND, done("go", None)),
         (4 * SECOND, vote("go", "scribe", true)),
