@@ -28,11 +28,16 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Who does this, in one line; nobody where that is empty, as `$USER` may be.
+    /// Who does this.
     pub(super) fn who(&self) -> Option<String> {
-        let words: Vec<&str> = self.by.as_deref().unwrap_or_default().split_whitespace().collect();
-        (!words.is_empty()).then(|| words.join(" "))
+        who(self.by.as_deref())
     }
+}
+
+/// A name in one line; nobody where it is empty, as `$USER` may be.
+pub(super) fn who(by: Option<&str>) -> Option<String> {
+    let words: Vec<&str> = by.unwrap_or_default().split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use super::input::Key;
 use super::keys::{self, Wish};
 use super::prompt::{Answer, Ask, Choice, Prompt};
 use crate::event::{Command, CommandAnswer, Event, RunStage, StepAsks};
-use crate::ui::board::{Board, EventLine, StepRow, Tone, View};
+use crate::ui::board::{Board, EventLine, NextRow, StepRow, Tone, View};
 use crate::unit::{PersonId, StepId, printable};
 
 /// How long an answer stays in sight, in milliseconds.
@@ -103,6 +103,19 @@ impl Cockpit {
         match answer {
             CommandAnswer::Taken => self.say(Tone::Good, "✓", "taken", now_ms),
             CommandAnswer::Refused { why } => self.say(Tone::Bad, "✗", &format!("refused: {why}"), now_ms),
+        }
+    }
+
+    /// What the timeline does next; nothing once it is over.
+    pub(super) fn next(&self, now_ms: u64) -> Vec<NextRow> {
+        match self.board.state().stage {
+            RunStage::Running | RunStage::Paused => self.board.next(now_ms),
+            RunStage::Starting
+            | RunStage::Ready
+            | RunStage::Aborting
+            | RunStage::Recovering
+            | RunStage::Settled
+            | RunStage::Dirty => Vec::new(),
         }
     }
 

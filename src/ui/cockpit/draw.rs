@@ -143,7 +143,9 @@ fn header(cockpit: &Cockpit, look: Look, now_ms: u64, area: Rect, buffer: &mut B
 
 /// The big clocks: how long the phase has lasted, and how long it has left.
 fn clocks(row: &ClockRow, has_room: bool, look: Look) -> [String; digits::ROWS] {
-    let shown: Vec<(&str, u64)> = match &row.phase {
+    // What is being undone has no time left that means anything.
+    let is_on = matches!(row.stage, RunStage::Running | RunStage::Paused);
+    let shown: Vec<(&str, u64)> = match row.phase.as_ref().filter(|_| is_on) {
         Some(PhaseRow { elapsed_ms, left_ms: Some(left), .. }) if has_room => vec![("elapsed", *elapsed_ms), ("left", *left)],
         Some(PhaseRow { left_ms: Some(left), .. }) => vec![("left", *left)],
         Some(PhaseRow { elapsed_ms, left_ms: None, .. }) => vec![("elapsed", *elapsed_ms)],
@@ -187,7 +189,8 @@ fn about(cockpit: &Cockpit, row_of_clock: &ClockRow, look: Look, room: usize) ->
     let stage = vec![Span::styled(format!(" {sign} {stage}"), style)];
     let run_clock = vec![Span::styled(format!("run {}", clock(now_ms)), dim())];
     let first = row(stage, run_clock, room);
-    let Some(phase) = &row_of_clock.phase else {
+    let is_on = matches!(row_of_clock.stage, RunStage::Running | RunStage::Paused);
+    let Some(phase) = row_of_clock.phase.as_ref().filter(|_| is_on) else {
         return [first, Line::default(), Line::default()];
     };
     let number = match phase.count {
@@ -200,7 +203,7 @@ fn about(cockpit: &Cockpit, row_of_clock: &ClockRow, look: Look, room: usize) ->
     };
     let second = row(vec![Span::raw(number), Span::styled(tame(&phase.name), bold())], vec![Span::raw(length)], room);
     let third = if phase.waits_for.is_empty() {
-        let next = cockpit.board.next(now_ms).into_iter().next();
+        let next = cockpit.next(now_ms).into_iter().next();
         let text = next.map(|next| format!(" next in {}: {}", clock(next.in_ms), tame(&next.text)));
         row(vec![Span::raw(text.unwrap_or_default())], Vec::new(), room)
     } else {

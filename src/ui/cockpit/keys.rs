@@ -52,14 +52,14 @@ const fn facilitators(key: char, name: &'static str, wish: Wish, label: &'static
 /// All of them, the most important first: the footer shows as many as there is room for.
 const ENTRIES: [Entry; 19] = [
     entry('?', "?", Wish::Help, "help", "this help, and back"),
+    entry('x', "x", Wish::Abort, "abort", "end the run and undo everything; asks for the word `abort`"),
     entry(' ', "space", Wish::Tick, "tick", "the chosen step is done; asks for evidence where the step does"),
     entry('d', "d", Wish::Detected, "detected", "mark: something is wrong"),
     entry('a', "a", Wish::Acknowledge, "ack", "acknowledge: somebody is on it"),
+    entry('n', "n", Wish::Note, "note", "write something down, with time and name"),
     entry('g', "g", Wish::Diagnosed, "diagnosed", "mark: the cause is known; asks for the component"),
     entry('m', "m", Wish::Mitigated, "mitigated", "mark: customers do not feel it any more"),
     entry('r', "r", Wish::Recovered, "recovered", "mark: everything is well again"),
-    entry('n', "n", Wish::Note, "note", "write something down, with time and name"),
-    entry('x', "x", Wish::Abort, "abort", "end the run and undo everything; asks for the word `abort`"),
     facilitators('p', "p", Wish::Pause, "pause", "let the timeline stand still, and go on; guardrails never pause"),
     facilitators('i', "i", Wish::Inject, "inject", "deliver a message now"),
     facilitators('h', "h", Wish::Hint, "hint", "give a hint"),

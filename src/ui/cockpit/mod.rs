@@ -96,6 +96,8 @@ pub struct Left {
     pub ending: Ending,
     /// What the run said when it came to its end.
     pub last_lines: Vec<EventLine>,
+    /// The number of the last event that was shown.
+    pub seq: Option<u64>,
 }
 
 /// Shows a run on `screen` until it is over or whoever looks leaves.
@@ -107,7 +109,7 @@ pub async fn watch(seat: Seat, screen: Screen, look: Look) -> Left {
     let mut last_lines = show.cockpit.last_lines();
     let surplus = last_lines.len().saturating_sub(LAST_LINES_MAX);
     last_lines.drain(..surplus);
-    Left { ending, last_lines }
+    Left { ending, last_lines, seq: show.cockpit.board.seq() }
 }
 
 type CrosstermTerminal = Terminal<CrosstermBackend<Frames>>;
@@ -128,10 +130,6 @@ impl Show {
         let mut terminal = self.screen.terminal(size)?;
         let mut tick = tokio::time::interval(TICK_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        if let Some(role) = self.cockpit.sitter.role.clone().filter(|_| self.cockpit.sitter.is_attached) {
-            let by = self.cockpit.sitter.name.clone();
-            self.send(Command::Join { role, by });
-        }
         let mut pace = Pace::new(Instant::now());
         loop {
             if pace.is_overdue(Instant::now()) && !self.draw(&mut terminal, size, &mut pace)? {

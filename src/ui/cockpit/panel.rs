@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn every_section_gets_its_least_before_one_gets_all_it_wants() {
-        assert_eq!(share_out(&[section(3, 2), section(2, 1)], 9), [6, 3]);
+        assert_eq!(share_out(&[section(3, 2), section(2, 1)], 9), [7, 2]);
+        assert_eq!(share_out(&[section(3, 2), section(2, 1)], 6), [4, 2]);
         assert_eq!(share_out(&[section(3, 2), section(2, 1)], 100), [7, 3]);
         assert_eq!(share_out(&[section(3, 2), section(2, 1), section(1, 1)], 6), [3, 2, 1]);
         assert_eq!(share_out(&[section(3, 2), section(2, 1)], 0), [0, 0]);

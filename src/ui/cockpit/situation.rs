@@ -18,6 +18,8 @@ const HEIGHTS_WITHIN: f64 = 6.0;
 const SPARKLINE_WIDTH_MAX: usize = 60;
 /// How near a guardrail is to its limit when that is worth a word.
 const NEAR: f64 = 0.8;
+/// What is said of a value beyond its bound.
+const OVER: &str = "✗ OVER";
 /// How wide bars are.
 const BAR_WIDTH: usize = 10;
 /// How many things that come next are shown.
@@ -111,15 +113,16 @@ impl Gauge {
         let value = self.value.clone().unwrap_or_else(|| "–".to_owned());
         let bound_text = self.bound.as_ref().map(|bound| format!(" ≤{bound}")).unwrap_or_default();
         let (word, style) = match (self.is_over, self.bound.is_some()) {
-            (true, _) => ("✗ OVER", look.bad()),
+            (true, _) => (OVER, look.bad()),
             (false, true) => ("✓", look.good()),
             (false, false) => ("", Style::new()),
         };
         let left = format!("  {:<6} {value:>7}", self.name);
-        let text_width = width(&left) + width(&bound_text).max(9) + 8;
+        // One cell each behind the bound and the word.
+        let text_width = width(&left) + width(&bound_text).max(9) + 1 + width(OVER) + 1;
         let bars_room = room.saturating_sub(text_width).min(SPARKLINE_WIDTH_MAX);
         let padded = format!("{bound_text:<9} ");
-        let spans = vec![Span::raw(left), Span::styled(padded, dim()), Span::styled(format!("{word:<7}"), style)];
+        let spans = vec![Span::raw(left), Span::styled(padded, dim()), Span::styled(word, style)];
         row(spans, sparkline(points, bound, look, bars_room), room)
     }
 }
@@ -247,7 +250,7 @@ fn alarms(cockpit: &Cockpit, look: Look, room: usize) -> Option<Section> {
 }
 
 fn next(cockpit: &Cockpit, now_ms: u64, room: usize) -> Option<Section> {
-    let rows = cockpit.board.next(now_ms);
+    let rows = cockpit.next(now_ms);
     let item = |next: &crate::ui::board::NextRow| {
         let when = Span::styled(format!("in {:>6}  ", clock(next.in_ms)), bold());
         vec![row(vec![when, Span::raw(tame(&next.text))], Vec::new(), room)]
@@ -304,8 +307,8 @@ mod tests {
             };
             text(&gauge.line(&[], Some(300.0), LOOK, 39).spans)
         };
-        assert_eq!(gauge(299.0).trim_end(), "  p99     299 ms ≤300 ms   ✓");
-        assert_eq!(gauge(1_200.0).trim_end(), "  p99    1200 ms ≤300 ms   ✗ OVER");
+        assert_eq!(gauge(299.0).trim_end(), "  p99     299 ms ≤300 ms  ✓");
+        assert_eq!(gauge(1_200.0).trim_end(), "  p99    1200 ms ≤300 ms  ✗ OVER");
     }
 
     #[test]
