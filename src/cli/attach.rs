@@ -52,7 +52,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let name = who(arguments.by.as_deref());
     if let Some(role) = arguments.role.clone() {
         let join = Command::Join { role, by: name.clone() };
-        if let CommandAnswer::Refused { why } = attached.send(&join).await.map_err(|error| Failure::from_error(&error))? {
+        if let CommandAnswer::Refused { why } =
+            attached.send(&join).await.map_err(|error| Failure::from_error(&error))?
+        {
             return Err(Failure::new(Exit::Failure, why));
         }
     }
@@ -82,7 +84,8 @@ fn living(reports: &Path, run: Option<&str>) -> Result<PathBuf, Failure> {
         let named = id.as_deref().and_then(|id| workspace::run_folder(reports, Some(id)).ok());
         match named.map(|folder| (is_over(&folder), folder)) {
             Some((true, folder)) => {
-                let text = format_args!("that run is over: see `gameday status` and the report in `{}`", folder.display());
+                let text =
+                    format_args!("that run is over: see `gameday status` and the report in `{}`", folder.display());
                 Failure::new(Exit::Failure, text)
             }
             Some((false, _)) | None => failure,

@@ -98,9 +98,7 @@ pub(super) fn show(living: Living, display: Display) -> Option<Shown> {
     // A terminal that can not be taken over still takes lines.
     let (screen, lines) = match display {
         Display::Lines(status) => (None, status),
-        Display::Cockpit(sitter) => {
-            (Screen::take(owner(&sitter)).ok().map(|screen| (screen, sitter)), Status::Block)
-        }
+        Display::Cockpit(sitter) => (Screen::take(owner(&sitter)).ok().map(|screen| (screen, sitter)), Status::Block),
     };
     let restorer = screen.as_ref().map(|(screen, _)| screen.restorer());
     let commands = commands_to(&living.directory);

@@ -279,8 +279,7 @@ mod tests {
     #[test]
     fn a_quiet_guardrail_tells_what_it_reads_when_that_has_changed_and_not_too_often() {
         let rule = || GuardrailRule::AbortIf(expectation(TEXT));
-        let read =
-            |reading: &str| Finding::Read { guardrail: g1(), reading: reading.to_owned(), nearness: Some(1.0) };
+        let read = |reading: &str| Finding::Read { guardrail: g1(), reading: reading.to_owned(), nearness: Some(1.0) };
         assert_eq!(finding(rule(), OnMissing::Abort, &recorded(5..40, 9, 1), 30), Some(read("90 %")));
         let mut told = Told::default();
         assert!(told.is_news(&read("95 %"), 0));
@@ -291,11 +290,14 @@ mod tests {
 
     #[test]
     fn a_guardrail_tells_how_near_it_is_to_its_limit() {
-        let near = |text: &str, ok, failed| {
-            match finding(GuardrailRule::AbortIf(expectation(text)), OnMissing::Abort, &recorded(5..40, ok, failed), 30) {
-                Some(Finding::Read { nearness, .. }) => nearness,
-                other => panic!("{text}: {other:?}"),
-            }
+        let near = |text: &str, ok, failed| match finding(
+            GuardrailRule::AbortIf(expectation(text)),
+            OnMissing::Abort,
+            &recorded(5..40, ok, failed),
+            30,
+        ) {
+            Some(Finding::Read { nearness, .. }) => nearness,
+            other => panic!("{text}: {other:?}"),
         };
         assert_eq!(near(TEXT, 10, 0), Some(0.0), "nothing has failed");
         assert_eq!(near(TEXT, 19, 1), Some(0.5), "95 % lies half-way from 100 % to 90 %");

@@ -294,9 +294,10 @@ impl Cockpit {
         };
         let (title, about): (String, String) = match ask {
             Ask::Note => ("note".to_owned(), String::new()),
-            Ask::Component => {
-                ("diagnosed: which component?".to_owned(), "a number or Tab takes a known one; empty is none".to_owned())
-            }
+            Ask::Component => (
+                "diagnosed: which component?".to_owned(),
+                "a number or Tab takes a known one; empty is none".to_owned(),
+            ),
             Ask::Evidence(step, evidence) => (format!("{step} asks for {}", evidence.in_words()), text_of(step)),
             Ask::Skip(step) => (format!("skip {step}: why?"), text_of(step)),
             Ask::Role(step) => (format!("for which role do you speak to {step}?"), String::new()),
@@ -360,13 +361,9 @@ impl Cockpit {
                 let faults = hidden.map(|fault| Choice::new(fault.as_str(), format!("only {fault}")));
                 std::iter::once(Choice::new("", "everything")).chain(faults).collect()
             }
-            Ask::Component
-            | Ask::Reveal
-            | Ask::Note
-            | Ask::Evidence(..)
-            | Ask::Skip(_)
-            | Ask::Why(..)
-            | Ask::Abort => Vec::new(),
+            Ask::Component | Ask::Reveal | Ask::Note | Ask::Evidence(..) | Ask::Skip(_) | Ask::Why(..) | Ask::Abort => {
+                Vec::new()
+            }
         }
     }
 }

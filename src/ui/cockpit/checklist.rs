@@ -62,7 +62,9 @@ fn open_item(step: &StepRow, is_chosen: bool, look: Look, room: usize) -> Vec<Li
         lines.extend(text.into_iter().map(|line| row(vec![Span::raw(format!("   {line}"))], Vec::new(), room)));
         if let Some(details) = details(step) {
             let details = wrap(&details, room.saturating_sub(3), 2);
-            lines.extend(details.into_iter().map(|line| row(vec![Span::styled(format!("   {line}"), dim())], Vec::new(), room)));
+            lines.extend(
+                details.into_iter().map(|line| row(vec![Span::styled(format!("   {line}"), dim())], Vec::new(), room)),
+            );
         }
     } else {
         let text = Span::raw(tame(&step.text));

@@ -146,7 +146,9 @@ fn clocks(row: &ClockRow, has_room: bool, look: Look) -> [String; digits::ROWS] 
     // What is being undone has no time left that means anything.
     let is_on = matches!(row.stage, RunStage::Running | RunStage::Paused);
     let shown: Vec<(&str, u64)> = match row.phase.as_ref().filter(|_| is_on) {
-        Some(PhaseRow { elapsed_ms, left_ms: Some(left), .. }) if has_room => vec![("elapsed", *elapsed_ms), ("left", *left)],
+        Some(PhaseRow { elapsed_ms, left_ms: Some(left), .. }) if has_room => {
+            vec![("elapsed", *elapsed_ms), ("left", *left)]
+        }
         Some(PhaseRow { left_ms: Some(left), .. }) => vec![("left", *left)],
         Some(PhaseRow { elapsed_ms, left_ms: None, .. }) => vec![("elapsed", *elapsed_ms)],
         None => vec![("run", row.now_ms)],

@@ -74,7 +74,11 @@ pub(super) fn prompt(prompt: &Prompt, look: Look, area: Rect, buffer: &mut Buffe
     if let Some(error) = &prompt.error {
         lines.push(Line::from(Span::styled(format!("✗ {}", tame(error)), look.bad())));
     }
-    let hint = if prompt.editor.is_some() { "Enter sends · Esc leaves" } else { "↑ ↓ or a number · Enter sends · Esc leaves" };
+    let hint = if prompt.editor.is_some() {
+        "Enter sends · Esc leaves"
+    } else {
+        "↑ ↓ or a number · Enter sends · Esc leaves"
+    };
     draw_box(&tame(&prompt.title), hint, &lines, area, buffer);
 }
 

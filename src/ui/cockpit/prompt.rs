@@ -180,7 +180,9 @@ fn answer(ask: &Ask, text: &str, by: Option<String>) -> Result<Answer, String> {
         Ask::Reveal => Command::Reveal { fault: given().map(|text| parsed::<FaultId>(&text)).transpose()?, by },
         Ask::Abort => {
             let why = text.strip_prefix(ABORT_WORD).filter(|rest| rest.is_empty() || rest.starts_with(' '));
-            let why = why.ok_or_else(|| format!("type `{ABORT_WORD}`, with the reason behind it if you like, or leave with Esc"))?;
+            let why = why.ok_or_else(|| {
+                format!("type `{ABORT_WORD}`, with the reason behind it if you like, or leave with Esc")
+            })?;
             let why = why.trim();
             Command::Abort { why: (!why.is_empty()).then(|| why.to_owned()), by }
         }

@@ -135,7 +135,9 @@ fn sparkline(points: &[Option<f64>], bound: Option<f64>, look: Look, room: usize
     bars.extend(shown.iter().map(|point| match (point, bound) {
         (None, _) => Span::raw(" "),
         (Some(value), Some(bound)) if *value > bound => Span::styled("█", look.bad()),
-        (Some(value), Some(bound)) => Span::styled(block(value / bound.max(f64::MIN_POSITIVE), HEIGHTS_WITHIN), look.good()),
+        (Some(value), Some(bound)) => {
+            Span::styled(block(value / bound.max(f64::MIN_POSITIVE), HEIGHTS_WITHIN), look.good())
+        }
         (Some(value), None) => Span::styled(block(value / highest.max(f64::MIN_POSITIVE), 8.0), look.good()),
     }));
     bars
@@ -143,7 +145,11 @@ fn sparkline(points: &[Option<f64>], bound: Option<f64>, look: Look, room: usize
 
 /// A block for a share from 0 to 1 of `heights`.
 fn block(share: f64, heights: f64) -> &'static str {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the heights that there are")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the heights that there are"
+    )]
     let at = (share.clamp(0.0, 1.0) * heights).ceil().max(1.0) as usize;
     HEIGHTS.get(at - 1).copied().unwrap_or(" ")
 }
@@ -196,7 +202,9 @@ fn fault_item(fault: &FaultRow, look: Look, now_ms: u64, room: usize) -> Vec<Lin
         }
         _ => {
             let since = fault.since_ms.map(|since| span(now_ms.saturating_sub(since)));
-            spans.push(Span::raw(since.map_or("not in yet".to_owned(), |since| format!("on for {since}, no time limit"))));
+            spans.push(Span::raw(
+                since.map_or("not in yet".to_owned(), |since| format!("on for {since}, no time limit")),
+            ));
         }
     }
     spans.push(Span::styled(format!("  {}", tame(&fault.change)), dim()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
-use proptest::prelude::{any, prop_assert, proptest};
+use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -114,7 +114,13 @@ impl Drill {
         self.at(2_000, EventKind::PhaseStarted { phase: "baseline".parse().unwrap() });
         self.at(2_100, EventKind::LoadStarted { load: "shoppers".parse().unwrap(), pid: 7 });
         self.at(2_200, EventKind::Joined { role: "ops".parse().unwrap(), by: Some("anna".to_owned()) });
-        self.step(3_000, "dashboards", "Open the dashboards of checkout and payments", Some(33_000), StepAsks::default());
+        self.step(
+            3_000,
+            "dashboards",
+            "Open the dashboards of checkout and payments",
+            Some(33_000),
+            StepAsks::default(),
+        );
         self.seconds(3, 92, 0, 80.0);
         let (step, by) = ("dashboards".parse().unwrap(), Some("anna".to_owned()));
         self.at(20_000, EventKind::StepClosed { step, outcome: StepOutcome::Done, by, evidence: None });
@@ -343,13 +349,18 @@ fn keys_become_commands() {
         let component = component.map(|name| name.parse().unwrap());
         Reaction::Send(Command::Mark { name: name.to_owned(), fault: None, component, text: None, by: by() })
     };
-    for (key, name) in [("d", "detected"), ("m", "mitigated"), ("r", "recovered"), ("e", "escalated"), ("!", "surprised")] {
+    for (key, name) in
+        [("d", "detected"), ("m", "mitigated"), ("r", "recovered"), ("e", "escalated"), ("!", "surprised")]
+    {
         assert_eq!(drill.press(key), mark(name, None));
     }
     assert_eq!(drill.press("a"), Reaction::Send(Command::Ack { by: by() }));
     assert_eq!(drill.press("g2\n"), mark("diagnosed", Some("payments")));
     assert_eq!(drill.press("g\n"), mark("diagnosed", None));
-    assert_eq!(drill.press("nq is a letter\n"), Reaction::Send(Command::Note { text: "q is a letter".to_owned(), by: by() }));
+    assert_eq!(
+        drill.press("nq is a letter\n"),
+        Reaction::Send(Command::Note { text: "q is a letter".to_owned(), by: by() })
+    );
     assert_eq!(drill.press("p"), Reaction::Send(Command::Pause { by: by() }));
     drill.at(181_000, EventKind::RunPaused { by: None });
     assert_eq!(drill.press("p"), Reaction::Send(Command::Resume { by: by() }));
@@ -360,7 +371,11 @@ fn keys_become_commands() {
     assert_eq!(drill.press("R2\n"), Reaction::Send(Command::Reveal { fault, by: by() }));
     assert_eq!(drill.press("J1\n"), Reaction::Send(Command::Join { role: "dev".parse().unwrap(), by: by() }));
     assert_eq!(drill.press("xabort\n"), Reaction::Send(Command::Abort { why: None, by: by() }));
-    assert_eq!(drill.press("qabort\n"), Reaction::Send(Command::Abort { why: None, by: by() }), "it does not just leave");
+    assert_eq!(
+        drill.press("qabort\n"),
+        Reaction::Send(Command::Abort { why: None, by: by() }),
+        "it does not just leave"
+    );
     assert_eq!(drill.key(Key::Control('l')), Reaction::Redraw);
     assert_eq!(drill.key(Key::Control('z')), Reaction::Nothing, "the kernel has it");
 }
@@ -513,7 +528,7 @@ fn drills() -> Vec<Drill> {
 #[test]
 fn no_size_breaks_it_and_no_line_is_wider_than_the_screen() {
     let drills = drills();
-    proptest!(|(width in 1_u16..=300, height in 1_u16..=100, has_colours: bool, has_unicode: bool, at in 0..drills.len())| {
+    proptest!(ProptestConfig::with_cases(64), |(width in 1_u16..=300, height in 1_u16..=100, has_colours: bool, has_unicode: bool, at in 0..drills.len())| {
         let look = Look { has_colours, has_unicode, ..LOOK };
         let shown = text(&drills[at].draw(look, width, height));
         prop_assert!(shown.lines().count() == usize::from(height));

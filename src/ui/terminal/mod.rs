@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::{Style, style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::bars::Bars;
 use super::board::{EventLine, Tone, Veil, View as Viewer, clock};
 use crate::event::{Event, EventKind, Feed, RunState};
 use crate::plan::Plan;
 use crate::unit::LoadId;
+use console::{Style, style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often the status line moves without news.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
