@@ -237,6 +237,8 @@ fn a_run_is_flown_from_one_terminal_and_a_second_one_takes_part() {
     second.assert_ended(0);
     assert!(second.text().contains("left; the run goes on"), "{}", second.text());
 
+    pilot.keys("\x1a");
+    pilot.wait_for("a run does not stop for Ctrl-Z");
     pilot.keys("q");
     pilot.wait_for("end the run?");
     pilot.keys("abort we have seen enough\r");

@@ -140,6 +140,7 @@ impl Cockpit {
     pub(super) fn key(&mut self, key: &Key, now_ms: u64) -> Reaction {
         match key {
             Key::Control('l') => return Reaction::Redraw,
+            // In the run's own cockpit these two are signals, and no keys.
             Key::Control('z') if self.sitter.is_attached => return Reaction::Suspend,
             Key::Control('c') if self.sitter.is_attached => return Reaction::Leave,
             _ => {}

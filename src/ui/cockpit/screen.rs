@@ -1,7 +1,7 @@
 //! The terminal itself: taken over and always given back.
 //!
-//! Ctrl-C and, in the run's own cockpit, Ctrl-Z stay with the kernel: they become signals as they do without a cockpit, also when
-//! nobody reads the keys any more.
+//! In the run's own cockpit Ctrl-C and Ctrl-Z stay with the kernel: they become signals as they do without a cockpit, also when nobody
+//! reads the keys any more.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,14 +158,14 @@ impl Screen {
         let shared = &self.0.0;
         let mut modes = shared.before.clone();
         modes.make_raw();
-        modes.local_modes |= LocalModes::ISIG;
-        let off = [SpecialCodeIndex::VQUIT, SpecialCodeIndex::VSUSP];
-        let kept = usize::from(shared.owner == Owner::Run);
-        for index in off.into_iter().skip(kept) {
-            modes.special_codes[index] = 0;
-        }
-        if shared.owner == Owner::Viewer {
-            modes.local_modes -= LocalModes::ISIG;
+        match shared.owner {
+            // Ctrl-C and Ctrl-Z stay signals; one that ends the process at once would leave the terminal as it is now.
+            Owner::Run => {
+                modes.local_modes |= LocalModes::ISIG;
+                modes.special_codes[SpecialCodeIndex::VQUIT] = 0;
+            }
+            // They are keys.
+            Owner::Viewer => {}
         }
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
