@@ -28,15 +28,15 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Who does this, in one line; nobody where that is empty, as `$USER` may be.
+    /// Who does this.
     pub(super) fn who(&self) -> Option<String> {
         who(self.by.as_deref())
     }
 }
 
-/// A person's name in one line; nobody where it is empty.
-pub(super) fn who(name: Option<&str>) -> Option<String> {
-    let words: Vec<&str> = name.unwrap_or_default().split_whitespace().collect();
+/// A name in one line; nobody where it is empty, as `$USER` may be.
+pub(super) fn who(by: Option<&str>) -> Option<String> {
+    let words: Vec<&str> = by.unwrap_or_default().split_whitespace().collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

@@ -7,12 +7,14 @@ use console::style;
 
 use super::live::{self, LoadCommand};
 use super::run::{Ended, Manner, SEED_DEFAULT, as_json, carry_out, print_reports, print_verdicts};
+use super::screen::Display;
 use super::{Exit, Failure, out};
 use crate::event::{RunState, read_log};
 use crate::load::{FailureSample, Frames, LoadSummary, StepSummary};
 use crate::plan::LoadAlone;
 use crate::report::count;
 use crate::run::Attendance;
+use crate::ui::terminal::Status;
 use crate::unit::{DurationText, Level, LoadId, format_duration, plural, printable};
 
 /// The percentiles of the table, in order.
@@ -88,6 +90,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         // Nothing is changed that somebody would have to undo.
         has_watchdog: false,
         heeds_lessons: false,
+        display: Display::Lines(Status::Block),
     };
     let ended = carry_out(&manner, |plan| {
         let alone = plan.loads_alone(&alone).map_err(|refusal| Failure::new(Exit::Failure, refusal))?;

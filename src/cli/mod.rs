@@ -3,6 +3,7 @@
 mod action;
 mod actions;
 mod approve;
+mod attach;
 mod brief;
 mod check;
 mod compare;
@@ -46,6 +47,7 @@ mod schedule;
 mod schedule_export;
 mod schedules;
 mod schema;
+mod screen;
 mod site;
 mod status;
 mod take_part;
@@ -92,6 +94,8 @@ enum Command {
     Run(run::Arguments),
     /// Make the loads of a scenario alone: a load test, with the same checks and report.
     Load(load::Arguments),
+    /// See a living run in another terminal, and take part in it: leaving does not end it.
+    Attach(attach::Arguments),
     /// Show what a run is at.
     Status(status::Arguments),
     /// Tick a step of the checklist or the playbook of the run that is alive.
@@ -214,6 +218,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Readiness(arguments) => readiness::run(&arguments).await,
         Command::Load(arguments) => load::run(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Attach(arguments) => attach::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,
         Command::Mark(arguments) => live::mark(arguments).await,

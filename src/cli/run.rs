@@ -4,26 +4,23 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use console::style;
-use tokio::sync::{broadcast, oneshot};
 
+use super::live::who;
+use super::screen::{self, Display, Living};
 use super::{Exit, Failure, actions, lessons, notify, out, plan, report, workspace};
-use crate::event::{AbortCause, Event, FaultState, RunState, Verdict, read_log};
+use crate::event::{AbortCause, FaultState, RunState, Verdict, read_log};
 use crate::lesson::Retested;
 use crate::plan::Plan;
 use crate::run::{self, Attendance, Outcome, RunError, RunFolder, RunOptions};
-use crate::ui::terminal;
+use crate::ui::cockpit::Sitter;
 use crate::unit::{Failpoints, plural};
 use crate::workspace::{Environment, WORKLOAD_FILE};
 
 /// The seed of a run that names none: the same scenario makes the same choices.
 pub(super) const SEED_DEFAULT: u64 = 1;
-
-/// How long the screen may take to show the last lines of a run.
-const SCREEN_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -51,6 +48,12 @@ pub(super) struct Arguments {
     /// Start no process that undoes everything when this one dies or hangs: only `gameday recover` is left then.
     #[arg(long)]
     no_watchdog: bool,
+    /// Show the run by lines alone, and not by the cockpit: for logs and for screen readers.
+    #[arg(long)]
+    plain: bool,
+    /// Who sits at the cockpit, as it stands in the log; default $USER.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+    by: Option<String>,
     /// Print the result as JSON; progress still goes to standard error.
     #[arg(long)]
     json: bool,
@@ -69,6 +72,7 @@ pub(super) struct Manner<'a> {
     pub(super) has_watchdog: bool,
     /// Whether lessons are told what it has shown of them.
     pub(super) heeds_lessons: bool,
+    pub(super) display: Display,
 }
 
 /// A run that is over.
@@ -107,6 +111,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
         heeds_lessons: true,
+        display: Display::choose(arguments.plain, Sitter { name: who(arguments.by.as_deref()), ..Sitter::default() }),
     };
     let ended = carry_out(&manner, Ok).await?;
     tell(&ended, arguments.json)?;
@@ -160,13 +165,12 @@ pub(super) async fn carry_out(
     let (mut screen, mut begun) = (None, None);
     let mut watcher = |folder: &RunFolder, log: &crate::event::EventLog| {
         begun = Some(folder.path.clone());
-        screen = show(Arc::clone(&shown), log.subscribe());
+        screen = screen::show(Living::own(Arc::clone(&shown), log), manner.display.clone());
     };
     // On the heap: the compiler's own limit of nested futures is not far.
     let outcome = Box::pin(run::run(plan, environment, options, &mut watcher)).await;
     if let Some(screen) = screen {
-        // The screen ends with the run's last event; one that broke or hangs is not worth failing for.
-        tokio::time::timeout(SCREEN_WAIT, screen).await.ok();
+        screen.finish().await;
     }
     let (outcome, folder) = match outcome {
         Ok(ended) => ended,
@@ -199,19 +203,6 @@ fn kept(plan: &Plan, root: &Path) -> BTreeMap<String, String> {
         kept.insert(WORKLOAD_FILE.to_owned(), workload);
     }
     kept
-}
-
-/// Shows the run from a thread of its own: a terminal that takes nothing more (Ctrl-S, a stuck connection) must hold up
-/// neither the run nor its undo. The receiver hears when the screen has ended.
-fn show(plan: Arc<Plan>, events: broadcast::Receiver<Arc<Event>>) -> Option<oneshot::Receiver<()>> {
-    let (ended, screen) = oneshot::channel::<()>();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
-    let draw = move || {
-        runtime.block_on(terminal::watch(plan, events));
-        drop(ended);
-    };
-    std::thread::Builder::new().name("screen".to_owned()).spawn(draw).ok()?;
-    Some(screen)
 }
 
 fn not_permitted(missing: &[String]) -> Failure {

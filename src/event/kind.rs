@@ -568,6 +568,9 @@ pub enum EventKind {
         guardrail: GuardrailId,
         /// What it read.
         reading: String,
+        /// How far that is on its way to the limit, from 0 to 1; none where that can not be said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nearness: Option<f64>,
     },
     /// A guardrail ends the run.
     GuardrailTripped {

@@ -75,6 +75,8 @@ pub struct RunState {
     pub paused_since_ms: Option<u64>,
     /// The last reading of each guardrail that has one.
     pub guardrails: BTreeMap<GuardrailId, String>,
+    /// How near each guardrail is to its limit, from 0 to 1, where that can be said.
+    pub nearness: BTreeMap<GuardrailId, f64>,
     /// Every mark that was made.
     pub marks: BTreeSet<String>,
     /// When somebody first acknowledged, in milliseconds since its start.
@@ -225,11 +227,9 @@ impl RunState {
             | EventKind::StepClosed { .. } => self.on_step_event(at, &event.kind),
             EventKind::Acknowledged { .. } => self.acknowledged_ms = self.acknowledged_ms.or(Some(at)),
             EventKind::Marked { name, .. } => self.marks.extend([name.clone()]),
-            EventKind::GuardrailRead { guardrail, reading: text }
-            | EventKind::GuardrailWarned { guardrail, observed: text }
-            | EventKind::GuardrailTripped { guardrail, observed: text } => {
-                self.guardrails.insert(guardrail.clone(), text.clone());
-            }
+            EventKind::GuardrailRead { guardrail, reading, nearness } => self.guardrail(guardrail, reading, *nearness),
+            EventKind::GuardrailWarned { guardrail, observed } => self.guardrail(guardrail, observed, None),
+            EventKind::GuardrailTripped { guardrail, observed } => self.guardrail(guardrail, observed, Some(1.0)),
             EventKind::RunPaused { .. } => (self.stage, self.paused_since_ms) = (RunStage::Paused, Some(at)),
             EventKind::RunResumed { .. } => self.go_on(at, RunStage::Running),
             EventKind::RunAborted { cause } => {
@@ -274,6 +274,14 @@ impl RunState {
             self.on_step(step, |it| it.vote(at, kind));
         } else if let EventKind::StepClosed { step, outcome, .. } = kind {
             self.close_step(at, (step, outcome), kind);
+        }
+    }
+
+    fn guardrail(&mut self, guardrail: &GuardrailId, text: &str, nearness: Option<f64>) {
+        self.guardrails.insert(guardrail.clone(), text.to_owned());
+        match nearness {
+            Some(nearness) => drop(self.nearness.insert(guardrail.clone(), nearness)),
+            None => drop(self.nearness.remove(guardrail)),
         }
     }
 

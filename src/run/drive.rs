@@ -424,7 +424,9 @@ impl Drive {
             return;
         };
         match finding {
-            Finding::Read { guardrail, reading } => self.record(EventKind::GuardrailRead { guardrail, reading }),
+            Finding::Read { guardrail, reading, nearness } => {
+                self.record(EventKind::GuardrailRead { guardrail, reading, nearness });
+            }
             Finding::Warn { guardrail, observed } => self.record(EventKind::GuardrailWarned { guardrail, observed }),
             Finding::Trip { guardrail, observed } => {
                 if self.recorder.recording().state().abort.is_some() {

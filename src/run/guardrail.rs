@@ -19,23 +19,23 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const READING_INTERVAL_MS: u64 = 5_000;
 
 /// What a guardrail has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Finding {
     /// The run must end.
     Trip { guardrail: GuardrailId, observed: String },
     /// Something to know.
     Warn { guardrail: GuardrailId, observed: String },
     /// What it reads, while all is well.
-    Read { guardrail: GuardrailId, reading: String },
+    Read { guardrail: GuardrailId, reading: String, nearness: Option<f64> },
 }
 
 /// What one guardrail says now.
 pub(super) fn look(guardrail: &GuardrailPlan, judge: &Judge<'_>) -> Option<Finding> {
     let state = judge.recording.state();
-    let within_limit = |is_within: bool, text: String| {
+    let within_limit = |is_within: bool, text: String, nearness: Option<f64>| {
         let guardrail = guardrail.id.clone();
         Some(match is_within {
-            true => Finding::Read { guardrail, reading: text },
+            true => Finding::Read { guardrail, reading: text, nearness },
             false => Finding::Trip { guardrail, observed: text },
         })
     };
@@ -43,18 +43,39 @@ pub(super) fn look(guardrail: &GuardrailPlan, judge: &Judge<'_>) -> Option<Findi
         GuardrailRule::AbortIf(expectation) => look_at(guardrail, expectation, judge),
         GuardrailRule::MaxDuration(limit) => {
             let lasted = format_duration(Duration::from_secs(judge.now_ms / 1_000));
-            within_limit(judge.now_ms < elapsed_ms(limit.0), format!("the run has lasted {lasted} of {limit}"))
+            let text = format!("the run has lasted {lasted} of {limit}");
+            within_limit(judge.now_ms < elapsed_ms(limit.0), text, share(judge.now_ms, elapsed_ms(limit.0)))
         }
         GuardrailRule::MaxTargets(limit) => {
             let count = state.changed_targets().len();
             let text = format!("{count} of {limit} targets changed");
-            within_limit(u32::try_from(count).is_ok_and(|count| count <= *limit), text)
+            let nearness = share(u64::try_from(count).unwrap_or(u64::MAX), u64::from(*limit));
+            within_limit(u32::try_from(count).is_ok_and(|count| count <= *limit), text, nearness)
         }
         GuardrailRule::MaxFailedRequests(limit) => {
             let count = state.loads.values().map(|load| load.failed_count).sum::<u64>();
-            within_limit(count <= *limit, format!("{count} of {limit} requests failed"))
+            within_limit(count <= *limit, format!("{count} of {limit} requests failed"), share(count, *limit))
         }
     }
+}
+
+/// How much of a limit is used up, from 0 to 1 by thousandths; none where the limit is nothing.
+fn share(used: u64, limit: u64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits than a float has")]
+    let share = (limit > 0).then(|| used as f64 / limit as f64);
+    share.map(thousandths)
+}
+
+/// The log has no use for more digits.
+fn thousandths(share: f64) -> f64 {
+    (share.clamp(0.0, 1.0) * 1_000.0).round() / 1_000.0
+}
+
+/// How near an expectation is to being true: all of its terms must hold, so it is as near as the farthest of those that do not.
+fn nearness(results: &[TermResult]) -> Option<f64> {
+    let open = results.iter().filter(|result| result.held != Some(true));
+    let near: Option<Vec<f64>> = open.map(|result| result.nearness).collect();
+    near?.into_iter().reduce(f64::min).map(thousandths)
 }
 
 fn look_at(guardrail: &GuardrailPlan, expectation: &Expectation, judge: &Judge<'_>) -> Option<Finding> {
@@ -68,8 +89,9 @@ fn look_at(guardrail: &GuardrailPlan, expectation: &Expectation, judge: &Judge<'
             Some(Finding::Trip { guardrail: id, observed: format!("{expectation}: {}", seen(results).join(", ")) })
         }
         Some(false) => {
+            let nearness = nearness(&results);
             let reading = seen(results).join(", ");
-            (!reading.is_empty()).then_some(Finding::Read { guardrail: id, reading })
+            (!reading.is_empty()).then_some(Finding::Read { guardrail: id, reading, nearness })
         }
         None => {
             let terms = expectation.terms.iter().zip(results);
@@ -116,7 +138,7 @@ impl Told {
         match finding {
             Finding::Trip { .. } => true,
             Finding::Warn { guardrail, .. } => self.warned.insert(guardrail.clone()),
-            Finding::Read { guardrail, reading } => {
+            Finding::Read { guardrail, reading, .. } => {
                 let is_news = self
                     .read
                     .get(guardrail)
@@ -257,13 +279,33 @@ mod tests {
     #[test]
     fn a_quiet_guardrail_tells_what_it_reads_when_that_has_changed_and_not_too_often() {
         let rule = || GuardrailRule::AbortIf(expectation(TEXT));
-        let read = |reading: &str| Finding::Read { guardrail: g1(), reading: reading.to_owned() };
+        let read = |reading: &str| Finding::Read { guardrail: g1(), reading: reading.to_owned(), nearness: Some(1.0) };
         assert_eq!(finding(rule(), OnMissing::Abort, &recorded(5..40, 9, 1), 30), Some(read("90 %")));
         let mut told = Told::default();
         assert!(told.is_news(&read("95 %"), 0));
         assert!(!told.is_news(&read("95 %"), 60_000), "nothing has changed");
         assert!(told.is_news(&read("94 %"), 61_000));
         assert!(!told.is_news(&read("93 %"), 63_000), "it was told just now");
+    }
+
+    #[test]
+    fn a_guardrail_tells_how_near_it_is_to_its_limit() {
+        let near = |text: &str, ok, failed| match finding(
+            GuardrailRule::AbortIf(expectation(text)),
+            OnMissing::Abort,
+            &recorded(5..40, ok, failed),
+            30,
+        ) {
+            Some(Finding::Read { nearness, .. }) => nearness,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(near(TEXT, 10, 0), Some(0.0), "nothing has failed");
+        assert_eq!(near(TEXT, 19, 1), Some(0.5), "95 % lies half-way from 100 % to 90 %");
+        assert_eq!(near("p50(latency) > 400ms for 10s", 10, 0), Some(0.25));
+        assert_eq!(near("mean(rate) < 4/s", 8, 0), Some(0.5), "twice its bound is left");
+        let both = "mean(ok) < 90% for 10s and p50(latency) > 200ms for 10s";
+        assert_eq!(near(both, 19, 1), Some(0.5), "both are half-way");
+        assert_eq!(near("mark(gone)", 10, 0), None);
     }
 
     fn applied(target: &str) -> Recording {
@@ -313,7 +355,10 @@ mod tests {
             recording.apply(&Event { seq: seq as u64, at: DateTime::UNIX_EPOCH, elapsed_ms: 0, kind });
         }
         let of = |limit| finding(GuardrailRule::MaxFailedRequests(limit), OnMissing::Abort, &recording, 1);
-        assert_eq!(of(9), Some(Finding::Read { guardrail: g1(), reading: "9 of 9 requests failed".to_owned() }));
+        let reading = |limit: u64| format!("9 of {limit} requests failed");
+        let quiet = |limit, nearness| Finding::Read { guardrail: g1(), reading: reading(limit), nearness };
+        assert_eq!(of(9), Some(quiet(9, Some(1.0))));
+        assert_eq!(of(36), Some(quiet(36, Some(0.25))));
         assert_eq!(of(8), Some(Finding::Trip { guardrail: g1(), observed: "9 of 8 requests failed".to_owned() }));
     }
 
@@ -384,7 +429,7 @@ mod tests {
         let rule = || GuardrailRule::MaxDuration("1m".parse().unwrap());
         let nothing = Recording::default();
         let reading = "the run has lasted 59s of 1m".to_owned();
-        let quiet = Finding::Read { guardrail: g1(), reading };
+        let quiet = Finding::Read { guardrail: g1(), reading, nearness: Some(0.983) };
         assert_eq!(finding(rule(), OnMissing::Abort, &nothing, 59), Some(quiet));
         let observed = "the run has lasted 1m of 1m".to_owned();
         let trip = Finding::Trip { guardrail: g1(), observed };

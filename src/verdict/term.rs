@@ -36,6 +36,8 @@ pub struct TermResult {
     pub missing: Option<String>,
     /// Why a verdict may not rest on it, though a guardrail may.
     pub doubt: Option<String>,
+    /// How far the value is on its way to the bound at which the term holds, from 0 to 1; none where there is no such way.
+    pub nearness: Option<f64>,
 }
 
 impl TermResult {
@@ -49,6 +51,7 @@ impl TermResult {
             spread: None,
             missing: Some(why.into()),
             doubt: None,
+            nearness: None,
         }
     }
 
@@ -374,6 +377,7 @@ impl Judge<'_> {
             spread: spread(&measured),
             doubt: doubtful.and_then(|doubtful| doubtful.objection(aggregate, held, holds)),
             missing: measured.missing,
+            nearness: limit.and_then(|limit| nearness(operator, observed, limit, unit == Unit::Ratio)),
         }
     }
 
@@ -391,6 +395,18 @@ impl Judge<'_> {
         };
         values.aggregate(aggregate).map(|value| (value, window))
     }
+}
+
+/// How far a value is on its way to the bound at which the comparison holds. What has to fall is measured from 100 % where it is a
+/// ratio, and by how many times it exceeds its bound where it is not.
+fn nearness(operator: Operator, value: f64, bound: f64, is_ratio: bool) -> Option<f64> {
+    let way = match operator {
+        Operator::More | Operator::AtLeast if bound > 0.0 => value / bound,
+        Operator::Less | Operator::AtMost if is_ratio && bound < 1.0 => (1.0 - value) / (1.0 - bound),
+        Operator::Less | Operator::AtMost if value > 0.0 => bound / value,
+        Operator::More | Operator::AtLeast | Operator::Less | Operator::AtMost | Operator::Equal => return None,
+    };
+    way.is_finite().then(|| way.clamp(0.0, 1.0))
 }
 
 /// Since when a signal's source should report; none while it is not at work.

@@ -7,6 +7,7 @@ mod action;
 mod alarm;
 mod apart;
 mod check;
+mod cockpit;
 mod contract;
 mod crash;
 mod deadman;

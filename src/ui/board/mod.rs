@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub use line::{EventLine, Tone, clock, span};
-pub use rows::{ClockRow, FaultRow, GuardrailRow, HintRow, InjectRow, LoadRow, NextRow, PhaseRow, PollRow, StepRow};
+pub use rows::{
+    AlarmRow, ClockRow, FaultRow, GuardrailRow, HintRow, InjectRow, LoadRow, NextRow, PhaseRow, PollRow, StepRow,
+};
 pub use series::{Point, Series};
 pub use view::{Veil, View};
 

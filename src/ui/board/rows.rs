@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Board, View};
 use crate::event::{FaultState, PhaseProgress, RunStage, StepAsks, StepOutcome, StepTime};
 use crate::plan::Action;
-use crate::unit::{elapsed_ms, printable};
+use crate::unit::{AlarmState, elapsed_ms, printable};
 
 /// Where the run is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,12 +88,14 @@ pub struct FaultRow {
     pub since_ms: Option<u64>,
     /// How long its own time limit leaves it; none without one.
     pub left_ms: Option<u64>,
+    /// How long its own time limit is.
+    pub length_ms: Option<u64>,
     /// What proved it.
     pub evidence: Option<String>,
 }
 
 /// A guardrail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GuardrailRow {
     /// Its id.
     pub guardrail: String,
@@ -101,6 +103,17 @@ pub struct GuardrailRow {
     pub limit: String,
     /// What it read last.
     pub reading: Option<String>,
+    /// How near that is to the limit, from 0 to 1, where that can be said.
+    pub nearness: Option<f64>,
+}
+
+/// An alarm that is in `ALARM`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlarmRow {
+    /// Its name.
+    pub alarm: String,
+    /// When it first was, since the run's start; none for one that was before.
+    pub since_ms: Option<u64>,
 }
 
 /// A step for people.
@@ -280,6 +293,7 @@ impl Board {
                 state: Some(fault.state),
                 since_ms: fault.applied_ms,
                 left_ms: end_ms.map(|end_ms| end_ms.saturating_sub(now_ms)),
+                length_ms: limit.map(|limit| elapsed_ms(limit.0)),
                 evidence: fault.evidence.as_deref().map(printable),
             }
         });
@@ -290,6 +304,7 @@ impl Board {
             state: None,
             since_ms: Some(card.dealt_ms),
             left_ms: None,
+            length_ms: None,
             evidence: None,
         });
         faults.chain(cards).collect()
@@ -303,8 +318,20 @@ impl Board {
             guardrail: planned.id.to_string(),
             limit: planned.rule.to_string(),
             reading: self.state.guardrails.get(&planned.id).map(|reading| printable(reading)),
+            nearness: self.state.nearness.get(&planned.id).copied(),
         };
         planned.map(row).collect()
+    }
+
+    /// The alarms that are in `ALARM`.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<AlarmRow> {
+        let ringing = self.state.alarms.iter().filter(|(_, state)| **state == AlarmState::Alarm);
+        let row = |(alarm, _): (&String, &AlarmState)| AlarmRow {
+            alarm: printable(alarm),
+            since_ms: self.state.people.alarmed_ms.get(alarm).copied(),
+        };
+        ringing.map(row).collect()
     }
 
     /// The steps of people, open ones first, each in the order in which they were opened.

@@ -102,7 +102,11 @@ fn hidden_story() -> Vec<EventKind> {
         EventKind::PhaseStarted { phase: phase("calm") },
         EventKind::LoadStarted { load: secret("load").parse().unwrap(), pid: 1 },
         EventKind::LoadRecorded(second()),
-        EventKind::GuardrailRead { guardrail: secret("G1").parse().unwrap(), reading: SECRET.to_owned() },
+        EventKind::GuardrailRead {
+            guardrail: secret("G1").parse().unwrap(),
+            reading: SECRET.to_owned(),
+            nearness: None,
+        },
         step("brief", "facilitator", None),
         EventKind::StepOverdue { step: "brief".parse().unwrap() },
         EventKind::GateJudged { phase: phase("calm"), open: true, results: vec![result.clone()] },

@@ -1,4 +1,4 @@
-//! The terminal: one line for each thing that happens, and on a real terminal a status line below them.
+//! The terminal: one line for each thing that happens, and, on a real terminal and unless nobody wants it, a status block below them.
 //!
 //! Everything goes to standard error; results are the command's to print. `NO_COLOR` is honoured.
 
@@ -9,44 +9,58 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::{Style, style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-
 use self::bars::Bars;
-use super::board::{EventLine, Tone, clock};
-use crate::event::{Event, EventKind, RunState};
+use super::board::{EventLine, Tone, Veil, View as Viewer, clock};
+use crate::event::{Event, EventKind, Feed, RunState};
 use crate::plan::Plan;
 use crate::unit::LoadId;
+use console::{Style, style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often the status line moves without news.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 /// How often a run without a real terminal tells how it is doing, in seconds of the run.
 const PLAIN_INTERVAL_SECONDS: u64 = 15;
 
-/// Shows a run until its last event.
-pub async fn watch(plan: Arc<Plan>, mut events: broadcast::Receiver<Arc<Event>>) {
-    let mut view = View::new(plan);
+/// What stands below the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// On a real terminal a block that is drawn again and again; elsewhere a line now and then.
+    Block,
+    /// A line now and then, also on a real terminal: for screen readers, and for whoever keeps what was printed.
+    Lines,
+}
+
+/// Shows a run until its last event, and of it what `viewer` may see.
+pub async fn watch(plan: Arc<Plan>, mut feed: Feed, viewer: Viewer, status: Status) {
+    let mut veil = Veil::new(&plan, viewer);
+    // The block tells of loads, faults and phases, which is not for everybody.
+    let status = if veil.is_lifted() { status } else { Status::Lines };
+    let mut view = View::new(plan, status);
     let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
     redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            event = events.recv() => match event {
-                Ok(event) => {
-                    view.show(&event);
-                    if matches!(event.kind, EventKind::RunEnded { .. }) {
-                        break;
-                    }
+            event = feed.next() => {
+                // A log that can not be read has nothing to show.
+                let Ok(Some(event)) = event else { break };
+                veil.pass(&event).iter().for_each(|shown| view.show(shown));
+                if matches!(event.kind, EventKind::RunEnded { .. }) {
+                    break;
                 }
-                // Some events were missed: the log has them, the screen goes on with the newest.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => break,
-            },
+            }
             _ = redraw.tick() => view.tick(),
         }
     }
     view.bar.finish_and_clear();
+}
+
+/// Prints lines as [`watch`] does.
+pub fn print(lines: &[EventLine]) {
+    use std::io::Write as _;
+    let mut error = std::io::stderr().lock();
+    // A terminal that went away has nothing to be shown.
+    lines.iter().for_each(|line| drop(writeln!(error, "{}", drawn(line))));
 }
 
 struct View {
@@ -62,8 +76,8 @@ struct View {
 }
 
 impl View {
-    fn new(plan: Arc<Plan>) -> Self {
-        let is_terminal = console::user_attended_stderr();
+    fn new(plan: Arc<Plan>, status: Status) -> Self {
+        let is_terminal = status == Status::Block && console::user_attended_stderr();
         let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -143,7 +157,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_of_two_loads_is_told_of_at_its_own_pace() {
-        let mut view = View::new(Arc::new(Sketch::new(Mode::Drill).phase("only", 10).plan()));
+        let mut view = View::new(Arc::new(Sketch::new(Mode::Drill).phase("only", 10).plan()), Status::Block);
         let mut told = Vec::new();
         for at in 0..=40 {
             for load in ["users", "robots"] {

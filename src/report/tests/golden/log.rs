@@ -97,7 +97,8 @@ fn opening(script: &mut Script, start: EventKind, is_open: bool) {
     script.at(1_000, EventKind::PhaseStarted { phase: phase() });
     script.at(1_000, EventKind::LoadStarted { load: "shoppers".parse().unwrap(), pid: 99 });
     let reading = if is_open { "mean(ok) was 100 % for 3 s" } else { "mean(ok) was 80 % for 3 s" };
-    let reading = EventKind::GuardrailRead { guardrail: "G1".parse().unwrap(), reading: reading.to_owned() };
+    let reading =
+        EventKind::GuardrailRead { guardrail: "G1".parse().unwrap(), reading: reading.to_owned(), nearness: None };
     script.at(5_500, reading);
     let (verdict, seen) = if is_open { (Verdict::Upheld, "100 %") } else { (Verdict::Refuted, "80 %") };
     let seen = observation("mean(ok) >= 99%", Some(is_open), Some(seen), (1_000, 6_000));

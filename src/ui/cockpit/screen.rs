@@ -1,0 +1,211 @@
+//! The terminal itself: taken over and always given back.
+//!
+//! In the run's own cockpit Ctrl-C and Ctrl-Z stay with the kernel: they become signals as they do without a cockpit, also when nobody
+//! reads the keys any more.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::{stderr, stdin};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+};
+
+use super::draw::SIZE_MIN;
+
+/// The alternate screen, no cursor, pasted texts told apart, an empty screen.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[0m\x1b[2J\x1b[H";
+/// All of that back.
+const LEAVE: &[u8] = b"\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// How often whoever restores looks whether a frame is still being written.
+const LOCK_LOOKS_MAX: usize = 20;
+/// How long between two looks, in nanoseconds.
+const LOCK_LOOK_NANOS: i64 = 10_000_000;
+
+/// Whose terminal it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The process that runs the game day: a Ctrl-Z goes to it as a signal.
+    Run,
+    /// A process that only looks: a Ctrl-Z suspends it.
+    Viewer,
+}
+
+/// Whether the cockpit can be shown: standard input and error are one terminal that can do more than print, large enough, and
+/// this process is in its foreground.
+#[must_use]
+pub fn is_possible() -> bool {
+    let is_dumb = std::env::var("TERM").map_or(true, |term| term.is_empty() || term == "dumb");
+    let is_foreground = || {
+        // A terminal that is not ours by a session says nothing about who is in front.
+        tcgetpgrp(stdin()).map_or(true, |group| group == rustix::process::getpgrp())
+    };
+    let (columns, rows) = SIZE_MIN;
+    let is_large = || size().is_some_and(|(width, height)| width >= columns && height >= rows);
+    !is_dumb && isatty(stdin()) && isatty(stderr()) && is_foreground() && is_large()
+}
+
+/// Columns and rows of the terminal.
+pub(super) fn size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(stderr()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The modes before.
+    before: Termios,
+    owner: Owner,
+    is_taken: AtomicBool,
+    /// Held while something is written.
+    writing: Mutex<()>,
+}
+
+/// Gives the terminal back, from any thread, once.
+#[derive(Debug, Clone)]
+pub struct Restorer(Arc<Shared>);
+
+impl Restorer {
+    /// Gives the terminal back; does nothing where that was done.
+    pub fn restore(&self) {
+        if !self.0.is_taken.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        // A frame that is being written goes first; a terminal that takes nothing more is not waited for.
+        let mut guard = None;
+        for _ in 0..LOCK_LOOKS_MAX {
+            match self.0.writing.try_lock() {
+                Ok(held) => guard = Some(held),
+                Err(TryLockError::Poisoned(poisoned)) => guard = Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: LOCK_LOOK_NANOS })).ok();
+                    continue;
+                }
+            }
+            break;
+        }
+        if takes_more() {
+            write_all(LEAVE).ok();
+        }
+        drop(guard);
+        tcsetattr(stdin(), OptionalActions::Now, &self.0.before).ok();
+    }
+
+    /// Whether the terminal is still taken.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.0.is_taken.load(Ordering::SeqCst)
+    }
+}
+
+/// Whether the terminal takes something without a wait.
+fn takes_more() -> bool {
+    let error = stderr();
+    let mut ready = [PollFd::new(&error, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0)
+}
+
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(stderr(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The terminal while it is taken; dropping it gives it back.
+#[derive(Debug)]
+pub struct Screen(Restorer);
+
+impl Screen {
+    /// Takes the terminal over. A panic in any thread gives it back before it is told.
+    ///
+    /// # Errors
+    /// It is no terminal, or went away.
+    pub fn take(owner: Owner) -> io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let is_taken = AtomicBool::new(false);
+        let shared = Shared { before, owner, is_taken, writing: Mutex::new(()) };
+        let screen = Self(Restorer(Arc::new(shared)));
+        let former = std::panic::take_hook();
+        let restorer = screen.restorer();
+        std::panic::set_hook(Box::new(move |panic| {
+            restorer.restore();
+            former(panic);
+        }));
+        screen.enter()?;
+        Ok(screen)
+    }
+
+    /// What gives the terminal back from elsewhere.
+    #[must_use]
+    pub fn restorer(&self) -> Restorer {
+        self.0.clone()
+    }
+
+    /// Takes the terminal, also again after it was given back.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        let shared = &self.0.0;
+        let mut modes = shared.before.clone();
+        modes.make_raw();
+        match shared.owner {
+            // Ctrl-C and Ctrl-Z stay signals; one that ends the process at once would leave the terminal as it is now.
+            Owner::Run => {
+                modes.local_modes |= LocalModes::ISIG;
+                modes.special_codes[SpecialCodeIndex::VQUIT] = 0;
+            }
+            // They are keys.
+            Owner::Viewer => {}
+        }
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        shared.is_taken.store(true, Ordering::SeqCst);
+        tcsetattr(stdin(), OptionalActions::Now, &modes)?;
+        write_all(ENTER)
+    }
+
+    /// What frames are drawn to.
+    pub(super) fn terminal(&self, (columns, rows): (u16, u16)) -> io::Result<Terminal<CrosstermBackend<Frames>>> {
+        let frames = Frames { restorer: self.restorer(), bytes: Vec::new() };
+        let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+        Terminal::with_options(CrosstermBackend::new(frames), TerminalOptions { viewport })
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.0.restore();
+    }
+}
+
+/// What is drawn, written a whole frame at a time, and not at all once the terminal was given back.
+#[derive(Debug)]
+pub(super) struct Frames {
+    restorer: Restorer,
+    bytes: Vec<u8>,
+}
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let guard = self.restorer.0.writing.lock().map_err(|_| io::Error::other("a thread that wrote has panicked"))?;
+        let written = if self.restorer.is_taken() { write_all(&self.bytes) } else { Ok(()) };
+        drop(guard);
+        self.bytes.clear();
+        written
+    }
+}
