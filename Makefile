@@ -51,8 +51,8 @@ node-peers:
 		|| { timeout 300 npm ci --prefix $(NODE_PEERS) --ignore-scripts --no-audit --no-fund --loglevel error \
 			&& touch $(NODE_PEERS)/node_modules; } \
 		|| { rm -rf $(NODE_PEERS)/node_modules; \
-			echo "skipped: npm can not install the client of Toxiproxy for Node" >&2; }; \
-	else echo "skipped: there is no npm, so that no client in Node drives the fault proxy" >&2; fi
+			echo "skipped: npm can not install the peers in Node: a client of Toxiproxy, and what drives a browser" >&2; }; \
+	else echo "skipped: there is no npm, so that no client in Node drives the fault proxy, and none a browser" >&2; fi
 
 # A browser to look at reports with; the tests that use it say so when it is missing.
 chromium:

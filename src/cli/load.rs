@@ -91,6 +91,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         has_watchdog: false,
         heeds_lessons: false,
         display: Display::Lines(Status::Block),
+        room: None,
     };
     let ended = carry_out(&manner, |plan| {
         let alone = plan.loads_alone(&alone).map_err(|refusal| Failure::new(Exit::Failure, refusal))?;

@@ -48,6 +48,7 @@ mod schedule_export;
 mod schedules;
 mod schema;
 mod screen;
+mod serve;
 mod site;
 mod status;
 mod take_part;
@@ -96,6 +97,8 @@ enum Command {
     Load(load::Arguments),
     /// See a living run in another terminal, and take part in it: leaving does not end it.
     Attach(attach::Arguments),
+    /// Serve a page on which people look at a run and take part in it, from a process of its own.
+    Serve(serve::Arguments),
     /// Show what a run is at.
     Status(status::Arguments),
     /// Tick a step of the checklist or the playbook of the run that is alive.
@@ -219,6 +222,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Load(arguments) => load::run(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Attach(arguments) => attach::run(arguments).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
         Command::Status(arguments) => status::run(&arguments),
         Command::Step(arguments) => live::step(arguments).await,
         Command::Mark(arguments) => live::mark(arguments).await,

@@ -10,7 +10,7 @@ use console::style;
 
 use super::live::who;
 use super::screen::{self, Display, Living};
-use super::{Exit, Failure, actions, lessons, notify, out, plan, report, workspace};
+use super::{Exit, Failure, actions, lessons, notify, out, plan, report, serve, workspace};
 use crate::event::{AbortCause, FaultState, RunState, Verdict, read_log};
 use crate::lesson::Retested;
 use crate::plan::Plan;
@@ -25,7 +25,8 @@ pub(super) const SEED_DEFAULT: u64 = 1;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The scenario file.
-    scenario: PathBuf,
+    #[arg(required_unless_present = "serve")]
+    scenario: Option<PathBuf>,
     /// The environment of gameday.yaml to run in. Any but `sandbox` must be named.
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     env: String,
@@ -45,6 +46,13 @@ pub(super) struct Arguments {
     /// Seeds every generator of the run.
     #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
     seed: u64,
+    /// Serve a page on which people take part, and print its links: at 127.0.0.1 and a port that the system chooses, or where you say.
+    /// People are taken to be there: polls and steps that must be done are waited for.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = serve::LISTEN_DEFAULT)]
+    serve: Option<String>,
+    /// A name by which people call that page, where something in front of it (with TLS) has one.
+    #[arg(long = "public-host", value_name = "NAME", value_parser = serve::public_host, requires = "serve")]
+    public_hosts: Vec<String>,
     /// Start no process that undoes everything when this one dies or hangs: only `gameday recover` is left then.
     #[arg(long)]
     no_watchdog: bool,
@@ -73,6 +81,8 @@ pub(super) struct Manner<'a> {
     /// Whether lessons are told what it has shown of them.
     pub(super) heeds_lessons: bool,
     pub(super) display: Display,
+    /// Where its control room is served.
+    pub(super) room: Option<serve::Place>,
 }
 
 /// A run that is over.
@@ -101,22 +111,39 @@ impl Ended {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let (scenario, room) = scenario_and_room(&arguments)?;
     let manner = Manner {
-        scenario: &arguments.scenario,
+        scenario: &scenario,
         environment: &arguments.env,
         production: arguments.production.as_deref(),
         overridden: arguments.overridden.as_deref(),
         reports: arguments.reports.as_deref(),
-        attendance: attendance(arguments.yes),
+        attendance: attendance(arguments.yes, room.is_some()),
         seed: arguments.seed,
         has_watchdog: !arguments.no_watchdog,
         heeds_lessons: true,
         display: Display::choose(arguments.plain, Sitter { name: who(arguments.by.as_deref()), ..Sitter::default() }),
+        room,
     };
     let ended = carry_out(&manner, Ok).await?;
     tell(&ended, arguments.json)?;
     ended.lessons.iter().for_each(|retested| out::progress(&retested.note));
     ended.exit()
+}
+
+/// Which scenario, and where its control room is served. In `--serve FILE`, what looks like the address of the option is the scenario.
+fn scenario_and_room(arguments: &Arguments) -> Result<(PathBuf, Option<serve::Place>), Failure> {
+    let (scenario, address) = match (&arguments.scenario, &arguments.serve) {
+        (Some(scenario), None) => return Ok((scenario.clone(), None)),
+        (Some(scenario), Some(address)) => (scenario.clone(), address.as_str()),
+        (None, serve) => match serve.as_deref().filter(|text| serve::address(text).is_err()) {
+            Some(scenario) => (PathBuf::from(scenario), serve::LISTEN_DEFAULT),
+            None => return Err(Failure::new(Exit::Failure, "say which scenario to run, as a file")),
+        },
+    };
+    let wrong = |why| Failure::new(Exit::Failure, format_args!("`--serve {address}` is no address: {why}"));
+    let address = serve::address(address).map_err(wrong)?;
+    Ok((scenario, Some(serve::Place::take(address, arguments.public_hosts.clone())?)))
 }
 
 /// Runs what `change` makes of a scenario's plan, from its file to its report.
@@ -162,9 +189,10 @@ pub(super) async fn carry_out(
         failpoints: Failpoints::from_environment(),
     };
     let shown = Arc::new(plan.clone());
-    let (mut screen, mut begun) = (None, None);
+    let (mut screen, mut begun, mut room) = (None, None, None);
     let mut watcher = |folder: &RunFolder, log: &crate::event::EventLog| {
         begun = Some(folder.path.clone());
+        room = manner.room.as_ref().and_then(|place| place.open(&shown, &folder.path, log));
         screen = screen::show(Living::own(Arc::clone(&shown), log), manner.display.clone());
     };
     // On the heap: the compiler's own limit of nested futures is not far.
@@ -172,6 +200,7 @@ pub(super) async fn carry_out(
     if let Some(screen) = screen {
         screen.finish().await;
     }
+    serve::close(room).await;
     let (outcome, folder) = match outcome {
         Ok(ended) => ended,
         Err(error) => {
@@ -225,9 +254,11 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-fn attendance(yes: bool) -> Attendance {
+fn attendance(yes: bool, is_served: bool) -> Attendance {
     if yes {
         Attendance::Rehearsed
+    } else if is_served {
+        Attendance::Attended
     } else if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         Attendance::Attended
     } else {

@@ -3,6 +3,7 @@
 pub mod board;
 pub mod cockpit;
 pub mod terminal;
+pub mod web;
 
 use tokio::sync::{mpsc, oneshot};
 

@@ -1,7 +1,8 @@
 //! Files that are there whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::FileError;
@@ -24,6 +25,18 @@ impl WholeFile {
     /// # Errors
     /// The file system said no.
     pub fn begin(directory: &Path, name: &str) -> Result<Self, FileError> {
+        Self::begin_as(directory, name, 0o666)
+    }
+
+    /// Begins a file that only this user may read and write, from its first byte on.
+    ///
+    /// # Errors
+    /// The file system said no.
+    pub fn begin_private(directory: &Path, name: &str) -> Result<Self, FileError> {
+        Self::begin_as(directory, name, 0o600)
+    }
+
+    fn begin_as(directory: &Path, name: &str, mode: u32) -> Result<Self, FileError> {
         // Of another name in each process: two that write one file at once leave one of both whole.
         let partial = directory.join(format!(".{name}.{}{PARTIAL}", std::process::id()));
         // What is told names the file that was asked for.
@@ -33,7 +46,8 @@ impl WholeFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::on("create", &path)(error)),
             Ok(()) | Err(_) => {}
         }
-        let file = BufWriter::new(File::create_new(&partial).map_err(FileError::on("create", &path))?);
+        let create = OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial);
+        let file = BufWriter::new(create.map_err(FileError::on("create", &path))?);
         Ok(Self { file, partial, path, is_finished: false })
     }
 

@@ -9,6 +9,7 @@ mod apart;
 mod check;
 mod cockpit;
 mod contract;
+mod control_room;
 mod crash;
 mod deadman;
 mod effect;

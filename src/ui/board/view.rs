@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::unit::{FaultId, PersonId, StepId};
 
 /// Whose view it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
     /// Whoever runs the game day.
