@@ -257,9 +257,7 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 fn attendance(yes: bool, is_served: bool) -> Attendance {
     if yes {
         Attendance::Rehearsed
-    } else if is_served {
-        Attendance::Attended
-    } else if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+    } else if is_served || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         Attendance::Attended
     } else {
         Attendance::Unattended
