@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::Failure, why));
         }
     }
-    let sitter = Sitter { name, role: arguments.role, is_attached: true };
+    let sitter = Sitter { name, role: arguments.role, is_attached: true, links: Vec::new() };
     let living = Living {
         plan: Arc::new(read_plan(&directory).map_err(|error| Failure::from_error(&error))?),
         clock: clock(&directory)?,

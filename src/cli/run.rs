@@ -193,7 +193,9 @@ pub(super) async fn carry_out(
     let mut watcher = |folder: &RunFolder, log: &crate::event::EventLog| {
         begun = Some(folder.path.clone());
         room = manner.room.as_ref().and_then(|place| place.open(&shown, &folder.path, log));
-        screen = screen::show(Living::own(Arc::clone(&shown), log), manner.display.clone());
+        let links = room.as_ref().map(|room| room.links().to_vec()).unwrap_or_default();
+        let display = manner.display.clone().with_links(links);
+        screen = screen::show(Living::own(Arc::clone(&shown), log), display);
     };
     // On the heap: the compiler's own limit of nested futures is not far.
     let outcome = Box::pin(run::run(plan, environment, options, &mut watcher)).await;

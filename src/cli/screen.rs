@@ -38,6 +38,14 @@ impl Display {
             false => Self::Lines(Status::Block),
         }
     }
+
+    /// The same, with the links of the run's control room, which the cockpit would hide.
+    pub(super) fn with_links(self, links: Vec<String>) -> Self {
+        match self {
+            Self::Cockpit(sitter) => Self::Cockpit(Sitter { links, ..sitter }),
+            Self::Lines(status) => Self::Lines(status),
+        }
+    }
 }
 
 /// A living run, from wherever it is seen.

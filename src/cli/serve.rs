@@ -104,6 +104,7 @@ impl Place {
 pub(super) struct Served {
     stop: CancellationToken,
     ended: oneshot::Receiver<()>,
+    links: Vec<String>,
 }
 
 impl Served {
@@ -111,7 +112,7 @@ impl Served {
     fn open(place: &Place, plan: Arc<Plan>, directory: &Path, log: &EventLog) -> Result<Self, Failure> {
         let access = Access::new(place.address);
         access.write(directory).map_err(|error| Failure::from_error(&error))?;
-        tell(&access, place);
+        let links = tell(&access, place);
         let failed = |error: std::io::Error| Failure::from_error(&error);
         let listener = place.listener().map_err(failed)?;
         let feed = Feed::new(directory, log.subscribe(), None);
@@ -132,20 +133,25 @@ impl Served {
             drop(end);
         };
         std::thread::Builder::new().name("control-room".to_owned()).spawn(work).map_err(failed)?;
-        Ok(Self { stop, ended })
+        Ok(Self { stop, ended, links })
+    }
+
+    /// The links, one line each, as they were printed.
+    pub(super) fn links(&self) -> &[String] {
+        &self.links
     }
 }
 
 /// Tells pages what the run has said last, and closes the room.
 pub(super) async fn close(room: Option<Served>) {
-    let Some(Served { stop, ended }) = room else { return };
+    let Some(Served { stop, ended, links: _ }) = room else { return };
     stop.cancel();
     // Pages that do not listen are not waited for.
     tokio::time::timeout(END_WAIT, ended).await.ok();
 }
 
-/// Prints the links, and what is to be known of them.
-fn tell(access: &Access, place: &Place) {
+/// Prints the links, and what is to be known of them; the links' lines.
+fn tell(access: &Access, place: &Place) -> Vec<String> {
     let address = place.address;
     // The address of every network is none that a browser can open; on this machine, this one leads there.
     let ip = match address.ip() {
@@ -155,17 +161,17 @@ fn tell(access: &Access, place: &Place) {
     };
     let mut origins = vec![format!("http://{}", SocketAddr::new(ip, address.port()))];
     origins.extend(place.public_hosts.iter().map(|host| format!("https://{host}")));
-    for origin in origins {
-        for (name, view) in [("facilitator", View::Facilitator), ("participant", View::Participant)] {
-            out::progress(format_args!("  {name}  {origin}/#{}", access.fragment(view)));
-        }
-    }
+    let views = [("facilitator", View::Facilitator), ("participant", View::Participant)];
+    let of_origin = |origin: &String| views.map(|(name, view)| format!("{name}  {origin}/#{}", access.fragment(view)));
+    let links: Vec<String> = origins.iter().flat_map(of_origin).collect();
+    links.iter().for_each(|link| out::progress(format_args!("  {link}")));
     if !address.ip().is_loopback() {
         out::progress(format_args!(
             "warning: {address} can be reached from other machines, in plain HTTP: whoever reads along can take part; put TLS in \
              front of it, and name it with `--public-host`"
         ));
     }
+    links
 }
 
 /// Hands commands to the run in `directory`, each as it comes.

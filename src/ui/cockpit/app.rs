@@ -22,6 +22,8 @@ pub struct Sitter {
     pub role: Option<PersonId>,
     /// Whether the run is another process's: leaving does not end it.
     pub is_attached: bool,
+    /// The links of the run's control room, one line each; the help shows them, and is open at first where there are any.
+    pub links: Vec<String>,
 }
 
 /// What the loop has to do after a key.
@@ -62,7 +64,8 @@ pub(super) struct Cockpit {
 
 impl Cockpit {
     pub(super) fn new(board: Board, sitter: Sitter) -> Self {
-        Self { board, sitter, chosen: None, prompt: None, help: None, status: None, ending: None }
+        let help = (!sitter.links.is_empty()).then_some(0);
+        Self { board, sitter, chosen: None, prompt: None, help, status: None, ending: None }
     }
 
     pub(super) fn apply(&mut self, event: &Event) {

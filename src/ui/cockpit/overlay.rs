@@ -102,10 +102,15 @@ fn typed(editor: &Editor, room: usize) -> Line<'static> {
 }
 
 pub(super) fn help(cockpit: &Cockpit, scrolled: usize, area: Rect, buffer: &mut Buffer) {
-    let mut lines: Vec<Line<'static>> = vec![
+    let links = cockpit.sitter.links.iter();
+    let mut lines: Vec<Line<'static>> = links.map(|link| Line::from(Span::raw(tame(link)))).collect();
+    if !lines.is_empty() {
+        lines.push(Line::default());
+    }
+    lines.extend([
         Line::from(vec![Span::styled("↑ ↓ j k   ", bold()), Span::raw("choose a step of the checklist")]),
         Line::from(vec![Span::styled("Enter     ", bold()), Span::raw("as space")]),
-    ];
+    ]);
     lines.extend(keys::entries(cockpit.board.view()).map(|entry| {
         let name = Span::styled(format!("{:<10}", entry.name), bold());
         Line::from(vec![name, Span::raw(quit_text(entry, cockpit.sitter.is_attached))])

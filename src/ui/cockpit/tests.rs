@@ -73,7 +73,8 @@ struct Drill {
 impl Drill {
     fn new(view: View, is_blind: bool) -> Self {
         let board = Board::new(Arc::new(plan(is_blind)), view);
-        let sitter = Sitter { name: Some("maria".to_owned()), role: None, is_attached: view == View::Participant };
+        let is_attached = view == View::Participant;
+        let sitter = Sitter { name: Some("maria".to_owned()), is_attached, ..Sitter::default() };
         let mut drill = Self { cockpit: Cockpit::new(board, sitter), seq: 0, now_ms: 0 };
         drill.at(
             0,
