@@ -365,15 +365,15 @@ fn people_take_part_from_another_terminal_and_one_of_them_ends_the_run() {
     refused(&["mark", "identified", "--fault", "silent-provder"], "did you mean `silent-provider`?");
     say(&["mark", "identified", "--fault", "silent-provider", "--by", "joonas"]);
     say(&["note", "the", "card", "page", "spins", "--by", "aiko"]);
-    say(&["pause"]);
+    say(&["pause", "--by", "joonas"]);
     refused(&["pause"], "paused already");
     assert!(apart.functions()[0].reserved == Some(0), "a pause undoes nothing");
-    say(&["resume"]);
+    say(&["resume", "--by", "joonas"]);
     let locked = apart.gameday(&["run", "scenarios/apart.yaml", "--env", "local"]);
     assert_eq!(locked.code(), 9, "{locked:#?}");
     let alive = apart.gameday(&["recover", &apart.state().run]);
     assert_eq!(alive.code(), 9, "{alive:#?}");
-    say(&["abort", "--why", "we have seen enough"]);
+    say(&["abort", "--why", "we have seen enough", "--by", "aiko"]);
     let output = run.wait();
     assert_eq!(output.code(), 5, "{output:#?}");
     apart.assert_as_before(&before);
@@ -391,16 +391,17 @@ fn people_take_part_from_another_terminal_and_one_of_them_ends_the_run() {
         EventKind::Acknowledged { by: by("maria") },
         EventKind::Marked { name: "detected".to_owned(), fault: None, by: by("joonas"), component: None, text: None },
         EventKind::Marked {
-            name: "identified".to_owned(),
+            // The older name of the mark means the same.
+            name: "diagnosed".to_owned(),
             fault: Some("silent-provider".parse().expect("an id")),
             by: by("joonas"),
             component: None,
             text: None,
         },
         EventKind::Noted { text: "the card page spins".to_owned(), by: by("aiko") },
-        EventKind::RunPaused { by: None },
-        EventKind::RunResumed { by: None },
-        EventKind::RunAborted { cause: AbortCause::Person { why: by("we have seen enough"), by: None } },
+        EventKind::RunPaused { by: by("joonas") },
+        EventKind::RunResumed { by: by("joonas") },
+        EventKind::RunAborted { cause: AbortCause::Person { why: by("we have seen enough"), by: by("aiko") } },
     ] {
         assert_eq!(kinds.iter().filter(|kind| **kind == expected).count(), 1, "{expected:?}");
     }

@@ -37,6 +37,7 @@ mod notify;
 mod page;
 mod parsers;
 mod peers;
+mod people;
 mod permission;
 mod permit;
 mod playbook;

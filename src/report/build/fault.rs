@@ -30,11 +30,14 @@ pub(super) fn faults(run: &Run<'_>) -> Vec<Fault> {
     faults.collect()
 }
 
+/// What stands for a fault's kind where it was a card.
+pub(super) const CARD: &str = "card";
+
 /// The cards of a table as faults: what each says was so from the moment on at which it lay there, and nothing was changed.
 pub(super) fn cards(state: &RunState) -> Vec<FaultProgress> {
     let fault = |(number, card): (usize, &CardProgress)| FaultProgress {
         identity: FaultIdentity { step: format!("card-{}", number + 1), fault: card.fault.clone() },
-        kind: "card".to_owned(),
+        kind: CARD.to_owned(),
         target: card.target.clone(),
         change: card.text.clone(),
         undo: "none is needed: it was a card on the table".to_owned(),

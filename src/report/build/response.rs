@@ -7,6 +7,7 @@
 
 use super::Run;
 use super::alarm::{clear_lag, could_fire, is_unseen, owner, unread};
+use super::fault::CARD;
 use crate::event::{AlarmRecord, EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
@@ -23,7 +24,10 @@ const KNOWING_MARKS: [&str; 6] = ["detected", "diagnosed", "identified", "mitiga
 
 pub(super) fn response(run: &Run<'_>, fault: &FaultProgress) -> Response {
     let Some(effective_ms) = fault.effective_ms else { return never_effective(fault) };
-    let period_ms = run.facts.proof_periods_ms.get(fault.identity.fault.as_str()).copied().unwrap_or(LOOK_PERIOD_MS);
+    let period_ms = match fault.kind == CARD {
+        true => 0,
+        false => run.facts.proof_periods_ms.get(fault.identity.fault.as_str()).copied().unwrap_or(LOOK_PERIOD_MS),
+    };
     let seen = Seen { run, fault, effective_ms, period_ms };
     let (detected_by, time_to_detect) = seen.detection();
     let alarm = seen.alarm();

@@ -1,5 +1,6 @@
 //! The draft of the summary: what was asked, what happened, the verdicts, the worst number, the one thing to fix.
 
+use super::fault::CARD;
 use crate::report::model::{Hypothesis, Report};
 use crate::report::number::{count, duration, latency, percent, stopwatch};
 use crate::unit::plural;
@@ -27,22 +28,29 @@ fn happened(report: &Report) -> String {
     let end = match report.header.outcome.name.as_str() {
         "completed" => "walked to its end".to_owned(),
         "gate_shut" => "ended by a gate that stayed shut".to_owned(),
+        "no_go" => "ended by a poll in which not everybody agreed".to_owned(),
         "aborted" => {
             let by = report.safety.aborted_by.as_deref().unwrap_or("an unknown cause");
             format!("aborted by {by}")
         }
         _ => "cut off: the run crashed".to_owned(),
     };
+    let is_table = report.faults.iter().any(|fault| fault.kind == CARD);
     let safety = match report.safety.state.as_str() {
+        "clean" if is_table => "Nothing was changed.",
         "clean" if report.safety.recovered_at.is_some() => "Every change was undone by a recovery afterwards.",
         "clean" if is_something_unread(report) => "Every change was undone, and not all of it could be read back.",
         "clean" => "Every change was undone and read back.",
         "dirty" => "Some change is not undone.",
         _ => "Nothing was changed.",
     };
-    let faults = if faults == 0 { "no fault was".to_owned() } else { plural(faults, "fault was", "faults were") };
+    let faults = match (faults, is_table) {
+        (0, _) => "no fault was injected".to_owned(),
+        (_, false) => format!("{} injected", plural(faults, "fault was", "faults were")),
+        (_, true) => format!("{} on the table", plural(faults, "card was", "cards were")),
+    };
     let length = duration(report.header.duration_ms);
-    format!("In {length}, {faults} injected{load}; the timeline was {end}. {safety}")
+    format!("In {length}, {faults}{load}; the timeline was {end}. {safety}")
 }
 
 fn is_something_unread(report: &Report) -> bool {

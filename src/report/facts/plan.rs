@@ -14,11 +14,14 @@ use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant, 
 use crate::report::number::nine_decimals;
 use crate::report::redact::Redaction;
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, Term, Value};
-use crate::scenario::{self, ReportFormat, Review};
+use crate::scenario::{self, Mode, ReportFormat, Review};
 use crate::unit::{DurationText, elapsed_ms};
 
 const ENDPOINT_CAVEAT: &str = "This ran against an endpoint that stands in for AWS. Its numbers tell how the code \
     behaves under a fault; they say nothing about capacity or latency in AWS.";
+
+const TABLE_CAVEAT: &str = "This was talked through at a table: nothing was injected, sent or measured. Times run from the moment at \
+    which a card lay there.";
 
 /// The lane of latency shows the p99 of each second: a bound on less than this percentile would be read wrongly there.
 const PERCENTILE_MIN: f64 = 0.95;
@@ -176,6 +179,7 @@ fn environment(plan: &Plan) -> Environment {
     let name = plan.environment.name.clone();
     let mut endpoint = None;
     let (kind, account, region, caveat) = match &plan.environment.kind {
+        EnvironmentKind::Sandbox if plan.scenario.mode == Mode::Tabletop => ("table", None, None, Some(TABLE_CAVEAT)),
         EnvironmentKind::Sandbox => ("sandbox", None, None, Some(SANDBOX_CAVEAT)),
         // The URL names no machine but this one: an environment takes no other.
         EnvironmentKind::Endpoint { url, account, .. } => {

@@ -238,7 +238,7 @@ impl Board {
         let mut rows: Vec<NextRow> = Vec::new();
         for step in self.plan.steps.iter().filter(|step| step.phase >= index) {
             let at = elapsed_ms(step.start.0);
-            if at > now {
+            if at > now && !self.is_done(&step.action) {
                 rows.push(NextRow { in_ms: at - now, text: action_text(&step.action) });
             }
         }
@@ -250,6 +250,20 @@ impl Board {
         rows.push(NextRow { in_ms: end.saturating_sub(now), text: "the end of the timeline".to_owned() });
         rows.sort_by_key(|row| row.in_ms);
         rows
+    }
+
+    /// Whether somebody has done by hand already what the timeline would do.
+    fn is_done(&self, action: &Action) -> bool {
+        let people = &self.state.people;
+        match action {
+            Action::DealCard(fault) => people.card(fault).is_some(),
+            Action::DeliverInject { inject, .. } => people.injects.iter().any(|it| it.inject == *inject),
+            Action::StartLoad(_)
+            | Action::StopLoad(_)
+            | Action::InjectFault { .. }
+            | Action::UndoFault(_)
+            | Action::TakeCard(_) => false,
+        }
     }
 
     /// The loads that run.
