@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::alarms::AlarmPlan;
 use super::cover::{self, cover};
+use super::environment::{EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules};
 use super::interval::{faults_of, set_stops};
 use super::notice::NotifyPlan;
 use super::refusal::{Refusal, not_carried_out, refusals};
 use super::types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules, GuardrailPlan,
-    GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts,
-    SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, GuardrailPlan, GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep,
+    PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };
 use crate::fault::{FaultSpec, LambdaEnvironment};
 use crate::playbook::Playbook;

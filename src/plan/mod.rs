@@ -6,6 +6,7 @@ mod alarms;
 mod alone;
 mod compile;
 mod cover;
+mod environment;
 mod interval;
 mod notice;
 mod permission;
@@ -20,6 +21,7 @@ pub use alarms::{ALARM_CALLS, AlarmPlan};
 pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
+pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
 pub use notice::NotifyPlan;
 pub use permission::{
     Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,
@@ -27,7 +29,6 @@ pub use permission::{
 pub use refusal::Refusal;
 pub(crate) use table::is_about_people;
 pub use types::{
-    Action, ChangePlan, CoverPlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule,
-    HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step,
-    TargetPlan,
+    Action, ChangePlan, CoverPlan, GuardrailPlan, GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT,
+    PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };

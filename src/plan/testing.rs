@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
 use super::types::{
-    Action, ChangePlan, EnvironmentFacts, EnvironmentKind, EnvironmentRules, GuardrailPlan, GuardrailRule, HintPlan,
-    HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep, PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
+    Action, ChangePlan, GuardrailPlan, GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep,
+    PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
 };
 use crate::fault::{FaultSpec, LambdaEnvironment, Variables};
 use crate::load::LoadSpec;

@@ -1,5 +1,6 @@
 //! The tokio shell around the state machine: it performs effects, and brings back what came of them.
 
+mod abort_file;
 mod change;
 mod panic;
 mod prepare;
@@ -7,13 +8,14 @@ mod proxies;
 mod signals;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use abort_file::abort_file;
 use panic::undo_after_panic;
 use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use proxies::Proxies;
@@ -147,27 +149,6 @@ pub async fn run(
             Err(error)
         }
     }
-}
-
-/// A file of this name in a run's folder ends the run.
-const ABORT_FILE: &str = "abort";
-/// How much of it is read: the reason.
-const ABORT_REASON_BYTES_MAX: u64 = 1024;
-
-/// Why the run is to end, where somebody has put the file `abort` into its folder.
-fn abort_file(directory: &Path) -> Option<String> {
-    use std::io::Read as _;
-    let path = directory.join(ABORT_FILE);
-    let kind = std::fs::symlink_metadata(&path).ok()?;
-    let mut reason = Vec::new();
-    // That it is there is the wish; a reason that cannot be read is no reason to go on.
-    if kind.is_file()
-        && let Ok(file) = std::fs::File::open(&path)
-    {
-        file.take(ABORT_REASON_BYTES_MAX).read_to_end(&mut reason).ok();
-    }
-    let reason = String::from_utf8_lossy(&reason).trim().to_owned();
-    Some(if reason.is_empty() { "the file `abort` in the run's folder".to_owned() } else { reason })
 }
 
 /// Does something while the watchdog is told that the run is alive.

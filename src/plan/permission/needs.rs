@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::alarms::ALARM_CALLS;
 use super::super::cover::{SET_SWITCH, TAKE_SWITCH_AWAY};
-use super::super::types::{ChangePlan, CoverPlan, EnvironmentKind, Plan, TargetPlan};
+use super::super::environment::EnvironmentKind;
+use super::super::types::{ChangePlan, CoverPlan, Plan, TargetPlan};
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
 use super::table::find;

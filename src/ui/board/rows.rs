@@ -239,7 +239,7 @@ impl Board {
         for step in self.plan.steps.iter().filter(|step| step.phase >= index) {
             let at = elapsed_ms(step.start.0);
             if at > now && !self.is_done(&step.action) {
-                rows.push(NextRow { in_ms: at - now, text: action_text(&step.action) });
+                rows.push(NextRow { in_ms: at - now, text: step.action.to_string() });
             }
         }
         for later in self.plan.phases.iter().skip(index + 1) {
@@ -424,17 +424,5 @@ impl Board {
             given_ms: given.iter().find(|it| it.hint == hint.id).map(|it| it.at_ms),
         };
         self.plan.hints.iter().map(row).collect()
-    }
-}
-
-fn action_text(action: &Action) -> String {
-    match action {
-        Action::StartLoad(load) => format!("load {load}"),
-        Action::StopLoad(load) => format!("stop load {load}"),
-        Action::InjectFault { fault, .. } => format!("fault {fault}"),
-        Action::UndoFault(fault) => format!("undo {fault}"),
-        Action::DealCard(fault) => format!("card {fault}"),
-        Action::TakeCard(fault) => format!("take card {fault} away"),
-        Action::DeliverInject { inject, to, .. } => format!("inject {inject} to {to}"),
     }
 }
