@@ -107,10 +107,10 @@ fn sources() -> Vec<Source> {
         } else {
             file.with_extension("")
         };
-        only_for_tests.extend(test_modules.into_iter().map(|module| home.join(format!("{module}.rs"))));
+        only_for_tests.extend(test_modules.into_iter().map(|module| home.join(module)));
         sources.push(Source { path: file, code });
     }
-    sources.retain(|source| !only_for_tests.contains(&source.path));
+    sources.retain(|source| !source.path.with_extension("").ancestors().any(|part| only_for_tests.contains(part)));
     for source in &mut sources {
         source.path = source.path.strip_prefix(&root).unwrap().to_owned();
     }
