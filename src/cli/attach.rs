@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// Who looks, as it stands in the log; default $USER.
     #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
     by: Option<String>,
-    /// Take part in this role of the scenario's `people`.
+    /// Take part in this role of the scenario's `people`; default the roles that have the name of `--by`.
     #[arg(long, value_name = "ROLE")]
     role: Option<PersonId>,
     /// Show the run by lines alone: for logs and for screen readers.

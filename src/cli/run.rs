@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     /// Show the run by lines alone, and not by the cockpit: for logs and for screen readers.
     #[arg(long)]
     plain: bool,
-    /// Who sits at the cockpit, as it stands in the log; default $USER.
+    /// Who sits at the cockpit, as it stands in the log, and takes the roles that have this name; default $USER.
     #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
     by: Option<String>,
     /// Print the result as JSON; progress still goes to standard error.

@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::{Workspace, gameday, tell_skipped, wait_for};
+use crate::support::{Workspace, gameday, wait_for};
+use crate::tmux::Tmux;
 
 const SCENARIO: &str = r#"
 gameday: 1
@@ -341,49 +342,26 @@ fn plain_lines_small_screens_and_dumb_terminals_have_no_cockpit() {
 
 #[test]
 fn it_flies_in_tmux() {
-    if Command::new("tmux").arg("-V").output().is_err() {
-        tell_skipped("there is no tmux");
-        return;
-    }
     let workspace = workspace();
-    let socket = workspace.path().join("tmux.sock");
-    let tmux = |arguments: &[&str]| {
-        let mut command = Command::new("tmux");
-        command.arg("-S").arg(&socket).arg("-f").arg("/dev/null").args(arguments).current_dir(workspace.path());
-        command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color").env_remove("TMUX").env_remove("NO_COLOR");
-        let output = command.output().expect("tmux");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
     let program = gameday().get_program().to_string_lossy().into_owned();
     let script = format!("'{program}' run scenarios/flown.yaml --by maria; echo ENDED $?; stty -a; read -r line");
-    tmux(&["new-session", "-d", "-x", "100", "-y", "30", &script]);
-    let shown = |text: &str| {
-        let found = std::panic::catch_unwind(|| {
-            wait_for(text, || tmux(&["capture-pane", "-p"]).contains(text).then_some(()));
-        });
-        let there = tmux(&["capture-pane", "-p"]);
-        assert!(found.is_ok(), "`{text}` does not come; there is:\n{there}");
-        there
-    };
-    shown("RUNNING");
-    shown("1 on");
-    tmux(&["send-keys", "d"]);
-    shown("mark detected by maria");
-    tmux(&["send-keys", "Down"]);
-    tmux(&["send-keys", "s"]);
-    shown("skip age: why?");
-    tmux(&["send-keys", "-l", "nobody has the link"]);
-    tmux(&["send-keys", "Enter"]);
-    shown("skipped maria");
-    tmux(&["resize-window", "-x", "160", "-y", "45"]);
-    shown("log ──");
-    tmux(&["send-keys", "x"]);
-    shown("end the run?");
-    tmux(&["send-keys", "-l", "abort"]);
-    tmux(&["send-keys", "Enter"]);
-    let text = shown("ENDED 5");
+    let Some(tmux) = Tmux::start(&workspace, (100, 30), &script) else { return };
+    tmux.wait_for("RUNNING");
+    tmux.wait_for("1 on");
+    tmux.key("d");
+    tmux.wait_for("mark detected by maria");
+    tmux.key("Down");
+    tmux.key("s");
+    tmux.wait_for("skip age: why?");
+    tmux.text("nobody has the link");
+    tmux.wait_for("skipped maria");
+    tmux.resize(160, 45);
+    tmux.wait_for("log ──");
+    tmux.key("x");
+    tmux.wait_for("end the run?");
+    tmux.text("abort");
+    let text = tmux.wait_for("ENDED 5");
     assert!(text.contains("aborted by a person"), "{text}");
-    let modes = shown("isig icanon");
+    let modes = tmux.wait_for("isig icanon");
     assert!(modes.contains(" echo ") && modes.contains("icrnl"), "{modes}");
-    tmux(&["kill-server"]);
 }

@@ -3,10 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "a test that waits for another process needs real time")]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::page;
-use crate::support::{PATIENCE, Run, Workspace, free_port, gameday, repository, wait_for};
+use crate::browser::Browser;
+use crate::support::{PATIENCE, Run, Workspace, free_port, gameday, wait_for};
 
 /// What stands in a function's environment and must never be seen.
 const SECRET: &str = "hunter2-0af3c1";
@@ -478,40 +477,6 @@ async fn whoever_dawdles_over_a_request_is_sent_away() {
     assert!(rig.directory.path().join(ROOM_FILE).exists());
 }
 
-/// A script in a browser that asks for things in JSON, one a line, and says at the end what it saw.
-struct Browser {
-    child: std::process::Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Browser {
-    fn next(&mut self) -> Value {
-        let line = self.lines.next().expect("the script says something").unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the script says: {line}"))
-    }
-
-    fn answer(&mut self) {
-        self.child.stdin.as_mut().unwrap().write_all(b"done\n").unwrap();
-    }
-}
-
-/// Chromium and Node with what `make node-peers` installs, or none, said so.
-fn browser(arguments: &[&str]) -> Option<Browser> {
-    let folder = repository().join("tests/peers/node");
-    let node = std::env::var_os("GAMEDAY_TEST_NODE").filter(|node| !node.is_empty());
-    let has_driver = folder.join("node_modules/playwright-core").is_dir();
-    let (Some(chromium), Some(node), true) = (page::program(), node, has_driver) else {
-        let why = "\nskipped: the control room in a browser: it needs Chromium and GAMEDAY_TEST_NODE (`make test` has both)\n";
-        std::io::stderr().write_all(why.as_bytes()).unwrap();
-        return None;
-    };
-    let mut command = Command::new(node);
-    command.arg(folder.join("control_room.js")).arg(chromium).args(arguments).current_dir(folder);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    Some(Browser { child, lines })
-}
-
 fn start_server(workspace: &Workspace, port: u16) -> Run {
     let server = workspace.start(&["serve", "--listen", &format!("127.0.0.1:{port}")]);
     wait_for("the server", || TcpStream::connect(("127.0.0.1", port)).ok());
@@ -544,7 +509,7 @@ timeline:
     let mut server = start_server(&workspace, port);
     let links = [View::Facilitator, View::Participant]
         .map(|view| format!("http://127.0.0.1:{port}/#{}", access.fragment(view)));
-    let Some(mut browser) = browser(&[&links[0], &links[1], &shots]) else {
+    let Some(mut browser) = Browser::start("control_room.js", &[&links[0], &links[1], &shots]) else {
         run.signal(Signal::INT);
         assert_eq!(run.wait().code(), 5);
         return;
@@ -566,7 +531,7 @@ timeline:
             None => break said,
         }
     };
-    assert!(browser.child.wait().unwrap().success());
+    browser.end();
     drop(server);
     assert_eq!(said["violations"], json!([]), "the page broke its own policy: {said}");
     assert_eq!(said["errors"], json!([]), "{said}");

@@ -147,7 +147,9 @@ fn people_words(kind: &EventKind) -> Option<Words> {
             StepOutcome::Rehearsed => Words::new("step", step, "answered by --yes"),
             StepOutcome::LeftOpen => Words::new("step", step, "left open").trouble(),
         },
-        EventKind::InjectDelivered { inject, to, text, .. } => Words::new("inject", inject, format!("to {to}: {text}")),
+        EventKind::InjectDelivered { inject, to, text, by: who } => {
+            Words::new("inject", inject, format!("to {to}{}: {text}", by(who)))
+        }
         EventKind::Acknowledged { by: who } => Words::new("mark", "acknowledged", format!("acknowledged{}", by(who))),
         EventKind::Marked { name, fault, by: who, component, text } => {
             let fault = fault.as_ref().map(|fault| format!(", about {fault}")).unwrap_or_default();
@@ -160,11 +162,15 @@ fn people_words(kind: &EventKind) -> Option<Words> {
             Words::new("vote", step, format!("{role} says {}{}{why}", if *go { "go" } else { "no-go" }, by(who)))
         }
         EventKind::Joined { role, by: who } => Words::new("people", role, format!("joined{}", by(who))),
-        EventKind::HintGiven { hint, text, .. } => Words::new("hint", hint, format!("given: {text}")),
+        EventKind::HintGiven { hint, text, by: who, .. } => {
+            Words::new("hint", hint, format!("given{}: {text}", by(who)))
+        }
         EventKind::PredictionSealed { hypothesis, by: who, .. } => {
             Words::new("prediction", hypothesis, format!("sealed{}", by(who)))
         }
-        EventKind::CardDealt { fault, text, .. } => Words::new("card", fault, format!("on the table: {text}")),
+        EventKind::CardDealt { fault, text, by: who, .. } => {
+            Words::new("card", fault, format!("on the table{}: {text}", by(who)))
+        }
         EventKind::CardTaken { fault } => Words::new("card", fault, "taken away"),
         EventKind::BlockStarted { playbook, block, by: who, .. } => {
             Words::new("command", playbook, format!("{block} started{}", by(who)))

@@ -58,6 +58,8 @@ pub(super) struct Cockpit {
     /// How far the help is scrolled; none while it is not shown.
     pub(super) help: Option<usize>,
     status: Option<Status>,
+    /// Whether the roles were taken that the plan gives to whoever sits here.
+    is_seated: bool,
     /// From which line on the run comes to its end.
     ending: Option<usize>,
 }
@@ -65,7 +67,7 @@ pub(super) struct Cockpit {
 impl Cockpit {
     pub(super) fn new(board: Board, sitter: Sitter) -> Self {
         let help = (!sitter.links.is_empty()).then_some(0);
-        Self { board, sitter, chosen: None, prompt: None, help, status: None, ending: None }
+        Self { board, sitter, chosen: None, prompt: None, help, status: None, is_seated: false, ending: None }
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
@@ -84,6 +86,20 @@ impl Cockpit {
         {
             self.say(Tone::Warning, "!", text, event.elapsed_ms);
         }
+    }
+
+    /// Takes the roles that the scenario gives to whoever sits here, by name: once, as soon as the run takes commands.
+    pub(super) fn take_seats(&mut self) -> Vec<Command> {
+        let state = self.board.state();
+        if self.is_seated || !matches!(state.stage, RunStage::Running | RunStage::Paused) {
+            return Vec::new();
+        }
+        self.is_seated = true;
+        let (Some(name), None) = (&self.sitter.name, &self.sitter.role) else { return Vec::new() };
+        let people = &self.board.plan().scenario.people;
+        let ours = people.iter().filter(|(_, person)| person.who == *name);
+        let free = ours.filter(|(role, _)| state.people.joined.get(*role) != Some(name));
+        free.map(|(role, _)| Command::Join { role: role.clone(), by: Some(name.clone()) }).collect()
     }
 
     /// The lines of the run's end, for whoever looks at the terminal afterwards.

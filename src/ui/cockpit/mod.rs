@@ -169,6 +169,8 @@ impl Show {
                         terminal.resize(Rect::new(0, 0, new.0, new.1))?;
                         pace.news(Instant::now());
                     }
+                    let joins = self.cockpit.take_seats();
+                    joins.into_iter().for_each(|join| self.send(join));
                 }
                 () = tokio::time::sleep_until(pace.next()) => {
                     if !self.draw(&mut terminal, size, &mut pace)? {

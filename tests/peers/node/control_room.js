@@ -1,50 +1,13 @@
 // The control room in two browsers: node control_room.js CHROMIUM FACILITATOR_LINK PARTICIPANT_LINK FOLDER
 //
-// It takes part in a run as people do, and says at the end, as one line of JSON, what it saw. Where the server is to be stopped and
-// started again it says {"ask": "stop"} and {"ask": "start"}, and waits for a line.
+// It asks for the server to be stopped and to be started again.
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
-const readline = require('node:readline');
-const { chromium } = require('playwright-core');
+const { DESK, PHONE, ask, assert, enter, harvest, launch, logged, open, run, said } = require('./room');
 
 const [program, facilitatorLink, participantLink, folder] = process.argv.slice(2);
-const folders = path.isAbsolute(program) ? [''] : process.env.PATH.split(path.delimiter);
-const executablePath = folders.map(it => path.join(it, program)).find(it => fs.existsSync(it));
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const said = { violations: [], errors: [], xss: [], findings: [] };
-const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-
-async function ask(what) {
-  console.log(JSON.stringify({ ask: what }));
-  await answers.next();
-}
-
-function assert(isSo, what) {
-  if (!isSo) throw new Error(what);
-}
-
-// What a page does that it should not.
-async function watch(page, name, mayFail) {
-  await page.addInitScript(() => {
-    window.__violations = [];
-    addEventListener('securitypolicyviolation', event => window.__violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
-  });
-  page.on('pageerror', error => said.errors.push(`${name}: ${error.stack}`));
-  page.on('dialog', dialog => { said.xss.push(`${name}: ${dialog.message()}`); dialog.dismiss(); });
-  page.on('request', request => {
-    if (!request.url().startsWith(new URL(facilitatorLink).origin) && !request.url().startsWith('data:')) said.errors.push(`${name} asked ${request.url()}`);
-  });
-  page.on('console', message => {
-    if (message.type() === 'error' && !mayFail()) said.errors.push(`${name}: ${message.text()}`);
-  });
-}
-
-async function harvest(page, name) {
-  const seen = await page.evaluate(() => ({ violations: window.__violations, xss: window.__xss }));
-  said.violations.push(...seen.violations.map(it => `${name}: ${it}`));
-  if (seen.xss) said.xss.push(name);
-}
 
 // What axe-core finds that keeps people out, in light and dark.
 async function look(page, name) {
@@ -63,28 +26,12 @@ async function look(page, name) {
 }
 
 const log = page => page.locator('#log li').allInnerTexts();
-const logged = (page, text) => page.locator('#log li', { hasText: text }).first().waitFor();
-
-async function enter(page, link, name, role) {
-  await page.goto(link);
-  await page.locator('#room').waitFor();
-  assert(!page.url().includes('#'), `the link's token stays in the address: ${page.url()}`);
-  await page.getByLabel('Your name, as it stands in the log').fill(name);
-  await page.locator('#who-role option', { hasText: role }).waitFor({ state: 'attached' });
-  await page.getByLabel('Your role').selectOption(role);
-  await page.getByRole('button', { name: 'Enter' }).click();
-  await page.locator('#who-now').waitFor();
-}
 
 async function main() {
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
+  const browser = await launch(program);
   let isDown = false;
-  const desk = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
-  const phone = await (await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, reducedMotion: 'reduce' })).newPage();
-  for (const [page, name] of [[desk, 'facilitator'], [phone, 'participant']]) {
-    page.setDefaultTimeout(30000);
-    await watch(page, name, () => isDown);
-  }
+  const desk = await open(browser, DESK, facilitatorLink, 'facilitator', () => isDown);
+  const phone = await open(browser, PHONE, participantLink, 'participant', () => isDown);
   await enter(desk, facilitatorLink, 'Ann <b>', 'facilitator');
   await enter(phone, participantLink, 'Paul', 'operator');
   assert(await phone.locator('#lead').isHidden(), 'a participant sees what the facilitator does');
@@ -172,11 +119,4 @@ async function main() {
   await browser.close();
 }
 
-main().then(() => {
-  console.log(JSON.stringify(said));
-  process.exit(0);
-}, error => {
-  said.errors.push(String(error.stack));
-  console.log(JSON.stringify(said));
-  process.exit(0);
-});
+run(main);
