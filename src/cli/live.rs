@@ -64,7 +64,7 @@ enum StepCommand {
         step: StepId,
         /// Why not.
         #[arg(long)]
-        why: Option<String>,
+        why: String,
         #[command(flatten)]
         address: Address,
     },
@@ -154,7 +154,7 @@ pub(super) async fn step(arguments: StepArguments) -> Result<Exit, Failure> {
         }
         StepCommand::Skip { step, why, address } => {
             let by = address.who();
-            send(&address, Command::StepSkipped { step, why, by }).await
+            send(&address, Command::StepSkipped { step, why: Some(why), by }).await
         }
     }
 }

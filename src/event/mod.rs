@@ -32,7 +32,7 @@ pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
 pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, is_in_use, undo_path, undo_steps, was_cut};
 pub use people::{
-    BlockProgress, CardProgress, HintProgress, InjectProgress, JournalProgress, MARKS, PeopleProgress,
+    BlockProgress, CardProgress, HintProgress, InjectProgress, JournalProgress, MARKS, PROGRAM, PeopleProgress,
     PredictionProgress, Said,
 };
 pub use prediction::{PREDICTIONS_DIRECTORY, Prediction, PredictionError};

@@ -13,6 +13,9 @@ use crate::unit::{
 /// The marks that a report measures by. `acknowledged` is an event of its own.
 pub const MARKS: [&str; 6] = ["detected", "diagnosed", "mitigated", "recovered", "escalated", "surprised"];
 
+/// The author of what the program itself writes down. No person can take this name.
+pub const PROGRAM: &str = "gameday";
+
 /// What people did and were told. All times are in milliseconds since the run's start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PeopleProgress {

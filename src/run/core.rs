@@ -117,6 +117,8 @@ pub(super) struct Core {
     /// The plan's first step that was neither carried out nor left out.
     next_step: usize,
     paused_since_ms: Option<u64>,
+    /// Since when an injection of the phase waits for people; the phase's clock stands still meanwhile.
+    held_since_ms: Option<u64>,
     /// Whether the run ends before its time.
     is_aborted: bool,
     /// Whether the settle condition was judged.
@@ -148,6 +150,7 @@ impl Core {
             loads: Loads::new(),
             next_step: 0,
             paused_since_ms: None,
+            held_since_ms: None,
             is_aborted: false,
             is_settle_judged: false,
             awaited: None,
@@ -196,8 +199,7 @@ impl Core {
             }
         }
         // What is told must stand in the recording before it is judged: the next tick goes on from there.
-        if !is_told {
-            decide_polls(&judge, &mut effects);
+        if !is_told && !decide_polls(&judge, &mut effects) {
             self.advance(&judge, &mut effects);
         }
         self.move_changes(&mut effects);
@@ -248,7 +250,9 @@ impl Core {
             }
             Position::Phase { .. } => {
                 self.prove_effects(judge, effects);
-                if self.paused_since_ms.is_none() {
+                if judge.recording.state().no_go.is_some() {
+                    self.end_by_no_go(effects);
+                } else if self.paused_since_ms.is_none() {
                     self.advance_phase(judge, effects);
                 }
             }
@@ -263,7 +267,7 @@ impl Core {
             Move::Inject(identity) => Effect::Inject(identity),
             Move::Undo(identity) => Effect::Undo(identity),
             Move::Drop(fault) => Effect::Record(EventKind::ActionSkipped {
-                action: format!("inject fault {fault}"),
+                action: format!("fault {fault}"),
                 why: "its end came while something else was under way where it works".to_owned(),
             }),
         }));

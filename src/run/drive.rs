@@ -40,7 +40,7 @@ use super::stage::{Stage, renew_lease};
 use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
 use crate::event::{
-    AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, LogError, Prediction, RunOutcome,
+    AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, PROGRAM, Prediction, RunOutcome,
 };
 use crate::load::LoadPlan;
 use crate::plan::Plan;
@@ -164,6 +164,11 @@ async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
     }
 }
 
+/// What whoever asked is told where what they asked for stands nowhere.
+fn not_written() -> CommandAnswer {
+    CommandAnswer::Refused { why: "it could not be written down, and the run ends for that".to_owned() }
+}
+
 /// A run under way.
 struct Drive {
     plan: Arc<Plan>,
@@ -192,6 +197,8 @@ struct Drive {
     findings: mpsc::Receiver<Finding>,
     /// Whether the guardrails are looked at: they end only when something is wrong.
     is_guarded: bool,
+    /// Whether an event could not be written, which has ended the run.
+    is_log_lost: bool,
     commands: mpsc::Receiver<Request>,
     notices: Arc<Notices>,
     _control: Control,
@@ -255,6 +262,7 @@ impl Drive {
             is_watching_alarms,
             findings,
             is_guarded: true,
+            is_log_lost: false,
             commands,
             notices: Arc::default(),
             _control: control,
@@ -263,6 +271,7 @@ impl Drive {
     }
 
     async fn play(mut self, mut signals: Signals) -> Outcome {
+        let mut has_left = false;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.feed(Input::Begin, None);
@@ -280,12 +289,13 @@ impl Drive {
                 Some((command, back)) = self.commands.recv() => self.obey(command, back),
                 signal = signals.next() => {
                     if self.interrupted(signal, &mut signals) {
+                        has_left = true;
                         break;
                     }
                 }
             }
         }
-        self.finish().await
+        self.finish(&mut signals, has_left).await
     }
 
     /// Time has passed: the watchdog is told that the run is alive, and the folder is looked into for a wish to end it.
@@ -303,11 +313,12 @@ impl Drive {
             self.heart = None;
             let text =
                 format!("the watchdog is gone ({error}): should this process die, `gameday recover` is what is left");
-            self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+            self.record(EventKind::Noted { text, by: Some(PROGRAM.to_owned()) });
         }
     }
 
-    async fn finish(mut self) -> Outcome {
+    async fn finish(mut self, signals: &mut Signals, has_left: bool) -> Outcome {
+        self.commands.close();
         // Whoever left with an injection on its way: it cannot be armed any more, behind the back of what is summed up here.
         self.recorder.log().seal();
         self.hear_last_of_proxies().await;
@@ -323,7 +334,16 @@ impl Drive {
         if let Some(lock) = &self.lock {
             beating(self.heart.as_ref(), lock.end(&self.recorder, outcome != Outcome::Dirty)).await;
         }
-        beating(self.heart.as_ref(), self.notices.end()).await;
+        if !has_left {
+            let notices = Arc::clone(&self.notices);
+            let told = async {
+                tokio::select! {
+                    () = notices.end() => {}
+                    () = signals.leave() => {}
+                }
+            };
+            beating(self.heart.as_ref(), told).await;
+        }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         self.recorder.log().close();
         outcome
@@ -340,9 +360,10 @@ impl Drive {
             let recording = self.recorder.recording();
             self.core.on(now_ms, input, &recording)
         };
+        let mut is_written = true;
         for effect in effects {
             match effect {
-                Effect::Record(kind) => self.record(kind),
+                Effect::Record(kind) => is_written &= self.record(kind),
                 Effect::StartLoad(load) => self.start_load(&load),
                 Effect::StopLoad(load) => {
                     if let Some(reins) = self.reins.get(&load) {
@@ -356,9 +377,10 @@ impl Drive {
                 }
                 Effect::Inject(identity) => self.inject(identity),
                 Effect::Undo(identity) => self.undo(identity),
-                Effect::Seal(prediction) => self.seal(prediction),
+                Effect::Seal(prediction) => is_written &= self.seal(prediction),
                 Effect::Answer(answer) => {
                     if let Some(back) = back.take() {
+                        let answer = if is_written { answer } else { not_written() };
                         // The asker may have gone away.
                         back.send(answer).ok();
                     }
@@ -368,23 +390,26 @@ impl Drive {
         }
     }
 
-    /// Writes an event. A log that cannot be written ends the run: nothing more may be injected.
-    fn record(&mut self, kind: EventKind) {
-        match self.recorder.record(kind) {
-            Ok(()) | Err(LogError::Failed) => {}
-            Err(error) => self.abort_internally(error_chain(&error)),
+    /// Writes an event; answers whether it was. A log that cannot be written ends the run: nothing more may be injected.
+    fn record(&mut self, kind: EventKind) -> bool {
+        let Err(error) = self.recorder.record(kind) else { return true };
+        // Whoever met it first, as a notice may, had nobody to tell; what ends the run already is told of but once.
+        if !std::mem::replace(&mut self.is_log_lost, true) {
+            self.abort_internally(error_chain(&error));
         }
+        false
     }
 
-    /// Writes a prediction down in private, and its digest into the log.
-    fn seal(&mut self, prediction: Prediction) {
+    /// Writes a prediction down in private, and its digest into the log; answers whether both were written.
+    fn seal(&mut self, prediction: Prediction) -> bool {
         let (hypothesis, by) = (prediction.hypothesis.clone(), prediction.by.clone());
         let salt = uuid::Uuid::new_v4().simple().to_string();
         match prediction.seal(self.recorder.log().directory(), salt) {
             Ok(sha256) => self.record(EventKind::PredictionSealed { hypothesis, sha256, by }),
             Err(error) => {
                 let text = format!("a prediction about {hypothesis} is lost: {}", error_chain(&error));
-                self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+                self.record(EventKind::Noted { text, by: Some(PROGRAM.to_owned()) });
+                false
             }
         }
     }
@@ -408,7 +433,9 @@ impl Drive {
             Finding::Read { guardrail, reading, nearness } => {
                 self.record(EventKind::GuardrailRead { guardrail, reading, nearness });
             }
-            Finding::Warn { guardrail, observed } => self.record(EventKind::GuardrailWarned { guardrail, observed }),
+            Finding::Warn { guardrail, observed } => {
+                self.record(EventKind::GuardrailWarned { guardrail, observed });
+            }
             Finding::Trip { guardrail, observed } => {
                 if self.recorder.recording().state().abort.is_some() {
                     return;
@@ -454,7 +481,9 @@ impl Drive {
 
     fn hear_of_alarms(&mut self, news: Option<AlarmNews>) {
         match news {
-            Some(AlarmNews::Told(kind)) => self.record(*kind),
+            Some(AlarmNews::Told(kind)) => {
+                self.record(*kind);
+            }
             Some(AlarmNews::Read { asked_ms }) => self.feed(Input::AlarmsRead { asked_ms }, None),
             None => {
                 self.is_watching_alarms = false;
@@ -466,7 +495,9 @@ impl Drive {
 
     fn hear(&mut self, news: LoadNews) {
         match news {
-            LoadNews::Started { load, pid } => self.record(EventKind::LoadStarted { load, pid }),
+            LoadNews::Started { load, pid } => {
+                self.record(EventKind::LoadStarted { load, pid });
+            }
             LoadNews::Frame(frame) => {
                 if let Some(file) = self.frame_files.get_mut(&frame.load)
                     && let Err(error) = file.append(&frame)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ledger::Recorder;
 use crate::event::{Event, EventKind, EventLog, read_log};
@@ -16,7 +16,7 @@ use crate::workspace::NotifyEvent;
 /// Tells people elsewhere of a run, until it ends.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    listening: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    listening: Mutex<Option<(oneshot::Sender<()>, AbortOnDropHandle<()>)>>,
 }
 
 impl Notices {
@@ -25,11 +25,12 @@ impl Notices {
         let plan = Arc::new(plan.clone());
         let Some((composer, office)) = open(&plan, recorder, seed) else { return Self::default() };
         let (end, ended) = oneshot::channel();
-        let listening = tokio::spawn(listen(composer, office, recorder.log().clone(), ended));
+        let listening = AbortOnDropHandle::new(tokio::spawn(listen(composer, office, recorder.log().clone(), ended)));
         Self { listening: Mutex::new(Some((end, listening))) }
     }
 
-    /// Hands in what has happened so far, and waits until it is sent, for a time that has a limit. A second call does nothing.
+    /// Hands in what has happened so far, and waits until it is sent, for a time that has a limit. A second call does nothing; where the
+    /// wait is given up, so is the sending.
     pub(super) async fn end(&self) {
         let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((end, listening)) = listening {

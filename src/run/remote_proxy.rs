@@ -224,7 +224,7 @@ async fn renew(recorder: Recorder, faults: FaultEnvironment, undos: Undos) {
                         format_duration(REMOTE_TTL),
                         error_chain(&error)
                     );
-                    EventKind::Noted { text, by: Some("gameday".to_owned()) }
+                    EventKind::Noted { text, by: Some(crate::event::PROGRAM.to_owned()) }
                 }
                 Ok(Renewed::Lost) | Err(_) => continue,
             };

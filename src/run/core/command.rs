@@ -1,7 +1,9 @@
 //! What people say to a living run: taken and written down, or refused with what to do.
 
 use super::{Core, Effect, Position};
-use crate::event::{AbortCause, Command, CommandAnswer, EventKind, MARKS, Prediction, StepOutcome, StepProgress};
+use crate::event::{
+    AbortCause, Command, CommandAnswer, EventKind, MARKS, PROGRAM, Prediction, StepOutcome, StepProgress,
+};
 use crate::plan::{GuardrailRule, HintPlan, Plan};
 use crate::scenario::Mode;
 use crate::scenario::expect::Condition;
@@ -11,7 +13,7 @@ use crate::verdict::Judge;
 /// The longest text that a person may write down in one note, in bytes.
 const NOTE_BYTES_MAX: usize = 8 * 1024;
 /// The longest name of a mark or of a playbook's command, in bytes.
-const MARK_BYTES_MAX: usize = 64;
+const WORD_BYTES_MAX: usize = 64;
 /// The longest name of a person in a command, in bytes.
 const NAME_BYTES_MAX: usize = 256;
 /// How many predictions a run takes: each is a file.
@@ -62,11 +64,11 @@ impl Core {
             Command::Hint { hint, by } => record(self.hint(hint, by, judge)?),
             Command::Reveal { fault, by } => self.reveal(fault, by, judge, effects)?,
             Command::BlockStarted { playbook, block, readonly, by } => {
-                check_word(&block)?;
+                check_word("command", &block)?;
                 record(EventKind::BlockStarted { playbook, block, readonly, by });
             }
             Command::BlockEnded { playbook, block, ok, why, by } => {
-                check_word(&block)?;
+                check_word("command", &block)?;
                 record(EventKind::BlockEnded { playbook, block, ok, why, by });
             }
             Command::SteerLoad { load, how, by } => self.steer_load(load, (how, by), judge, effects)?,
@@ -121,6 +123,12 @@ impl Core {
         let state = judge.recording.state();
         if judge.recording.first_injection_ms().is_some() || !state.people.cards.is_empty() {
             return Err("predictions are made before the first fault".to_owned());
+        }
+        if self.plan.changes.is_empty() && !state.loads.is_empty() {
+            return Err("predictions are made before the first load where no fault is planned".to_owned());
+        }
+        if !matches!(self.position, Position::Waiting | Position::Routing | Position::Phase { .. }) {
+            return Err("predictions are made before the timeline is over".to_owned());
         }
         if state.people.predictions.len() >= PREDICTIONS_MAX {
             return Err(format!("a run takes {PREDICTIONS_MAX} predictions"));
@@ -207,8 +215,12 @@ impl Core {
 
     fn resume(&mut self, by: Option<String>, now_ms: u64, effects: &mut Vec<Effect>) -> Taken {
         let Some(since_ms) = self.paused_since_ms.take() else { return Err("the run is not paused".to_owned()) };
+        let paused_for_ms = now_ms.saturating_sub(since_ms);
         if let Position::Phase { paused_ms, .. } = &mut self.position {
-            *paused_ms += now_ms.saturating_sub(since_ms);
+            *paused_ms += paused_for_ms;
+        }
+        if let Some(held_since_ms) = &mut self.held_since_ms {
+            *held_since_ms += paused_for_ms;
         }
         effects.push(Effect::Record(EventKind::RunResumed { by }));
         Ok(())
@@ -218,7 +230,7 @@ impl Core {
 /// A mark has a name that an expectation could ask for. One that is nearly another one is a slip of the hand, and would be
 /// missed by whatever asks for that one.
 fn check_mark(name: &str, plan: &Plan) -> Taken {
-    check_word(name)?;
+    check_word("mark", name)?;
     let rules = plan.guardrails.iter().filter_map(|guardrail| match &guardrail.rule {
         GuardrailRule::AbortIf(expectation) => Some(expectation),
         GuardrailRule::MaxDuration(_) | GuardrailRule::MaxTargets(_) | GuardrailRule::MaxFailedRequests(_) => None,
@@ -240,11 +252,11 @@ fn check_mark(name: &str, plan: &Plan) -> Taken {
     }
 }
 
-/// What may be the name of a mark.
-fn check_word(name: &str) -> Taken {
+/// What may be the name of a mark or of a command.
+fn check_word(what: &str, name: &str) -> Taken {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.len() > MARK_BYTES_MAX || !name.chars().all(is_word) {
-        return Err(format!("a mark's name has 1 to {MARK_BYTES_MAX} letters, digits, `-`, `_` and `.`"));
+    if name.is_empty() || name.len() > WORD_BYTES_MAX || !name.chars().all(is_word) {
+        return Err(format!("a {what}'s name has 1 to {WORD_BYTES_MAX} letters, digits, `-`, `_` and `.`"));
     }
     Ok(())
 }
@@ -256,6 +268,9 @@ fn check_lengths(command: &Command) -> Taken {
     }
     if command.author().is_some_and(|by| by.len() > NAME_BYTES_MAX) {
         return Err(format!("the name is longer than {NAME_BYTES_MAX} bytes"));
+    }
+    if command.author().is_some_and(|by| by.trim().eq_ignore_ascii_case(PROGRAM)) {
+        return Err(format!("`{PROGRAM}` is what the program itself signs with: say who you are, by `--by`"));
     }
     Ok(())
 }
@@ -294,6 +309,9 @@ fn done(step: &StepId, evidence: Option<String>, by: Option<String>, judge: &Jud
 
 fn skipped(step: &StepId, why: Option<String>, by: Option<String>, judge: &Judge<'_>) -> Result<EventKind, String> {
     let progress = open(step, judge)?;
+    if why.as_ref().is_none_or(|why| why.trim().is_empty()) {
+        return Err(format!("why is step `{step}` skipped? `gameday step skip {step} --why \"…\"`"));
+    }
     let against = progress.asks.poll.iter().find(|role| progress.vote_of(role).is_some_and(|vote| !vote.go));
     if let Some(role) = against {
         return Err(format!("`{role}` said no-go to `{step}`: they change their vote, or the run is aborted"));

@@ -39,6 +39,14 @@ impl Core {
                 || (index == 0 && self.missing_people(judge).next().is_some()))
     }
 
+    /// Whether nothing may be broken yet: while somebody is missing who is required, or a go/no-go of the phase is open.
+    pub(super) fn may_not_inject_yet(&self, phase: &PhasePlan, judge: &Judge<'_>) -> bool {
+        let is_open = |step: &PersonStep| judge.recording.state().open_step(&step.step).is_some();
+        self.waits_for_people()
+            && (phase.checklist.iter().filter(|step| !step.poll.is_empty()).any(is_open)
+                || self.missing_people(judge).next().is_some())
+    }
+
     /// The roles that the run waits for, and in which nobody has joined.
     fn missing_people<'a>(&'a self, judge: &'a Judge<'_>) -> impl Iterator<Item = &'a PersonId> {
         let joined = &judge.recording.state().people.joined;
@@ -94,8 +102,9 @@ pub(super) fn start_timers(judge: &Judge<'_>, effects: &mut Vec<Effect>) {
     effects.extend(state.steps.iter().filter(|step| step.is_open() && step.timed_ms.is_none()).filter_map(begun));
 }
 
-/// Closes polls in which every role has spoken.
-pub(super) fn decide_polls(judge: &Judge<'_>, effects: &mut Vec<Effect>) {
+/// Closes polls in which every role has spoken; answers whether there was one.
+pub(super) fn decide_polls(judge: &Judge<'_>, effects: &mut Vec<Effect>) -> bool {
+    let mut is_decided = false;
     for step in judge.recording.state().steps.iter().filter(|step| step.is_open()) {
         let Some(agrees) = step.poll_agrees() else { continue };
         let outcome = if agrees { StepOutcome::Done } else { StepOutcome::NoGo };
@@ -105,5 +114,7 @@ pub(super) fn decide_polls(judge: &Judge<'_>, effects: &mut Vec<Effect>) {
             by: None,
             evidence: None,
         }));
+        is_decided = true;
     }
+    is_decided
 }

@@ -17,6 +17,7 @@ impl Core {
         };
         self.position = Position::Phase { index, start_ms: judge.now_ms, paused_ms: 0 };
         self.closing = None;
+        self.held_since_ms = None;
         effects.push(Effect::Record(EventKind::PhaseStarted { phase: phase.phase.clone() }));
         self.open_steps(phase, judge, effects);
         self.carry_out_due(index, judge.now_ms, judge, effects);
@@ -24,13 +25,12 @@ impl Core {
 
     pub(super) fn advance_phase(&mut self, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         let plan = Arc::clone(&self.plan);
-        let Position::Phase { index, start_ms, paused_ms } = self.position else { return };
+        let Position::Phase { index, .. } = self.position else { return };
         let Some(phase) = plan.phases.get(index) else { return };
-        if judge.recording.state().no_go.is_some() {
-            effects.push(Effect::Record(EventKind::PhaseEnded { phase: phase.phase.clone(), why: PhaseEnd::NoGo }));
-            self.begin_recovery(effects);
-            return;
+        if !self.may_not_inject_yet(phase, judge) {
+            self.release(judge.now_ms);
         }
+        let Position::Phase { start_ms, paused_ms, .. } = self.position else { return };
         self.carry_out_due(index, start_ms + paused_ms, judge, effects);
         let is_time_up = judge.now_ms >= start_ms + paused_ms + elapsed_ms(phase.length.0);
         let is_over_early = || phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
@@ -53,6 +53,23 @@ impl Core {
         if self.are_alarms_known(self.gate(phase), end_ms, judge, effects) {
             self.end_phase(index, phase, why, (start_ms, end_ms), judge, effects);
         }
+    }
+
+    /// What waited for people goes on, and has the time that it was to have.
+    fn release(&mut self, now_ms: u64) {
+        if let (Some(since_ms), Position::Phase { paused_ms, .. }) = (self.held_since_ms.take(), &mut self.position) {
+            *paused_ms += now_ms.saturating_sub(since_ms);
+        }
+    }
+
+    pub(super) fn end_by_no_go(&mut self, effects: &mut Vec<Effect>) {
+        if let Position::Phase { index, .. } = self.position
+            && let Some(phase) = self.plan.phases.get(index)
+        {
+            let phase = phase.phase.clone();
+            effects.push(Effect::Record(EventKind::PhaseEnded { phase, why: PhaseEnd::NoGo }));
+        }
+        self.begin_recovery(effects);
     }
 
     /// The hypotheses of a phase's gate.
@@ -92,7 +109,13 @@ impl Core {
     fn carry_out_due(&mut self, index: usize, start_ms: u64, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         let plan = Arc::clone(&self.plan);
         let is_due = |step: &&Step| step.phase == index && start_ms + elapsed_ms(step.at.0) <= judge.now_ms;
+        let waits = plan.phases.get(index).is_some_and(|phase| self.may_not_inject_yet(phase, judge));
+        let breaks = |step: &Step| matches!(step.action, Action::InjectFault { .. } | Action::DealCard(_));
         while let Some(step) = plan.steps.get(self.next_step).filter(is_due) {
+            if waits && breaks(step) {
+                self.held_since_ms.get_or_insert(judge.now_ms);
+                return;
+            }
             self.next_step += 1;
             match step.unless.as_ref().filter(|unless| judge.holds_now(unless).0 == Some(true)) {
                 Some(unless) => skip(&step.action, format!("its `unless` holds: {unless}"), effects),
@@ -168,18 +191,5 @@ impl Core {
 }
 
 fn skip(action: &Action, why: String, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Record(EventKind::ActionSkipped { action: describe(action), why }));
-}
-
-/// An action in words.
-fn describe(action: &Action) -> String {
-    match action {
-        Action::StartLoad(load) => format!("start load {load}"),
-        Action::StopLoad(load) => format!("stop load {load}"),
-        Action::InjectFault { fault, .. } => format!("inject fault {fault}"),
-        Action::UndoFault(fault) => format!("undo fault {fault}"),
-        Action::DealCard(fault) => format!("deal the card of {fault}"),
-        Action::TakeCard(fault) => format!("take the card of {fault} away"),
-        Action::DeliverInject { inject, .. } => format!("deliver inject {inject}"),
-    }
+    effects.push(Effect::Record(EventKind::ActionSkipped { action: action.to_string(), why }));
 }

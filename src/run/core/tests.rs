@@ -181,7 +181,7 @@ fn a_phase_that_ends_early_carries_out_its_ends_and_leaves_out_the_rest() {
     let (ended, why) = end_of(&world, "faulty").unwrap();
     assert!(why == PhaseEnd::Until && (20 * SECOND..=20 * SECOND + 100).contains(&ended), "{ended}");
     assert_eq!(world.changes()[1], (ended, "-lag".to_owned()));
-    assert_eq!(skipped(&world), ["deliver inject ticket: its phase ended early"]);
+    assert_eq!(skipped(&world), ["inject ticket to maria: its phase ended early"]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn what_an_unless_rules_out_does_not_happen() {
         world.count(|kind| matches!(kind, EventKind::InjectDelivered { inject, .. } if inject.as_str() == name))
     };
     assert_eq!((delivered("early"), delivered("late")), (1, 0));
-    assert_eq!(skipped(&world), ["deliver inject late: its `unless` holds: mark(detected)"]);
+    assert_eq!(skipped(&world), ["inject late to maria: its `unless` holds: mark(detected)"]);
 }
 
 #[test]

@@ -317,7 +317,10 @@ fn ready(
     }
     recorder.record(EventKind::ReadinessPassed { checks: stage.checks.clone() })?;
     for unknown in &stage.unknown {
-        recorder.record(EventKind::Noted { text: format!("not known: {unknown}"), by: Some("gameday".to_owned()) })?;
+        recorder.record(EventKind::Noted {
+            text: format!("not known: {unknown}"),
+            by: Some(crate::event::PROGRAM.to_owned()),
+        })?;
     }
     Ok((loads, probes))
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::super::core::Input;
 use super::Drive;
-use crate::event::{AbortCause, EventKind};
+use crate::event::{AbortCause, EventKind, PROGRAM};
 
 /// Within how long after the second Ctrl-C a third one leaves.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
@@ -70,6 +70,11 @@ impl Signals {
         }
     }
 
+    /// Waits until somebody does not want to wait any longer for a run that is over.
+    pub(super) async fn leave(&mut self) {
+        while self.next().await == STOP {}
+    }
+
     /// What this signal, after those before it, means.
     pub(super) fn count(&mut self, signal: &str) -> Wish {
         if signal == STOP {
@@ -108,13 +113,13 @@ impl Drive {
                     }
                     false => format!("still undoing: {}; Ctrl-C again leaves it undone", left.join("; ")),
                 };
-                self.record(EventKind::Noted { text, by: Some("gameday".to_owned()) });
+                self.record(EventKind::Noted { text, by: Some(PROGRAM.to_owned()) });
                 false
             }
             Wish::Stay => {
                 let text = "a run does not stop for Ctrl-Z, since its faults would stay on: `gameday pause` lets the \
                             timeline stand still";
-                self.record(EventKind::Noted { text: text.to_owned(), by: Some("gameday".to_owned()) });
+                self.record(EventKind::Noted { text: text.to_owned(), by: Some(PROGRAM.to_owned()) });
                 false
             }
             Wish::Leave => true,

@@ -102,7 +102,7 @@ fn an_injection_whose_turn_never_comes_is_told_of() {
     let world = play(plan.plan());
     assert_eq!(names(&world), ["+one", "-one"]);
     let why = "its end came while something else was under way where it works";
-    assert_eq!(skipped(&world), [format!("inject fault two: {why}")]);
+    assert_eq!(skipped(&world), [format!("fault two: {why}")]);
     assert_eq!(verdict(&world, "H1"), Verdict::NotTested("fault `two` was not injected".to_owned()));
 }
 

@@ -320,3 +320,77 @@ fn a_mark_names_a_component_that_the_workload_has() {
     assert_eq!(answers(&world), ["there is no component `paymets`; did you mean `payments`?", "taken"]);
     assert!(world.recording.state().people.marked_ms("diagnosed").is_some(), "the older name means the same");
 }
+
+#[test]
+fn a_no_go_ends_a_run_that_stands_still() {
+    let commands = vec![
+        (SECOND, Command::Pause { by: by("joonas") }),
+        (2 * SECOND, vote("go", "owner", false)),
+        (3 * SECOND, vote("go", "responder", true)),
+    ];
+    let world = attended(polled().plan(), commands);
+    assert_eq!(end_of(&world, "brief").unwrap().1, PhaseEnd::NoGo);
+    assert!(end_of(&world, "brief").unwrap().0 < 4 * SECOND);
+    assert_eq!(Outcome::of(world.recording.state()).exit_code(), 7);
+}
+
+#[test]
+fn nothing_is_injected_in_the_very_tick_in_which_a_poll_says_no_go() {
+    let plan = drill()
+        .phase("only", 60)
+        .person_step("go", None, true, false)
+        .and_step(|step| step.poll = vec!["owner".parse().unwrap()])
+        .inject(10, "lag")
+        .plan();
+    for at in [9_900, 9_999, 10_000, 10_001] {
+        let world = attended(plan.clone(), vec![(at, vote("go", "owner", false))]);
+        assert_eq!(world.count(|kind| matches!(kind, EventKind::FaultIntended { .. })), 0, "{at}");
+        assert_eq!(Outcome::of(world.recording.state()).exit_code(), 7);
+    }
+}
+
+#[test]
+fn an_injection_waits_for_whoever_is_required_and_then_its_phase_has_its_whole_time() {
+    let plan =
+        drill().person("responder", true, false).phase("only", 30).inject(10, "lag").undo(20, "lag").plan();
+    let join = Command::Join { role: "responder".parse().unwrap(), by: by("anna") };
+    let pauses = [Command::Pause { by: None }, Command::Resume { by: None }];
+    let [pause, resume] = pauses;
+    let commands = vec![(50 * SECOND, pause), (55 * SECOND, resume), (60 * SECOND, join)];
+    let world = attended(plan, commands);
+    let at = |fits: fn(&EventKind) -> bool| world.when(fits).unwrap() / SECOND;
+    assert_eq!(at(|kind| matches!(kind, EventKind::FaultIntended { .. })), 60);
+    assert_eq!(at(|kind| matches!(kind, EventKind::FaultReverting { .. })), 70);
+    assert_eq!(end_of(&world, "only").unwrap().0 / SECOND, 80);
+}
+
+#[test]
+fn a_step_is_skipped_with_a_reason_and_nobody_signs_as_the_program() {
+    let plan = drill().phase("only", 30).person_step("look", None, true, false).plan();
+    let skip = |why: Option<&str>, who: &str| {
+        let (step, why) = ("look".parse().unwrap(), why.map(str::to_owned));
+        Command::StepSkipped { step, why, by: by(who) }
+    };
+    let commands = vec![
+        (1, skip(None, "maria")),
+        (2, skip(Some("  "), "maria")),
+        (3, skip(Some("no access"), " Gameday")),
+        (4, skip(Some("no access"), "maria")),
+    ];
+    let world = attended(plan, commands);
+    let why = "why is step `look` skipped? `gameday step skip look --why \"…\"`";
+    let name = "`gameday` is what the program itself signs with: say who you are, by `--by`";
+    assert_eq!(answers(&world), [why, why, name, "taken"]);
+}
+
+#[test]
+fn nothing_is_predicted_once_everything_was_seen() {
+    let predict =
+        || Command::Predict { hypothesis: "H1".parse().unwrap(), holds: true, note: None, by: by("maria") };
+    let quiet = Sketch::new(Mode::Drill).phase("calm", 10).hypothesis("H1", "min(ok) >= 90%", &[]);
+    let world = play_with(
+        quiet.load("users", "10s", "abort").start_load(0, "users").plan(),
+        vec![(5 * SECOND, predict())],
+    );
+    assert_eq!(answers(&world), ["predictions are made before the first load where no fault is planned"]);
+}
