@@ -8,8 +8,13 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
 
-use super::{Event, LogError, LogTail};
+use super::{Event, EventLog, LogError, LogPart, LogTail};
+use crate::unit::FileError;
+
+/// How many events are read from the file at a time: as much of a long log as one viewer may hold.
+const PART_EVENTS_MAX: usize = 1_000;
 
 /// The events of a run for one viewer.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Feed {
     next_seq: u64,
     live: broadcast::Receiver<Arc<Event>>,
     must_read: bool,
+    /// A part that is being read: whoever waited for it may have gone away, and comes back.
+    reading: Option<JoinHandle<(LogTail, Result<LogPart, LogError>)>>,
     is_closed: bool,
 }
 
@@ -26,12 +33,25 @@ impl Feed {
     /// The events behind the number `after`, or from the first on, of the run in `directory`; `live` is what its log tells from now on.
     #[must_use]
     pub fn new(directory: &Path, live: broadcast::Receiver<Arc<Event>>, after: Option<u64>) -> Self {
+        Self::begin(directory, live, after, true)
+    }
+
+    /// The events of a log from now on.
+    #[must_use]
+    pub fn of_future(log: &EventLog) -> Self {
+        // What comes between the two is told of, and of no number that is wanted.
+        let live = log.subscribe();
+        Self::begin(log.directory(), live, log.last_seq(), false)
+    }
+
+    fn begin(directory: &Path, live: broadcast::Receiver<Arc<Event>>, after: Option<u64>, must_read: bool) -> Self {
         Self {
             tail: LogTail::new(directory),
             waiting: VecDeque::new(),
             next_seq: after.map_or(0, |after| after.saturating_add(1)),
             live,
-            must_read: true,
+            must_read,
+            reading: None,
             is_closed: false,
         }
     }
@@ -64,20 +84,24 @@ impl Feed {
         }
     }
 
-    /// Reads what the file has beyond what was told.
+    /// Reads a part of what the file has beyond what was told.
     async fn read(&mut self) -> Result<(), LogError> {
-        // Dropped in the middle, it begins anew.
-        let mut tail = self.tail.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let read = tail.read();
-            (tail, read)
+        let (tail, from) = (&self.tail, self.next_seq);
+        let reading = self.reading.get_or_insert_with(|| {
+            let mut tail = tail.clone();
+            tokio::task::spawn_blocking(move || {
+                let part = tail.read_part(from, PART_EVENTS_MAX);
+                (tail, part)
+            })
         });
-        let Ok((tail, read)) = read.await else { return Ok(()) };
-        let events = read?;
+        let read = reading.await;
+        self.reading = None;
+        let path = self.tail.path();
+        let (tail, part) = read.map_err(std::io::Error::other).map_err(FileError::on("read", path))?;
+        let part = part?;
         self.tail = tail;
-        self.must_read = false;
-        let next_seq = self.next_seq;
-        self.waiting.extend(events.into_iter().filter(|event| event.seq >= next_seq).map(Arc::new));
+        self.must_read = !part.is_end;
+        self.waiting.extend(part.events.into_iter().map(Arc::new));
         Ok(())
     }
 }

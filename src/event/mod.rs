@@ -20,6 +20,7 @@ mod reading;
 mod state;
 mod switch;
 
+pub use crate::unit::MARKS;
 pub(crate) use alarm::{AlarmRecord, AlarmRecords, AlarmStretch};
 pub use command::{Command, CommandAnswer};
 pub use detail::{
@@ -32,13 +33,13 @@ pub use kind::EventKind;
 pub use lock::{LockProgress, LockState};
 pub use log::{Armed, EVENT_LINE_BYTES_MAX, EventLog, LOG_FORMAT, LogError, is_in_use, undo_path, undo_steps, was_cut};
 pub use people::{
-    BlockProgress, CardProgress, HintProgress, InjectProgress, JournalProgress, MARKS, PROGRAM, PeopleProgress,
+    BlockProgress, CardProgress, HintProgress, InjectProgress, JournalProgress, PROGRAM, PeopleProgress,
     PredictionProgress, Said,
 };
 pub use prediction::{PREDICTIONS_DIRECTORY, Prediction, PredictionError};
 pub use progress::{FaultProgress, FaultState, LoadProgress, PhaseProgress, StepProgress, StepTime, VoteProgress};
 pub use proxy::{DelaySummary, PROXY_FAULTS_MAX, ProxyDelay, ProxyFaultSecond, ProxySecond};
-pub use reading::{LogTail, ReadLog, begun, read_log};
+pub use reading::{LogPart, LogTail, ReadLog, begun, read_log};
 pub use state::{RunStage, RunState};
 pub use switch::{SwitchProgress, SwitchState};
 

@@ -10,9 +10,6 @@ use crate::unit::{
     AlarmState, Anchor, ComponentId, FaultId, HintId, HypothesisId, InjectId, PersonId, PlaybookId, TargetId,
 };
 
-/// The marks that a report measures by. `acknowledged` is an event of its own.
-pub const MARKS: [&str; 6] = ["detected", "diagnosed", "mitigated", "recovered", "escalated", "surprised"];
-
 /// The author of what the program itself writes down. No person can take this name.
 pub const PROGRAM: &str = "gameday";
 
@@ -221,13 +218,6 @@ impl PeopleProgress {
         self.journal.push(JournalProgress { at_ms: event.elapsed_ms, at: event.at, said, by: by.cloned() });
     }
 
-    /// When a mark was first made.
-    #[must_use]
-    pub fn marked_ms(&self, mark: &str) -> Option<u64> {
-        let is_it = |it: &&JournalProgress| matches!(&it.said, Said::Mark { name, .. } if name == mark);
-        self.journal.iter().find(is_it).map(|it| it.at_ms)
-    }
-
     /// The card of a fault that lies on the table.
     #[must_use]
     pub fn card(&self, fault: &FaultId) -> Option<&CardProgress> {
@@ -246,7 +236,7 @@ impl RunState {
     #[must_use]
     pub fn first_ms(&self, anchor: &Anchor) -> Option<u64> {
         match anchor {
-            Anchor::Mark(name) => self.people.marked_ms(name),
+            Anchor::Mark(name) => self.marks.get(name).copied(),
             Anchor::Ack => self.acknowledged_ms,
             Anchor::Fault(fault) => {
                 let effective =

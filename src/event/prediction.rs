@@ -87,7 +87,8 @@ impl Prediction {
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
-            std::fs::File::open(&folder)?.sync_all()
+            std::fs::File::open(&folder)?.sync_all()?;
+            std::fs::File::open(directory)?.sync_all()
         };
         write().map_err(FileError::on("write", &path))?;
         Ok(sha256)

@@ -108,6 +108,15 @@ pub struct LogTail {
     next_seq: u64,
 }
 
+/// Some of a log's events.
+#[derive(Debug)]
+pub struct LogPart {
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// Whether the log had no more at that moment.
+    pub is_end: bool,
+}
+
 impl LogTail {
     /// The log in a run's folder, of which nothing was read.
     #[must_use]
@@ -115,11 +124,24 @@ impl LogTail {
         Self { path: directory.join(LOG_FILE), whole_bytes: 0, next_seq: 0 }
     }
 
+    /// The log's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The whole events that were not read before, in order; what is torn is looked at again the next time.
     ///
     /// # Errors
     /// It cannot be read, a line before the last is broken, or it is of another format.
     pub fn read(&mut self) -> Result<Vec<Event>, LogError> {
+        self.read_part(0, usize::MAX).map(|part| part.events)
+    }
+
+    /// The same, at most `events_max` of them, and none before number `from`: those are passed over, and not looked at.
+    ///
+    /// # Errors
+    /// As those of [`LogTail::read`].
+    pub fn read_part(&mut self, from: u64, events_max: usize) -> Result<LogPart, LogError> {
         let path = &self.path;
         let mut file = File::open(path).map_err(FileError::on("open", path))?;
         file.seek(io::SeekFrom::Start(self.whole_bytes)).map_err(FileError::on("seek in", path))?;
@@ -127,20 +149,25 @@ impl LogTail {
         let mut events: Vec<Event> = Vec::new();
         let mut line = Vec::new();
         loop {
+            if events.len() >= events_max {
+                return Ok(LogPart { events, is_end: false });
+            }
             line.clear();
             let read = read_line(&mut reader, &mut line).map_err(FileError::on("read", path))?;
             // Only what has no end is torn: a line that was written whole and has changed since may be the one that counts.
             if line.pop() != Some(b'\n') {
-                return Ok(events);
+                return Ok(LogPart { events, is_end: true });
             }
             if self.next_seq == 0
                 && let Some(format) = other_format(&line)
             {
                 return Err(LogError::Format { path: path.clone(), format });
             }
-            match decode(&mut line).and_then(|event| checked_event(event, self.next_seq)) {
-                Ok(event) => events.push(event),
-                Err(problem) => {
+            let is_wanted = self.next_seq >= from;
+            match is_wanted.then(|| decode(&mut line).and_then(|event| checked_event(event, self.next_seq))) {
+                None => {}
+                Some(Ok(event)) => events.push(event),
+                Some(Err(problem)) => {
                     let line = usize::try_from(self.next_seq).unwrap_or(usize::MAX).saturating_add(1);
                     let (path, offset) = (path.clone(), self.whole_bytes);
                     return Err(LogError::Broken { path, line, offset, problem, before: events });

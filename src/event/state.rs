@@ -77,8 +77,8 @@ pub struct RunState {
     pub guardrails: BTreeMap<GuardrailId, String>,
     /// How near each guardrail is to its limit, from 0 to 1, where that can be said.
     pub nearness: BTreeMap<GuardrailId, f64>,
-    /// Every mark that was made.
-    pub marks: BTreeSet<String>,
+    /// Every mark that was made, with when it was first, in milliseconds since the run's start.
+    pub marks: BTreeMap<String, u64>,
     /// When somebody first acknowledged, in milliseconds since its start.
     pub acknowledged_ms: Option<u64>,
     /// Whether a gate stayed shut.
@@ -110,6 +110,12 @@ impl RunState {
             state.apply(event);
         }
         state
+    }
+
+    /// Whether the timeline ended before its time: by an abort, a gate that stayed shut, or a no-go.
+    #[must_use]
+    pub fn was_cut_short(&self) -> bool {
+        self.abort.is_some() || self.gate_shut || self.no_go.is_some()
     }
 
     /// Whether nothing more will come: it ended by itself, or it died and `gameday recover` has undone everything.
@@ -226,7 +232,7 @@ impl RunState {
             | EventKind::Voted { .. }
             | EventKind::StepClosed { .. } => self.on_step_event(at, &event.kind),
             EventKind::Acknowledged { .. } => self.acknowledged_ms = self.acknowledged_ms.or(Some(at)),
-            EventKind::Marked { name, .. } => self.marks.extend([name.clone()]),
+            EventKind::Marked { name, .. } => drop(self.marks.entry(name.clone()).or_insert(event.elapsed_ms)),
             EventKind::GuardrailRead { guardrail, reading, nearness } => self.guardrail(guardrail, reading, *nearness),
             EventKind::GuardrailWarned { guardrail, observed } => self.guardrail(guardrail, observed, None),
             EventKind::GuardrailTripped { guardrail, observed } => self.guardrail(guardrail, observed, Some(1.0)),

@@ -249,7 +249,9 @@ impl Composer {
     fn all_clear(&self, event: &Event) -> Notice {
         let made = self.state.faults.iter().filter(|fault| !fault.identity.is_route() && fault.applied_ms.is_some());
         let mut details = Vec::new();
+        // How many there were is a part of what is hidden.
         match made.count() {
+            _ if !self.shows_all() => {}
             0 => details.push("No fault was injected.".to_owned()),
             made => details
                 .push(format!("{} undone.", plural(made, "fault was injected and is", "faults were injected and are"))),

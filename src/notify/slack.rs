@@ -93,7 +93,7 @@ fn facts(notice: &Notice) -> Vec<String> {
     if !notice.who.is_empty() {
         lines.push(format!("*On it:* {}", listed(&notice.who)));
     }
-    lines.extend(notice.command.iter().map(|command| format!("*Type:* `{}`", escaped(command))));
+    lines.extend(notice.command.iter().map(|command| format!("*Type:* `{}`", escaped_code(command))));
     lines
 }
 
@@ -133,6 +133,11 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+/// A text between back quotes, to be copied: the `_` of an id is no mark-up there, and stays alone.
+fn escaped_code(text: &str) -> String {
+    text.split('_').map(escaped).collect::<Vec<_>>().join("_")
 }
 
 /// The address of a link; a bar would begin its words.
@@ -225,6 +230,13 @@ mod tests {
         let sections = message["blocks"].as_array().unwrap().iter().filter(|block| block["type"] == "section");
         assert!(sections.into_iter().all(|block| block["text"]["verbatim"] == true));
         assert_eq!(message["blocks"][0]["text"]["type"], "plain_text");
+    }
+
+    #[test]
+    fn a_command_is_copied_as_it_is_typed() {
+        let command = "gameday recover 2026-11-10-100000-checkout_slow";
+        let notice = Notice { command: Some(command.to_owned()), ..test_notice("sandbox", "me", DateTime::UNIX_EPOCH) };
+        assert!(message(&notice).to_string().contains(&format!("`{command}`")), "{}", message(&notice));
     }
 
     #[test]

@@ -287,7 +287,7 @@ fn phases(checked: &Checked, playbooks: &BTreeMap<PlaybookId, Playbook>) -> Vec<
     phases
 }
 
-/// The phase's own checklist, then its playbook's steps. A step that both have belongs to the checklist.
+/// The phase's own checklist, then its playbook's steps; no id stands in both.
 fn person_steps(phase: &PhaseSpec, playbooks: &BTreeMap<PlaybookId, Playbook>) -> Vec<PersonStep> {
     let mut steps: Vec<PersonStep> = phase
         .checklist

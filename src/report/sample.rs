@@ -20,7 +20,7 @@ use crate::event::{
 use crate::unit::AlarmState;
 
 /// Events with moments, in the order of their times.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Script {
     events: Vec<(u64, EventKind)>,
 }

@@ -118,7 +118,9 @@ async fn serve(stream: UnixStream, sender: mpsc::Sender<Request>, log: EventLog,
             let why = format!("{WATCHERS_MAX} others watch this run already");
             return answer(&mut writer, &CommandAnswer::Refused { why }).await;
         };
-        let events = Feed::new(log.directory(), log.subscribe(), log.last_seq());
+        let events = Feed::of_future(&log);
+        // Whoever holds the log keeps its end from everybody, this watcher included.
+        drop(log);
         answer(&mut writer, &CommandAnswer::Taken).await;
         tell(events, reader, writer).await;
         drop(place);

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use change::{Changes, Move, NewChange};
 use load::Loads;
-use people::{decide_polls, mark_overdue, start_timers};
+use people::{mark_overdue, start_timers};
 
 use crate::event::{AbortCause, Command, CommandAnswer, EventKind, FaultIdentity, PhaseEnd, Prediction};
 use crate::load::Steer;
@@ -119,6 +119,8 @@ pub(super) struct Core {
     paused_since_ms: Option<u64>,
     /// Since when an injection of the phase waits for people; the phase's clock stands still meanwhile.
     held_since_ms: Option<u64>,
+    /// How much people have said, in bytes.
+    said_bytes: usize,
     /// Whether the run ends before its time.
     is_aborted: bool,
     /// Whether the settle condition was judged.
@@ -151,6 +153,7 @@ impl Core {
             next_step: 0,
             paused_since_ms: None,
             held_since_ms: None,
+            said_bytes: 0,
             is_aborted: false,
             is_settle_judged: false,
             awaited: None,
@@ -199,7 +202,7 @@ impl Core {
             }
         }
         // What is told must stand in the recording before it is judged: the next tick goes on from there.
-        if !is_told && !decide_polls(&judge, &mut effects) {
+        if !is_told && !self.decide_polls(&judge, &mut effects) {
             self.advance(&judge, &mut effects);
         }
         self.move_changes(&mut effects);

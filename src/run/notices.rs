@@ -8,10 +8,13 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ledger::Recorder;
-use crate::event::{Event, EventKind, EventLog, read_log};
+use crate::event::{Event, EventKind, EventLog, LogTail, read_log};
 use crate::notify::{Channels, Composer, Office, ReportFacts};
 use crate::plan::Plan;
 use crate::workspace::NotifyEvent;
+
+/// How many events are read at a time when some were missed.
+const PART_EVENTS_MAX: usize = 1_000;
 
 /// Tells people elsewhere of a run, until it ends.
 #[derive(Debug, Default)]
@@ -51,19 +54,20 @@ fn open(plan: &Arc<Plan>, recorder: &Recorder, seed: u64) -> Option<(Composer, O
 async fn listen(mut composer: Composer, office: Office, log: EventLog, mut ended: oneshot::Receiver<()>) {
     let mut events = log.subscribe();
     // What was written before this task had its first turn.
-    catch_up(&mut composer, &office, &log);
+    let mut tail = LogTail::new(log.directory());
+    catch_up(&mut composer, &office, &mut tail).await;
     loop {
         tokio::select! {
             biased;
             event = events.recv() => match event {
                 Ok(event) => hand_in(&mut composer, &office, &event),
-                Err(RecvError::Lagged(_)) => catch_up(&mut composer, &office, &log),
+                Err(RecvError::Lagged(_)) => catch_up(&mut composer, &office, &mut tail).await,
                 Err(RecvError::Closed) => break,
             },
             _ = &mut ended => break,
         }
     }
-    hand_in_rest(&mut composer, &office, &log, &mut events);
+    hand_in_rest(&mut composer, &office, &mut tail, &mut events).await;
     office.close().await;
 }
 
@@ -72,17 +76,28 @@ fn hand_in(composer: &mut Composer, office: &Office, event: &Event) {
 }
 
 /// Takes in what the log has and the subscription has not: it may hold less than a burst of events.
-fn catch_up(composer: &mut Composer, office: &Office, log: &EventLog) {
-    // A log that can not be read has other consequences; what comes next is told all the same.
-    let read = read_log(log.directory());
-    read.iter().flat_map(|read| &read.events).for_each(|event| hand_in(composer, office, event));
+async fn catch_up(composer: &mut Composer, office: &Office, tail: &mut LogTail) {
+    loop {
+        let mut ahead = tail.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let part = ahead.read_part(0, PART_EVENTS_MAX);
+            (ahead, part)
+        });
+        // A log that can not be read has other consequences; what comes next is told all the same.
+        let Ok((ahead, Ok(part))) = read.await else { return };
+        *tail = ahead;
+        part.events.iter().for_each(|event| hand_in(composer, office, event));
+        if part.is_end {
+            return;
+        }
+    }
 }
 
-fn hand_in_rest(composer: &mut Composer, office: &Office, log: &EventLog, events: &mut Receiver<Arc<Event>>) {
+async fn hand_in_rest(composer: &mut Composer, office: &Office, tail: &mut LogTail, events: &mut Receiver<Arc<Event>>) {
     loop {
         match events.try_recv() {
             Ok(event) => hand_in(composer, office, &event),
-            Err(TryRecvError::Lagged(_)) => catch_up(composer, office, log),
+            Err(TryRecvError::Lagged(_)) => catch_up(composer, office, tail).await,
             Err(TryRecvError::Empty | TryRecvError::Closed) => return,
         }
     }

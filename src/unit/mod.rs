@@ -24,6 +24,7 @@ mod id;
 mod interval_log;
 mod lambda;
 mod level;
+mod mark;
 mod nearest;
 mod new_file;
 mod percent;
@@ -67,6 +68,7 @@ pub use id::{
 pub use interval_log::{IntervalEncoder, IntervalLog};
 pub use lambda::LAMBDA_RESERVED_VARIABLES;
 pub use level::{Level, Rate, Users};
+pub use mark::{MARKS, mark_name, meant_mark};
 pub use nearest::nearest;
 pub use new_file::{NewFileError, write_new};
 pub use percent::Percent;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AlarmName, DurationText, FaultId, InjectId, StepId, UnitError, text_type};
+use super::{AlarmName, DurationText, FaultId, InjectId, StepId, UnitError, mark_name, text_type};
 
 const REMEDY: &str = "write a duration as in `5m`, or from when on it counts as in `5m after mark(detected)`; what can be counted \
                       from is `mark(NAME)`, `ack()`, `fault(NAME)`, `inject(NAME)`, `step(ID)` and `alarm(NAME)`";
@@ -67,6 +67,9 @@ impl FromStr for Within {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let Some((length, after)) = text.split_once(" after ") else {
+            if text.contains('(') {
+                return Err(UnitError::new(format!("`{text}` is no time that counts from something"), REMEDY));
+            }
             return Ok(Self::from(text.parse::<DurationText>()?));
         };
         Ok(Self { length: length.parse()?, after: Some(anchor(after.trim())?) })
@@ -79,7 +82,9 @@ fn anchor(text: &str) -> Result<Anchor, UnitError> {
     let name = rest.strip_suffix(')').ok_or_else(fail)?.trim();
     let invalid = |error: &dyn fmt::Display| UnitError::new(format!("`{text}`: {error}"), REMEDY);
     match word.trim() {
-        "mark" if !name.is_empty() => Ok(Anchor::Mark(name.to_owned())),
+        // An acknowledgement is a mark to whoever writes of it.
+        "mark" if name == "acknowledged" => Ok(Anchor::Ack),
+        "mark" if !name.is_empty() => mark_name(name).map(Anchor::Mark).map_err(|error| invalid(&error.problem)),
         "ack" if name.is_empty() => Ok(Anchor::Ack),
         "fault" => name.parse().map(Anchor::Fault).map_err(|error| invalid(&error)),
         "inject" => name.parse().map(Anchor::Inject).map_err(|error| invalid(&error)),
@@ -125,6 +130,8 @@ mod tests {
             ("5m after mark()", "`mark()` is nothing that a time can be counted from"),
             ("5m after ack(x)", "`ack(x)` is nothing that a time can be counted from"),
             ("soon after ack()", "`soon` is not a duration"),
+            ("5m afer mark(x)", "`5m afer mark(x)` is no time that counts from something"),
+            ("5m after mark(a) or ack()", "`mark(a) or ack()`: `a) or ack(` is no name of a mark"),
             ("5m after marc(x)", "`marc(x)` is nothing that a time can be counted from"),
         ] {
             assert_eq!(text.parse::<Within>().unwrap_err().problem, problem, "{text}");

@@ -102,8 +102,7 @@ fn cut_short(judge: &Judge<'_>, term: &Term) -> Option<String> {
             None
         }
         (_, None | Some(PhaseWindow::After(_))) => {
-            let is_cut = state.abort.is_some() || state.gate_shut;
-            is_cut.then(|| "the run ended before its time".to_owned())
+            state.was_cut_short().then(|| "the run ended before its time".to_owned())
         }
         (_, Some(PhaseWindow::During(phase) | PhaseWindow::Within { after: phase, .. })) => {
             let mut cut = state.phases.iter().filter(|progress| progress.why == Some(PhaseEnd::Aborted));

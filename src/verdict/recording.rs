@@ -34,6 +34,9 @@ pub struct StepRecord {
     pub failed: SparseHistogram,
 }
 
+/// The mark that is an event of its own.
+const ACKNOWLEDGED: &str = "acknowledged";
+
 /// Everything that expectations are judged over. It is filled while a run lives, and again from its folder.
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
@@ -55,6 +58,7 @@ impl Recording {
             self.marks.push((at, name.clone()));
         } else if let EventKind::Acknowledged { .. } = &event.kind {
             self.acknowledgements.push(at);
+            self.marks.push((at, ACKNOWLEDGED.to_owned()));
         }
         self.alarms.apply(event);
         self.state.apply(event);
@@ -128,6 +132,15 @@ impl Recording {
     /// When somebody first acknowledged from a moment on.
     pub(super) fn acknowledged_ms(&self, from_ms: u64) -> Option<u64> {
         self.acknowledgements.iter().copied().find(|at| *at >= from_ms)
+    }
+
+    /// When people were first told of something from a moment on: an alarm went to `ALARM`, or a message was delivered.
+    pub(super) fn noticed_ms(&self, from_ms: u64) -> Option<u64> {
+        let is_after = |at: &u64| *at >= from_ms;
+        let fired =
+            self.alarms.matching("*").flat_map(|(_, record)| record.fired()).map(|it| it.at_ms).filter(is_after).min();
+        let told = self.state.people.injects.iter().map(|inject| inject.at_ms).find(is_after);
+        fired.into_iter().chain(told).min()
     }
 
     /// How many steps of a playbook were done in time, and how many there are.

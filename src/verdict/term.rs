@@ -9,7 +9,7 @@ use super::recording::{Recording, SECOND_MS, WindowMs};
 use crate::event::{FaultProgress, Observation};
 use crate::observe::{SignalSource, SignalSpec};
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
-use crate::unit::{PhaseId, SignalId, elapsed_ms};
+use crate::unit::{PhaseId, SignalId, elapsed_ms, format_duration};
 
 /// Over how long a term without `for` looks back, where it is asked again and again: guardrails, `until`, `within`.
 const LOOK_BACK: Duration = Duration::from_secs(5);
@@ -264,6 +264,9 @@ impl Judge<'_> {
             Condition::Alarm { pattern, state } => return self.alarm(pattern, *state, window, Extent::Ever),
             Condition::Mark(name) => {
                 let at = self.recording.mark_ms(name, window);
+                if at.is_none() && self.recording.state().was_cut_short() {
+                    return TermResult::unknown(format!("no mark `{name}` before the run was ended"));
+                }
                 TermResult {
                     held: Some(at.is_some()),
                     observed: Some(if at.is_some() { "made" } else { "not made" }.to_owned()),
@@ -299,25 +302,23 @@ impl Judge<'_> {
         }
     }
 
-    /// From the latest effect that was proven in the window to the first acknowledgement of that fault. Who acknowledges
-    /// before the proof is there took no time.
+    /// From the first notice of the latest fault whose effect was proven in the window, or whose card was dealt in it, to the first
+    /// acknowledgement. The notice is an alarm or a message; where none came, the effect itself. Who acknowledges before that took
+    /// no time.
     fn compare_ack(&self, operator: Operator, value: Value, window: WindowMs) -> TermResult {
-        let proven = |fault: &FaultProgress| {
-            let effective = fault.effective_ms.filter(|at| (window.0..=window.1).contains(at))?;
-            Some((effective, fault.requested_ms))
-        };
-        let Some((effective, requested)) = self.recording.state().faults.iter().filter_map(proven).max() else {
+        let state = self.recording.state();
+        let is_in = |at: &u64| (window.0..=window.1).contains(at);
+        let proven = |fault: &FaultProgress| Some((fault.effective_ms.filter(is_in)?, fault.requested_ms));
+        let cards = state.people.cards.iter().filter(|card| is_in(&card.dealt_ms));
+        let faults = state.faults.iter().filter_map(proven).chain(cards.map(|card| (card.dealt_ms, card.dealt_ms)));
+        let Some((effective, requested)) = faults.max() else {
             return TermResult::unknown("no fault had a proven effect to acknowledge");
         };
+        let since = self.recording.noticed_ms(requested).map_or(effective, |noticed| noticed.max(effective));
         let Some(acknowledged) = self.recording.acknowledged_ms(requested) else {
-            return TermResult {
-                held: Some(false),
-                observed: Some("nobody acknowledged".to_owned()),
-                missing: None,
-                ..TermResult::unknown("")
-            };
+            return self.unacknowledged(operator, value, since);
         };
-        let seconds = Duration::from_millis(acknowledged.saturating_sub(effective)).as_secs_f64();
+        let seconds = Duration::from_millis(acknowledged.saturating_sub(since)).as_secs_f64();
         TermResult {
             held: bound(value, None).map(|bound| operator.holds(seconds, bound)),
             observed: Some(Unit::Duration.show(seconds)),
@@ -325,6 +326,24 @@ impl Judge<'_> {
             held_ms: Some(acknowledged),
             missing: None,
             ..TermResult::unknown("")
+        }
+    }
+
+    /// Nobody acknowledged: that is known once the time for it is up.
+    fn unacknowledged(&self, operator: Operator, value: Value, since_ms: u64) -> TermResult {
+        let waited_ms = self.now_ms.saturating_sub(since_ms);
+        let held = match operator {
+            Operator::Less | Operator::AtMost | Operator::Equal => false,
+            Operator::More | Operator::AtLeast => true,
+        };
+        let observed = Some("nobody acknowledged".to_owned());
+        match value {
+            Value::Duration(limit) if waited_ms < elapsed_ms(limit) => {
+                let waited = format_duration(Duration::from_secs(waited_ms / SECOND_MS));
+                let missing = Some(format!("nobody acknowledged in the {waited} that it was waited for"));
+                TermResult { observed, missing, ..TermResult::unknown("") }
+            }
+            _ => TermResult { held: Some(held), observed, missing: None, ..TermResult::unknown("") },
         }
     }
 

@@ -10,7 +10,9 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepAsks, StepOutcome, Verdict};
+use crate::event::{
+    AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepAsks, StepOutcome, Verdict,
+};
 use crate::observe::SignalSpec;
 use crate::scenario::expect::{Expectation, parse};
 use crate::unit::{FaultId, Histogram, PhaseId, SignalId};
@@ -432,6 +434,24 @@ fn an_acknowledgement_is_measured_from_the_latest_proven_effect() {
     assert_eq!(result(story().ack(20).ack(60), "ack() <= 5s"), (Some(true), Some("5000 ms".to_owned())));
     assert_eq!(result(story().ack(20).ack(61), "ack() <= 5s"), (Some(false), Some("6000 ms".to_owned())));
     let nobody = Some("nobody acknowledged".to_owned());
+    let early = story().finally(58, "ack() <= 5s");
+    assert_eq!((early.held, early.observed), (None, nobody.clone()), "the run ended before the time was up");
+    let told = EventKind::InjectDelivered {
+        inject: "ticket".parse().unwrap(),
+        to: "responder".parse().unwrap(),
+        text: String::new(),
+        by: None,
+    };
+    let told = story().event(58_000, told).ack(61);
+    assert_eq!(result(told, "ack() <= 5s"), (Some(true), Some("3000 ms".to_owned())), "from the message on");
+    let dealt = EventKind::CardDealt {
+        fault: "one".parse().unwrap(),
+        target: "shop".parse().unwrap(),
+        text: String::new(),
+        by: None,
+    };
+    let table = super::tests::story().phase("calm", 0, 100).event(10_000, dealt).ack(12);
+    assert_eq!(result(table, "ack() <= 5s"), (Some(true), Some("2000 ms".to_owned())), "from the card on");
     assert_eq!(result(story().ack(20), "ack() <= 5s"), (Some(false), nobody), "that was for the first fault");
     assert_eq!(result(story().ack(53), "ack() <= 5s"), (Some(true), Some("0 ms".to_owned())), "before the proof");
     let none = super::tests::story().phase("calm", 0, 100).ack(20).finally(100, "ack() <= 5s");
@@ -439,6 +459,17 @@ fn an_acknowledgement_is_measured_from_the_latest_proven_effect() {
     // With a phase it is about what was proven in it.
     let first = story().phase("early", 0, 30).ack(20).ack(90);
     assert_eq!(result(first, "ack() <= 10s during early"), (Some(true), Some("8000 ms".to_owned())));
+}
+
+#[test]
+fn a_mark_that_was_not_made_refutes_only_where_there_was_the_time_to_make_it() {
+    let story = || story().phase("calm", 0, 10);
+    assert_eq!(story().verdict(10, "mark(wow)"), Verdict::Refuted);
+    assert_eq!(story().mark(2, "wow").verdict(10, "mark(wow)"), Verdict::Upheld);
+    assert_eq!(story().ack(2).verdict(10, "mark(acknowledged)"), Verdict::Upheld);
+    let aborted = EventKind::RunAborted { cause: AbortCause::Person { why: None, by: None } };
+    let why = "no mark `wow` before the run was ended".to_owned();
+    assert_eq!(story().event(10_000, aborted).verdict(10, "mark(wow)"), Verdict::Inconclusive(why));
 }
 
 #[test]

@@ -240,9 +240,11 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
         (Some("nobody"), Metric::Censored { after_ms, .. }) => {
             let text = format!("Nobody noticed `{name}` in {}.", duration(*after_ms));
             let next = "Ask which signal could have told, and whether an alarm looks at it.";
-            findings.push(finding("high", Rule::Unnoticed, about, text, Some(next)));
+            // Who ends a run before its time leaves nobody the time to notice.
+            let severity = if run.state.was_cut_short() { "low" } else { "high" };
+            findings.push(finding(severity, Rule::Unnoticed, about, text, Some(next)));
         }
-        (Some("inject"), metric) => {
+        (Some("inject" | "hint"), metric) => {
             let text = format!("`{name}` was noticed only after somebody was told ({}).", metric.detail());
             findings.push(finding("medium", Rule::NoticedLate, about, text, Some("Ask what would have told earlier.")));
         }

@@ -29,7 +29,7 @@ use super::facts::Facts;
 use super::folder::Evidence;
 use super::model::{Effort, REPORT_FORMAT, Report};
 use super::redact::redacted;
-use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
+use crate::event::{AlarmRecords, Event, EventKind, JournalProgress, PROGRAM, RunState, StepOutcome, StepProgress};
 use crate::plan::Plan;
 use crate::workspace::Component;
 
@@ -74,13 +74,15 @@ impl<'a> Run<'a> {
 
     /// Whether a person did anything at all that the log knows of.
     fn has_people(&self) -> bool {
-        self.events.iter().any(|event| match &event.kind {
-            EventKind::Acknowledged { .. } | EventKind::Marked { .. } | EventKind::Noted { .. } => true,
-            EventKind::StepClosed { outcome, .. } => {
-                matches!(outcome, StepOutcome::Done | StepOutcome::Skipped { .. })
-            }
-            _ => false,
-        })
+        let people = &self.state.people;
+        let has_spoken = |entry: &JournalProgress| entry.by.as_deref() != Some(PROGRAM);
+        let has_acted = |step: &StepProgress| {
+            !step.votes.is_empty()
+                || matches!(step.outcome, Some(StepOutcome::Done | StepOutcome::Skipped { .. } | StepOutcome::NoGo))
+        };
+        people.journal.iter().any(has_spoken)
+            || self.state.steps.iter().any(has_acted)
+            || !(people.joined.is_empty() && people.predictions.is_empty() && people.blocks.is_empty())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Detection of and response to a fault, as the metrics are defined: every time runs from the first proven effect.
 //!
 //! A mark belongs to the fault that it names, else to the latest one that was effective by then; an alarm belongs to the
-//! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit. A mark
+//! latest fault that was in when it fired. The first of both detects; an inject before the first human mark takes its credit, and a
+//! hint or a reveal more so. A mark
 //! `diagnosed` that names a component counts when the fault's target is a part of that component. At a table a card takes the place of
 //! the fault: its effect is proven when it lies there.
 
@@ -151,9 +152,19 @@ impl Seen<'_> {
         })
     }
 
-    fn notice(&self) -> Option<Moment> {
+    /// The first message while this fault was the latest.
+    fn message(&self) -> Option<Moment> {
         self.first(|kind| match kind {
             EventKind::InjectDelivered { inject, .. } => Some((None, format!("inject {inject}"))),
+            _ => None,
+        })
+    }
+
+    /// What first gave people the answer, or a part of it.
+    fn hint(&self) -> Option<Moment> {
+        self.first(|kind| match kind {
+            EventKind::HintGiven { hint, .. } => Some((None, format!("hint {hint}"))),
+            EventKind::Revealed { fault, .. } => Some((fault.as_ref(), "the reveal".to_owned())),
             _ => None,
         })
     }
@@ -236,10 +247,12 @@ impl Seen<'_> {
             (None, Some(why)) => (None, Metric::not_applicable(why)),
             (None, None) => (Some("nobody".to_owned()), self.censored("detected", self.effective_ms)),
             (Some(moment), _) => {
-                let told = self.notice().filter(|notice| notice.at_ms <= moment.at_ms);
-                let by = if told.is_some() { "inject" } else { "human" };
+                let told = [("hint", self.hint()), ("inject", self.message())];
+                let told =
+                    told.into_iter().find_map(|(by, told)| Some((by, told.filter(|it| it.at_ms <= moment.at_ms)?)));
+                let by = told.as_ref().map_or("human", |(by, _)| by);
                 let mut metric = self.measured(moment);
-                if let (Some(told), Metric::Measured { source, .. }) = (told, &mut metric) {
+                if let (Some((_, told)), Metric::Measured { source, .. }) = (told, &mut metric) {
                     source.push_str(&format!(", after {}", told.source));
                 }
                 (Some(by.to_owned()), metric)
@@ -249,7 +262,7 @@ impl Seen<'_> {
 
     fn acknowledgement(&self) -> Metric {
         let alarm = || self.alarm().filter(|_| !self.is_unattended()).map(|alarm| alarm.moment);
-        let Some(notice) = self.notice().or_else(alarm) else {
+        let Some(notice) = self.message().into_iter().chain(alarm()).min_by_key(|notice| notice.at_ms) else {
             return Metric::not_applicable("there was no notice to acknowledge");
         };
         match self.acknowledged() {
@@ -280,12 +293,13 @@ impl Seen<'_> {
             (Some(component), Some(right)) => right.contains(component.as_str()),
             (None, _) | (_, None) => true,
         };
+        let unverified = if right.is_none() { ", which no component of the workload confirms" } else { "" };
         let mut wrong: Vec<String> = Vec::new();
         let found = self.first(|kind| match kind {
             EventKind::Marked { name, fault, by, component, .. } if DIAGNOSED.contains(&name.as_str()) => {
                 let told = component
                     .as_ref()
-                    .map_or_else(|| ", which names no component".to_owned(), |it| format!(" as {it}"));
+                    .map_or_else(|| ", which names no component".to_owned(), |it| format!(" as {it}{unverified}"));
                 let source = format!("{}{told}", with_author(&format!("mark {name}"), by.as_deref()));
                 is_right(component.as_ref()).then_some((fault.as_ref(), source))
             }

@@ -78,7 +78,7 @@ pub struct AddedDelay {
 /// Detection of and response to one fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Response {
-    /// `alarm`, `human`, `inject` or `nobody`; none where there was nothing to detect or nobody to do so.
+    /// `alarm`, `human`, `inject` (a message came first), `hint` (one was given, or the fault revealed) or `nobody`; none where there was nothing to detect or nobody to do so.
     pub detected_by: Option<String>,
     /// The expected alarm that came first.
     pub alarm: Option<String>,

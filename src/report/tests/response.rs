@@ -69,3 +69,32 @@ fn nobody_is_late_where_nobody_was_there() {
     assert_eq!(report.faults[0].response.detected_by.as_deref(), Some("nobody"), "now there was somebody");
     assert!(report.findings.iter().all(|finding| finding.kind != "unattended"));
 }
+
+#[test]
+fn a_detection_behind_a_hint_is_not_one_without_and_the_first_notice_counts() {
+    let mut script = Script::default();
+    let lag = sample::identity("001", "lag");
+    let hint = |at_ms: u64, script: &mut Script| {
+        let (hint, hypothesis, text, by) = ("h1".parse().unwrap(), None, "look".to_owned(), None);
+        script.at(at_ms, EventKind::HintGiven { hint, hypothesis, text, by });
+    };
+    script.at(0, sample::started());
+    script.at(50, EventKind::Joined { role: "responder".parse().unwrap(), by: None });
+    script.at(100, sample::intended("001", "lag", "lambda_timeout", "fn", "3 s → 1 s", "3 s"));
+    script.at(120, EventKind::FaultApplied { identity: lag.clone() });
+    script.at(900, EventKind::FaultEffective { identity: lag.clone(), evidence: "x".to_owned(), first_ms: None });
+    script.at(9_000, EventKind::FaultRestored { identity: lag, how: FaultEnd::AsBefore });
+    script.at(10_000, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 0 });
+    let nobody = report_of(&script, &sample::facts());
+    assert_eq!(nobody.faults[0].response.detected_by.as_deref(), Some("nobody"), "who has joined was there");
+    script.at(
+        3_000,
+        EventKind::Marked { name: "detected".to_owned(), fault: None, by: None, component: None, text: None },
+    );
+    let mut before = script.clone();
+    hint(2_000, &mut before);
+    hint(4_000, &mut script);
+    let detected = |script: &Script| report_of(script, &sample::facts()).faults[0].response.detected_by.clone();
+    assert_eq!(detected(&script).as_deref(), Some("human"));
+    assert_eq!(detected(&before).as_deref(), Some("hint"));
+}

@@ -1,26 +1,30 @@
 //! What people say to a living run: taken and written down, or refused with what to do.
 
 use super::{Core, Effect, Position};
-use crate::event::{
-    AbortCause, Command, CommandAnswer, EventKind, MARKS, PROGRAM, Prediction, StepOutcome, StepProgress,
-};
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, PROGRAM, Prediction, StepOutcome, StepProgress};
 use crate::plan::{GuardrailRule, HintPlan, Plan};
 use crate::scenario::Mode;
 use crate::scenario::expect::Condition;
-use crate::unit::{ComponentId, FaultId, HintId, HypothesisId, InjectId, PersonId, StepId, nearest};
+use crate::unit::{
+    Anchor, ComponentId, FaultId, HintId, HypothesisId, InjectId, MARKS, PersonId, StepId, mark_name, nearest,
+};
 use crate::verdict::Judge;
 
 /// The longest text that a person may write down in one note, in bytes.
 const NOTE_BYTES_MAX: usize = 8 * 1024;
-/// The longest name of a mark or of a playbook's command, in bytes.
+/// The longest name of a playbook's command, in bytes.
 const WORD_BYTES_MAX: usize = 64;
 /// The longest name of a person in a command, in bytes.
 const NAME_BYTES_MAX: usize = 256;
+/// How much people may say in a run, in bytes: all texts, names, and [`COMMAND_BYTES`] for each command.
+const SAID_BYTES_MAX: usize = 4 << 20;
+/// What a command counts at least.
+const COMMAND_BYTES: usize = 128;
+/// How many predictions one person may make in a run.
+const PREDICTIONS_EACH_MAX: usize = 100;
 /// How many predictions a run takes: each is a file.
 const PREDICTIONS_MAX: usize = 1_000;
 
-/// The older name of the mark `diagnosed`.
-const IDENTIFIED: &str = "identified";
 /// The mark that is an event of its own.
 const ACKNOWLEDGED: &str = "acknowledged";
 
@@ -37,6 +41,7 @@ impl Core {
 
     fn obey(&mut self, command: Command, judge: &Judge<'_>, effects: &mut Vec<Effect>) -> Taken {
         check_lengths(&command)?;
+        self.check_budget(&command)?;
         let mut record = |kind| effects.push(Effect::Record(kind));
         match command {
             Command::Ack { by } => record(EventKind::Acknowledged { by }),
@@ -57,18 +62,18 @@ impl Core {
                 record(EventKind::Joined { role, by });
             }
             Command::Predict { hypothesis, holds, note, by } => {
-                self.check_prediction(&hypothesis, judge)?;
+                self.check_prediction(&hypothesis, by.as_ref(), judge)?;
                 effects.push(Effect::Seal(Prediction { hypothesis, holds, note, by }));
             }
             Command::Inject { inject, by } => record(self.inject_by_hand(inject, by, judge)?),
             Command::Hint { hint, by } => record(self.hint(hint, by, judge)?),
             Command::Reveal { fault, by } => self.reveal(fault, by, judge, effects)?,
             Command::BlockStarted { playbook, block, readonly, by } => {
-                check_word("command", &block)?;
+                check_word(&block)?;
                 record(EventKind::BlockStarted { playbook, block, readonly, by });
             }
             Command::BlockEnded { playbook, block, ok, why, by } => {
-                check_word("command", &block)?;
+                check_word(&block)?;
                 record(EventKind::BlockEnded { playbook, block, ok, why, by });
             }
             Command::SteerLoad { load, how, by } => self.steer_load(load, (how, by), judge, effects)?,
@@ -84,6 +89,19 @@ impl Core {
         Ok(())
     }
 
+    /// What people say is kept by whoever looks on, as long as the run lasts. An abort is always taken.
+    fn check_budget(&mut self, command: &Command) -> Taken {
+        let said = COMMAND_BYTES + command.text().map_or(0, str::len) + command.author().map_or(0, str::len);
+        if matches!(command, Command::Abort { .. }) {
+            return Ok(());
+        }
+        if self.said_bytes + said > SAID_BYTES_MAX {
+            return Err(format!("this run has taken {} MiB from people, and takes no more", SAID_BYTES_MAX >> 20));
+        }
+        self.said_bytes += said;
+        Ok(())
+    }
+
     /// A mark, under the name that the report measures by.
     fn mark(
         &self,
@@ -94,7 +112,7 @@ impl Core {
         if name == ACKNOWLEDGED {
             return Ok(EventKind::Acknowledged { by });
         }
-        let name = if name == IDENTIFIED { "diagnosed".to_owned() } else { name };
+        let name = mark_name(&name).map_err(|error| format!("{}: {}", error.problem, error.remedy))?;
         check_mark(&name, &self.plan)?;
         if let Some(fault) = fault.as_ref().filter(|fault| !self.plan.changes.contains_key(*fault)) {
             return Err(unknown("fault", fault.as_str(), self.plan.changes.keys().map(|id| id.as_str())));
@@ -115,11 +133,12 @@ impl Core {
     }
 
     /// A prediction is worth something only before there is anything to see.
-    fn check_prediction(&self, hypothesis: &HypothesisId, judge: &Judge<'_>) -> Taken {
+    fn check_prediction(&self, hypothesis: &HypothesisId, by: Option<&String>, judge: &Judge<'_>) -> Taken {
         let hypotheses = &self.plan.hypotheses;
         if hypotheses.iter().all(|it| it.id != *hypothesis) {
             return Err(unknown("hypothesis", hypothesis.as_str(), hypotheses.iter().map(|it| it.id.as_str())));
         }
+        self.check_playing()?;
         let state = judge.recording.state();
         if judge.recording.first_injection_ms().is_some() || !state.people.cards.is_empty() {
             return Err("predictions are made before the first fault".to_owned());
@@ -127,16 +146,27 @@ impl Core {
         if self.plan.changes.is_empty() && !state.loads.is_empty() {
             return Err("predictions are made before the first load where no fault is planned".to_owned());
         }
-        if !matches!(self.position, Position::Waiting | Position::Routing | Position::Phase { .. }) {
-            return Err("predictions are made before the timeline is over".to_owned());
-        }
         if state.people.predictions.len() >= PREDICTIONS_MAX {
             return Err(format!("a run takes {PREDICTIONS_MAX} predictions"));
+        }
+        if state.people.predictions.iter().filter(|it| it.by.as_ref() == by).count() >= PREDICTIONS_EACH_MAX {
+            return Err(format!("one person makes {PREDICTIONS_EACH_MAX} predictions in a run"));
         }
         Ok(())
     }
 
+    /// What belongs to the drill itself comes while it is played.
+    fn check_playing(&self) -> Taken {
+        match self.position {
+            Position::Waiting | Position::Routing | Position::Phase { .. } => Ok(()),
+            Position::Recovering | Position::Settling { .. } | Position::Stopping | Position::Finished => {
+                Err("the timeline is over".to_owned())
+            }
+        }
+    }
+
     fn inject_by_hand(&self, inject: InjectId, by: Option<String>, judge: &Judge<'_>) -> Result<EventKind, String> {
+        self.check_playing()?;
         let Some(spec) = self.plan.injects.get(&inject) else {
             return Err(unknown("inject", inject.as_str(), self.plan.injects.keys().map(InjectId::as_str)));
         };
@@ -148,6 +178,7 @@ impl Core {
 
     /// The hint that was asked for, or the first that was not given.
     fn hint(&self, asked: Option<HintId>, by: Option<String>, judge: &Judge<'_>) -> Result<EventKind, String> {
+        self.check_playing()?;
         let given = &judge.recording.state().people.hints;
         let is_given = |hint: &HintPlan| given.iter().any(|it| it.hint == hint.id);
         let hints = &self.plan.hints;
@@ -187,6 +218,7 @@ impl Core {
             return Err(unknown("fault", fault.as_str(), self.plan.changes.keys().map(|id| id.as_str())));
         };
         if self.plan.scenario.mode == Mode::Tabletop {
+            self.check_playing()?;
             if people.card(&fault).is_some() {
                 return Err(format!("the card of `{fault}` is on the table already"));
             }
@@ -230,7 +262,6 @@ impl Core {
 /// A mark has a name that an expectation could ask for. One that is nearly another one is a slip of the hand, and would be
 /// missed by whatever asks for that one.
 fn check_mark(name: &str, plan: &Plan) -> Taken {
-    check_word("mark", name)?;
     let rules = plan.guardrails.iter().filter_map(|guardrail| match &guardrail.rule {
         GuardrailRule::AbortIf(expectation) => Some(expectation),
         GuardrailRule::MaxDuration(_) | GuardrailRule::MaxTargets(_) | GuardrailRule::MaxFailedRequests(_) => None,
@@ -243,7 +274,12 @@ fn check_mark(name: &str, plan: &Plan) -> Taken {
         Condition::Mark(mark) => Some(mark.as_str()),
         Condition::Compare { .. } | Condition::Alarm { .. } => None,
     });
-    let known: Vec<&str> = MARKS.into_iter().chain(asked).collect();
+    let steps = plan.phases.iter().flat_map(|phase| &phase.checklist);
+    let timed = steps.filter_map(|step| match step.within.as_ref()?.after.as_ref()? {
+        Anchor::Mark(mark) => Some(mark.as_str()),
+        Anchor::Ack | Anchor::Fault(_) | Anchor::Inject(_) | Anchor::Step(_) | Anchor::Alarm(_) => None,
+    });
+    let known: Vec<&str> = MARKS.into_iter().chain(asked).chain(timed).collect();
     match nearest(name, known.iter().copied()) {
         Some(near) if !known.contains(&name) => {
             Err(format!("nothing asks for the mark `{name}`; did you mean `{near}`? (`gameday note` takes any text)"))
@@ -252,11 +288,11 @@ fn check_mark(name: &str, plan: &Plan) -> Taken {
     }
 }
 
-/// What may be the name of a mark or of a command.
-fn check_word(what: &str, name: &str) -> Taken {
+/// What may be the name of a playbook's command.
+fn check_word(name: &str) -> Taken {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > WORD_BYTES_MAX || !name.chars().all(is_word) {
-        return Err(format!("a {what}'s name has 1 to {WORD_BYTES_MAX} letters, digits, `-`, `_` and `.`"));
+        return Err(format!("a command's name has 1 to {WORD_BYTES_MAX} letters, digits, `-`, `_` and `.`"));
     }
     Ok(())
 }

@@ -47,6 +47,21 @@ impl Core {
                 || self.missing_people(judge).next().is_some())
     }
 
+    /// Closes polls in which every role has spoken; answers whether there was one. Where nobody is waited for, the first no-go decides.
+    pub(super) fn decide_polls(&self, judge: &Judge<'_>, effects: &mut Vec<Effect>) -> bool {
+        let mut is_decided = false;
+        for step in judge.recording.state().steps.iter().filter(|step| step.is_open()) {
+            let is_refused = || step.asks.poll.iter().filter_map(|role| step.vote_of(role)).any(|vote| !vote.go);
+            let agrees = step.poll_agrees().or_else(|| (!self.waits_for_people() && is_refused()).then_some(false));
+            let Some(agrees) = agrees else { continue };
+            let outcome = if agrees { StepOutcome::Done } else { StepOutcome::NoGo };
+            let (step, by, evidence) = (step.step.clone(), None, None);
+            effects.push(Effect::Record(EventKind::StepClosed { step, outcome, by, evidence }));
+            is_decided = true;
+        }
+        is_decided
+    }
+
     /// The roles that the run waits for, and in which nobody has joined.
     fn missing_people<'a>(&'a self, judge: &'a Judge<'_>) -> impl Iterator<Item = &'a PersonId> {
         let joined = &judge.recording.state().people.joined;
@@ -100,21 +115,4 @@ pub(super) fn start_timers(judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         Some(Effect::Record(EventKind::StepTimed { step: step.step.clone(), due_ms }))
     };
     effects.extend(state.steps.iter().filter(|step| step.is_open() && step.timed_ms.is_none()).filter_map(begun));
-}
-
-/// Closes polls in which every role has spoken; answers whether there was one.
-pub(super) fn decide_polls(judge: &Judge<'_>, effects: &mut Vec<Effect>) -> bool {
-    let mut is_decided = false;
-    for step in judge.recording.state().steps.iter().filter(|step| step.is_open()) {
-        let Some(agrees) = step.poll_agrees() else { continue };
-        let outcome = if agrees { StepOutcome::Done } else { StepOutcome::NoGo };
-        effects.push(Effect::Record(EventKind::StepClosed {
-            step: step.step.clone(),
-            outcome,
-            by: None,
-            evidence: None,
-        }));
-        is_decided = true;
-    }
-    is_decided
 }

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Checker, duplicates};
 use crate::document::Place;
 use crate::playbook;
-use crate::unit::{Anchor, LessonId, PersonId, PlaybookId, StepId};
+use crate::playbook::Playbook;
+use crate::scenario::ChecklistStep;
+use crate::unit::{Anchor, LessonId, PersonId, PlaybookId, StepId, meant_mark};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let (scenario, root) = (checker.scenario, checker.root);
+    let playbooks = playbooks(checker);
+    let steps = step_names(checker, &playbooks);
     for (name, inject) in &scenario.injects {
         let place = root.key("injects").key(name.as_str());
         checker.role(place.key("to"), &inject.to);
@@ -34,12 +38,43 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 checker.role(place, role);
             }
             if let Some(anchor) = step.within.as_ref().and_then(|within| within.after.as_ref()) {
-                checker.anchor(place.key("within"), anchor, &step.id);
+                checker.anchor(place.key("within"), anchor, &step.id, &steps);
             }
+            check_poll(checker, place, step);
         }
     }
     check_blind(checker);
-    check_playbooks(checker);
+    check_playbooks(checker, &playbooks, &steps);
+}
+
+/// A poll asks somebody, and everybody once.
+fn check_poll(checker: &mut Checker<'_>, place: Place<'_>, step: &ChecklistStep) {
+    let poll = place.key("poll");
+    if poll.is_found() && step.poll.is_empty() {
+        let problem = poll.error("empty-poll", format!("the poll `{}` asks nobody", step.id));
+        checker.tell(problem.with_help("name the roles that have to agree, or remove `poll`"));
+    }
+    let mut asked = BTreeSet::new();
+    for (role, place) in step.poll.iter().zip(poll.items()) {
+        if !asked.insert(role) {
+            checker
+                .tell(place.error("asked-twice", format!("`{role}` is asked twice")).with_help("name each role once"));
+        }
+    }
+}
+
+/// The playbooks of the timeline that can be read, each once.
+fn playbooks(checker: &Checker<'_>) -> BTreeMap<PlaybookId, Playbook> {
+    let ids: BTreeSet<&PlaybookId> =
+        checker.scenario.timeline.iter().filter_map(|phase| phase.playbook.as_ref()).collect();
+    let load = |id: &PlaybookId| Some((id.clone(), playbook::load(checker.workspace.playbooks.get(id)?).ok()?));
+    ids.into_iter().filter_map(load).collect()
+}
+
+/// The ids of all steps: of checklists, and of playbooks that can be read.
+fn step_names(checker: &Checker<'_>, playbooks: &BTreeMap<PlaybookId, Playbook>) -> BTreeSet<String> {
+    let own = checker.scenario.timeline.iter().flat_map(|phase| &phase.checklist).map(|step| step.id.to_string());
+    own.chain(playbooks.values().flat_map(|it| &it.steps).map(|step| step.id.to_string())).collect()
 }
 
 /// Whoever drives the clock knows what is coming: they can not play blind.
@@ -58,31 +93,45 @@ fn check_blind(checker: &mut Checker<'_>) {
     }
 }
 
-/// A playbook is shared by scenarios, so a role of it that is missing in this one is a doubt and no error.
-fn check_playbooks(checker: &mut Checker<'_>) {
+/// A playbook is shared by scenarios, so a role or an anchor of it that is missing in this one is a doubt and no error.
+fn check_playbooks(checker: &mut Checker<'_>, playbooks: &BTreeMap<PlaybookId, Playbook>, steps: &BTreeSet<String>) {
     let (scenario, root) = (checker.scenario, checker.root);
-    // Phases may share a playbook, which is read once.
-    let mut missing: BTreeMap<&PlaybookId, Vec<String>> = BTreeMap::new();
     for (phase, place) in scenario.timeline.iter().zip(root.key("timeline").items()) {
-        let Some(id) = &phase.playbook else { continue };
-        let roles = missing.entry(id).or_insert_with(|| missing_roles(checker, id));
-        if roles.is_empty() {
-            continue;
+        let Some((id, playbook)) = phase.playbook.as_ref().and_then(|id| playbooks.get_key_value(id)) else { continue };
+        let place = place.key("playbook");
+        check_roles(checker, place, id, playbook);
+        for step in &playbook.steps {
+            if phase.checklist.iter().any(|own| own.id == step.id) {
+                let message = format!("`{id}` has a step `{0}`, and so has the checklist of this phase", step.id);
+                let help = "steps are ticked by id: give the step of the checklist another one";
+                checker.tell(place.error("duplicate-id", message).with_help(help));
+            }
+            if let Some(anchor) = step.within.as_ref().and_then(|within| within.after.as_ref())
+                && !checker.has(anchor, steps)
+            {
+                let message = format!(
+                    "the time of step `{}` of `{id}` counts from `{anchor}`, which this scenario has not",
+                    step.id
+                );
+                let help = "it is never late here";
+                checker.tell(place.warning("unknown-anchor", message).with_help(help));
+            }
         }
-        let list = roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" and ");
-        let message = format!("`{id}` has steps for {list}, and nobody in `people` has that role");
-        let help = format!("add `{}: {{who: …}}` to `people`", roles.join(": {who: …}, "));
-        checker.tell(place.key("playbook").warning("unknown-role", message).with_help(help));
     }
 }
 
-/// The roles of a playbook's steps that the scenario does not have. What is wrong with the playbook itself is told of it.
-fn missing_roles(checker: &Checker<'_>, id: &PlaybookId) -> Vec<String> {
-    let playbook = checker.workspace.playbooks.get(id).and_then(|path| playbook::load(path).ok());
-    let steps = playbook.map(|playbook| playbook.steps).unwrap_or_default();
-    let roles: BTreeSet<PersonId> = steps.into_iter().flat_map(|step| [step.owner, step.needs]).flatten().collect();
-    let missing = roles.iter().map(PersonId::as_str).filter(|role| !checker.declared.people.contains(role));
-    missing.map(str::to_owned).collect()
+fn check_roles(checker: &mut Checker<'_>, place: Place<'_>, id: &PlaybookId, playbook: &Playbook) {
+    let roles: BTreeSet<&PersonId> =
+        playbook.steps.iter().flat_map(|step| [&step.owner, &step.needs]).flatten().collect();
+    let missing = roles.into_iter().map(PersonId::as_str).filter(|role| !checker.declared.people.contains(role));
+    let missing: Vec<&str> = missing.collect();
+    if missing.is_empty() {
+        return;
+    }
+    let list = missing.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" and ");
+    let message = format!("`{id}` has steps for {list}, and nobody in `people` has that role");
+    let help = format!("add `{}: {{who: …}}` to `people`", missing.join(": {who: …}, "));
+    checker.tell(place.warning("unknown-role", message).with_help(help));
 }
 
 /// The role that knows what is coming.
@@ -90,10 +139,16 @@ const FACILITATOR: &str = "facilitator";
 
 impl Checker<'_> {
     /// Tells that a step's time is counted from something that the scenario does not have.
-    fn anchor(&mut self, place: Place<'_>, anchor: &Anchor, own: &StepId) {
+    fn anchor(&mut self, place: Place<'_>, anchor: &Anchor, own: &StepId, steps: &BTreeSet<String>) {
         let declared = self.declared;
         match anchor {
-            Anchor::Mark(_) | Anchor::Ack => {}
+            Anchor::Ack => {}
+            Anchor::Mark(name) => {
+                if let Some(near) = meant_mark(name) {
+                    let problem = place.error("unknown-name", format!("the mark `{name}` is nearly `{near}`"));
+                    self.tell(problem.with_help(format!("did you mean `{near}`?")));
+                }
+            }
             Anchor::Fault(fault) => self.refer(place, "fault", fault.as_str(), &declared.faults),
             Anchor::Inject(inject) => self.refer(place, "inject", inject.as_str(), &declared.injects),
             Anchor::Alarm(alarm) => {
@@ -104,20 +159,21 @@ impl Checker<'_> {
                 self.tell(place.error("impossible-order", format!("`{step}` would be due after itself")));
             }
             Anchor::Step(step) => {
-                let steps = self.step_names();
-                let steps = steps.iter().map(String::as_str).collect();
-                self.refer(place, "step", step.as_str(), &steps);
+                self.refer(place, "step", step.as_str(), &steps.iter().map(String::as_str).collect());
             }
         }
     }
 
-    /// The ids of all steps: of checklists, and of playbooks that can be read.
-    fn step_names(&self) -> BTreeSet<String> {
-        let phases = &self.scenario.timeline;
-        let own = phases.iter().flat_map(|phase| &phase.checklist).map(|step| step.id.to_string());
-        let ids: BTreeSet<&PlaybookId> = phases.iter().filter_map(|phase| phase.playbook.as_ref()).collect();
-        let playbooks = ids.into_iter().filter_map(|id| playbook::load(self.workspace.playbooks.get(id)?).ok());
-        own.chain(playbooks.flat_map(|it| it.steps).map(|step| step.id.to_string())).collect()
+    /// Whether the scenario has what a step's time is counted from.
+    fn has(&self, anchor: &Anchor, steps: &BTreeSet<String>) -> bool {
+        match anchor {
+            Anchor::Ack => true,
+            Anchor::Mark(name) => meant_mark(name).is_none(),
+            Anchor::Fault(fault) => self.declared.faults.contains(fault.as_str()),
+            Anchor::Inject(inject) => self.declared.injects.contains(inject.as_str()),
+            Anchor::Alarm(alarm) => self.names.alarms.contains(alarm.as_str()),
+            Anchor::Step(step) => steps.contains(step.as_str()),
+        }
     }
 
     fn role(&mut self, place: Place<'_>, role: &PersonId) {

@@ -8,7 +8,7 @@ use super::{
     Aggregate, Condition, Expectation, Measure, Operator, ParseError, Parsed, PhaseWindow, Quantity, Series, Term,
     TermSpans, Unit, Value,
 };
-use crate::unit::{PhaseId, SignalId, format_duration, nearest};
+use crate::unit::{PhaseId, SignalId, format_duration, meant_mark, nearest};
 
 /// The names that an expectation may use.
 #[derive(Debug, Default)]
@@ -35,6 +35,13 @@ impl Names<'_> {
     }
 
     fn check_condition(&self, term: &Term, spans: &TermSpans, problems: &mut Vec<ParseError>) {
+        if let Condition::Mark(name) = &term.condition {
+            problems.extend(
+                meant_mark(name).map(|near| {
+                    problem(&spans.name, format!("the mark `{name}` is nearly `{near}`"), Some(meant(near)))
+                }),
+            );
+        }
         let Condition::Compare { measure, operator, value } = &term.condition else { return };
         match measure {
             Measure::Signal { aggregate, signal } => {

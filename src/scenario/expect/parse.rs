@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::token::{Token, TokenKind, tokens, unquoted};
 use super::{Aggregate, Condition, Expectation, Measure, PhaseWindow, Term, Value};
-use crate::unit::{AlarmName, AlarmState, IdError, Percent, PhaseId, Rate, UnitError, nearest, parse_duration};
+use crate::unit::{
+    AlarmName, AlarmState, IdError, Percent, PhaseId, Rate, UnitError, mark_name, nearest, parse_duration,
+};
 
 /// The longest expectation, in bytes.
 const EXPECTATION_BYTES_MAX: usize = 4_096;
@@ -249,11 +251,14 @@ impl<'t> Parser<'t> {
             "alarm" => return self.alarm(spans),
             "mark" => {
                 self.open(word)?;
-                // A mark is named as a phase is: letters, digits, `-`, `_` and `.`.
+                // What may stand there is what may be a phase's name.
                 let (name, at) = self.name::<PhaseId>("the name of a mark")?;
-                spans.name = at;
+                spans.name = at.clone();
                 self.close()?;
-                return Ok(Condition::Mark(name.as_str().to_owned()));
+                return match mark_name(name.as_str()) {
+                    Ok(name) => Ok(Condition::Mark(name)),
+                    Err(UnitError { problem, remedy }) => Err(error(at, problem).help(remedy)),
+                };
             }
             "ack" => {
                 self.open(word)?;

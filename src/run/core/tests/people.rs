@@ -152,7 +152,7 @@ fn a_command_that_makes_no_sense_is_refused_and_changes_nothing() {
             "taken",
             "the run is paused already",
             "taken",
-            "a mark's name has 1 to 64 letters, digits, `-`, `_` and `.`",
+            "`` is no name of a mark: a mark has 1 to 64 letters, digits, `-`, `_` and `.`",
             "there is no fault `lagg`; did you mean `lag`?",
             "the note is empty",
             "the text is longer than 8192 bytes",
@@ -180,7 +180,7 @@ fn a_mark_that_is_nearly_another_one_is_a_slip_and_one_of_its_own_is_not() {
         [
             refused("nothing asks for the mark `detcted`; did you mean `detected`? (`gameday note` takes any text)"),
             refused("nothing asks for the mark `noticd`; did you mean `noticed`? (`gameday note` takes any text)"),
-            refused("a mark's name has 1 to 64 letters, digits, `-`, `_` and `.`"),
+            refused("`notic ed` is no name of a mark: a mark has 1 to 64 letters, digits, `-`, `_` and `.`"),
             CommandAnswer::Taken,
             CommandAnswer::Taken,
             CommandAnswer::Taken,
