@@ -40,7 +40,14 @@ pub(super) fn find(workspace: &Workspace, id: &PlaybookId) -> Result<Playbook, F
             None if known.is_empty() => format!("there is none in `{}`", workspace.root.join(PLAYBOOKS).display()),
             None => format!("there are {}", known.join(", ")),
         };
-        return Err(Failure::new(Exit::Failure, format_args!("there is no playbook `{id}`; {help}")));
+        // One that can not be read has no id that is known.
+        let broken = all(workspace).into_iter().filter_map(|(path, read)| read.is_err().then_some(path));
+        let broken: Vec<String> = broken.map(|path| format!("`{}`", path.display())).collect();
+        let note = match broken.as_slice() {
+            [] => String::new(),
+            _ => format!("\n{} can not be read: `gameday playbook check` tells why", broken.join(", ")),
+        };
+        return Err(Failure::new(Exit::Failure, format_args!("there is no playbook `{id}`; {help}{note}")));
     };
     playbook::load(path).map_err(|problems| workspace::invalid(&problems))
 }

@@ -387,10 +387,20 @@ fn outcome_text(outcome: Outcome, state: &RunState) -> String {
         Outcome::AbortedByGuardrail => "aborted by a guardrail",
         Outcome::AbortedByPerson => "aborted by a person",
         Outcome::Inconclusive => "inconclusive: not everything could be judged",
-        Outcome::NotReady => "not ready: there was no steady state, and nothing was injected",
+        Outcome::NotReady => not_ready(state),
         Outcome::Dirty => "DIRTY: not everything is as it was",
     };
     text.to_owned()
+}
+
+/// Why a run ended that was not ready: by a gate, or by people.
+fn not_ready(state: &RunState) -> &'static str {
+    let is_touched = state.faults.iter().any(|fault| !fault.identity.is_route()) || !state.people.cards.is_empty();
+    match (state.no_go.is_some(), is_touched) {
+        (true, false) => "no-go: a go/no-go was not agreed to, and nothing was injected",
+        (true, true) => "no-go: a go/no-go was not agreed to; what had been injected before is undone",
+        (false, _) => "not ready: there was no steady state, and nothing was injected",
+    }
 }
 
 fn verdict_word(verdict: &Verdict) -> &'static str {

@@ -1,13 +1,14 @@
 //! `gameday status`: what a run is at, from its log alone.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{Exit, Failure, out, workspace};
-use crate::event::{RunStage, RunState, is_in_use, read_log};
+use crate::event::{Event, EventKind, RunStage, RunState, StepProgress, is_in_use, read_log};
 use crate::run::live_runs;
-use crate::unit::{format_duration, printable};
+use crate::unit::{Clock, format_duration, printable};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.json {
         out::json(&serde_json::json!({ "alive": is_alive, "state": state }));
     } else {
-        print(&state, is_alive);
+        print(&state, is_alive, elapsed(&read.events, is_alive));
     }
     Ok(Exit::Success)
 }
@@ -60,15 +61,29 @@ fn all(reports: &std::path::Path, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn print(state: &RunState, is_alive: bool) {
-    let at = format_duration(std::time::Duration::from_secs(state.elapsed_ms / 1_000));
+/// How far a run is, or how far it came by its own last word: who recovers it afterwards takes no part of its time.
+fn elapsed(events: &[Event], is_alive: bool) -> Duration {
+    let last_ms = |event: &Event| event.elapsed_ms;
+    let own = || events.iter().take_while(|event| !matches!(event.kind, EventKind::RecoveryStarted { .. }));
+    match events.first().filter(|_| is_alive) {
+        Some(first) => {
+            let since_first = (Clock::start().now() - first.at).to_std().unwrap_or_default();
+            Duration::from_millis(last_ms(first)) + Duration::from_secs(since_first.as_secs())
+        }
+        None => Duration::from_secs(own().last().map_or(0, last_ms) / 1_000),
+    }
+}
+
+fn print(state: &RunState, is_alive: bool, elapsed: Duration) {
+    let at = format_duration(elapsed);
     let life = match (state.exit_code, is_alive) {
         (Some(code), _) => format!("ended with exit code {code}"),
         (None, true) => "alive".to_owned(),
         (None, false) if state.is_over() => "ended in the middle, and was recovered".to_owned(),
         (None, false) => "ended in the middle".to_owned(),
     };
-    out::line(format_args!("{}\n{} in {}: {life}, {at} in", state.title, state.run, state.environment));
+    let title = printable(&state.title);
+    out::line(format_args!("{title}\n{} in {}: {life}, {at} in", state.run, state.environment));
     if let Some(phase) = state.current_phase().filter(|_| is_alive) {
         let pause = if state.stage == RunStage::Paused { " (paused)" } else { "" };
         out::line(format_args!("  phase {}{pause}", phase.phase));
@@ -102,11 +117,27 @@ fn print(state: &RunState, is_alive: bool) {
     if let Some(why) = &state.alarms_unread {
         out::line(format_args!("  alarms can not be read: {}", printable(why)));
     }
+    for card in state.people.cards.iter().filter(|card| card.taken_ms.is_none()) {
+        out::line(format_args!("  card {}: {}", card.fault, printable(&card.text)));
+    }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()) {
-        let overdue = if step.overdue { ", overdue" } else { "" };
-        out::line(format_args!("  step {}: {}{overdue}", step.step, step.text));
+        print_step(step);
     }
     if !is_alive && (state.outstanding().next().is_some() || state.has_remains()) {
         out::line(format_args!("  something is left: gameday recover {}", state.run));
     }
+}
+
+/// An open step, and what it waits for.
+fn print_step(step: &StepProgress) {
+    let must = if step.must { ", must be done" } else { "" };
+    let overdue = if step.overdue { ", overdue" } else { "" };
+    let votes = step.asks.poll.iter().chain(&step.asks.needs).map(|role| match step.vote_of(role) {
+        Some(vote) if vote.go => format!("{role} says go"),
+        Some(_) => format!("{role} says NO-GO"),
+        None => format!("{role} has not voted"),
+    });
+    let votes: Vec<String> = votes.collect();
+    let votes = if votes.is_empty() { String::new() } else { format!(" ({})", votes.join(", ")) };
+    out::line(format_args!("  step {}: {}{must}{overdue}{votes}", step.step, printable(&step.text)));
 }

@@ -165,6 +165,8 @@ pub struct StepProgress {
     pub votes: Vec<VoteProgress>,
     /// When its time began to count; none while what it is counted from has not happened.
     pub timed_ms: Option<u64>,
+    /// How long the timeline has stood still since it was due: so long it was not late.
+    pub late_paused_ms: u64,
 }
 
 /// What a role said to a step.
@@ -343,6 +345,7 @@ impl StepProgress {
             asks: asks.clone(),
             votes: Vec::new(),
             timed_ms: due_ms.map(|_| at),
+            late_paused_ms: 0,
         })
     }
 
@@ -365,11 +368,19 @@ impl StepProgress {
 
     /// The timeline went on at `now_ms`, after it had stood still since `since_ms`: so long its time did not run.
     pub(super) fn go_on(&mut self, since_ms: u64, now_ms: u64) {
-        if let (None, Some(due_ms), Some(timed_ms)) = (&self.outcome, &mut self.due_ms, self.timed_ms)
-            && !self.overdue
-        {
-            *due_ms += now_ms.saturating_sub(since_ms.max(timed_ms));
+        match (&self.outcome, &mut self.due_ms, self.timed_ms) {
+            (None, Some(due_ms), Some(_)) if self.overdue => {
+                self.late_paused_ms += now_ms.saturating_sub(since_ms.max(*due_ms));
+            }
+            (None, Some(due_ms), Some(timed_ms)) => *due_ms += now_ms.saturating_sub(since_ms.max(timed_ms)),
+            _ => {}
         }
+    }
+
+    /// How late it was at `until_ms`, in milliseconds; none where it was in time, or had none.
+    #[must_use]
+    pub fn late_ms(&self, until_ms: u64) -> Option<u64> {
+        until_ms.checked_sub(self.due_ms?)?.checked_sub(self.late_paused_ms).filter(|late_ms| *late_ms > 0)
     }
 
     /// Whether it is open.
@@ -406,11 +417,11 @@ impl StepProgress {
     pub fn time(&self, now_ms: u64, paused_since_ms: Option<u64>) -> StepTime {
         let (Some(due_ms), Some(timed_ms)) = (self.due_ms, self.timed_ms) else { return StepTime::Untimed };
         let now_ms = match paused_since_ms {
-            Some(since_ms) if !self.overdue => now_ms.min(since_ms.max(timed_ms)),
-            Some(_) | None => now_ms,
+            Some(since_ms) => now_ms.min(since_ms.max(if self.overdue { due_ms } else { timed_ms })),
+            None => now_ms,
         };
         match due_ms.checked_sub(now_ms) {
-            None | Some(0) => StepTime::Overdue(now_ms - due_ms),
+            None | Some(0) => StepTime::Overdue((now_ms - due_ms).saturating_sub(self.late_paused_ms)),
             Some(left_ms) if left_ms <= (due_ms.saturating_sub(timed_ms) / 5).min(SOON_MS_MAX) => {
                 StepTime::Soon(left_ms)
             }

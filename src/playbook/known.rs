@@ -12,7 +12,7 @@ use super::link::dead;
 use super::shell::Parsed;
 use super::{Part, PartKind, Playbook, PlaybookCommand, Shell};
 use crate::document::{Diagnostic, SourceFile, Span, Tree};
-use crate::unit::{alarm_matches, nearest, plural};
+use crate::unit::{QUESTIONS, alarm_matches, nearest, plural};
 
 /// How long ago a playbook may have been exercised before that is told.
 const STALE_DAYS: i64 = 180;
@@ -149,6 +149,15 @@ impl Known {
                 if !components.contains(component.as_str()) {
                     tell(tree.span(*place), "unknown-component", "component", component.as_str(), components);
                 }
+            }
+        }
+        for (name, place) in playbook.ops.iter().zip(items("ops")) {
+            let questions = || QUESTIONS.iter().map(|question| question.id);
+            if !questions().any(|question| question == name) {
+                let near = nearest(name, questions()).map(|near| format!("did you mean `{near}`?"));
+                let message = format!("the Well-Architected Framework has no question `{name}`");
+                let problem = Diagnostic::error(source, tree.span(*place), "unknown-question", message);
+                problems.push(problem.with_help_if(near));
             }
         }
         for (alarm, place) in playbook.alarms.iter().zip(items("alarms")) {

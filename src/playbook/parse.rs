@@ -25,8 +25,12 @@ const SLUG_CHARS_MAX: usize = 40;
 /// Reads a playbook; what is wrong with it is added to `problems`.
 pub(super) fn read(source: &Arc<SourceFile>, problems: &mut Vec<Diagnostic>) -> Option<Playbook> {
     let (tree, body) = Tree::front_matter(source, problems)?;
-    let (front, _, found) = Decoder::new(tree).finish::<FrontMatter>();
+    let (front, document, found) = Decoder::new(tree).finish::<FrontMatter>();
     problems.extend(found);
+    if front.as_ref().is_some_and(|front| front.title.trim().is_empty()) {
+        let problem = document.root().key("title").error("empty-value", "the title is empty");
+        problems.push(problem.with_help("say in one line what the playbook is for"));
+    }
     let mut reader = Reader::new(source);
     let text = source.text().get(body..).unwrap_or_default();
     for (event, span) in Parser::new_ext(text, MARKDOWN).into_offset_iter() {
@@ -58,6 +62,8 @@ struct Item {
     span: Span,
     text: String,
     chips: Chips,
+    /// The chip that stands last, until words follow on it, which is told once.
+    last_chip: Option<Span>,
     /// Set when a list inside of the item starts: what follows belongs to that.
     closed: bool,
 }
@@ -119,6 +125,7 @@ impl<'s> Reader<'s> {
             Event::Start(Tag::CodeBlock(kind)) => {
                 self.in_code = true;
                 if let CodeBlockKind::Fenced(info) = kind {
+                    self.check_fence(span);
                     self.start_command(&info, span);
                 }
             }
@@ -141,6 +148,12 @@ impl<'s> Reader<'s> {
             self.heading.get_or_insert_default().push_str(text);
         } else if let (false, Some(item)) = (self.in_code, self.open_item()) {
             item.text.push_str(text);
+            if !text.trim().is_empty()
+                && let Some(span) = item.last_chip.take()
+            {
+                let problem = Diagnostic::error(self.source, span, "chip-in-text", "words follow on this chip");
+                self.problems.push(problem.with_help("chips stand at the end of a step, with blanks between them"));
+            }
         }
     }
 
@@ -152,6 +165,7 @@ impl<'s> Reader<'s> {
         let mut problems = std::mem::take(&mut self.problems);
         if let Some(item) = self.open_item() {
             item.chips.take(source, span, code, &mut problems);
+            item.last_chip = Some(span.clone());
         }
         self.problems = problems;
     }
@@ -207,6 +221,23 @@ impl<'s> Reader<'s> {
         let id =
             (1..=STEPS_MAX).map(|n| if n == 1 { slug.clone() } else { format!("{slug}-{n}") }).find(|id| !taken(id))?;
         id.parse().ok()
+    }
+
+    /// A block that is not closed takes in all that follows, steps and commands as well.
+    fn check_fence(&mut self, span: &Span) {
+        let bare = |line: &str| line.trim_start_matches([' ', '\t', '>']).trim_end().to_owned();
+        let mut lines = self.source.slice(span).lines().map(bare);
+        let opening = lines.next().unwrap_or_default();
+        let mark = opening.chars().next().unwrap_or('`');
+        let length = opening.chars().take_while(|character| *character == mark).count();
+        let is_fence = |line: &String| line.len() >= length && line.chars().all(|character| character == mark);
+        if !lines.next_back().as_ref().is_some_and(is_fence) {
+            let line = self.source.line(self.source.position(span.start).line);
+            let message = "this block is not closed: all that follows is a part of it";
+            let problem = Diagnostic::error(self.source, line, "unclosed-block", message);
+            let fence = mark.to_string().repeat(length);
+            self.problems.push(problem.with_help(format!("end it by a line of `{fence}` alone")));
+        }
     }
 
     fn start_command(&mut self, info: &str, span: &Span) {
@@ -352,6 +383,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nearly_a_chip_or_stands_in_the_midst_of_words_is_an_error() {
+        let problems = checked(
+            "- [ ] A `Must` `mst` `must be` `within 5m` `owner=lead`\n- [ ] B `owner:lead` and then words\n\
+             - [ ] C `id:k`, `owner:lead`\n- [ ] D with `just` and `most --of=it` and `a:b`\n",
+        );
+        assert_eq!(
+            problems.unwrap_err(),
+            [
+                "5:9 `Must` is no chip",
+                "5:16 `mst` is no chip",
+                "5:22 `must be` is no chip",
+                "5:32 `within 5m` is no chip",
+                "5:44 `owner=lead` is no chip",
+                "6:9 words follow on this chip",
+                "7:9 words follow on this chip",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_block_that_is_not_closed_is_told_where_it_begins() {
+        let told = |body: &str| checked(body).unwrap_err();
+        let unclosed = ["6:1 this block is not closed: all that follows is a part of it"];
+        assert_eq!(told("- [ ] a\n```sh {name=open readonly=true}\necho hi\n\n## More\n- [ ] b\n"), unclosed);
+        assert_eq!(told("- [ ] a\n~~~~sh {name=open}\necho hi\n~~~\n"), unclosed);
+        let closed = "- [ ] a\n  ```sh {name=a}\n  echo\n  ```\n\n> ```sh {name=b}\n> echo\n> ```\n\n````\n```\n````\n";
+        assert_eq!(checked(closed).unwrap().commands.len(), 2);
+    }
+
+    #[test]
     fn front_matter_is_needed_and_strict() {
         let told = |text: &str| {
             let problems = check(&Arc::new(SourceFile::new("pb.md", text))).unwrap_err();
@@ -359,5 +420,6 @@ mod tests {
         };
         assert_eq!(told("# No\n"), ["the file does not start with front matter"]);
         assert_eq!(told("---\nid: pb\ntitel: x\n---\n- [ ] a\n"), ["unknown key `titel`"]);
+        assert_eq!(told("---\nid: pb\ntitle: ' '\n---\n- [ ] a\n"), ["the title is empty"]);
     }
 }

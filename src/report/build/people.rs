@@ -18,7 +18,7 @@ fn step(progress: &StepProgress, end_ms: u64) -> Step {
         Some(StepOutcome::LeftOpen) | None => ("left_open", None),
     };
     let until_ms = progress.closed_ms.unwrap_or(end_ms);
-    let late_ms = progress.due_ms.and_then(|due_ms| until_ms.checked_sub(due_ms)).filter(|late_ms| *late_ms > 0);
+    let late_ms = progress.late_ms(until_ms);
     let overdue = outcome != "rehearsed" && (progress.overdue || late_ms.is_some());
     Step {
         step: progress.step.to_string(),

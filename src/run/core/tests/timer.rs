@@ -140,6 +140,18 @@ fn a_timer_stands_still_with_the_timeline_and_goes_on_with_it() {
 }
 
 #[test]
+fn what_is_late_already_becomes_no_later_while_the_timeline_stands_still() {
+    let steps = [Timed { within: 10 * SECOND, is_after_mark: false, done_at: None }];
+    let world = World::new(plan(&steps), Attendance::Unattended, nature());
+    let world = world.run(command_story(&steps, None, &[(20 * SECOND, 50 * SECOND)]), Vec::new());
+    let step = &world.recording.state().steps[0];
+    assert_eq!((step.due_ms, step.late_paused_ms), (Some(10 * SECOND), 30 * SECOND));
+    assert_eq!(step.late_ms(55 * SECOND), Some(15 * SECOND));
+    assert_eq!(step.time(55 * SECOND, None), StepTime::Overdue(15 * SECOND));
+    assert_eq!(step.time(70 * SECOND, Some(60 * SECOND)), StepTime::Overdue(20 * SECOND));
+}
+
+#[test]
 fn what_is_nearly_due_is_so_in_the_last_fifth_of_its_time_and_a_minute_at_most() {
     let steps = [Timed { within: 50 * SECOND, is_after_mark: false, done_at: None }];
     let world = World::new(plan(&steps), Attendance::Unattended, nature()).run(Vec::new(), Vec::new());
