@@ -88,7 +88,11 @@ pub fn parse(text: &str) -> Result<Parsed, ParseError> {
         if parser.peek().is_none() {
             return Ok(parsed);
         }
-        parser.word_is("and")?;
+        let is_mark = matches!(parsed.expectation.terms.last(), Some(Term { condition: Condition::Mark(_), .. }));
+        parser.word_is("and").map_err(|error| match error.help {
+            None if is_mark => error.help("a mark is made or not: `mark(NAME) within 2m after PHASE` says by when"),
+            _ => error,
+        })?;
     }
 }
 
