@@ -346,6 +346,8 @@ pub(super) fn by_text(by: Option<&str>) -> String {
 fn abort_text(cause: &AbortCause) -> String {
     let by = match cause {
         AbortCause::Guardrail { guardrail } => format!("by guardrail {guardrail}"),
+        // What stands for a cause that is not told.
+        AbortCause::Person { why: None, by: None } => return "aborted; undoing everything".to_owned(),
         AbortCause::Person { why, by } => {
             let by = by.as_deref().unwrap_or("a person");
             format!("by {by}{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())

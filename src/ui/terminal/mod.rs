@@ -45,6 +45,9 @@ pub async fn watch(plan: Arc<Plan>, mut feed: Feed, viewer: Viewer, status: Stat
                 // A log that can not be read has nothing to show.
                 let Ok(Some(event)) = event else { break };
                 veil.pass(&event).iter().for_each(|shown| view.show(shown));
+                if let Some(state) = veil.lifted() {
+                    view.state = state;
+                }
                 if matches!(event.kind, EventKind::RunEnded { .. }) {
                     break;
                 }
