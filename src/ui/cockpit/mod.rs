@@ -217,7 +217,7 @@ impl Show {
             Reaction::Nothing => {}
             Reaction::Send(command) => self.send(command),
             Reaction::Leave => return Ok(true),
-            Reaction::Redraw => terminal.clear()?,
+            Reaction::Redraw => clear(terminal)?,
             Reaction::Suspend => {
                 self.suspend().await?;
                 self.come_back(terminal)?;
@@ -252,10 +252,16 @@ impl Show {
     fn come_back(&mut self, terminal: &mut CrosstermTerminal) -> io::Result<()> {
         if self.is_away && self.screen.enter()? {
             self.is_away = false;
-            terminal.clear()?;
+            clear(terminal)?;
         }
         Ok(())
     }
+}
+
+/// Has every cell drawn anew. [`Terminal::clear`] would ask the terminal where its cursor is, and the answer would be taken for keys.
+fn clear(terminal: &mut CrosstermTerminal) -> io::Result<()> {
+    let area = terminal.get_frame().area();
+    terminal.resize(area)
 }
 
 async fn next_key(keys: &mut Option<mpsc::Receiver<Key>>) -> Option<Key> {
