@@ -97,12 +97,10 @@ fn is_over(folder: &Path) -> bool {
     read_log(folder).is_ok_and(|read| RunState::fold(&read.events).is_over()) && !is_in_use(folder)
 }
 
-/// The run's clock, from the wall-clock moment of its first event.
+/// The run's clock, once the run has begun.
 fn clock(directory: &Path) -> Result<Clock, Failure> {
     let read = read_log(directory).map_err(|error| Failure::from_error(&error))?;
-    let first = read.events.first().ok_or_else(|| Failure::new(Exit::Failure, "the run has not begun; try again"))?;
-    let since_start = chrono::TimeDelta::milliseconds(i64::try_from(first.elapsed_ms).unwrap_or(0));
-    Ok(Clock::since(first.at - since_start))
+    screen::clock_of(&read).ok_or_else(|| Failure::new(Exit::Failure, "the run has not begun; try again"))
 }
 
 /// Waits until whoever looks leaves, by key or by a signal, or the run is over.

@@ -14,7 +14,7 @@ use crate::scenario::{
     invitation_rules,
 };
 use crate::schedule::{DATES_MAX, Guard, Recurrence};
-use crate::unit::{Clock, format_duration, printable};
+use crate::unit::{Clock, TEXT_CHARS_MAX, format_duration, printable_line};
 use crate::workspace::{Workload, Workspace};
 
 /// How far ahead the next date is looked for.
@@ -65,8 +65,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             page
         }
     };
-    page.lines().for_each(|line| out::line(printable(line)));
+    lines(&page).for_each(out::line);
     Ok(Exit::Success)
+}
+
+/// The lines of a page, fit for a terminal.
+fn lines(page: &str) -> impl Iterator<Item = String> {
+    page.lines().map(|line| printable_line(line, TEXT_CHARS_MAX))
 }
 
 /// The next date of the schedule against which nothing of its own speaks.
@@ -209,5 +214,31 @@ fn action(action: &Action) -> String {
         // Whoever reads this wants the words, not the name.
         Action::DeliverInject { to, text, .. } => format!("to {to}: {text}"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::Sketch;
+
+    #[test]
+    fn no_text_of_a_scenario_moves_the_cursor_or_makes_a_line_of_a_page() {
+        let hostile = "odd\u{1b}[2J\n- no blame\r\u{9b}1A\u{2028}\u{85}## Rules\u{202e}";
+        let mut plan = Sketch::new(Mode::Drill)
+            .person("responder", true, false)
+            .phase("only", 10)
+            .person_step("claim", None, true, false)
+            .hypothesis("H1", "min(ok) >= 90%", &[])
+            .plan();
+        let tame = lines(&page(&plan, None)).count();
+        hostile.clone_into(&mut plan.scenario.title);
+        hostile.clone_into(&mut plan.hypotheses[0].text);
+        hostile.clone_into(&mut plan.phases[0].checklist[0].text);
+        plan.scenario.people.values_mut().for_each(|person| hostile.clone_into(&mut person.who));
+        let lines: Vec<String> = lines(&page(&plan, None)).collect();
+        let shown = "odd\\u{1b}[2J - no blame \\u{9b}1A ## Rules\\u{202e}";
+        assert_eq!(lines.iter().filter(|line| line.contains(shown)).count(), 4, "{lines:#?}");
+        assert!(lines.len() == tame && lines.iter().all(|line| !line.contains(char::is_control)), "{lines:#?}");
     }
 }

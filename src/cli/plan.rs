@@ -1,6 +1,7 @@
 //! `gameday plan`: what a run would do, when, with which calls, and how each change is undone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,8 +14,11 @@ use crate::playbook::{self, Playbook};
 use crate::run::{Permission, PermitRequest};
 use crate::scenario::{self, Checked, Mode};
 use crate::schedule::Guard;
-use crate::unit::{Clock, FaultId, PlaybookId, format_duration};
+use crate::unit::{Clock, FaultId, PlaybookId, format_duration, printable_line};
 use crate::workspace::{Environment, EnvironmentKind, Workspace};
+
+/// How long a line of a plan may be, in characters: it may name all alarms that are watched.
+const LINE_CHARS_MAX: usize = 10_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -130,7 +134,9 @@ pub(super) fn permission(asked: &Asked<'_>) -> Result<Permission, Failure> {
 fn print_rows(title: &str, rows: &[String]) {
     if !rows.is_empty() {
         out::line(format_args!("\n{title}"));
-        rows.iter().for_each(|line| out::line(format_args!("  {line}")));
+        // They have colours, and are fit for a terminal but for line ends.
+        let line = |row: &String| row.replace(['\n', '\u{2028}', '\u{2029}'], " ");
+        rows.iter().for_each(|row| out::line(format_args!("  {}", line(row))));
     }
 }
 
@@ -140,9 +146,9 @@ fn print_permission(permission: &Permission) {
         return;
     }
     out::line("\nbefore a run");
-    given.iter().for_each(|line| out::line(format_args!("  ✓ {line}")));
-    missing.iter().for_each(|line| out::line(format_args!("  ✗ {line}")));
-    notes.iter().for_each(|line| out::line(format_args!("  - {line}")));
+    given.iter().for_each(|line| out::line(format_args!("  ✓ {}", shown(line))));
+    missing.iter().for_each(|line| out::line(format_args!("  ✗ {}", shown(line))));
+    notes.iter().for_each(|line| out::line(format_args!("  - {}", shown(line))));
 }
 
 /// Where a scenario is run: in the environment that was named, or at a table, where there is none.
@@ -181,86 +187,120 @@ fn playbooks(checked: &Checked, workspace: &Workspace) -> Result<BTreeMap<Playbo
 }
 
 fn refused(refusals: &[Refusal]) -> Failure {
-    let lines: Vec<String> = refusals.iter().map(|refusal| format!("\n  - {refusal}")).collect();
+    let lines: Vec<String> = refusals.iter().map(|refusal| format!("\n  - {}", shown(&refusal.to_string()))).collect();
     Failure::new(Exit::NotReady, format_args!("this can not be run as it is meant:{}", lines.concat()))
 }
 
 fn print(plan: &Plan) {
-    out::line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
+    let print = |page: Page| page.0.iter().for_each(out::line);
+    let mut page = Page::default();
+    add_timeline(&mut page, plan);
+    add_end(&mut page, plan);
+    print(page);
+    notify::print(plan);
+    let mut page = Page::default();
+    if !plan.not_carried_out.is_empty() {
+        page.section("checked, but not carried out by this version");
+        plan.not_carried_out.iter().for_each(|line| page.line(format_args!("  - {line}")));
+    }
+    print(page);
+}
+
+/// Lines of a plan, each fit for a terminal: what a scenario says is text, and makes no line of its own.
+#[derive(Debug, Default)]
+struct Page(Vec<String>);
+
+impl Page {
+    fn line(&mut self, text: impl Display) {
+        self.0.push(shown(&text.to_string()));
+    }
+
+    /// A title, with an empty line before it.
+    fn section(&mut self, title: impl Display) {
+        self.line("");
+        self.line(title);
+    }
+}
+
+fn shown(text: &str) -> String {
+    printable_line(text, LINE_CHARS_MAX)
+}
+
+fn add_timeline(page: &mut Page, plan: &Plan) {
+    page.line(format_args!("{} ({})", plan.scenario.title, plan.scenario.id));
     let (environment, length) = (&plan.environment, format_duration(plan.length()));
-    out::line(format_args!("in {}{}, {length} of timeline", environment.name, environment.kind.in_words()));
+    page.line(format_args!("in {}{}, {length} of timeline", environment.name, environment.kind.in_words()));
     if let Some(lock) = &environment.lock {
-        out::line(format_args!("locked for other machines by the parameter {lock}"));
-        out::line(format_args!("           calls: {}", lock_calls().collect::<Vec<_>>().join(", ")));
+        page.line(format_args!("locked for other machines by the parameter {lock}"));
+        page.line(format_args!("           calls: {}", lock_calls().collect::<Vec<_>>().join(", ")));
     }
     for (target, spec) in &plan.targets {
         if let TargetPlan::RemoteProxy { at, .. } = spec {
             let token = at.token.as_ref().map(|token| format!(", with the token of {}", token.variable()));
             let (name, admin, token) = (&at.name, &at.admin, token.unwrap_or_default());
-            out::line(format_args!("{target} is the fault proxy {name} at {admin}{token}"));
+            page.line(format_args!("{target} is the fault proxy {name} at {admin}{token}"));
         }
     }
     if !plan.routes.is_empty() {
-        out::line("\nbefore the first phase");
+        page.section("before the first phase");
         for route in &plan.routes {
-            print_change(route, None);
+            add_change(page, route, None);
         }
     }
     for (index, phase) in plan.phases.iter().enumerate() {
-        out::line(format_args!("\n{:>7}  phase {} for {}", format_duration(phase.start.0), phase.phase, phase.length));
+        page.section(format_args!("{:>7}  phase {} for {}", format_duration(phase.start.0), phase.phase, phase.length));
         if let Some(until) = &phase.until {
-            out::line(format_args!("         ends early when {until}"));
+            page.line(format_args!("         ends early when {until}"));
         }
         for step in &phase.checklist {
             let within = step.within.as_ref().map(|within| format!(" within {within}")).unwrap_or_default();
             let owner = step.owner.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
             let must = if step.must { ", must" } else { "" };
-            out::line(format_args!("         ☐ {}: {owner}{}{within}{must}", step.step, step.text));
+            page.line(format_args!("         ☐ {}: {owner}{}{within}{must}", step.step, step.text));
         }
         for step in plan.steps.iter().filter(|step| step.phase == index) {
-            print_step(plan, step);
+            add_step(page, plan, step);
         }
         if !phase.gate.is_empty() {
             let names: Vec<String> = phase.gate.iter().map(ToString::to_string).collect();
-            out::line(format_args!("         gate: {} must hold, or nothing is injected", names.join(", ")));
+            page.line(format_args!("         gate: {} must hold, or nothing is injected", names.join(", ")));
         }
     }
-    print_end(plan);
 }
 
-fn print_step(plan: &Plan, step: &plan::Step) {
+fn add_step(page: &mut Page, plan: &Plan, step: &plan::Step) {
     let at = format_duration(step.start.0);
     let stop = step.stop.map(|stop| format!(" until {stop}")).unwrap_or_default();
     match &step.action {
         Action::StartLoad(load) => {
-            out::line(format_args!("{at:>7}  load {load}{stop}"));
-            plan.loads.get(load).into_iter().for_each(print_load);
+            page.line(format_args!("{at:>7}  load {load}{stop}"));
+            plan.loads.get(load).into_iter().for_each(|spec| add_load(page, spec));
         }
-        Action::StopLoad(load) => out::line(format_args!("{at:>7}  stop load {load}")),
+        Action::StopLoad(load) => page.line(format_args!("{at:>7}  stop load {load}")),
         Action::InjectFault { fault, .. } => {
-            out::line(format_args!("{at:>7}  fault {fault}{stop}"));
-            print_inner(plan.changes.get(fault));
+            page.line(format_args!("{at:>7}  fault {fault}{stop}"));
+            add_inner(page, plan.changes.get(fault));
         }
-        Action::UndoFault(fault) => out::line(format_args!("{at:>7}  undo {fault}")),
+        Action::UndoFault(fault) => page.line(format_args!("{at:>7}  undo {fault}")),
         Action::DealCard(fault) => {
             let text = plan.changes.get(fault).map(crate::plan::ChangePlan::card).unwrap_or_default();
-            out::line(format_args!("{at:>7}  card {fault}: {text}"));
+            page.line(format_args!("{at:>7}  card {fault}: {text}"));
         }
-        Action::TakeCard(fault) => out::line(format_args!("{at:>7}  take card {fault} away")),
-        Action::DeliverInject { to, text, .. } => out::line(format_args!("{at:>7}  to {to}: {text}")),
+        Action::TakeCard(fault) => page.line(format_args!("{at:>7}  take card {fault} away")),
+        Action::DeliverInject { to, text, .. } => page.line(format_args!("{at:>7}  to {to}: {text}")),
     }
     if let Some(unless) = &step.unless {
-        out::line(format_args!("         unless {unless}"));
+        page.line(format_args!("         unless {unless}"));
     }
 }
 
 /// How much of a load there is at most, who comes, and where it goes.
-fn print_load(load: &LoadSpec) {
+fn add_load(page: &mut Page, load: &LoadSpec) {
     let shape = load.shape();
     let journeys: Vec<&str> = load.journeys.iter().map(|journey| journey.name.as_str()).collect();
     if let Some(level) = shape.highest() {
         let (lasting, journeys) = (format_duration(shape.end()), journeys.join(", "));
-        out::line(format_args!("         up to {level}, {lasting} in all: {journeys}"));
+        page.line(format_args!("         up to {level}, {lasting} in all: {journeys}"));
     }
     // What a placeholder decides has no host yet.
     let undecided = load.base_url.iter().filter(|base| base.contains("${")).cloned();
@@ -269,72 +309,116 @@ fn print_load(load: &LoadSpec) {
         load.calls().iter().filter_map(|(_, step)| step.callee()).map(ToString::to_string).collect();
     for (what, names) in [("goes to", places), ("calls", called)] {
         if !names.is_empty() {
-            out::line(format_args!("         {what} {}", names.into_iter().collect::<Vec<_>>().join(", ")));
+            page.line(format_args!("         {what} {}", names.into_iter().collect::<Vec<_>>().join(", ")));
         }
     }
 }
 
-fn print_inner(change: Option<&ChangePlan>) {
+fn add_inner(page: &mut Page, change: Option<&ChangePlan>) {
     if let Some(change) = change {
-        print_change(change, change.effect_if.as_ref());
+        add_change(page, change, change.effect_if.as_ref());
     }
 }
 
-fn print_change(change: &ChangePlan, effect_if: Option<&crate::scenario::expect::Expectation>) {
+fn add_change(page: &mut Page, change: &ChangePlan, effect_if: Option<&crate::scenario::expect::Expectation>) {
     let name: &FaultId = &change.fault;
-    out::line(format_args!("         {name}: {}", change.change));
-    out::line(format_args!("           undo:  {}", change.undo));
+    page.line(format_args!("         {name}: {}", change.change));
+    page.line(format_args!("           undo:  {}", change.undo));
     if !change.calls.is_empty() {
-        out::line(format_args!("           calls: {}", change.calls.join(", ")));
+        page.line(format_args!("           calls: {}", change.calls.join(", ")));
     }
     if let Some(cover) = &change.cover {
-        out::line(format_args!("           dead man's switch: {cover}"));
+        page.line(format_args!("           dead man's switch: {cover}"));
     }
     if let Some(effect_if) = effect_if {
-        out::line(format_args!("           proof: {effect_if}"));
+        page.line(format_args!("           proof: {effect_if}"));
     }
 }
 
-fn print_end(plan: &Plan) {
-    out::line(format_args!(
-        "\n{:>7}  end: every change is undone, last first, and read back",
+fn add_end(page: &mut Page, plan: &Plan) {
+    page.section(format_args!(
+        "{:>7}  end: every change is undone, last first, and read back",
         format_duration(plan.length())
     ));
     if let Some(settle) = &plan.settle {
         let names: Vec<String> = settle.steady.iter().map(ToString::to_string).collect();
-        out::line(format_args!("         settle: {} must hold again within {}", names.join(", "), settle.within));
+        page.line(format_args!("         settle: {} must hold again within {}", names.join(", "), settle.within));
     }
-    out::line("\nhypotheses");
+    page.section("hypotheses");
     for hypothesis in &plan.hypotheses {
         let gap = hypothesis.known_gap.as_ref().map(|gap| format!(" (known gap {gap})")).unwrap_or_default();
-        out::line(format_args!("  {}: {}{gap}\n      {}", hypothesis.id, hypothesis.text, hypothesis.expect));
+        page.line(format_args!("  {}: {}{gap}", hypothesis.id, hypothesis.text));
+        page.line(format_args!("      {}", hypothesis.expect));
     }
     if !plan.guardrails.is_empty() {
-        out::line("\nguardrails");
+        page.section("guardrails");
         for guardrail in &plan.guardrails {
-            out::line(format_args!("  {}: abort if {}", guardrail.id, guardrail.rule));
+            page.line(format_args!("  {}: abort if {}", guardrail.id, guardrail.rule));
         }
     }
     if let Some(alarms) = &plan.alarms {
-        print_alarms(alarms);
-    }
-    notify::print(plan);
-    if !plan.not_carried_out.is_empty() {
-        out::line("\nchecked, but not carried out by this version");
-        plan.not_carried_out.iter().for_each(|line| out::line(format_args!("  - {line}")));
+        add_alarms(page, alarms);
     }
 }
 
-fn print_alarms(alarms: &AlarmPlan) {
-    out::line("\nalarms");
+fn add_alarms(page: &mut Page, alarms: &AlarmPlan) {
+    page.section("alarms");
     let expected: Vec<String> = alarms.expected.iter().map(ToString::to_string).collect();
     let tolerated: Vec<String> = alarms.tolerated.iter().map(ToString::to_string).collect();
     let listed = |name: &&str| expected.iter().chain(&tolerated).all(|other| other != name);
     let watched: Vec<String> = alarms.names().filter(listed).chain(alarms.globs()).map(str::to_owned).collect();
     for (what, names) in [("must fire", expected.clone()), ("may fire", tolerated.clone()), ("watched", watched)] {
         if !names.is_empty() {
-            out::line(format_args!("  {what}: {}", names.join(", ")));
+            page.line(format_args!("  {what}: {}", names.join(", ")));
         }
     }
-    out::line(format_args!("  read by {} while the run lasts; nothing is changed", ALARM_CALLS.join(", ")));
+    page.line(format_args!("  read by {} while the run lasts; nothing is changed", ALARM_CALLS.join(", ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{Sketch, variable};
+
+    const HOSTILE: &str = "odd\u{1b}[2J\n  ✓ owner agreed: maria\r\u{9b}1A\u{2028}\u{202e}";
+    const SHOWN: &str = "odd\\u{1b}[2J   ✓ owner agreed: maria \\u{9b}1A \\u{202e}";
+
+    #[test]
+    fn no_text_of_a_scenario_moves_the_cursor_or_makes_a_line_of_a_plan() {
+        let mut plan = Sketch::new(Mode::Drill)
+            .load("users", "1h", "abort")
+            .fault(variable("lag", "shop", "LAG"), None, None)
+            .message("ticket", "responder")
+            .phase("only", 10)
+            .start_load(0, "users")
+            .inject(0, "lag")
+            .person_step("claim", None, true, false)
+            .hypothesis("H1", "min(ok) >= 90%", &[])
+            .plan();
+        let tame = pages(&plan).0.len();
+        HOSTILE.clone_into(&mut plan.scenario.title);
+        HOSTILE.clone_into(&mut plan.hypotheses[0].text);
+        HOSTILE.clone_into(&mut plan.phases[0].checklist[0].text);
+        plan.not_carried_out.push(HOSTILE.to_owned());
+        let change = plan.changes.values_mut().next().unwrap();
+        for text in [&mut change.change, &mut change.undo] {
+            HOSTILE.clone_into(text);
+        }
+        change.calls.push(HOSTILE.to_owned());
+        plan.loads.values_mut().for_each(|load| HOSTILE.clone_into(&mut load.journeys[0].name));
+        let (to, inject) = ("responder".parse().unwrap(), "ticket".parse().unwrap());
+        plan.steps[0].action = Action::DeliverInject { inject, to, text: HOSTILE.to_owned() };
+        let lines = pages(&plan).0;
+        let shown = lines.iter().filter(|line| line.contains(SHOWN)).count();
+        assert_eq!(shown, 7, "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{202e}')));
+        assert!(lines.len() <= tame + 1, "only the calls have a line more: {lines:#?}");
+    }
+
+    fn pages(plan: &Plan) -> Page {
+        let mut page = Page::default();
+        add_timeline(&mut page, plan);
+        add_end(&mut page, plan);
+        page
+    }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::event::{CommandAnswer, EventLog, Feed};
+use crate::event::{CommandAnswer, EventLog, Feed, ReadLog};
 use crate::plan::Plan;
 use crate::run::send_command;
 use crate::ui::CommandSender;
@@ -68,6 +69,13 @@ impl Living {
         };
         Self { plan, directory, feed, clock: log.clock(), view: View::Facilitator }
     }
+}
+
+/// The clock of a run, from the wall-clock moment of its first event; none where it has none.
+pub(super) fn clock_of(read: &ReadLog) -> Option<Clock> {
+    let first = read.events.first()?;
+    let elapsed = i64::try_from(first.elapsed_ms).ok().and_then(TimeDelta::try_milliseconds);
+    Some(Clock::since(first.at - elapsed.unwrap_or_default()))
 }
 
 /// What is shown, in a thread of its own.

@@ -73,7 +73,7 @@ pub use nearest::nearest;
 pub use new_file::{NewFileError, write_new};
 pub use percent::Percent;
 pub use plural::{plural, users};
-pub use printable::printable;
+pub use printable::{TEXT_CHARS_MAX, printable, printable_line};
 pub use question::{QUESTIONS, Question};
 pub use redact::Secret;
 pub use redaction::{Redaction, redact_text, redact_value};

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gameday::event::{AbortCause, EventKind, StepOutcome};
@@ -64,12 +66,26 @@ struct Pty {
     master: File,
     shell: Child,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// Whether the cockpit was up at some time.
+    was_alternate: Arc<AtomicBool>,
     modes_before: String,
 }
 
+/// A shell leads the session: when a leader ends, the kernel takes its terminal away, modes and all. It lives on after a Ctrl-C, and
+/// does nothing that changes modes.
+const SHELL: &str = r#"trap : INT TSTP; "$@"; echo "ENDED $?"; while read -r line; do echo "$line"; done"#;
+/// One with jobs: what it is told goes to it once the program is stopped.
+const SHELL_WITH_JOBS: &str =
+    r#"set -m; "$@"; echo "STOPPED $?"; while read -r line; do eval "$line"; echo "DID $line"; done"#;
+
 impl Pty {
     /// Runs `gameday ARGUMENTS` in a terminal of that size, in the workspace.
-    fn start(
+    fn start(workspace: &Workspace, arguments: &[&str], size: (u16, u16), variables: &[(&str, &str)]) -> Self {
+        Self::start_under(SHELL, workspace, arguments, size, variables)
+    }
+
+    fn start_under(
+        script: &str,
         workspace: &Workspace,
         arguments: &[&str],
         (columns, rows): (u16, u16),
@@ -87,9 +103,6 @@ impl Pty {
                 std::fs::OpenOptions::new().read(true).write(true).open(&name).expect("the terminal's other side");
             Stdio::from(OwnedFd::from(file))
         };
-        // The shell leads the session: when a leader ends, the kernel takes its terminal away, modes and all. It lives on after a
-        // Ctrl-C, and does nothing that changes modes.
-        let script = r#"trap : INT TSTP; "$@"; echo "ENDED $?"; while read -r line; do echo "$line"; done"#;
         let program = gameday().get_program().to_owned();
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg("sh").arg("-c").arg(script).arg("sh").arg(program).args(arguments);
@@ -101,13 +114,20 @@ impl Pty {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 1_000)));
         let mut reader = File::from(master.try_clone().expect("the terminal once more"));
         let parser = Arc::clone(&screen);
+        let was_alternate = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&was_alternate);
         std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                parser.lock().unwrap_or_else(PoisonError::into_inner).process(&bytes[..count]);
+                let mut parser = parser.lock().unwrap_or_else(PoisonError::into_inner);
+                // A cockpit may come and go within what is read at once; what takes the screen ends with this letter.
+                for piece in bytes[..count].split_inclusive(|byte| *byte == b'h') {
+                    parser.process(piece);
+                    seen.fetch_or(parser.screen().alternate_screen(), Ordering::SeqCst);
+                }
             }
         });
-        Self { master: File::from(master), shell, screen, modes_before }
+        Self { master: File::from(master), shell, screen, was_alternate, modes_before }
     }
 
     fn text(&self) -> String {
@@ -217,6 +237,8 @@ fn a_run_is_flown_from_one_terminal_and_a_second_one_takes_part() {
     pilot.wait_for("mark detected by maria");
     pilot.keys("nq is no key in a note: 支払い\r");
     pilot.wait_for("note by maria: q is no key in a note: 支払い");
+    // Drawn anew, and nothing asked of the terminal that nobody answers.
+    pilot.keys("\x0c");
     // What is pasted is no key, whatever stands in it.
     pilot.keys("\x1b[200~xabort\r\x1b[201~");
     pilot.wait_for("a pasted text is no key");
@@ -304,8 +326,93 @@ fn a_terminal_is_given_back_by_a_run_that_is_told_to_end_and_by_one_that_panics(
     pty.assert_given_back();
     let text = pty.text();
     assert!(text.contains("failpoint 120"), "the panic is told on the terminal as it was:\n{text}");
+    assert!(pty.was_alternate.load(Ordering::SeqCst), "the cockpit was up before:\n{text}");
     // The lines take over where the cockpit had to give way.
     assert!(text.contains("everything is as it was before"), "{text}");
+}
+
+/// A run whose only undo takes a minute.
+fn slow_workspace() -> Workspace {
+    let workspace = Workspace::empty();
+    let program = "#!/bin/sh\ncase \"$1\" in inject) touch injected ;; undo) touch undoing; sleep 55; touch undone ;; \
+                   check) [ ! -e injected ] || exit 10 ;; esac\n";
+    workspace.write("chaos/mode", program);
+    std::fs::set_permissions(workspace.path().join("chaos/mode"), PermissionsExt::from_mode(0o755)).expect("a program");
+    workspace.write("gameday.yaml", "gameday: 1\nenvironments: {sandbox: {exec: [\"./chaos/*\"]}}\n");
+    let scenario = r#"
+gameday: 1
+id: flown
+title: A program that undoes nothing
+owner: team-shop
+targets: {cache: {other: {name: the cache}}}
+hypotheses: [{id: H1, text: "Somebody looks", expect: "mark(seen)"}]
+faults:
+  cold: {exec: {target: cache, inject: [./chaos/mode, inject], undo: [./chaos/mode, undo], check: [./chaos/mode, check], timeout: 60s}}
+timeline: [{phase: broken, for: 30m, do: [{at: 0s, fault: cold}]}]
+"#;
+    workspace.write("scenarios/flown.yaml", scenario);
+    workspace
+}
+
+#[test]
+fn the_first_ctrl_c_undoes_the_second_tells_what_is_left_and_the_third_leaves_at_once() {
+    let workspace = slow_workspace();
+    let arguments = [&RUN[..], &["--no-watchdog"]].concat();
+    let mut pty = Pty::start(&workspace, &arguments, (100, 30), &[]);
+    workspace.wait_for_event("the fault to be in", |kind| matches!(kind, EventKind::FaultApplied { .. }));
+    pty.wait_for("1 on");
+    pty.keys("\x03");
+    wait_for("the undo to be under way", || workspace.path().join("undoing").exists().then_some(()));
+    pty.keys("\x03");
+    pty.wait_for("Ctrl-C again leaves it undone");
+    assert!(pty.is_alternate(), "{}", pty.text());
+    pty.keys("\x03");
+    // 8 is dirty.
+    pty.assert_ended(8);
+    assert!(!workspace.path().join("undone").exists(), "it does not wait for the undo");
+    assert_eq!(workspace.state().outstanding().count(), 1);
+}
+
+#[test]
+fn a_viewer_that_is_suspended_gives_the_terminal_back_and_goes_on_in_front() {
+    let workspace = workspace();
+    let mut pilot = Pty::start(&workspace, &RUN, (100, 30), &[]);
+    wait_until_broken(&pilot);
+    let arguments = ["attach", "--by", "ben"];
+    let start = || Pty::start_under(SHELL_WITH_JOBS, &workspace, &arguments, (100, 30), &[]);
+    let mut viewer = start();
+    wait_until_broken(&viewer);
+    viewer.keys("\x1a");
+    viewer.wait_for("STOPPED");
+    viewer.assert_given_back();
+    // In the background it draws nothing and takes no keys, and does not stop for them either.
+    viewer.keys("bg %1\r");
+    viewer.wait_for("DID bg");
+    pilot.keys("nfirst\r");
+    pilot.wait_for("note by maria: first");
+    viewer.keys("jobs\r");
+    viewer.wait_for("DID jobs");
+    assert!(viewer.text().contains("Running"), "{}", viewer.text());
+    viewer.assert_given_back();
+    viewer.keys("fg %1\r");
+    viewer.wait_for("note by maria: first");
+    assert!(viewer.is_alternate());
+    viewer.keys("d");
+    pilot.wait_for("mark detected by ben");
+    viewer.keys("q");
+    viewer.wait_for("left; the run goes on");
+    viewer.assert_given_back();
+
+    // One that is continued to end takes nothing.
+    let mut viewer = start();
+    wait_until_broken(&viewer);
+    viewer.keys("\x1a");
+    viewer.wait_for("STOPPED");
+    viewer.keys("kill -TERM %1; kill -CONT %1; wait %1; echo OVER\r");
+    viewer.wait_for("DID kill");
+    viewer.assert_given_back();
+    pilot.keys("\x03");
+    pilot.assert_ended(5);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::people_line;
 use crate::event::{AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, SwitchStep, Verdict};
-use crate::unit::{AlarmState, FaultId, PhaseId, format_duration, plural, printable};
+use crate::unit::{AlarmState, FaultId, PhaseId, TEXT_CHARS_MAX, format_duration, plural, printable_line};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
 pub fn clock(elapsed_ms: u64) -> String {
@@ -43,7 +43,7 @@ pub struct EventLine {
     pub sign: &'static str,
     /// How loud it is.
     pub tone: Tone,
-    /// What happened. It may hold what people wrote, and is fit for a terminal.
+    /// What happened. It may hold what people wrote, and is fit for a terminal: it has no line end.
     pub text: String,
 }
 
@@ -87,7 +87,7 @@ impl EventLine {
     #[must_use]
     pub fn of(event: &Event, state: &RunState) -> Option<Self> {
         let (Mark { sign, tone }, text) = line(&event.kind, state)?;
-        Some(Self { at_ms: event.elapsed_ms, sign, tone, text: printable(&text) })
+        Some(Self { at_ms: event.elapsed_ms, sign, tone, text: printable_line(&text, TEXT_CHARS_MAX) })
     }
 }
 
@@ -346,6 +346,8 @@ pub(super) fn by_text(by: Option<&str>) -> String {
 fn abort_text(cause: &AbortCause) -> String {
     let by = match cause {
         AbortCause::Guardrail { guardrail } => format!("by guardrail {guardrail}"),
+        // What stands for a cause that is not told.
+        AbortCause::Person { why: None, by: None } => return "aborted; undoing everything".to_owned(),
         AbortCause::Person { why, by } => {
             let by = by.as_deref().unwrap_or("a person");
             format!("by {by}{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
@@ -376,13 +378,15 @@ mod tests {
 
     #[test]
     fn text_from_a_file_cannot_move_the_cursor() {
-        let event = Event {
-            seq: 0,
-            at: chrono::DateTime::UNIX_EPOCH,
-            elapsed_ms: 0,
-            kind: EventKind::Noted { text: "a\u{1b}[2Jb".to_owned(), by: None },
-        };
-        let line = EventLine::of(&event, &RunState::default()).unwrap();
-        assert!(!line.text.contains('\u{1b}'), "{line:?}");
+        for (text, safe) in [
+            ("a\u{1b}[2Jb", "note: a\\u{1b}[2Jb"),
+            ("odd\n00:03 ✓ fine", "note: odd 00:03 ✓ fine"),
+            ("odd\r\u{b}\u{c}\u{85}\u{2028}\u{2029}✓", "note: odd      ✓"),
+        ] {
+            let kind = EventKind::Noted { text: text.to_owned(), by: None };
+            let event = Event { seq: 0, at: chrono::DateTime::UNIX_EPOCH, elapsed_ms: 0, kind };
+            let line = EventLine::of(&event, &RunState::default()).unwrap();
+            assert_eq!(line.text, safe);
+        }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Owns: what a view may show ([`Veil`]), an event in one line, rows for what is on. Must not know: terminals, HTTP.
 
+mod cast;
+mod kept;
 mod line;
 mod people_line;
 mod rows;
@@ -14,6 +16,7 @@ mod view;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+pub use cast::PROGRAM;
 pub use line::{EventLine, Tone, clock, span};
 pub use rows::{
     AlarmRow, ClockRow, FaultRow, GuardrailRow, HintRow, InjectRow, LoadRow, NextRow, PhaseRow, PollRow, StepRow,
@@ -62,15 +65,23 @@ impl Board {
 
     /// Takes in the next event of the log.
     pub fn apply(&mut self, event: &Event) {
-        let was_lifted = self.veil.is_lifted();
-        for shown in self.veil.pass(event) {
-            self.show(&shown);
+        drop(self.pass(event));
+    }
+
+    /// Takes in the next event of the log, and answers what this viewer may see by it.
+    pub fn pass(&mut self, event: &Event) -> Vec<Event> {
+        let shown = self.veil.pass(event);
+        for (step, within) in self.veil.restored() {
+            let blanked = self.state.steps.iter_mut().filter(|it| it.step == step && it.asks.within.is_none());
+            blanked.for_each(|it| it.asks.within = Some(within.clone()));
         }
-        if self.veil.is_lifted() && !was_lifted {
-            self.name_everything();
+        shown.iter().for_each(|shown| self.show(shown));
+        if let Some(state) = self.veil.lifted() {
+            self.state = state;
         }
         self.seq = Some(event.seq);
         self.state.elapsed_ms = event.elapsed_ms;
+        shown
     }
 
     fn show(&mut self, event: &Event) {
@@ -85,15 +96,6 @@ impl Board {
             self.lines.push_back(line);
             self.line_count += 1;
         }
-    }
-
-    /// What was shown without its name gets it.
-    fn name_everything(&mut self) {
-        for (progress, planned) in self.state.phases.iter_mut().zip(&self.plan.phases) {
-            progress.phase = planned.phase.clone();
-        }
-        self.state.title = self.plan.scenario.title.clone();
-        self.state.scenario = self.plan.scenario.id.to_string();
     }
 
     /// The plan. A view that is not [`View::Facilitator`] shows nothing of it by itself before [`Self::is_open`].

@@ -3,8 +3,8 @@
 use super::input::Key;
 use super::keys::{self, Wish};
 use super::prompt::{Answer, Ask, Choice, Prompt};
-use crate::event::{Command, CommandAnswer, Event, RunStage, StepAsks};
-use crate::ui::board::{Board, EventLine, NextRow, StepRow, Tone, View};
+use crate::event::{Command, CommandAnswer, Event, EventKind, RunStage, StepAsks};
+use crate::ui::board::{Board, EventLine, NextRow, PROGRAM, StepRow, Tone, View};
 use crate::unit::{PersonId, StepId, printable};
 
 /// How long an answer stays in sight, in milliseconds.
@@ -72,7 +72,7 @@ impl Cockpit {
 
     pub(super) fn apply(&mut self, event: &Event) {
         let line_count = self.board.line_count();
-        self.board.apply(event);
+        let shown = self.board.pass(event);
         let is_ending = match self.board.state().stage {
             RunStage::Starting | RunStage::Ready | RunStage::Running | RunStage::Paused => false,
             RunStage::Aborting | RunStage::Recovering | RunStage::Settled | RunStage::Dirty => true,
@@ -80,11 +80,13 @@ impl Cockpit {
         if is_ending {
             self.ending.get_or_insert(line_count);
         }
-        // What the program itself has to say, as after a Ctrl-C.
-        if let crate::event::EventKind::Noted { text, by: Some(by) } = &event.kind
-            && by == "gameday"
-        {
-            self.say(Tone::Warning, "!", text, event.elapsed_ms);
+        // What the program itself has to say, as after a Ctrl-C, as far as it is for whoever looks.
+        for shown in shown {
+            if let EventKind::Noted { text, by: Some(by) } = &shown.kind
+                && by == PROGRAM
+            {
+                self.say(Tone::Warning, "!", text, shown.elapsed_ms);
+            }
         }
     }
 

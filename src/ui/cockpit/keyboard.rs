@@ -5,6 +5,7 @@ use rustix::stdio::stdin;
 use tokio::sync::mpsc;
 
 use super::input::{Decoder, Key};
+use super::screen::is_foreground;
 
 /// How long an escape waits for what may follow it, and how often is looked whether anybody still listens, in nanoseconds.
 const WAIT_NANOS: i64 = 50_000_000;
@@ -29,6 +30,11 @@ fn read(sender: &mpsc::Sender<Key>) {
         let keys = match poll(&mut ready, Some(&wait)) {
             Ok(0) if decoder.is_waiting() => decoder.flush(),
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+            // Another program's keys; the kernel would stop this one for reading them.
+            Ok(_) if !is_foreground() => {
+                poll(&mut [], Some(&wait)).ok();
+                continue;
+            }
             Ok(_) => match rustix::io::read(stdin(), &mut bytes) {
                 Ok(0) => return,
                 Ok(count) => decoder.push(bytes.get(..count).unwrap_or_default()),

@@ -104,7 +104,8 @@ pub struct Left {
 pub async fn watch(seat: Seat, screen: Screen, look: Look) -> Left {
     let Seat { plan, feed, view, clock, commands, sitter } = seat;
     let cockpit = Cockpit::new(Board::new(plan, view), sitter);
-    let mut show = Show { cockpit, clock, commands, answers: FuturesUnordered::new(), look, screen };
+    let answers = FuturesUnordered::new();
+    let mut show = Show { cockpit, clock, commands, answers, look, screen, is_away: false };
     let ending = show.run(feed).await.unwrap_or(Ending::Broken);
     let mut last_lines = show.cockpit.last_lines();
     let surplus = last_lines.len().saturating_sub(LAST_LINES_MAX);
@@ -121,6 +122,8 @@ struct Show {
     answers: FuturesUnordered<oneshot::Receiver<CommandAnswer>>,
     look: Look,
     screen: Screen,
+    /// Whether the terminal was lent to the program that is in front of it.
+    is_away: bool,
 }
 
 impl Show {
@@ -164,6 +167,7 @@ impl Show {
                     pace.news(Instant::now());
                 }
                 _ = tick.tick() => {
+                    self.come_back(&mut terminal)?;
                     if let Some(new) = screen::size().filter(|new| *new != size) {
                         size = new;
                         terminal.resize(Rect::new(0, 0, new.0, new.1))?;
@@ -195,8 +199,10 @@ impl Show {
 
     /// Draws a frame; answers whether the terminal is still ours.
     fn draw(&self, terminal: &mut CrosstermTerminal, size: (u16, u16), pace: &mut Pace) -> io::Result<bool> {
-        if !self.screen.restorer().is_taken() {
-            return Ok(false);
+        let restorer = self.screen.restorer();
+        if !restorer.is_taken() {
+            pace.drawn(Instant::now());
+            return Ok(self.is_away && !restorer.is_over());
         }
         let now_ms = self.now_ms();
         let area = Rect::new(0, 0, size.0, size.1);
@@ -211,10 +217,10 @@ impl Show {
             Reaction::Nothing => {}
             Reaction::Send(command) => self.send(command),
             Reaction::Leave => return Ok(true),
-            Reaction::Redraw => terminal.clear()?,
+            Reaction::Redraw => clear(terminal)?,
             Reaction::Suspend => {
                 self.suspend().await?;
-                terminal.clear()?;
+                self.come_back(terminal)?;
             }
         }
         Ok(false)
@@ -231,15 +237,31 @@ impl Show {
         }
     }
 
-    /// Stops this process as a Ctrl-Z does, with the terminal as it was; goes on when it is continued.
-    async fn suspend(&self) -> io::Result<()> {
+    /// Stops this process as a Ctrl-Z does, with the terminal as it was, until it is continued.
+    async fn suspend(&mut self) -> io::Result<()> {
         let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
-        self.screen.restorer().restore();
+        self.screen.restorer().lend();
+        self.is_away = true;
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
         // Where nobody could continue it, the kernel does not stop it either.
         tokio::time::timeout(STOP_WAIT, continued.recv()).await.ok();
-        self.screen.enter()
+        Ok(())
     }
+
+    /// Takes the terminal that was lent, once this process is in front again: it may have been continued in the background, or to end.
+    fn come_back(&mut self, terminal: &mut CrosstermTerminal) -> io::Result<()> {
+        if self.is_away && self.screen.enter()? {
+            self.is_away = false;
+            clear(terminal)?;
+        }
+        Ok(())
+    }
+}
+
+/// Has every cell drawn anew. [`Terminal::clear`] would ask the terminal where its cursor is, and the answer would be taken for keys.
+fn clear(terminal: &mut CrosstermTerminal) -> io::Result<()> {
+    let area = terminal.get_frame().area();
+    terminal.resize(area)
 }
 
 async fn next_key(keys: &mut Option<mpsc::Receiver<Key>>) -> Option<Key> {

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
@@ -41,13 +41,15 @@ pub enum Owner {
 #[must_use]
 pub fn is_possible() -> bool {
     let is_dumb = std::env::var("TERM").map_or(true, |term| term.is_empty() || term == "dumb");
-    let is_foreground = || {
-        // A terminal that is not ours by a session says nothing about who is in front.
-        tcgetpgrp(stdin()).map_or(true, |group| group == rustix::process::getpgrp())
-    };
     let (columns, rows) = SIZE_MIN;
     let is_large = || size().is_some_and(|(width, height)| width >= columns && height >= rows);
     !is_dumb && isatty(stdin()) && isatty(stderr()) && is_foreground() && is_large()
+}
+
+/// Whether this process is in the terminal's foreground.
+pub(super) fn is_foreground() -> bool {
+    // A terminal that is not ours by a session says nothing about who is in front.
+    tcgetpgrp(stdin()).map_or(true, |group| group == rustix::process::getpgrp())
 }
 
 /// Columns and rows of the terminal.
@@ -62,7 +64,9 @@ struct Shared {
     before: Termios,
     owner: Owner,
     is_taken: AtomicBool,
-    /// Held while something is written.
+    /// Whether it was given back for good: it is not taken again.
+    is_over: AtomicBool,
+    /// Held while something is written, and while the terminal is taken or given back.
     writing: Mutex<()>,
 }
 
@@ -71,35 +75,48 @@ struct Shared {
 pub struct Restorer(Arc<Shared>);
 
 impl Restorer {
-    /// Gives the terminal back; does nothing where that was done.
+    /// Gives the terminal back for good; does nothing more where it is not taken.
     pub fn restore(&self) {
-        if !self.0.is_taken.swap(false, Ordering::SeqCst) {
-            return;
-        }
-        // A frame that is being written goes first; a terminal that takes nothing more is not waited for.
-        let mut guard = None;
-        for _ in 0..LOCK_LOOKS_MAX {
-            match self.0.writing.try_lock() {
-                Ok(held) => guard = Some(held),
-                Err(TryLockError::Poisoned(poisoned)) => guard = Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {
-                    poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: LOCK_LOOK_NANOS })).ok();
-                    continue;
-                }
+        // Whoever is about to take it again sees this, or has taken it before it is given back below.
+        self.0.is_over.store(true, Ordering::SeqCst);
+        self.lend();
+    }
+
+    /// Gives the terminal back until it is entered again.
+    pub(super) fn lend(&self) {
+        let guard = self.wait_for_writer();
+        if self.0.is_taken.swap(false, Ordering::SeqCst) {
+            if takes_more() {
+                write_all(LEAVE).ok();
             }
-            break;
-        }
-        if takes_more() {
-            write_all(LEAVE).ok();
+            tcsetattr(stdin(), OptionalActions::Now, &self.0.before).ok();
         }
         drop(guard);
-        tcsetattr(stdin(), OptionalActions::Now, &self.0.before).ok();
+    }
+
+    /// A frame that is being written goes first; a terminal that takes nothing more is not waited for.
+    fn wait_for_writer(&self) -> Option<MutexGuard<'_, ()>> {
+        for _ in 0..LOCK_LOOKS_MAX {
+            match self.0.writing.try_lock() {
+                Ok(held) => return Some(held),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: LOCK_LOOK_NANOS })).ok();
+                }
+            }
+        }
+        None
     }
 
     /// Whether the terminal is still taken.
     #[must_use]
     pub fn is_taken(&self) -> bool {
-        self.0.is_taken.load(Ordering::SeqCst)
+        self.0.is_taken.load(Ordering::SeqCst) && !self.is_over()
+    }
+
+    /// Whether the terminal was given back for good.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::SeqCst)
     }
 }
 
@@ -134,8 +151,8 @@ impl Screen {
     /// It is no terminal, or went away.
     pub fn take(owner: Owner) -> io::Result<Self> {
         let before = tcgetattr(stdin())?;
-        let is_taken = AtomicBool::new(false);
-        let shared = Shared { before, owner, is_taken, writing: Mutex::new(()) };
+        let (is_taken, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let shared = Shared { before, owner, is_taken, is_over, writing: Mutex::new(()) };
         let screen = Self(Restorer(Arc::new(shared)));
         let former = std::panic::take_hook();
         let restorer = screen.restorer();
@@ -143,8 +160,7 @@ impl Screen {
             restorer.restore();
             former(panic);
         }));
-        screen.enter()?;
-        Ok(screen)
+        if screen.enter()? { Ok(screen) } else { Err(io::Error::other("another program has the terminal")) }
     }
 
     /// What gives the terminal back from elsewhere.
@@ -153,8 +169,9 @@ impl Screen {
         self.0.clone()
     }
 
-    /// Takes the terminal, also again after it was given back.
-    pub(super) fn enter(&self) -> io::Result<()> {
+    /// Takes the terminal, also again after it was lent. Answers whether it has: not while another program is in front, and never
+    /// once it was given back for good, since nobody would give it back again.
+    pub(super) fn enter(&self) -> io::Result<bool> {
         let shared = &self.0.0;
         let mut modes = shared.before.clone();
         modes.make_raw();
@@ -169,9 +186,14 @@ impl Screen {
         }
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        let _guard = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.is_over() || !is_foreground() {
+            return Ok(false);
+        }
         shared.is_taken.store(true, Ordering::SeqCst);
         tcsetattr(stdin(), OptionalActions::Now, &modes)?;
-        write_all(ENTER)
+        write_all(ENTER)?;
+        Ok(true)
     }
 
     /// What frames are drawn to.

@@ -217,6 +217,10 @@ fn a_refused_command_says_why_for_a_while() {
     let text = "still undoing: set LAG; Ctrl-C again leaves it undone".to_owned();
     drill.at(drill.now_ms, EventKind::Noted { text, by: Some("gameday".to_owned()) });
     assert!(drill.text(80, 24).contains("! still undoing"), "what the program has to say is not lost in the log");
+    let mut blind = Drill::new(View::Participant, true).under_way();
+    let text = "still undoing: set LAG=slow-provider".to_owned();
+    blind.at(blind.now_ms, EventKind::Noted { text, by: Some("gameday".to_owned()) });
+    assert!(blind.cockpit.status(blind.now_ms).is_none(), "what gives something away is not said");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use self::bars::Bars;
 use super::board::{EventLine, Tone, Veil, View as Viewer, clock};
 use crate::event::{Event, EventKind, Feed, RunState};
 use crate::plan::Plan;
-use crate::unit::LoadId;
+use crate::unit::{LoadId, TEXT_CHARS_MAX, printable_line};
 use console::{Style, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -45,6 +45,9 @@ pub async fn watch(plan: Arc<Plan>, mut feed: Feed, viewer: Viewer, status: Stat
                 // A log that can not be read has nothing to show.
                 let Ok(Some(event)) = event else { break };
                 veil.pass(&event).iter().for_each(|shown| view.show(shown));
+                if let Some(state) = veil.lifted() {
+                    view.state = state;
+                }
                 if matches!(event.kind, EventKind::RunEnded { .. }) {
                     break;
                 }
@@ -146,7 +149,9 @@ fn drawn(line: &EventLine) -> String {
         Tone::Phase => Style::new().bold(),
     };
     let clock = style(clock(line.at_ms)).for_stderr().dim();
-    format!("{clock} {} {}", style_of.for_stderr().apply_to(line.sign), line.text)
+    // Each line is one event: no text may look like another.
+    let text = printable_line(&line.text, TEXT_CHARS_MAX);
+    format!("{clock} {} {text}", style_of.for_stderr().apply_to(line.sign))
 }
 
 #[cfg(test)]
@@ -154,6 +159,14 @@ mod tests {
     use super::*;
     use crate::plan::testing::Sketch;
     use crate::scenario::Mode;
+
+    #[test]
+    fn no_text_makes_a_second_line() {
+        let text = "note: odd\n00:03 ✓ everything is as it was before\r00:04\u{2028}00:05".to_owned();
+        let shown = drawn(&EventLine { at_ms: 0, sign: "☞", tone: Tone::Person, text });
+        let shown = console::strip_ansi_codes(&shown).into_owned();
+        assert_eq!(shown, "00:00 ☞ note: odd 00:03 ✓ everything is as it was before 00:04 00:05");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn each_of_two_loads_is_told_of_at_its_own_pace() {

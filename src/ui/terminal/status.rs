@@ -8,7 +8,7 @@ use super::bars::Bars;
 use crate::event::{LoadProgress, LoadSecond, RunStage, RunState};
 use crate::plan::Plan;
 use crate::ui::board::{clock, span};
-use crate::unit::{AlarmState, LoadId, elapsed_ms, printable, users};
+use crate::unit::{AlarmState, LoadId, TEXT_CHARS_MAX, elapsed_ms, printable_line, users};
 
 /// How many open steps are shown.
 const STEPS_SHOWN_MAX: usize = 3;
@@ -32,7 +32,7 @@ pub(super) fn block(state: &RunState, plan: &Plan, bars: &BTreeMap<LoadId, Bars>
         lines.push(format!("      {} {}", style("faults:").for_stderr().magenta(), active.join(", ")));
     }
     let in_alarm = state.alarms.iter().filter(|(_, state)| **state == AlarmState::Alarm);
-    let in_alarm: Vec<String> = in_alarm.map(|(alarm, _)| printable(alarm)).collect();
+    let in_alarm: Vec<String> = in_alarm.map(|(alarm, _)| printable_line(alarm, TEXT_CHARS_MAX)).collect();
     if !in_alarm.is_empty() {
         lines.push(format!("      {} {}", style("in ALARM:").for_stderr().red(), in_alarm.join(", ")));
     }
@@ -40,6 +40,7 @@ pub(super) fn block(state: &RunState, plan: &Plan, bars: &BTreeMap<LoadId, Bars>
         lines.push(format!("      {}", style("alarms can not be read").for_stderr().yellow()));
     }
     for (guardrail, reading) in &state.guardrails {
+        let reading = printable_line(reading, TEXT_CHARS_MAX);
         lines.push(format!("      {} {reading}", style(format!("guardrail {guardrail}:")).for_stderr().dim()));
     }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()).take(STEPS_SHOWN_MAX) {
@@ -50,7 +51,7 @@ pub(super) fn block(state: &RunState, plan: &Plan, bars: &BTreeMap<LoadId, Bars>
             Some(due) => format!("{} left", span(due - now_ms)),
             None => "no limit".to_owned(),
         };
-        lines.push(format!("      ☐ {}: {} ({timer})", step.step, step.text));
+        lines.push(format!("      ☐ {}: {} ({timer})", step.step, printable_line(&step.text, TEXT_CHARS_MAX)));
     }
     let cut: Vec<String> = lines.iter().map(|line| truncate_str(line, width, "…").into_owned()).collect();
     cut.join("\n")
@@ -150,4 +151,34 @@ fn load_text(second: &LoadSecond, plan: &Plan) -> String {
 pub(super) fn load_line(elapsed_ms: u64, second: &LoadSecond, plan: &Plan) -> String {
     let clock = style(clock(elapsed_ms)).for_stderr().dim();
     format!("{clock} {} {}", style("·").for_stderr().dim(), load_text(second, plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventKind};
+    use crate::plan::testing::Sketch;
+    use crate::scenario::Mode;
+
+    #[test]
+    fn no_text_of_a_scenario_gets_to_the_terminal_as_it_is() {
+        let hostile = || "odd\n\u{1b}[2J".to_owned();
+        let opened = EventKind::StepOpened {
+            step: "claim".parse().unwrap(),
+            text: hostile(),
+            owner: None,
+            due_ms: None,
+            must: false,
+            playbook: None,
+            asks: crate::event::StepAsks::default(),
+        };
+        let read = EventKind::GuardrailRead { guardrail: "G1".parse().unwrap(), reading: hostile(), nearness: None };
+        let mut state = RunState::default();
+        for kind in [opened, read] {
+            state.apply(&Event { seq: 0, at: chrono::DateTime::UNIX_EPOCH, elapsed_ms: 0, kind });
+        }
+        let shown = block(&state, &Sketch::new(Mode::Drill).phase("only", 10).plan(), &BTreeMap::new(), 0);
+        let shown = console::strip_ansi_codes(&shown).into_owned();
+        assert_eq!((shown.matches("odd \\u{1b}[2J").count(), shown.lines().count()), (2, 3), "{shown}");
+    }
 }
