@@ -184,10 +184,8 @@ fn forward(directory: PathBuf) -> CommandSender {
             // No more wait here than there are connections.
             tokio::spawn(async move {
                 // Whoever ends the run waits behind nobody.
-                let place = match command {
-                    Command::Abort { .. } => None,
-                    _ => Some(places.acquire_owned().await),
-                };
+                let is_abort = matches!(command, Command::Abort { .. });
+                let place = if is_abort { None } else { Some(places.acquire_owned().await) };
                 let answer = send_command(&directory, &command).await;
                 let answer = answer.unwrap_or_else(|error| CommandAnswer::Refused { why: told(&error).to_owned() });
                 // Whoever asked may have gone away.
