@@ -177,6 +177,8 @@ async function enter() {
   if (!response.ok) { closed('Open the link that was printed when the control room began.'); return; }
   me = await response.json();
   known();
+  // Beside a short column a long log would leave a blank.
+  if (view === 'participant') $('abort-box').before($('log-box'));
   show($('door'), false);
   show($('room'), true);
   show($('now'), true);

@@ -101,6 +101,10 @@ async function main() {
   await focusIsSeen(phone);
   await look(desk, 'facilitator');
   await look(phone, 'participant');
+  await phone.setViewportSize(DESK.viewport);
+  await phone.waitForTimeout(1500);
+  await phone.screenshot({ path: path.join(folder, 'participant-1280.png'), fullPage: true });
+  await phone.setViewportSize(PHONE.viewport);
   said.overflow = await phone.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
   // Another server of the same run: open pages go on by themselves.
