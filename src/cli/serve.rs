@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Failure, out, workspace};
 use crate::event::{Command, CommandAnswer, EventLog, Feed, ReadLog, RunState, is_in_use, read_log};
 use crate::plan::Plan;
-use crate::run::{Attached, live_runs, read_plan, send_command};
+use crate::run::{Attached, ControlError, live_runs, read_plan, send_command};
 use crate::ui::CommandSender;
 use crate::ui::board::View;
 use crate::ui::web::{Access, ControlRoom, serve};
@@ -180,11 +180,14 @@ fn forward(directory: PathBuf) -> CommandSender {
     tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(COMMANDS_MAX));
         while let Some((command, back)) = receiver.recv().await {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let directory = directory.clone();
+            let (places, directory) = (Arc::clone(&places), directory.clone());
+            // No more wait here than there are connections.
             tokio::spawn(async move {
+                // Whoever ends the run waits behind nobody.
+                let is_abort = matches!(command, Command::Abort { .. });
+                let place = if is_abort { None } else { Some(places.acquire_owned().await) };
                 let answer = send_command(&directory, &command).await;
-                let answer = answer.unwrap_or_else(|error| CommandAnswer::Refused { why: error.to_string() });
+                let answer = answer.unwrap_or_else(|error| CommandAnswer::Refused { why: told(&error).to_owned() });
                 // Whoever asked may have gone away.
                 back.send(answer).ok();
                 drop(place);
@@ -192,6 +195,18 @@ fn forward(directory: PathBuf) -> CommandSender {
         }
     });
     sender
+}
+
+/// What a page is told of a command that did not come through: paths and users are for whoever sits at this machine.
+fn told(error: &ControlError) -> &'static str {
+    match error {
+        ControlError::Timeout => "the run did not answer in time: look at the log",
+        ControlError::Unreachable(_) => "the run does not answer: it may have ended",
+        ControlError::Broken(_) => "the run broke off before it answered: look at the log",
+        ControlError::Directory(_) | ControlError::Refused(_) | ControlError::Answer(_) => {
+            "the run can not be asked from here: whoever sits at its machine can, with `gameday`"
+        }
+    }
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use gameday::event::{AbortCause, EventKind, EventLog, Feed, LOG_FORMAT, RunState, read_log};
 use gameday::plan::Plan;
 use gameday::ui::board::View;
@@ -237,6 +238,7 @@ async fn rig() -> Rig {
     .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let access = Access::new(listener.local_addr().unwrap());
+    access.write(directory.path()).unwrap();
     let room = ControlRoom {
         directory: directory.path().to_owned(),
         plan: Arc::new(plan()),
@@ -278,12 +280,25 @@ fn peak_kilobytes(process: u32) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
+/// A thousand that do not read, and a thousand that say a letter and wait.
+fn crowd(access: &Access, guests: &[Guest]) -> (Vec<TcpStream>, Vec<TcpStream>) {
+    let streams = (0..1_000).map(|number| guests[number % guests.len()].open(None)).collect();
+    let lorises = (0..1_000).filter_map(|_| {
+        let mut stream = TcpStream::connect(access.address).ok()?;
+        stream.write_all(b"G").ok()?;
+        Some(stream)
+    });
+    (streams, lorises.collect())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_streams_a_loris_and_a_flood_leave_a_run_as_it_is_and_no_secret_is_ever_sent() {
     allow_descriptors(4_096);
     let workspace = workspace(
         "notify: {webhook: 'env:ROOM_HOOK', webhook_secret: 'env:ROOM_KEY'}\n\
-         timeline: [{phase: slow, for: 20s, do: [{at: 0s, load: shoppers}, {at: 1s, fault: slow}]}]\n",
+         timeline:\n\
+         - {phase: slow, for: 6s, do: [{at: 0s, load: shoppers}, {at: 1s, fault: slow}]}\n\
+         - {phase: crowd, for: 1s, checklist: [{id: gone, do: They are gone, must: true}]}\n",
     );
     let mut command = gameday();
     command.args(["run", "--serve", "scenarios/room.yaml"]);
@@ -299,57 +314,52 @@ async fn a_thousand_streams_a_loris_and_a_flood_leave_a_run_as_it_is_and_no_secr
     }
     let facilitator = Guest::enter(&access, View::Facilitator).await;
     let mut seen = facilitator.frames(None).await;
-    seen.lines_up_to("phase slow").await;
+    // The run waits in this phase until somebody says that all have gone.
+    seen.lines_up_to("phase crowd").await;
     let process = workspace.state().process;
     let before_kilobytes = peak_kilobytes(process);
 
-    // A thousand that do not read, and a hundred that say a letter and wait.
-    let mut streams: Vec<TcpStream> = (0..1_000).map(|number| guests[number % guests.len()].open(None)).collect();
-    let lorises: Vec<TcpStream> = (0..100)
-        .filter_map(|_| {
-            let mut stream = TcpStream::connect(access.address).ok()?;
-            stream.write_all(b"G").ok()?;
-            Some(stream)
-        })
-        .collect();
+    let (mut streams, lorises) = crowd(&access, &guests);
     let mut counts: BTreeMap<Option<u16>, usize> = BTreeMap::new();
     for stream in &mut streams {
         *counts.entry(status_of(stream)).or_default() += 1;
     }
-    let open = counts.get(&Some(200)).copied().unwrap_or_default();
-    assert!((200..=256).contains(&open), "{counts:?}");
+    assert!(counts.get(&Some(200)).copied().unwrap_or_default() >= 200, "{counts:?}");
     assert!(counts.keys().flatten().all(|status| [200, 429, 503].contains(status)), "{counts:?}");
-    // Whoever was there goes on.
+    let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
+    assert!(descriptors < 600, "{descriptors} descriptors");
+    // Whoever was there goes on, and who leads comes in while they are all there.
     for _ in 0..3 {
         seen.next().await.expect("the stream goes on");
     }
+    let late = Guest::enter(&access, View::Facilitator).await;
+    late.frames(None).await.lines_up_to("phase crowd").await;
+    let (status, said) = late.post("/command", &json!({ "note": { "text": "too many" } })).await;
+    assert_eq!(status, 200, "{said}");
     drop(streams);
     drop(lorises);
 
     let huge = json!({ "note": { "text": "x".repeat(10_000_000) } });
-    let (status, said) = wait_for_room(&facilitator, &huge).await;
+    let (status, said) = facilitator.post("/command", &huge).await;
     assert_eq!(status, 413, "{said}");
-    for _ in 0..60 {
-        facilitator.post("/command", &json!({ "note": { "text": "flood" } })).await;
-    }
+    let flood = json!({ "note": { "text": "flood" } });
+    let answers = join_all((0..100).map(|_| facilitator.post("/command", &flood))).await;
+    let count = |wanted: u16| answers.iter().filter(|(status, _)| *status == wanted).count();
+    assert!(count(200) + count(429) == 100 && count(429) > 0, "a flood is slowed down: {answers:?}");
+    let grown = peak_kilobytes(process).saturating_sub(before_kilobytes);
+    assert!(grown < 60_000, "memory grew by {grown} kB");
+    let (status, said) = late.post("/command", &json!({ "step_done": { "step": "gone" } })).await;
+    assert_eq!(status, 200, "{said}");
     while let Some(frame) = seen.next().await {
         if frame["sections"]["run"]["is_over"] == true {
             break;
         }
     }
-    let grown = peak_kilobytes_or(process, before_kilobytes).saturating_sub(before_kilobytes);
-    assert!(grown < 60_000, "memory grew by {grown} kB");
     let output = run.wait();
     assert_eq!(output.code(), 0, "{output:?}");
     let events = read_log(&folder).unwrap().events;
-    let phase_ms: Vec<u64> = events
-        .iter()
-        .filter(|it| matches!(it.kind, EventKind::PhaseStarted { .. } | EventKind::PhaseEnded { .. }))
-        .map(|it| it.elapsed_ms)
-        .collect();
-    assert!((20_000..21_500).contains(&(phase_ms[1] - phase_ms[0])), "the timeline keeps its time: {phase_ms:?}");
-    let notes = events.iter().filter(|event| matches!(event.kind, EventKind::Noted { .. })).count();
-    assert!((15..60).contains(&notes), "a flood is slowed down: {notes}");
+    let notes = events.iter().filter(|it| matches!(&it.kind, EventKind::Noted { text, .. } if text == "flood")).count();
+    assert_eq!(notes, count(200), "what was taken is in the log, once");
 
     // Nothing that was sent, and nothing that is kept for others, has a secret or a link.
     let page = facilitator.client.get(format!("http://{}/", access.address)).send().await;
@@ -365,23 +375,6 @@ async fn a_thousand_streams_a_loris_and_a_flood_leave_a_run_as_it_is_and_no_secr
     assert!(!manifest.contains(ROOM_FILE));
 
     serves_what_is_over(&workspace, &access, &facilitator).await;
-}
-
-/// A room that is full of others has a place again once they are gone.
-async fn wait_for_room(guest: &Guest, body: &Value) -> (u16, Value) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let (status, said) = guest.post("/command", body).await;
-        if ![0, 503].contains(&status) || Instant::now() > deadline {
-            return (status, said);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn peak_kilobytes_or(process: u32, otherwise: u64) -> u64 {
-    let is_there = std::path::Path::new(&format!("/proc/{process}/status")).exists();
-    if is_there { peak_kilobytes(process) } else { otherwise }
 }
 
 /// The same link and the same session lead to the same run, which only shows itself now.
@@ -413,20 +406,15 @@ async fn a_viewer_that_does_not_read_holds_up_nobody_and_catches_up() {
     let writer = tokio::spawn(async move {
         // 100 events a second, 4 KB each: far more than a connection keeps.
         let mut pace = tokio::time::interval(Duration::from_millis(10));
-        let mut slowest = Duration::ZERO;
         for number in 0..400 {
             pace.tick().await;
-            let begun = Instant::now();
             note(&log, format!("n{number} {}", "x".repeat(900)));
-            slowest = slowest.max(begun.elapsed());
         }
-        slowest
     });
     let (lines, _) = reader.lines_up_to("n399 ").await;
     let numbers = lines.iter().filter_map(|line| line.strip_prefix("note: n")?.split(' ').next()?.parse::<u64>().ok());
     assert!(numbers.eq(0..400), "each line once, and in order");
-    let slowest = writer.await.unwrap();
-    assert!(slowest < Duration::from_secs(1), "an append took {slowest:?}");
+    writer.await.unwrap();
     // What it did not take was put together for it, and it has the newest when it reads again.
     let mut text = Vec::new();
     let mut buffer = [0; 65_536];

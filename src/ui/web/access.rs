@@ -64,6 +64,10 @@ pub(super) struct Guest {
     pub(super) role: Option<PersonId>,
 }
 
+/// A state of the file: its inode, length and time of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp([u64; 4]);
+
 /// The links of a run's control room, and who has used them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +105,17 @@ impl Access {
         }
         let bytes = std::fs::read(&path).map_err(FileError::on("read", &path))?;
         serde_json::from_slice(&bytes).map(Some).map_err(|source| AccessError::Unknown { path, source })
+    }
+
+    /// What changes with the file; none where there is none.
+    pub(super) fn stamp(directory: &Path) -> Option<Stamp> {
+        let metadata = std::fs::symlink_metadata(directory.join(ROOM_FILE)).ok()?;
+        Some(Stamp([
+            metadata.ino(),
+            metadata.len(),
+            metadata.ctime().cast_unsigned(),
+            metadata.ctime_nsec().cast_unsigned(),
+        ]))
     }
 
     /// Writes it into the run's folder, for this user alone.

@@ -13,8 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::cast::organisers_name;
 use super::guard::{Called, Guard, content_type, harden};
 use super::hub::Hub;
+use super::lines::Line;
 use super::page::Page;
 use super::refusal::{Refusal, json};
 use super::session::{Session, Sessions};
@@ -32,8 +34,6 @@ const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 const BODY_WAIT: Duration = Duration::from_secs(5);
 /// How long a command may wait for the run to take it in.
 const COMMAND_WAIT: Duration = Duration::from_secs(10);
-/// How long a name may be, in characters.
-const NAME_CHARS_MAX: usize = 60;
 /// How many cookies of one name are looked at.
 const COOKIES_MAX: usize = 4;
 
@@ -83,23 +83,24 @@ async fn route(room: &Room, local: SocketAddr, request: Request<Body>) -> Result
         "/" | "/facilitator" | "/participant" if reads => Ok(page(&room.page)),
         "/events" if parts.method == Method::GET => {
             called.reader(&parts.headers)?;
-            let (view, session) = whose(room, local, &parts.headers, query)?;
-            let seat = room.sessions.seat(&session)?;
+            let (view, session) = whose(room, local, &parts.headers, query).await?;
+            let line = parts.extensions.get::<Line>().cloned().unwrap_or_default();
+            let seat = room.sessions.seat(&session, line)?;
             Ok(stream::open(&room.hub, view, after(&parts.headers, query), seat))
         }
         "/me" if parts.method == Method::GET => {
             called.reader(&parts.headers)?;
-            let (view, session) = whose(room, local, &parts.headers, query)?;
+            let (view, session) = whose(room, local, &parts.headers, query).await?;
             let (name, role) = (session.guest.name, session.guest.role);
             Ok(json(StatusCode::OK, &json!({ "view": view, "name": name, "role": role })))
         }
         "/session" if posts => enter(room, local, called, &parts.headers, body).await,
         "/me" if posts => {
-            let (_, session) = asker(room, local, called, &parts.headers, query)?;
+            let (_, session) = asker(room, local, called, &parts.headers, query).await?;
             name(room, session, read(&parts.headers, body).await?).await
         }
         "/command" if posts => {
-            let (view, session) = asker(room, local, called, &parts.headers, query)?;
+            let (view, session) = asker(room, local, called, &parts.headers, query).await?;
             command(room, view, &session, read(&parts.headers, body).await?).await
         }
         "/" | "/facilitator" | "/participant" | "/events" => Err(Refusal::method("GET")),
@@ -118,7 +119,7 @@ fn page(page: &Page) -> Response<Body> {
 }
 
 /// Whoever wants something to happen: a page of ours, in a session of that view.
-fn asker(
+async fn asker(
     room: &Room,
     local: SocketAddr,
     called: Called<'_>,
@@ -127,11 +128,11 @@ fn asker(
 ) -> Result<(View, Session), Refusal> {
     called.origin(headers)?;
     content_type(headers)?;
-    whose(room, local, headers, query)
+    whose(room, local, headers, query).await
 }
 
 /// Whose session it is, of the view that the query names.
-fn whose(room: &Room, local: SocketAddr, headers: &HeaderMap, query: &str) -> Result<(View, Session), Refusal> {
+async fn whose(room: &Room, local: SocketAddr, headers: &HeaderMap, query: &str) -> Result<(View, Session), Refusal> {
     let view = match value_of(query, "view") {
         Some("facilitator") => View::Facilitator,
         Some("participant") => View::Participant,
@@ -142,7 +143,7 @@ fn whose(room: &Room, local: SocketAddr, headers: &HeaderMap, query: &str) -> Re
     let name = cookie_name(view, local.port());
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookie| cookie.to_str().ok()).flat_map(|it| it.split(';'));
     let ids = cookies.filter_map(|pair| pair.trim().strip_prefix(name.as_str())?.strip_prefix('='));
-    Ok((view, room.sessions.find(view, ids.take(COOKIES_MAX))?))
+    Ok((view, room.sessions.find(view, ids.take(COOKIES_MAX)).await?))
 }
 
 fn value_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
@@ -214,46 +215,41 @@ async fn read_bytes(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Refu
 
 /// Keeps who somebody is; in a role, they join the run.
 async fn name(room: &Room, session: Session, Name { name, role }: Name) -> Result<Response<Body>, Refusal> {
-    let name = one_line(&name)?;
+    let view = session.guest.view;
+    let cast = room.hub.cast();
+    let name = cast.name(view, &name)?;
+    cast.check_role(view, role.as_ref())?;
     room.sessions.take_command(&session)?;
     room.sessions.check_name(&session, &name)?;
-    if let Some(role) =
-        role.clone().filter(|_| session.guest.role != role || session.guest.name.as_ref() != Some(&name))
-    {
-        send(room, Command::Join { role, by: Some(name.clone()) }).await?;
+    let is_same = session.guest.name.as_ref() == Some(&name);
+    if view == View::Participant && !is_same && room.hub.is_organisers_name(&name) {
+        return Err(organisers_name());
+    }
+    if let Some(role) = role.clone().filter(|_| session.guest.role != role || !is_same) {
+        let join = Command::Join { role, by: Some(name.clone()) };
+        room.send(view, join).await?;
     }
     room.sessions.name(&session, name.clone(), role.clone()).await?;
     Ok(json(StatusCode::OK, &json!({ "name": name, "role": role })))
 }
 
-/// A name as it stands in the log.
-fn one_line(name: &str) -> Result<String, Refusal> {
-    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-    let length = name.chars().count();
-    if length == 0 || length > NAME_CHARS_MAX || crate::unit::printable(&name) != name {
-        let why = format!("a name is one line of 1 to {NAME_CHARS_MAX} characters");
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
-    }
-    Ok(name)
-}
-
 async fn command(room: &Room, view: View, session: &Session, mut command: Command) -> Result<Response<Body>, Refusal> {
-    room.sessions.take_command(session)?;
+    if matches!(command, Command::Abort { .. }) {
+        room.sessions.take_abort(session)?;
+    } else {
+        room.sessions.take_command(session)?;
+    }
     if !is_of_page(&command) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this is done from a shell, and not from the page"));
     }
-    if view == View::Participant && !command.is_for_participants() {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "only the facilitator may do this"));
-    }
-    // What is said of a fault that does not exist would name those that do.
-    if view == View::Participant && matches!(&command, Command::Mark { fault: Some(_), .. }) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "only the facilitator may name a fault"));
+    if view == View::Participant {
+        room.hub.shown().check(&command, session.guest.role.as_ref())?;
     }
     let Some(name) = session.guest.name.clone() else {
         return Err(Refusal::new(StatusCode::CONFLICT, "say who you are first"));
     };
     command.set_author(Some(name));
-    send(room, command).await?;
+    room.send(view, command).await?;
     Ok(json(StatusCode::OK, &json!({ "taken": true })))
 }
 
@@ -279,18 +275,27 @@ fn is_of_page(command: &Command) -> bool {
     }
 }
 
-/// Hands a command to the run, and waits for what it says.
-async fn send(room: &Room, command: Command) -> Result<(), Refusal> {
-    let over = || Refusal::new(StatusCode::CONFLICT, "the run is over");
-    let commands = room.commands.as_ref().ok_or_else(over)?;
-    let exchange = async {
-        let (back, answer) = oneshot::channel();
-        commands.send((command, back)).await.map_err(|_| over())?;
-        answer.await.map_err(|_| over())
-    };
-    let late = |_| Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the run did not answer in time: look at the log");
-    match tokio::time::timeout(COMMAND_WAIT, exchange).await.map_err(late)?? {
-        CommandAnswer::Taken => Ok(()),
-        CommandAnswer::Refused { why } => Err(Refusal::new(StatusCode::CONFLICT, why)),
+impl Room {
+    /// Hands a command to the run, and waits for what it says, in the words of a view.
+    async fn send(&self, view: View, command: Command) -> Result<(), Refusal> {
+        let over = || Refusal::new(StatusCode::CONFLICT, "the run is over");
+        let commands = self.commands.as_ref().ok_or_else(over)?;
+        let asked = command.clone();
+        let exchange = async {
+            let (back, answer) = oneshot::channel();
+            commands.send((command, back)).await.map_err(|_| over())?;
+            answer.await.map_err(|_| over())
+        };
+        let late = |_| Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the run did not answer in time: look at the log");
+        match tokio::time::timeout(COMMAND_WAIT, exchange).await.map_err(late)?? {
+            CommandAnswer::Taken => Ok(()),
+            CommandAnswer::Refused { why } => {
+                let why = match view {
+                    View::Facilitator => why,
+                    View::Participant => self.hub.shown().told(&asked, why),
+                };
+                Err(Refusal::new(StatusCode::CONFLICT, why))
+            }
+        }
     }
 }

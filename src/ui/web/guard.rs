@@ -1,7 +1,7 @@
 //! Who may ask at all: the name by which the server was called (DNS rebinding), the page that asks (request forgery), and the headers that
 //! every answer has.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -10,6 +10,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::refusal::Refusal;
+
+/// The port that stands in no address.
+const HTTP_PORT: u16 = 80;
 
 /// What an answer that is no page may do in a browser: nothing.
 const NO_CONTENT_POLICY: &str =
@@ -44,8 +47,12 @@ impl Guard {
             (Some(authority), None) => authority,
             (None | Some(_), _) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "one `Host` header is needed")),
         };
-        let is_local = authority == local.to_string()
-            || (local.ip().is_loopback() && authority.eq_ignore_ascii_case(&format!("localhost:{}", local.port())));
+        let address = match local.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let is_local = is_at(authority, &address, local.port())
+            || (local.ip().is_loopback() && is_at(authority, "localhost", local.port()));
         let is_public = self.public_hosts.iter().any(|public| {
             let with_port = format!("{public}:{}", local.port());
             authority.eq_ignore_ascii_case(public) || authority.eq_ignore_ascii_case(&with_port)
@@ -57,6 +64,12 @@ impl Guard {
                    `--public-host`";
         Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, why))
     }
+}
+
+/// Whether an authority is that host at that port, which browsers leave out where it is the scheme's own.
+fn is_at(authority: &str, host: &str, port: u16) -> bool {
+    authority.eq_ignore_ascii_case(&format!("{host}:{port}"))
+        || (port == HTTP_PORT && authority.eq_ignore_ascii_case(host))
 }
 
 impl Called<'_> {
@@ -131,18 +144,35 @@ mod tests {
     #[test]
     fn a_foreign_name_that_leads_here_is_not_served() {
         let guard = Guard::new(vec!["drill.example.com".to_owned()]);
-        for host in ["127.0.0.1:80", "localhost:80", "LOCALHOST:80", "drill.example.com", "drill.example.com:80"] {
+        for host in
+            ["127.0.0.1:8424", "localhost:8424", "LOCALHOST:8424", "drill.example.com", "drill.example.com:8424"]
+        {
+            assert_eq!(status(&guard, host, "127.0.0.1:8424"), None, "{host}");
+        }
+        for host in ["evil.example", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:8424.evil.example", ""] {
+            assert_eq!(status(&guard, host, "127.0.0.1:8424"), Some(StatusCode::MISDIRECTED_REQUEST), "{host}");
+        }
+        assert_eq!(status(&guard, "localhost:8424", "10.0.0.7:8424"), Some(StatusCode::MISDIRECTED_REQUEST));
+        assert_eq!(status(&guard, "[::1]:8424", "[::1]:8424"), None);
+        let refusal = guard.called(&HeaderMap::new(), "127.0.0.1:8424".parse().unwrap()).unwrap_err();
+        assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+        let two = headers(&[("host", "localhost:8424"), ("host", "evil.example")]);
+        assert!(guard.called(&two, "127.0.0.1:8424".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn at_port_80_browsers_name_no_port() {
+        let guard = Guard::default();
+        for host in ["127.0.0.1", "127.0.0.1:80", "localhost", "LOCALHOST:80"] {
             assert_eq!(status(&guard, host, "127.0.0.1:80"), None, "{host}");
         }
-        for host in ["evil.example", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:80.evil.example", ""] {
+        assert_eq!(status(&guard, "[::1]", "[::1]:80"), None);
+        for host in ["evil.example", "127.0.0.1:8080", "127.0.0.2", "[127.0.0.1]"] {
             assert_eq!(status(&guard, host, "127.0.0.1:80"), Some(StatusCode::MISDIRECTED_REQUEST), "{host}");
         }
-        assert_eq!(status(&guard, "localhost:80", "10.0.0.7:80"), Some(StatusCode::MISDIRECTED_REQUEST));
-        assert_eq!(status(&guard, "[::1]:80", "[::1]:80"), None);
-        let refusal = guard.called(&HeaderMap::new(), "127.0.0.1:80".parse().unwrap()).unwrap_err();
-        assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
-        let two = headers(&[("host", "localhost:80"), ("host", "evil.example")]);
-        assert!(guard.called(&two, "127.0.0.1:80".parse().unwrap()).is_err());
+        let headers = headers(&[("host", "localhost"), ("origin", "http://localhost")]);
+        let called = guard.called(&headers, "127.0.0.1:80".parse().unwrap()).unwrap();
+        assert_eq!(called.origin(&headers).ok(), Some(false));
     }
 
     #[test]
@@ -152,30 +182,30 @@ mod tests {
             let mut pairs = vec![("host", host)];
             pairs.extend(origin.map(|origin| ("origin", origin)));
             let headers = headers(&pairs);
-            let called = guard.called(&headers, "127.0.0.1:80".parse().unwrap()).unwrap();
+            let called = guard.called(&headers, "127.0.0.1:8424".parse().unwrap()).unwrap();
             called.origin(&headers).map_err(|refusal| refusal.status)
         };
-        assert_eq!(origin("localhost:80", Some("http://localhost:80")), Ok(false));
+        assert_eq!(origin("localhost:8424", Some("http://localhost:8424")), Ok(false));
         assert_eq!(origin("drill.example.com", Some("https://drill.example.com")), Ok(true));
         for foreign in [
             None,
             Some("null"),
             Some("http://evil.example"),
-            Some("http://127.0.0.1:80"),
-            Some("https://localhost:80"),
-            Some("http://localhost:80.evil.example"),
+            Some("http://127.0.0.1:8424"),
+            Some("https://localhost:8424"),
+            Some("http://localhost:8424.evil.example"),
             Some("http://localhost"),
         ] {
-            assert_eq!(origin("localhost:80", foreign), Err(StatusCode::FORBIDDEN), "{foreign:?}");
+            assert_eq!(origin("localhost:8424", foreign), Err(StatusCode::FORBIDDEN), "{foreign:?}");
         }
     }
 
     #[test]
     fn a_read_from_another_site_is_refused() {
         let read = |site: &str| {
-            let headers = headers(&[("host", "localhost:80"), ("sec-fetch-site", site)]);
+            let headers = headers(&[("host", "localhost:8424"), ("sec-fetch-site", site)]);
             let guard = Guard::default();
-            let called = guard.called(&headers, "127.0.0.1:80".parse().unwrap()).unwrap();
+            let called = guard.called(&headers, "127.0.0.1:8424".parse().unwrap()).unwrap();
             called.reader(&headers).is_ok()
         };
         assert_eq!(["same-origin", "none", "same-site", "cross-site"].map(read), [true, true, false, false]);

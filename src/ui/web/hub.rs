@@ -1,7 +1,7 @@
 //! [`Hub`]: one fold of the run for each view, however many look.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -9,9 +9,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::cast::{Cast, folded};
+use super::gate::Shown;
 use super::screen::{NewLine, Screen, newest_lines};
 use super::section::Standing;
-use crate::event::{Event, Feed, LogError};
+use crate::event::{Event, EventKind, Feed, LogError};
 use crate::plan::Plan;
 use crate::ui::board::{Board, View};
 use crate::unit::{Clock, elapsed_ms, error_chain};
@@ -30,8 +32,13 @@ pub(super) struct Hub {
     participant: Screen,
     changed: [watch::Receiver<u64>; 2],
     clock: Clock,
-    /// The time at which the run ended; `u64::MAX` while it lives.
-    ended_ms: AtomicU64,
+    /// The time at which the run ended.
+    ended_ms: OnceLock<u64>,
+    cast: Cast,
+    /// What participants see.
+    shown: Mutex<Shown>,
+    /// The names, as they are compared, of those who have done what organisers do.
+    organisers: Mutex<BTreeSet<String>>,
 }
 
 impl Hub {
@@ -53,7 +60,39 @@ impl Hub {
 
     /// The run's time; that of its end, once it is over.
     pub(super) fn now_ms(&self) -> u64 {
-        elapsed_ms(self.clock.elapsed()).min(self.ended_ms.load(Ordering::Relaxed))
+        self.ended_ms.get().copied().unwrap_or_else(|| elapsed_ms(self.clock.elapsed()))
+    }
+
+    /// Who may be whom.
+    pub(super) fn cast(&self) -> &Cast {
+        &self.cast
+    }
+
+    /// What participants see at the moment.
+    pub(super) fn shown(&self) -> Shown {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether somebody of that name has run the game day, from wherever.
+    pub(super) fn is_organisers_name(&self, name: &str) -> bool {
+        self.organisers.lock().unwrap_or_else(PoisonError::into_inner).contains(&folded(name))
+    }
+
+    /// Takes down who does what organisers do.
+    fn note_organiser(&self, kind: &EventKind) {
+        let by = match kind {
+            EventKind::Joined { role, by } => by.as_ref().filter(|_| self.cast.is_organiser(role)),
+            EventKind::InjectDelivered { by, .. }
+            | EventKind::HintGiven { by, .. }
+            | EventKind::Revealed { by, .. }
+            | EventKind::CardDealt { by, .. }
+            | EventKind::RunPaused { by }
+            | EventKind::RunResumed { by } => by.as_ref(),
+            _ => None,
+        };
+        if let Some(by) = by {
+            self.organisers.lock().unwrap_or_else(PoisonError::into_inner).insert(folded(by));
+        }
     }
 }
 
@@ -61,6 +100,8 @@ impl Hub {
 #[derive(Debug)]
 struct Folded {
     board: Board,
+    /// The number of the last event that has one.
+    seq: Option<u64>,
     new_lines: Vec<NewLine>,
     changed: watch::Sender<u64>,
 }
@@ -69,9 +110,11 @@ impl Folded {
     fn apply(&mut self, event: &Event) {
         let before = self.board.line_count();
         self.board.apply(event);
+        // What the log could not take in has no number.
+        self.seq = Some(event.seq).filter(|seq| *seq != u64::MAX).or(self.seq);
         let count = self.board.line_count() - before;
         if count > 0 {
-            self.new_lines.extend(newest_lines(&self.board, count, event.seq));
+            self.new_lines.extend(newest_lines(&self.board, count, self.seq));
         }
     }
 }
@@ -90,7 +133,7 @@ impl Folding {
         let folded = |view| {
             let (changed, receiver) = watch::channel(0);
             let board = Board::new(Arc::clone(plan), view);
-            (Folded { board, new_lines: Vec::new(), changed }, receiver)
+            (Folded { board, seq: None, new_lines: Vec::new(), changed }, receiver)
         };
         let (facilitator, facilitator_changed) = folded(View::Facilitator);
         let (participant, participant_changed) = folded(View::Participant);
@@ -99,14 +142,18 @@ impl Folding {
             participant: Screen::default(),
             changed: [facilitator_changed, participant_changed],
             clock,
-            ended_ms: AtomicU64::new(u64::MAX),
+            ended_ms: OnceLock::new(),
+            shown: Mutex::new(Shown::of(&participant.board)),
+            organisers: Mutex::default(),
+            cast: Cast::of(plan),
         };
-        Self {
-            hub: Arc::new(hub),
-            feed: Some(feed),
-            views: [facilitator, participant],
-            standing: Standing { began_at: clock.origin(), takes_commands, trouble: None },
-        }
+        let standing = Standing {
+            began_at: clock.origin(),
+            takes_commands,
+            trouble: None,
+            players: hub.cast.roles(View::Participant).to_vec(),
+        };
+        Self { hub: Arc::new(hub), feed: Some(feed), views: [facilitator, participant], standing }
     }
 
     pub(super) fn hub(&self) -> Arc<Hub> {
@@ -157,7 +204,10 @@ impl Folding {
 
     fn take(&mut self, event: Result<Option<Arc<Event>>, LogError>) {
         match event {
-            Ok(Some(event)) => self.views.iter_mut().for_each(|view| view.apply(&event)),
+            Ok(Some(event)) => {
+                self.hub.note_organiser(&event.kind);
+                self.views.iter_mut().for_each(|view| view.apply(&event));
+            }
             Ok(None) => self.end(None),
             // The path of the log is for whoever sits at this machine.
             Err(LogError::File(error)) => {
@@ -172,7 +222,7 @@ impl Folding {
     fn end(&mut self, trouble: Option<String>) {
         self.feed = None;
         let [Folded { board, .. }, _] = &self.views;
-        self.hub.ended_ms.store(board.state().elapsed_ms, Ordering::Relaxed);
+        self.hub.ended_ms.get_or_init(|| board.state().elapsed_ms);
         let died = (!board.state().is_over()).then(|| {
             "nothing more comes from the run, which has not ended: `gameday status` says how it stands".to_owned()
         });
@@ -181,10 +231,12 @@ impl Folding {
 
     fn update(&mut self) {
         let now_ms = self.hub.now_ms();
+        let [_, participant] = &self.views;
+        *self.hub.shown.lock().unwrap_or_else(PoisonError::into_inner) = Shown::of(&participant.board);
         for view in &mut self.views {
             let lines = std::mem::take(&mut view.new_lines);
             let screen = self.hub.screen(view.board.view());
-            if let Some(version) = screen.update(&view.board, lines, now_ms, &self.standing) {
+            if let Some(version) = screen.update(&view.board, (lines, view.seq), now_ms, &self.standing) {
                 view.changed.send_replace(version);
             }
         }

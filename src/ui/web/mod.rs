@@ -5,9 +5,12 @@
 
 mod access;
 mod answer;
+mod cast;
+mod gate;
 mod guard;
 mod hub;
 mod limit;
+mod lines;
 mod page;
 mod patient;
 mod refusal;

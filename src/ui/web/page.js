@@ -1,5 +1,4 @@
-'use strict';
-(() => {
+/* The page's words and rows. This, chart.js and stream.js become one script, inside of one function: see page.rs. */
 const $ = id => document.getElementById(id);
 const make = (tag, className, text) => {
   const node = document.createElement(tag);
@@ -30,7 +29,7 @@ const S = { run: {}, plan: {}, clock: {}, next: [], loads: [], faults: [], guard
 const charts = new Map();
 const bounds = new Map();
 let view = null, me = null, seq = null, offset = null, lastNow = 0, lostSince = null, source = null, heard = 0;
-let retry = 1000, timer = null;
+let retry = 1000, timer = null, isWhole = true;
 
 const now = () => offset === null || S.run.is_over || S.run.trouble ? lastNow : Math.max(lastNow, performance.now() + offset);
 const clock = ms => {
@@ -65,6 +64,11 @@ const lines = (node, rows) => sync(node, rows, row => row.key, () => make('li'),
   if (li.className !== (row.tone || '')) li.className = row.tone || '';
 });
 
+/* The page below its head, so that what has the focus is never behind it. */
+new ResizeObserver(() => {
+  document.documentElement.style.scrollPaddingTop = `${document.querySelector('header').offsetHeight + 8}px`;
+}).observe(document.querySelector('header'));
+
 /* Asking the server. */
 async function post(path, body) {
   let response;
@@ -84,6 +88,8 @@ function tell(words, isBad) {
   if (!isBad) tell.timer = setTimeout(() => text(node, ''), 8000);
 }
 function announce(words) { $('announce').textContent = words; }
+/* What is told aloud because it has just happened, and not of what a page finds when it comes. */
+function news(words) { if (!isWhole) announce(words); }
 async function send(command, words, node) {
   if (!me || !me.name) {
     tell('say who you are first', true);
@@ -135,12 +141,16 @@ const draw = {
     const option = value => { const node = make('option', '', value); node.value = value; return node; };
     const options = (list, rows) => sync(list, rows.map(id => ({ id })), row => row.id, row => option(row.id), () => {});
     options($('components'), plan.components || []);
-    options($('reveal-fault'), plan.faults || []);
-    show($('reveal-form'), (plan.faults || []).length > 0);
+    const hidden = (plan.faults || []).filter(fault => !(S.people.revealed_faults || []).includes(fault));
+    options($('reveal-fault'), hidden);
+    show($('reveal-form'), hidden.length > 0);
     show($('reveal'), plan.is_blind && S.people.revealed_ms === null);
     const roles = $('who-role');
     for (const role of plan.roles || []) if (![...roles.options].some(it => it.value === role)) roles.append(option(role));
     if (me && me.role && document.activeElement !== roles && $('who-form').hidden) roles.value = me.role;
+    roles.required = plan.needs_role === true;
+    text(roles.options[0], roles.required ? 'choose your role' : 'none');
+    if (roles.required && me && me.name && !me.role && !$('who-now').hidden) known();
     const predictable = S.run.takes_commands ? plan.predictable || [] : [];
     show($('predict-box'), predictable.length > 0);
     sync($('predict'), predictable, row => row.hypothesis, predictRow, () => {});
@@ -149,7 +159,7 @@ const draw = {
     const phase = S.clock.phase, last = draw.phaseName;
     const name = phase ? `${phase.number}${phase.count ? ` of ${phase.count}` : ''} · ${phase.name}` : S.clock.stage || '';
     text($('phase'), S.clock.is_paused ? `${name} (paused)` : name);
-    if (last !== undefined && last !== name && phase) announce(`phase ${name}`);
+    if (last !== undefined && last !== name && phase) news(`phase ${name}`);
     draw.phaseName = name;
     text($('pause'), S.clock.is_paused ? 'Let the timeline go on' : 'Pause the timeline');
     tick();
@@ -165,7 +175,7 @@ const draw = {
       const errors = row.error_bound === null ? '' : ` (limit ${percent(row.error_bound)})`;
       return { key: row.load, tone: late || failing ? 'bad-text' : '',
         text: `${late || failing ? '✗ ' : ''}${row.load}${row.is_paused ? ' (paused)' : ''}: asked ${number(row.target, 1)}${unit}, done ${row.achieved}/s, `
-          + `failed ${percent(row.error_ratio)}${errors}, p99 ${number(row.p99_ms)} ms${limit}${row.doubts.length ? `; doubts: ${row.doubts.join(', ')}` : ''}` };
+          + `failed ${percent(row.error_ratio)}${errors}, p50 ${number(row.p50_ms)} ms, p99 ${number(row.p99_ms)} ms${limit}${row.doubts.length ? `; doubts: ${row.doubts.join(', ')}` : ''}` };
     }));
   },
   faults() { tick(); show($('faults-none'), S.faults.length === 0); },
@@ -188,7 +198,7 @@ const draw = {
     sync($('steps'), open, row => row.step, stepRow, updateStep);
     show($('steps-none'), open.length === 0);
     for (const row of open) {
-      if (row.nearness === 'overdue' && !told.has(row.step)) { told.add(row.step); announce(`step ${row.step} is overdue`); }
+      if (row.nearness === 'overdue' && !told.has(row.step)) { told.add(row.step); news(`step ${row.step} is overdue`); }
     }
     sync($('steps-closed'), closed, row => `${row.step} ${row.closed_ms}`, () => make('li'), (li, row) => text(li, closedText(row)));
     const older = S.steps.older_count ? `, and ${S.steps.older_count} before` : '';
@@ -234,19 +244,17 @@ const draw = {
   },
   timeline() { chartSoon(); },
 };
-const told = new Set(), sealed = new Map();
+const told = new Set();
 
 function messages() {
   const given = [
     ...S.injects.filter(row => row.delivered_ms !== null).map(row => ({ key: `i ${row.inject} ${row.delivered_ms}`, at: row.delivered_ms, text: `${clock(row.delivered_ms)} to ${row.to}: ${row.text}` })),
     ...S.hints.filter(row => row.given_ms !== null).map(row => ({ key: `h ${row.hint}`, at: row.given_ms, text: `${clock(row.given_ms)} hint: ${row.text}` })),
   ].sort((a, b) => b.at - a.at);
-  for (const row of given) if (!told.has(row.key)) { told.add(row.key); if (heard && performance.now() - began > 3000) announce(`new message: ${row.text}`); }
+  for (const row of given) if (!told.has(row.key)) { told.add(row.key); news(`new message: ${row.text}`); }
   lines($('messages'), given);
   show($('messages-box'), given.length > 0);
 }
-const began = performance.now();
-
 function closedText(row) {
   const outcome = row.outcome;
   const words = outcome === 'done' ? '✓ done' : outcome === 'no_go' ? '✗ no-go' : outcome === 'left_open' ? 'left open'
@@ -320,7 +328,6 @@ function predictRow(row) {
   const say = (holds, label) => {
     const act = button(label, async node => {
       if (await send({ predict: { hypothesis: row.hypothesis, holds, note: note.value.trim() || null } }, `your prediction about ${row.hypothesis} is sealed`, node)) {
-        sealed.set(row.hypothesis, holds);
         text(state, `You expect that it ${holds ? 'holds' : 'fails'}.`);
       }
     }, 'plain');
@@ -374,276 +381,3 @@ function append(rows) {
   while (list.children.length > LOG_MAX) list.lastElementChild.remove();
 }
 
-/* The chart: one picture, drawn anew at most once a second. */
-const SVG = 'http://www.w3.org/2000/svg';
-let chartTimer = null;
-function chartSoon() {
-  if (!$('chart').firstChild) { drawChart(); return; }
-  if (chartTimer === null) chartTimer = setTimeout(() => { chartTimer = null; requestAnimationFrame(drawChart); }, 1000);
-}
-function drawChart() {
-  const svg = $('chart'), width = Math.max(280, svg.clientWidth), gutter = 44, top = 16;
-  const isOpen = S.run.is_open !== false;
-  const end = Math.max(now(), 10000), x = ms => gutter + (width - gutter - 6) * Math.min(1, Math.max(0, ms / end));
-  const nodes = [];
-  const add = (tag, attributes, words) => {
-    const node = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    if (words !== undefined) node.textContent = words;
-    nodes.push(node);
-  };
-  const lanes = isOpen ? [['load', 70], ['failed', 50], ['p99', 60]] : [];
-  let y = top + 6;
-  const summary = [];
-  for (const [lane, height] of lanes) {
-    const value = p => lane === 'load' ? Math.max(p[1], p[2] + p[3]) : lane === 'failed' ? (p[2] + p[3] ? p[3] / (p[2] + p[3]) : 0) : p[4] || 0;
-    let peak = lane === 'failed' ? 0.05 : 1, bound = null;
-    for (const [load, chart] of charts) {
-      for (const p of chart.points) peak = Math.max(peak, value(p));
-      const row = bounds.get(load);
-      const limit = row ? (lane === 'p99' ? row.p99_bound_ms : lane === 'failed' ? row.error_bound : null) : null;
-      if (limit !== null) bound = bound === null ? limit : Math.min(bound, limit);
-    }
-    if (bound !== null) peak = Math.max(peak, bound * 1.1);
-    const base = y + height, at = v => base - height * Math.min(1, v / peak);
-    if (bound !== null) {
-      add('rect', { class: 'beyond', x: gutter, y, width: width - gutter - 6, height: Math.max(0, at(bound) - y) });
-      add('line', { class: 'bound', x1: gutter, x2: width - 6, y1: at(bound), y2: at(bound) });
-    }
-    add('line', { class: 'axis', x1: gutter, x2: width - 6, y1: base, y2: base });
-    const unit = lane === 'failed' ? `${Math.round(peak * 100)} %` : lane === 'p99' ? `${Math.round(peak)} ms` : `${Math.round(peak)}`;
-    add('text', { x: 2, y: y + 10 }, lane);
-    add('text', { x: 2, y: y + 22 }, unit);
-    for (const [load, chart] of charts) {
-      const path = f => {
-        let d = '', isDown = false, last = null;
-        for (const p of chart.points) {
-          const v = f(p);
-          if (v === null || (last !== null && p[0] - last > 2 * Math.max(1, chart.step) + 1)) isDown = false;
-          if (v !== null) { d += `${isDown ? 'L' : 'M'}${x(p[0] * 1000).toFixed(1)} ${at(v).toFixed(1)}`; isDown = true; }
-          last = p[0];
-        }
-        return d || 'M0 0';
-      };
-      if (lane === 'load') add('path', { class: 'target', d: path(p => p[1]) });
-      add('path', { class: lane === 'failed' ? 'failed' : 'line', d: path(lane === 'load' ? p => p[2] + p[3] : lane === 'failed' ? p => p[2] + p[3] ? p[3] / (p[2] + p[3]) : null : p => p[4]) });
-      const p = chart.points[chart.points.length - 1];
-      if (p && lane === 'load') summary.push(`${load}: ${number(p[2] + p[3], 1)} a second`);
-    }
-    y = base + 8;
-  }
-  const timeline = S.timeline;
-  const bars = (label, rows, bar) => {
-    if (!rows.length) return;
-    add('text', { x: 2, y: y + 9 }, label);
-    for (const row of rows) { bar(row, y); y += 12; }
-    y += 4;
-  };
-  bars('faults', (timeline.faults || []).slice(-6), (row, at) => {
-    const from = row.requested_ms, to = row.end_ms === null ? now() : row.end_ms, real = row.effective_ms;
-    add('rect', { class: 'fault-wait', x: x(from), y: at, width: Math.max(2, x(to) - x(from)), height: 9 });
-    if (real !== null) add('rect', { class: 'fault-bar', x: x(real), y: at, width: Math.max(2, x(to) - x(real)), height: 9 });
-    summary.push(`fault ${row.fault} from ${clock(from)}${row.end_ms === null ? ', still in' : ` to ${clock(to)}`}`);
-  });
-  bars('steps', (timeline.steps || []).slice(0, 6).reverse(), (row, at) => {
-    const to = row.closed_ms === null ? now() : row.closed_ms;
-    add('rect', { class: row.overdue ? 'step-late' : 'step-bar', x: x(row.opened_ms), y: at, width: Math.max(2, x(to) - x(row.opened_ms)), height: 7 });
-  });
-  const foot = y + 4;
-  for (const phase of timeline.phases || []) {
-    add('line', { class: 'edge', x1: x(phase.start_ms), x2: x(phase.start_ms), y1: 2, y2: foot });
-    const room = x(phase.end_ms === null ? end : phase.end_ms) - x(phase.start_ms);
-    if (room > 24) add('text', { x: x(phase.start_ms) + 3, y: 11 }, phase.name.slice(0, Math.floor(room / 6.5)));
-  }
-  for (const mark of timeline.marks || []) {
-    add('line', { class: 'mark', x1: x(mark.at_ms), x2: x(mark.at_ms), y1: top, y2: foot });
-    summary.push(`${mark.name} at ${clock(mark.at_ms)}`);
-  }
-  const labels = (timeline.marks || []).slice(-4);
-  labels.forEach((mark, index) => {
-    const right = x(mark.at_ms) > width * 0.7;
-    add('text', { x: x(mark.at_ms) + (right ? -3 : 3), y: foot + 12 + 12 * index, 'text-anchor': right ? 'end' : 'start' }, mark.name);
-  });
-  const height = foot + 18 + 12 * labels.length;
-  add('text', { x: gutter, y: height - 2 }, '00:00');
-  add('text', { x: width - 6, y: height - 2, 'text-anchor': 'end' }, clock(end));
-  svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  svg.style.height = `${height}px`;
-  svg.setAttribute('aria-label', `Timeline of the run: ${summary.slice(-20).join('; ') || 'nothing yet'}`);
-  svg.replaceChildren(...nodes);
-  text($('legend'), isOpen ? 'Dashed grey: load asked for. Blue: load done and p99. Red: share that failed. Shaded: beyond a limit. Filled fault: proven.' : 'Phases, steps and marks.');
-}
-
-/* The stream. */
-function take(frame) {
-  seq = frame.seq;
-  measure(frame.now_ms);
-  const changed = Object.keys(frame.sections).filter(name => name in S);
-  for (const name of changed) S[name] = frame.sections[name];
-  for (const [load, part] of Object.entries(frame.charts)) {
-    const chart = charts.get(load) || { points: [] };
-    chart.points.length = Math.min(chart.points.length, part.from);
-    chart.points.push(...part.points);
-    chart.step = part.step;
-    charts.set(load, chart);
-  }
-  for (const name of changed) draw[name]();
-  append(frame.lines);
-  if (Object.keys(frame.charts).length) chartSoon();
-}
-function measure(nowMs) {
-  heard = performance.now();
-  const measured = nowMs - heard;
-  offset = offset === null ? measured : Math.max(offset, measured);
-  lastNow = nowMs;
-}
-function connect() {
-  clearTimeout(timer);
-  if (source) source.close();
-  source = new EventSource(`/events?view=${view}${seq === null ? '' : `&after=${seq}`}`);
-  heard = performance.now();
-  let isFirst = true;
-  source.onmessage = event => {
-    if (isFirst) { isFirst = false; offset = null; restored(); }
-    take(JSON.parse(event.data));
-  };
-  source.addEventListener('time', event => measure(JSON.parse(event.data).now_ms));
-  source.onerror = lost;
-}
-function restored() {
-  retry = 1000;
-  if (lostSince !== null) announce('the connection is back');
-  lostSince = null;
-  $('connection').className = '';
-  text($('connection'), '');
-}
-async function lost() {
-  if (source) source.close();
-  source = null;
-  if (lostSince === null) {
-    lostSince = new Date();
-    announce('the connection is lost');
-  }
-  $('connection').className = 'lost';
-  text($('connection'), `Connection lost since ${lostSince.toTimeString().slice(0, 8)}: what you see is from then. Trying again…`);
-  clearTimeout(timer);
-  timer = setTimeout(again, retry);
-  retry = Math.min(5000, retry * 1.5);
-}
-async function again() {
-  try {
-    const response = await fetch(`/me?view=${view}`, { credentials: 'same-origin' });
-    if (response.status === 401) { closed('Your session is not known here any more: open your link again.'); return; }
-  } catch { lost(); return; }
-  connect();
-}
-function closed(words) {
-  show($('door'), true);
-  show($('room'), false);
-  text($('door-text'), words);
-}
-
-/* What people do. */
-function enable() {
-  $('abort').disabled = $('abort-word').value.trim() !== 'abort';
-}
-async function mark(name, node) {
-  const words = $('mark-text').value.trim() || null;
-  if (name === 'diagnosed') {
-    show($('diagnosed'), true);
-    $('component').focus();
-    return;
-  }
-  // An acknowledgement has no text of its own: what was seen is kept as a note.
-  const command = name === 'acknowledged' ? { ack: {} } : { mark: { name, text: words } };
-  if (!await send(command, name, node)) return;
-  if (name === 'acknowledged' && words !== null && !await send({ note: { text: words } }, 'acknowledged, and your note', node)) return;
-  if (($('mark-text').value.trim() || null) === words) $('mark-text').value = '';
-}
-const submit = (id, act) => $(id).addEventListener('submit', event => { event.preventDefault(); act(event.submitter); });
-submit('diagnosed', async node => {
-  const component = $('component').value.trim(), words = $('mark-text').value.trim() || null;
-  if (!await send({ mark: { name: 'diagnosed', component, text: words } }, `diagnosed ${component}`, node)) return;
-  $('component').value = '';
-  $('mark-text').value = '';
-  show($('diagnosed'), false);
-  $('note').focus({ preventScroll: true });
-});
-$('diagnosed-cancel').addEventListener('click', () => show($('diagnosed'), false));
-submit('note-form', async node => {
-  const words = $('note').value.trim();
-  if (words && await send({ note: { text: words } }, 'your note', node) && $('note').value.trim() === words) $('note').value = '';
-});
-submit('who-form', async node => {
-  node.disabled = true;
-  try {
-    me = await post(`/me?view=${view}`, { name: $('who-name').value, role: $('who-role').value || null });
-    tell('', false);
-    known();
-    draw.steps();
-  } catch (error) { tell(`not taken: ${error.message}`, true); } finally { node.disabled = false; }
-});
-$('who-change').addEventListener('click', () => { show($('who-form'), true); $('who-name').focus(); });
-function known() {
-  const has = Boolean(me && me.name);
-  show($('who-now'), has);
-  show($('who-form'), !has);
-  if (!has) return;
-  text($('who-text'), `${me.name}${me.role ? `, ${me.role}` : ''}`);
-  $('who-name').value = me.name;
-  if (me.role) $('who-role').value = me.role;
-}
-submit('abort-form', async node => {
-  if ($('abort-word').value.trim() !== 'abort') return;
-  if (await send({ abort: { why: $('abort-why').value.trim() || null } }, 'the run ends, and everything is undone', node)) {
-    $('abort-word').value = '';
-    enable();
-  }
-});
-$('abort-word').addEventListener('input', enable);
-$('pause').addEventListener('click', event => S.clock.is_paused
-  ? send({ resume: {} }, 'the timeline goes on', event.currentTarget) : send({ pause: {} }, 'the timeline stands still', event.currentTarget));
-$('hint').addEventListener('click', event => send({ hint: { hint: null } }, 'a hint', event.currentTarget));
-let revealAsked = 0;
-$('reveal').addEventListener('click', async event => {
-  const node = event.currentTarget;
-  if (performance.now() - revealAsked > 5000) {
-    revealAsked = performance.now();
-    text(node, 'Press again: everybody will see everything');
-    setTimeout(() => text(node, 'Reveal everything'), 5000);
-    return;
-  }
-  revealAsked = 0;
-  await send({ reveal: { fault: null } }, 'everything is revealed', node);
-});
-submit('reveal-form', node => send({ reveal: { fault: $('reveal-fault').value } }, `${$('reveal-fault').value} is revealed`, node));
-
-/* Entering: the link's fragment is used once and taken away. */
-async function enter() {
-  const found = /^#([fp])=([\w-]{1,64})$/.exec(location.hash);
-  view = found ? (found[1] === 'f' ? 'facilitator' : 'participant') : location.pathname.slice(1);
-  if (found) {
-    history.replaceState(null, '', `/${view}`);
-    try { await post('/session', { view, token: found[2] }); } catch (error) { closed(`You can not enter: ${error.message}.`); return; }
-  }
-  if (view !== 'facilitator' && view !== 'participant') { closed('Open the link that was printed when the control room began.'); return; }
-  let response;
-  try { response = await fetch(`/me?view=${view}`, { credentials: 'same-origin' }); } catch { closed('The server can not be reached: load the page again.'); return; }
-  if (!response.ok) { closed('Open the link that was printed when the control room began.'); return; }
-  me = await response.json();
-  known();
-  show($('door'), false);
-  show($('room'), true);
-  show($('now'), true);
-  connect();
-  setInterval(() => {
-    tick();
-    if (source && performance.now() - heard > 40000) lost();
-  }, 500);
-  setInterval(chartSoon, 5000);
-  addEventListener('resize', chartSoon);
-  addEventListener('online', () => { if (!source) again(); });
-}
-addEventListener('hashchange', () => { if (/^#[fp]=/.test(location.hash)) location.reload(); });
-enter();
-})();

@@ -77,14 +77,21 @@ impl Screen {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what `board` shows now; `line_count` lines are new. The number of the update, or none where nothing has changed.
-    pub(super) fn update(&self, board: &Board, lines: Vec<NewLine>, now_ms: u64, standing: &Standing) -> Option<u64> {
+    /// Takes in what `board` shows now, at the event of that number, with the lines that are new. The number of the update, or none where
+    /// nothing has changed.
+    pub(super) fn update(
+        &self,
+        board: &Board,
+        (lines, seq): (Vec<NewLine>, Option<u64>),
+        now_ms: u64,
+        standing: &Standing,
+    ) -> Option<u64> {
         // Whatever takes time is done before the lock, which every page needs.
         let sections: Vec<(&'static str, String)> =
             sections(board, now_ms, standing).into_iter().map(|(name, value)| (name, value.to_string())).collect();
         let mut store = self.lock();
         let version = store.version + 1;
-        store.seq = board.seq().filter(|seq| *seq != u64::MAX).unwrap_or(store.seq);
+        store.seq = seq.unwrap_or(store.seq);
         let seq = store.seq;
         let mut changed = false;
         for (name, json) in sections {
@@ -98,8 +105,7 @@ impl Screen {
             if store.lines.len() == LINES_MAX {
                 store.lines.pop_front();
             }
-            let seq = if line.seq == u64::MAX { seq } else { line.seq };
-            store.lines.push_back(Line { json: line.json, version, seq });
+            store.lines.push_back(Line { json: line.json, version, seq: line.seq.unwrap_or(seq) });
         }
         let mut grown = BTreeMap::new();
         for (load, series) in board.series() {
@@ -138,11 +144,12 @@ impl Screen {
 #[derive(Debug)]
 pub(super) struct NewLine {
     pub(super) json: String,
-    pub(super) seq: u64,
+    /// The number of the event with which it came; none before the first.
+    pub(super) seq: Option<u64>,
 }
 
 /// The newest `count` lines of a board, which came with the event `seq`.
-pub(super) fn newest_lines(board: &Board, count: usize, seq: u64) -> Vec<NewLine> {
+pub(super) fn newest_lines(board: &Board, count: usize, seq: Option<u64>) -> Vec<NewLine> {
     let lines = board.lines();
     let new = lines.iter().skip(lines.len().saturating_sub(count));
     let json = |line: &crate::ui::board::EventLine| {
@@ -183,22 +190,40 @@ impl Store {
     /// What has changed since `seen`, as one event of the stream. `grown` says from which point on the charts are new for it; what it does
     /// not name is sent whole.
     fn frame(&self, seen: Seen, grown: &BTreeMap<String, usize>) -> Bytes {
-        let is_new = |version: u64, seq: u64, strictly: bool| match seen {
+        // A log that is shorter than what was seen is another one.
+        let seen = match seen {
+            Seen::Event(event) if event > self.seq => Seen::Nothing,
+            Seen::Update(_) | Seen::Event(_) | Seen::Nothing => seen,
+        };
+        // Of the event that was seen last, not everything may have been told.
+        let is_new = |version: u64, seq: u64| match seen {
             Seen::Update(update) => version > update,
-            // A log that is shorter than what was seen is another one.
-            Seen::Event(event) if event <= self.seq => seq > event || (seq == event && !strictly),
+            Seen::Event(event) => seq >= event,
+            Seen::Nothing => true,
+        };
+        let is_new_line = |line: &&Line| match seen {
+            Seen::Update(update) => line.version > update,
+            Seen::Event(event) => line.seq > event,
+            Seen::Nothing => true,
+        };
+        // A chart is one thing, and goes whole to whoever comes back.
+        let is_new_chart = |version: u64| match seen {
+            Seen::Update(update) => version > update,
             Seen::Event(_) | Seen::Nothing => true,
         };
-        let mut text =
-            format!("id: {}\ndata: {{\"seq\":{},\"now_ms\":{},\"sections\":{{", self.seq, self.seq, self.now_ms);
-        let sections = self.sections.iter().filter(|(_, section)| is_new(section.version, section.seq, false));
+        let mut text = format!("id: {}\ndata: {{\"seq\":{},\"now_ms\":{},", self.seq, self.seq, self.now_ms);
+        if seen == Seen::Nothing {
+            text.push_str("\"whole\":true,");
+        }
+        text.push_str("\"sections\":{");
+        let sections = self.sections.iter().filter(|(_, section)| is_new(section.version, section.seq));
         let sections: Vec<String> = sections.map(|(name, section)| format!("\"{name}\":{}", section.json)).collect();
         text.push_str(&sections.join(","));
         text.push_str("},\"lines\":[");
-        let lines = self.lines.iter().filter(|line| is_new(line.version, line.seq, true));
+        let lines = self.lines.iter().filter(is_new_line);
         text.push_str(&lines.map(|line| line.json.as_str()).collect::<Vec<_>>().join(","));
         text.push_str("],\"charts\":{");
-        let charts = self.charts.iter().filter(|(_, chart)| is_new(chart.version, u64::MAX, false));
+        let charts = self.charts.iter().filter(|(_, chart)| is_new_chart(chart.version));
         let charts = charts.map(|(load, chart)| {
             let from = grown.get(load).copied().unwrap_or(0);
             let points = chart.points.get(from..).unwrap_or_default().join(",");

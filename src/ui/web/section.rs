@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::event::{MARKS, RunStage, RunState, Said, StepTime, Verdict};
 use crate::ui::board::{Board, FaultRow, StepRow, View};
-use crate::unit::printable;
+use crate::unit::{PersonId, printable};
 
 /// How many of the things that come next are told.
 const NEXT_MAX: usize = 8;
@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) takes_commands: bool,
     /// Why nothing more comes, where that is not the run's end.
     pub(super) trouble: Option<String>,
+    /// The roles that participants may take.
+    pub(super) players: Vec<PersonId>,
 }
 
 /// Every section with its name.
@@ -34,7 +36,7 @@ pub(super) fn sections(board: &Board, now_ms: u64, standing: &Standing) -> Vec<(
     let time = Time { now_ms, stands: board.state().paused_since_ms.is_some(), waits };
     let mut sections = vec![
         ("run", run(board, standing)),
-        ("plan", plan(board)),
+        ("plan", plan(board, &standing.players)),
         ("clock", clock_section(board, &clock, &time)),
         ("next", next(board, &time)),
         ("loads", value(&board.loads())),
@@ -76,6 +78,7 @@ impl Time {
 
 fn run(board: &Board, standing: &Standing) -> Value {
     let state = board.state();
+    // How a run came out is the verdict, and that is hidden with all else.
     json!({
         "title": printable(&state.title),
         "began_at": standing.began_at,
@@ -86,36 +89,37 @@ fn run(board: &Board, standing: &Standing) -> Value {
         "is_open": board.is_open(),
         "stage": state.stage,
         "is_over": state.is_over(),
-        "outcome": state.outcome,
-        "exit_code": state.exit_code,
+        "outcome": state.outcome.as_ref().filter(|_| board.is_open()),
+        "exit_code": state.exit_code.filter(|_| board.is_open()),
         "takes_commands": standing.takes_commands && !state.is_over(),
         "trouble": standing.trouble,
     })
 }
 
 /// What forms offer.
-fn plan(board: &Board) -> Value {
+fn plan(board: &Board, players: &[PersonId]) -> Value {
     let plan = board.plan();
-    let roles: Vec<&str> = plan.scenario.people.keys().map(crate::unit::PersonId::as_str).collect();
+    let is_player = board.view() == View::Participant;
+    let roles = plan.scenario.people.keys().filter(|role| !is_player || players.contains(role));
+    let is_blind = plan.scenario.people.values().any(|person| person.blind);
     let is_open = board.is_open();
     let components = plan.components.keys().filter(|_| is_open).map(crate::unit::ComponentId::as_str);
     let has_fault = board.state().faults.iter().any(|fault| !fault.identity.is_route() && fault.applied_ms.is_some());
     let hypotheses = board.facts().hypotheses.iter().filter(|_| is_open && !has_fault && !board.state().is_over());
     let hypotheses =
         hypotheses.map(|hypothesis| json!({ "hypothesis": hypothesis.id, "text": printable(&hypothesis.text) }));
-    let predicted = board.state().people.predictions.len();
     let faults = plan.changes.keys().filter(|_| board.view() == View::Facilitator).map(crate::unit::FaultId::as_str);
     let loads = board.series().keys().filter(|_| is_open);
     let bounds = loads.map(|load| (load.to_string(), value(&board.facts().tightest_bounds(load.as_str()))));
     json!({
         "bounds": bounds.collect::<serde_json::Map<_, _>>(),
-        "roles": roles,
+        "roles": roles.map(PersonId::as_str).collect::<Vec<_>>(),
+        "needs_role": is_player && is_blind,
         "marks": MARKS,
         "components": components.collect::<Vec<_>>(),
         "predictable": hypotheses.collect::<Vec<_>>(),
-        "prediction_count": predicted,
         "faults": faults.collect::<Vec<_>>(),
-        "is_blind": plan.scenario.people.values().any(|person| person.blind),
+        "is_blind": is_blind,
     })
 }
 

@@ -12,7 +12,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +21,7 @@ use super::access::Access;
 use super::answer::{Room, answer};
 use super::guard::Guard;
 use super::hub::Folding;
+use super::lines::{Line, Lines};
 use super::page::Page;
 use super::patient::Patient;
 use super::session::{STREAMS_MAX, Sessions};
@@ -31,9 +31,9 @@ use crate::ui::CommandSender;
 use crate::unit::Clock;
 
 /// How many connections are served at once: every stream, and what is asked beside them.
-const CONNECTIONS_MAX: usize = STREAMS_MAX + 64;
-/// How many more are told that there are too many; all others are closed at once.
-const REFUSALS_MAX: usize = 32;
+const CONNECTIONS_MAX: usize = STREAMS_MAX.facilitator + STREAMS_MAX.participant + 64;
+/// How many more may still be told why they end; all others are closed at once.
+const ENDINGS_MAX: usize = 32;
 /// How long a request's head may take, also on a connection that is kept open.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// How many headers a request may have.
@@ -44,15 +44,8 @@ const BUFFER_BYTES_MAX: usize = 32 * 1024;
 const STALL_WAIT: Duration = Duration::from_secs(20);
 /// How long the last words may take when the server ends.
 const END_WAIT: Duration = Duration::from_secs(1);
-/// How long whoever is refused may take.
-const REFUSAL_WAIT: Duration = Duration::from_millis(500);
 /// How long is waited when the system has no descriptor left.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
-
-/// What is said to a connection that is one too many.
-const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 55\r\n\
-    retry-after: 5\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n\
-    {\"error\": \"too many pages are open already: close one\"}";
 
 /// A run that people look at.
 #[derive(Debug)]
@@ -67,7 +60,7 @@ pub struct ControlRoom {
     pub clock: Clock,
     /// The way into it; none where it is over.
     pub commands: Option<CommandSender>,
-    /// Its links.
+    /// Its links, as they stand in the file in its folder: without that nobody comes in.
     pub access: Access,
     /// Further names under which it may be called, as something in front of it has.
     pub public_hosts: Vec<String>,
@@ -90,6 +83,7 @@ pub async fn serve(listener: TcpListener, control: ControlRoom, stop: Cancellati
     let ending = CancellationToken::new();
     tokio::select! {
         () = accept(&listener, &room, &connections, &ending) => {}
+        () = room.sessions.watch() => {}
         () = stop.cancelled() => {}
     }
     drop(listener);
@@ -100,48 +94,51 @@ pub async fn serve(listener: TcpListener, control: ControlRoom, stop: Cancellati
     tokio::time::timeout(END_WAIT, connections.wait()).await.ok();
 }
 
+/// What all connections of a server share.
+struct Shared {
+    room: Arc<Room>,
+    lines: Lines,
+    /// Also held by connections that have to make room, until they have: those are bounded as well.
+    places: Arc<Semaphore>,
+    endings: Semaphore,
+    ending: CancellationToken,
+}
+
 async fn accept(listener: &TcpListener, room: &Arc<Room>, connections: &TaskTracker, ending: &CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let shared = Arc::new(Shared {
+        room: Arc::clone(room),
+        lines: Lines::new(CONNECTIONS_MAX),
+        places: Arc::new(Semaphore::new(CONNECTIONS_MAX + ENDINGS_MAX)),
+        endings: Semaphore::new(ENDINGS_MAX),
+        ending: ending.clone(),
+    });
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_WAIT).await;
             continue;
         };
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            let (room, ending) = (Arc::clone(room), ending.clone());
-            connections.spawn(async move {
-                connection(&room, stream, ending).await;
-                drop(place);
-            });
-        } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
-            connections.spawn(async move {
-                // Whoever does not wait for the answer does not get one.
-                tokio::time::timeout(REFUSAL_WAIT, refuse(stream)).await.ok();
-                drop(place);
-            });
-        }
+        let Some((number, line)) = shared.lines.take() else { continue };
+        // Whoever was told to make room does so at once.
+        let Ok(place) = Arc::clone(&shared.places).acquire_owned().await else { return };
+        let shared = Arc::clone(&shared);
+        connections.spawn(async move {
+            connection(&shared, stream, line).await;
+            shared.lines.leave(number);
+            drop(place);
+        });
     }
 }
 
-/// Reads a little, since closing what was not read would take the answer away from its reader.
-async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut head = [0; 2_048];
-    let read = stream.read(&mut head).await?;
-    if read == 0 {
-        return Ok(());
-    }
-    stream.write_all(TOO_MANY.as_bytes()).await?;
-    stream.shutdown().await
-}
-
-async fn connection(room: &Arc<Room>, stream: TcpStream, ending: CancellationToken) {
+async fn connection(shared: &Shared, stream: TcpStream, line: Line) {
     let Ok(local) = stream.local_addr().map(unmapped) else { return };
     // Without it each small update may wait 40 ms for an acknowledgement.
     stream.set_nodelay(true).ok();
     let service = service_fn(|request: Request<Incoming>| {
-        let room = Arc::clone(room);
-        async move { Ok::<_, Infallible>(answer(&room, local, request.map(Body::new)).await) }
+        let room = Arc::clone(&shared.room);
+        shared.lines.touch(&line);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(line.clone());
+        async move { Ok::<_, Infallible>(answer(&room, local, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -153,7 +150,15 @@ async fn connection(room: &Arc<Room>, stream: TcpStream, ending: CancellationTok
     // What breaks a connection is its peer's affair.
     tokio::select! {
         ended = connection.as_mut() => drop(ended),
-        () = ending.cancelled() => {
+        () = line.end().cancelled() => {
+            // A page is told why, if it listens; who has asked for nothing hears nothing.
+            let place = shared.endings.try_acquire().ok().filter(|_| line.has_stream());
+            if place.is_some() {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(END_WAIT, connection).await.ok();
+            }
+        }
+        () = shared.ending.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await.ok();
         }
@@ -163,16 +168,4 @@ async fn connection(room: &Arc<Room>, stream: TcpStream, ending: CancellationTok
 /// An IPv4 peer of a socket that takes both: browsers name the address as they know it.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_is_one_too_many_reads_a_whole_answer() {
-        let (head, body) = TOO_MANY.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
-        assert!(serde_json::from_str::<serde_json::Value>(body).unwrap()["error"].is_string());
-    }
 }

@@ -16,6 +16,8 @@ use crate::ui::board::View;
 
 /// How long a stream may be silent: something in between may close one that is.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
+/// What a page hears last that has to make room for a newer one of its session.
+const REPLACED: &[u8] = b"event: replaced\ndata: {}\n\n";
 /// How soon a page that lost its stream tries again, in milliseconds.
 const RETRY_MS: u64 = 1_000;
 
@@ -26,7 +28,8 @@ struct Viewer {
     seen: Seen,
     is_first: bool,
     changed: watch::Receiver<u64>,
-    _seat: Seat,
+    has_ended: bool,
+    seat: Seat,
 }
 
 /// The stream of a page that has seen everything up to the event `after`. It is asked for more only when the connection takes more:
@@ -38,7 +41,8 @@ pub(super) fn open(hub: &Arc<Hub>, view: View, after: Option<u64>, seat: Seat) -
         seen: after.map_or(Seen::Nothing, Seen::Event),
         is_first: true,
         changed: hub.changed(view),
-        _seat: seat,
+        has_ended: false,
+        seat,
     };
     let frames = stream::unfold(viewer, async |mut viewer| {
         let frame = viewer.next().await?;
@@ -53,8 +57,23 @@ pub(super) fn open(hub: &Arc<Hub>, view: View, after: Option<u64>, seat: Seat) -
 }
 
 impl Viewer {
-    /// The next that goes to the page; none once the server ends.
+    /// The next that goes to the page; none once the server ends, its place is taken or its session is over.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.has_ended {
+            return None;
+        }
+        let ended = self.seat.ended();
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => {
+                self.has_ended = true;
+                self.seat.has_session().then_some(Bytes::from_static(REPLACED))
+            }
+            frame = self.frame() => frame,
+        }
+    }
+
+    async fn frame(&mut self) -> Option<Bytes> {
         if self.is_first {
             self.is_first = false;
             while self.hub.screen(self.view).version() == 0 {

@@ -21,8 +21,23 @@ async function look(page, name) {
         .map(it => `${it.id}: ${it.help}: ${it.nodes.map(node => node.target.join(' ')).slice(0, 5).join(', ')}`);
     }, axe).catch(error => [`axe-core did not run: ${error.message}`]);
     said.findings.push(...findings.map(it => `${name}, ${colorScheme}: ${it}`));
+    await page.evaluate(() => scrollTo(0, 0));
     await page.screenshot({ path: path.join(folder, `${name}-${colorScheme}.png`), fullPage: true });
   }
+}
+
+// What has the focus is not behind the head, however far the page was scrolled.
+async function focusIsSeen(page) {
+  const seen = await page.evaluate(() => {
+    return ['who-change', 'mark-text', 'note', 'log', 'abort-why'].map(id => {
+      const node = document.getElementById(id);
+      node.blur();
+      scrollTo(0, document.body.scrollHeight);
+      node.focus();
+      return [id, node.getBoundingClientRect().top, document.querySelector('header').getBoundingClientRect().bottom];
+    });
+  });
+  for (const [id, top, head] of seen) assert(top >= head, `${id} has the focus behind the head: ${top} < ${head}`);
 }
 
 const log = page => page.locator('#log li').allInnerTexts();
@@ -82,8 +97,14 @@ async function main() {
   await desk.getByRole('button', { name: 'Let the timeline go on' }).click();
   await logged(phone, 'resumed by Ann <b>');
 
+  await focusIsSeen(desk);
+  await focusIsSeen(phone);
   await look(desk, 'facilitator');
   await look(phone, 'participant');
+  await phone.setViewportSize(DESK.viewport);
+  await phone.waitForTimeout(1500);
+  await phone.screenshot({ path: path.join(folder, 'participant-1280.png'), fullPage: true });
+  await phone.setViewportSize(PHONE.viewport);
   said.overflow = await phone.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
   // Another server of the same run: open pages go on by themselves.

@@ -11,6 +11,8 @@ async function main() {
   const aiko = await open(browsers[0], PHONE, participantLink, 'aiko');
   const maria = await open(browsers[1], DESK, facilitatorLink, 'maria');
   await enter(aiko, participantLink, 'aiko', 'responder');
+  const role = await aiko.locator('#who-role').evaluate(node => [node.required, ...[...node.options].map(it => it.value)]);
+  assert(role[0] && !role.includes('owner') && !role.includes('facilitator'), `participants choose of ${role}`);
   await enter(maria, facilitatorLink, 'maria', 'owner');
 
   const predicted = maria.locator('#predict li').first();
@@ -50,6 +52,15 @@ async function main() {
   await logged(maria, 'mark mitigated by aiko');
   await done('No throttles for');
   await logged(maria, 'step recovered done by aiko');
+  // Whoever turns away from the question reveals nothing, and is told so.
+  const told = text => maria.locator('#announce', { hasText: text }).waitFor({ state: 'attached' });
+  await maria.getByRole('button', { name: 'Reveal everything' }).click();
+  await told('press again');
+  await maria.getByRole('button', { name: 'Press again' }).press('Escape');
+  await told('nothing is revealed');
+  await maria.getByRole('button', { name: 'Reveal everything' }).click();
+  await maria.locator('#note').focus();
+  await maria.getByRole('button', { name: 'Reveal everything' }).waitFor();
   await ask('a reveal');
   await aiko.locator('#faults li', { hasText: 'throttle' }).waitFor();
   await ask('the end');
