@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, out, workspace};
-use crate::event::{Command, CommandAnswer, EventLog, Feed, ReadLog, RunState, is_in_use, read_log};
+use super::{Exit, Failure, out, screen, workspace};
+use crate::event::{Command, CommandAnswer, EventLog, Feed, RunState, is_in_use, read_log};
 use crate::plan::Plan;
 use crate::run::{Attached, ControlError, live_runs, read_plan, send_command};
 use crate::ui::CommandSender;
@@ -224,7 +223,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     access.write(&directory).map_err(|error| Failure::from_error(&error))?;
 
     let stop = stopped_by_signal()?;
-    let clock = clock_of(&read);
+    let clock = screen::clock_of(&read).unwrap_or_else(Clock::start);
     let attached = match is_alive {
         true => Some(Attached::to(&directory).await.map_err(|error| Failure::from_error(&error))?),
         false => None,
@@ -257,17 +256,6 @@ fn folder(arguments: &Arguments) -> Result<PathBuf, Failure> {
         }
     }
     workspace::run_folder(&reports, arguments.run.as_deref())
-}
-
-/// The run's time, as its first event has it.
-fn clock_of(read: &ReadLog) -> Clock {
-    match read.events.first() {
-        Some(first) => {
-            let elapsed = TimeDelta::try_milliseconds(i64::try_from(first.elapsed_ms).unwrap_or_default());
-            Clock::since(first.at - elapsed.unwrap_or_default())
-        }
-        None => Clock::start(),
-    }
 }
 
 /// Ends with the first signal that ends programs.

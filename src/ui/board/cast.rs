@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::event::PROGRAM;
 use crate::plan::Plan;
 use crate::unit::PersonId;
 
 /// The roles that run a game day and do not play, by the field's usual names: what is for them gives things away.
 const ORGANISERS: [&str; 5] = ["facilitator", "owner", "scribe", "safety", "operator"];
-
-/// The name under which the program itself writes notes.
-pub const PROGRAM: &str = "gameday";
 
 /// The roles and names of a run, as far as it matters what players may read of each other.
 #[derive(Debug)]

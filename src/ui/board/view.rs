@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cast::{Cast, PROGRAM};
+use super::cast::Cast;
 use super::kept::Kept;
-use crate::event::{AbortCause, Event, EventKind, RunState};
+use crate::event::{AbortCause, Event, EventKind, PROGRAM, RunState};
 use crate::plan::Plan;
 use crate::unit::{AlarmState, Anchor, FaultId, InjectId, StepId, Within};
 

@@ -3,8 +3,8 @@
 use super::input::Key;
 use super::keys::{self, Wish};
 use super::prompt::{Answer, Ask, Choice, Prompt};
-use crate::event::{Command, CommandAnswer, Event, EventKind, RunStage, StepAsks};
-use crate::ui::board::{Board, EventLine, NextRow, PROGRAM, StepRow, Tone, View};
+use crate::event::{Command, CommandAnswer, Event, EventKind, PROGRAM, RunStage, StepAsks};
+use crate::ui::board::{Board, EventLine, NextRow, StepRow, Tone, View};
 use crate::unit::{PersonId, StepId, printable};
 
 /// How long an answer stays in sight, in milliseconds.

@@ -245,10 +245,12 @@ async fn command(room: &Room, view: View, session: &Session, mut command: Comman
     if view == View::Participant {
         room.hub.shown().check(&command, session.guest.role.as_ref())?;
     }
-    let Some(name) = session.guest.name.clone() else {
+    let name = session.guest.name.clone();
+    // An emergency stop asks for no name.
+    if name.is_none() && !matches!(command, Command::Abort { .. }) {
         return Err(Refusal::new(StatusCode::CONFLICT, "say who you are first"));
-    };
-    command.set_author(Some(name));
+    }
+    command.set_author(name);
     room.send(view, command).await?;
     Ok(json(StatusCode::OK, &json!({ "taken": true })))
 }

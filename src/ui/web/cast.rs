@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use regex::Regex;
 
 use super::refusal::Refusal;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, PROGRAM};
 use crate::plan::Plan;
 use crate::ui::board::{Veil, View};
 use crate::unit::PersonId;
@@ -16,8 +16,6 @@ use crate::unit::PersonId;
 const NAME_CHARS_MAX: usize = 60;
 /// What no name has: control, format and unassigned characters, ends of lines, and whatever is drawn as nothing.
 const UNSEEN: &str = r"[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]";
-/// The program's own name, under which it speaks in logs and cockpits.
-const OUR_NAME: &str = "gameday";
 /// The role that leads, which nobody has who may not see everything.
 const LEADER: &str = "facilitator";
 
@@ -81,7 +79,7 @@ impl Cast {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
         }
         let folded = folded(&name);
-        if folded == OUR_NAME {
+        if folded == PROGRAM {
             return Err(Refusal::new(StatusCode::CONFLICT, "this is the program's own name: take another one"));
         }
         if view == View::Participant && self.reserved.contains(&folded) {

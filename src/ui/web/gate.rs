@@ -21,7 +21,7 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn of(board: &Board) -> Self {
-        let steps = board.state().steps.iter().filter(|step| step.is_open() && !board.is_open());
+        let steps = board.state().steps.iter().filter(|step| step.is_open());
         Self { is_open: board.is_open(), steps: steps.cloned().collect() }
     }
 
@@ -41,6 +41,11 @@ impl Shown {
         }
         if matches!(command, Command::Vote { role: theirs, .. } if role != Some(theirs)) {
             return forbidden("only whoever has this role speaks for it: choose it where you say your name");
+        }
+        if let Command::StepSkipped { step, .. } = command
+            && self.step(step).is_some_and(|step| !step.asks.poll.is_empty())
+        {
+            return forbidden("only the facilitator may pass over a go/no-go");
         }
         if matches!(command, Command::Join { role: theirs, .. } if role != Some(theirs)) {
             return forbidden("choose your role where you say your name");
