@@ -76,7 +76,13 @@ impl Place {
             Ok(Self { listener: Mutex::new(Some(listener)), address, public_hosts })
         });
         bound.map_err(|error| {
-            let help = "another control room may be there; `--listen` or `--serve` takes another port";
+            let help = match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "the run may serve its page itself, or another control room is there; `--listen` or `--serve` takes \
+                     another port"
+                }
+                _ => "`--listen` or `--serve` takes an address of this machine",
+            };
             Failure::new(
                 Exit::Failure,
                 format_args!("the control room can not be served at {address}: {error}; {help}"),

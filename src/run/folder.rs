@@ -197,7 +197,10 @@ fn live_run(path: &Path) -> Option<LiveRun> {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run has it.
-    #[error("environment `{environment}` is in use by another run, of this workspace or of another one")]
+    #[error(
+        "environment `{environment}` is in use by another run, of this workspace or of another one: \
+             `gameday status --all` names it; wait for its end, or end it by `gameday abort`"
+    )]
     Taken {
         /// The environment.
         environment: String,

@@ -318,7 +318,7 @@ fn a_new_workspace_in_a_repository_adds_to_its_gitignore() {
     std::fs::write(folder.path().join(".gitignore"), "/target").unwrap();
     assert_eq!(gameday(folder.path(), &["init"]).status.code(), Some(0));
     assert!(ignored().starts_with("/target\n") && ignored().ends_with('\n'), "{}", ignored());
-    for private in ["reports/*/undo/", "reports/*/control-room.json"] {
+    for private in ["reports/*/undo/", "reports/*/predictions/", "reports/*/control-room.json"] {
         assert!(ignored().lines().any(|line| line == private), "{}", ignored());
     }
 }

@@ -534,7 +534,9 @@ timeline:
     assert_eq!((why.as_deref(), who(by)), (Some("enough <i>seen</i>"), "Ann <b>".to_owned()));
     let step = |id: &str| state.steps.iter().find(|step| step.step.as_str() == id).unwrap();
     assert_eq!((step("go").votes.len(), who(&step("watch").by)), (2, "Paul".to_owned()));
-    assert!(step("skipped").was_answered() && state.marks.contains_key("detected") && state.marks.contains_key("diagnosed"));
+    assert!(
+        step("skipped").was_answered() && state.marks.contains_key("detected") && state.marks.contains_key("diagnosed")
+    );
     assert_eq!(state.people.predictions.len(), 1);
     assert_eq!((state.people.injects.len(), state.people.hints.len()), (1, 1));
 }

@@ -100,8 +100,11 @@ impl Cockpit {
         let (Some(name), None) = (&self.sitter.name, &self.sitter.role) else { return Vec::new() };
         let people = &self.board.plan().scenario.people;
         let ours = people.iter().filter(|(_, person)| person.who == *name);
-        let free = ours.filter(|(role, _)| state.people.joined.get(*role) != Some(name));
-        free.map(|(role, _)| Command::Join { role: role.clone(), by: Some(name.clone()) }).collect()
+        let roles: Vec<PersonId> = ours.map(|(role, _)| role.clone()).collect();
+        let free = roles.iter().filter(|role| state.people.joined.get(*role) != Some(name)).cloned();
+        let joins = free.map(|role| Command::Join { role, by: Some(name.clone()) }).collect();
+        self.sitter.role = roles.into_iter().next();
+        joins
     }
 
     /// The lines of the run's end, for whoever looks at the terminal afterwards.
@@ -184,14 +187,14 @@ impl Cockpit {
             Key::Home | Key::PageUp => self.choose(now_ms, |_, _| 0),
             Key::End | Key::PageDown => self.choose(now_ms, |_, last| last),
             Key::Escape => self.status = None,
-            Key::Enter => return self.wish(Wish::Tick, now_ms),
             Key::Char(c) => match keys::wish(*c, self.board.view()) {
                 Ok(Some(wish)) => return self.wish(wish, now_ms),
                 Ok(None) => {}
                 Err(why) => self.say(Tone::Warning, "!", &why, now_ms),
             },
             Key::Paste(_) => self.say(Tone::Warning, "!", "a pasted text is no key: press `n` to note it", now_ms),
-            Key::Tab | Key::Backspace | Key::Delete | Key::Left | Key::Right | Key::Control(_) => {}
+            // What is meant for a question that is gone ticks nothing.
+            Key::Enter | Key::Tab | Key::Backspace | Key::Delete | Key::Left | Key::Right | Key::Control(_) => {}
         }
         Reaction::Nothing
     }
@@ -273,9 +276,17 @@ impl Cockpit {
     /// Says something to the chosen step, or to the first that asks.
     fn vote(&mut self, now_ms: u64) -> Reaction {
         let asks = |step: &StepRow| !step.asks.poll.is_empty() || step.asks.needs.is_some();
-        let chosen = self.chosen_step(now_ms).filter(asks);
-        let Some(row) = chosen.or_else(|| self.open_steps(now_ms).into_iter().find(asks)) else {
-            return self.nothing("no open step asks for a vote", now_ms);
+        let first = self.open_steps(now_ms).into_iter().find(asks);
+        let Some(first) = first else { return self.nothing("no open step asks for a vote", now_ms) };
+        // Whoever has chosen a step means that one.
+        let row = match (self.chosen.is_some(), self.chosen_step(now_ms)) {
+            (true, Some(chosen)) if asks(&chosen) => chosen,
+            (true, Some(chosen)) => {
+                let text =
+                    format!("`{}` asks for no vote; `{}` does: choose it by the arrows", chosen.step, first.step);
+                return self.nothing(&text, now_ms);
+            }
+            _ => first,
         };
         let Ok(step) = row.step.parse::<StepId>() else { return Reaction::Nothing };
         let StepAsks { poll, needs, .. } = row.asks;

@@ -51,7 +51,7 @@ fn too_small(area: Rect, buffer: &mut Buffer) {
     let (columns, rows) = SIZE_MIN;
     let text = format!(
         "The cockpit needs {columns} columns and {rows} rows; here are {} and {}. The run goes on: make the window larger, or use \
-         `gameday run --plain`.",
+         `gameday attach --plain` in another one.",
         area.width, area.height
     );
     let lines = wrap(&text, usize::from(area.width), usize::from(area.height));

@@ -107,10 +107,7 @@ pub(super) fn help(cockpit: &Cockpit, scrolled: usize, area: Rect, buffer: &mut 
     if !lines.is_empty() {
         lines.push(Line::default());
     }
-    lines.extend([
-        Line::from(vec![Span::styled("↑ ↓ j k   ", bold()), Span::raw("choose a step of the checklist")]),
-        Line::from(vec![Span::styled("Enter     ", bold()), Span::raw("as space")]),
-    ]);
+    lines.extend([Line::from(vec![Span::styled("↑ ↓ j k   ", bold()), Span::raw("choose a step of the checklist")])]);
     lines.extend(keys::entries(cockpit.board.view()).map(|entry| {
         let name = Span::styled(format!("{:<10}", entry.name), bold());
         Line::from(vec![name, Span::raw(quit_text(entry, cockpit.sitter.is_attached))])

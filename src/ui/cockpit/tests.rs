@@ -159,7 +159,7 @@ fn steps_are_chosen_ticked_and_skipped() {
     };
     assert_eq!(drill.press("42s\n"), done("age", Some("42s")));
     drill.key(Key::Down);
-    assert_eq!(drill.key(Key::Enter), done("tell", None));
+    assert_eq!(drill.key(Key::Char(' ')), done("tell", None));
     drill.key(Key::Down);
     let why = Some("nobody is there".to_owned());
     let skipped = Command::StepSkipped { step: "tell".parse().unwrap(), why, by: by() };
