@@ -102,7 +102,7 @@ id!(RuleName, "the name of a rule on a proxy", "throttled-orders");
 id!(RunId, "the id of a run", "2026-03-10-100000-checkout-payment-slow");
 id!(ScenarioId, "the id of a scenario", "checkout-payment-slow");
 id!(SignalId, "the name of a signal", "checkout_ok");
-id!(StepId, "the id of a step", "confirm");
+id!(StepId, "the id of a step", "tell-support");
 id!(TargetId, "the name of a target", "payments-fn");
 id!(ToxicName, "the name of a toxic on a proxy", "slow-provider");
 
