@@ -10,6 +10,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark keeps its own pace")]
 
+#[path = "rig/day.rs"]
+mod day;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
@@ -188,22 +191,6 @@ fn append(log: &EventLog, clock: Clock, numbers: Range<u64>) -> Vec<f64> {
     took
 }
 
-fn plan() -> gameday::plan::Plan {
-    let plan = json!({
-        "format": 1,
-        "scenario": {
-            "id": "bench", "title": "A bench", "owner": "me", "why": null, "mode": "drill", "tags": [], "covers": null, "people": {},
-            "sha256": "00",
-        },
-        "environment": {"name": "sandbox", "kind": "sandbox"},
-        "targets": {},
-        "phases": [{"phase": "day", "start": "0s", "length": "8h", "until": null, "gate": [], "checklist": []}],
-        "steps": [], "loads": {}, "changes": {}, "signals": {}, "hypotheses": [], "guardrails": [], "settle": null, "formats": [],
-        "debrief": null,
-    });
-    serde_json::from_value(plan).expect("a plan")
-}
-
 /// Serves the room from a thread of its own, as `gameday run --serve` does.
 fn open(directory: &tempfile::TempDir, log: &EventLog) -> (CancellationToken, SocketAddr, Access) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -213,7 +200,7 @@ fn open(directory: &tempfile::TempDir, log: &EventLog) -> (CancellationToken, So
     access.write(directory.path()).expect("a file");
     let room = ControlRoom {
         directory: directory.path().to_owned(),
-        plan: Arc::new(plan()),
+        plan: Arc::new(day::plan(false)),
         feed: Feed::new(directory.path(), log.subscribe(), None),
         clock: log.clock(),
         commands: None,

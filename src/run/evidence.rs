@@ -74,9 +74,14 @@ pub(super) fn record_of(frame: &Frame) -> SecondRecord {
         ..SecondRecord::default()
     };
     for step in &frame.steps {
-        let entry = record.steps.entry(step.step.clone()).or_default();
-        add(&mut entry.ok, step.ok.as_ref());
-        add(&mut entry.failed, step.failed.as_ref());
+        let index = record.steps.iter().position(|(name, _)| **name == *step.step).unwrap_or_else(|| {
+            record.steps.push((step.step.as_str().into(), StepRecord::default()));
+            record.steps.len() - 1
+        });
+        if let Some((_, entry)) = record.steps.get_mut(index) {
+            add(&mut entry.ok, step.ok.as_ref());
+            add(&mut entry.failed, step.failed.as_ref());
+        }
     }
     record
 }
@@ -125,7 +130,7 @@ pub(super) fn second_of(frame: &Frame) -> LoadSecond {
             failed_count: step.failed.count(),
             p99_ms: millis(&of_step, 0.99),
         };
-        second.steps.insert(name.clone(), summary);
+        second.steps.insert(name.to_string(), summary);
     }
     second.p50_ms = millis(&all, 0.5);
     second.p99_ms = millis(&all, 0.99);

@@ -205,7 +205,7 @@ mod tests {
         };
         for second in seconds {
             let step = StepRecord { ok: sparse(ok), failed: sparse(failed) };
-            let steps = [("home".to_owned(), step)].into();
+            let steps = vec![("home".into(), step)];
             recording.record_second(&users(), second, SecondRecord { steps, ..SecondRecord::default() });
         }
         recording

@@ -65,13 +65,14 @@ impl Histogram {
         let bucket = |value: &hdrhistogram::iterators::IterationValue<u64>| {
             (value.value_iterated_to(), value.count_since_last_iteration())
         };
-        SparseHistogram(self.0.iter_recorded().map(|value| bucket(&value)).collect())
+        let buckets = self.0.iter_recorded().map(|value| bucket(&value));
+        SparseHistogram(buckets.flat_map(|(micros, count)| parts(micros, count)).collect())
     }
 
     /// Adds every value of `other`, bucket by bucket.
     pub fn merge_sparse(&mut self, other: &SparseHistogram) {
         for (micros, count) in &other.0 {
-            self.add(*micros, *count);
+            self.add(u64::from(*micros), u64::from(*count));
         }
     }
 
@@ -151,13 +152,21 @@ impl Histogram {
 
 /// A distribution as its non-empty buckets: what [`Histogram::to_sparse`] keeps and [`Histogram::merge_sparse`] adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SparseHistogram(Vec<(u64, u64)>);
+pub struct SparseHistogram(Box<[(u32, u32)]>);
+
+/// A bucket in numbers that are half as long, since a run keeps one for each second: more than fit into one stand in several.
+fn parts(micros: u64, count: u64) -> impl Iterator<Item = (u32, u32)> {
+    let micros = u32::try_from(micros).unwrap_or(u32::MAX);
+    let whole = usize::try_from(count / u64::from(u32::MAX)).unwrap_or(usize::MAX);
+    let rest = u32::try_from(count % u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    std::iter::repeat_n((micros, u32::MAX), whole).chain((rest > 0).then_some((micros, rest)))
+}
 
 impl SparseHistogram {
     /// How many values it holds.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
+        self.0.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 }
 

@@ -173,7 +173,7 @@ impl LoadSums {
 
     fn add(&mut self, second: &SecondRecord, step: Option<&str>) {
         self.seconds += 1;
-        let steps = second.steps.iter().filter(|(name, _)| step.is_none_or(|step| step == *name));
+        let steps = second.steps.iter().filter(|(name, _)| step.is_none_or(|step| *step == **name));
         let (mut ok, mut failed) = (0_u64, 0_u64);
         for (_, step) in steps {
             ok += step.ok.count();

@@ -1,6 +1,7 @@
 //! What a run recorded, in the form in which expectations ask for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::event::{AlarmRecords, Event, EventKind, RunState, StepOutcome};
 use crate::load::Doubt;
@@ -15,8 +16,8 @@ pub(super) const SECOND_MS: u64 = 1_000;
 /// What one load did in one second.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SecondRecord {
-    /// By step name.
-    pub steps: BTreeMap<String, StepRecord>,
+    /// By step name, each once.
+    pub steps: Vec<(Arc<str>, StepRecord)>,
     /// Requests under way at the second's end.
     pub in_flight_count: u64,
     /// Arrivals that were given up in it and never sent.
@@ -42,6 +43,8 @@ const ACKNOWLEDGED: &str = "acknowledged";
 pub struct Recording {
     state: RunState,
     loads: BTreeMap<LoadId, BTreeMap<u64, SecondRecord>>,
+    /// The names of all steps: a day has many seconds, and each would have a copy.
+    step_names: BTreeSet<Arc<str>>,
     samples: BTreeMap<SignalId, Vec<(u64, Option<f64>)>>,
     marks: Vec<(u64, String)>,
     acknowledgements: Vec<u64>,
@@ -65,7 +68,14 @@ impl Recording {
     }
 
     /// Takes in what a load did in one whole second since the run's start.
-    pub fn record_second(&mut self, load: &LoadId, second: u64, record: SecondRecord) {
+    pub fn record_second(&mut self, load: &LoadId, second: u64, mut record: SecondRecord) {
+        for (name, _) in &mut record.steps {
+            match self.step_names.get(name) {
+                Some(known) => *name = Arc::clone(known),
+                None => drop(self.step_names.insert(Arc::clone(name))),
+            }
+        }
+        record.steps.shrink_to_fit();
         self.loads.entry(load.clone()).or_default().insert(second, record);
     }
 

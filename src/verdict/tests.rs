@@ -79,7 +79,7 @@ impl Story {
     /// A second of one step: the latencies of its good and of its bad answers, in milliseconds.
     fn second_of(mut self, second: u64, step: &str, ok: &[u64], failed: &[u64]) -> Self {
         let step_record = StepRecord { ok: sparse(ok), failed: sparse(failed) };
-        let steps = BTreeMap::from([(step.to_owned(), step_record)]);
+        let steps = vec![(step.into(), step_record)];
         self.recording.record_second(
             &"users".parse().unwrap(),
             second,

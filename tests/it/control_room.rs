@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test that waits for another process needs real time")]
 
+#[path = "../../benches/rig/day.rs"]
+mod day;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use gameday::event::{AbortCause, EventKind, EventLog, Feed, LOG_FORMAT, RunState, read_log};
-use gameday::plan::Plan;
 use gameday::ui::board::View;
 use gameday::ui::web::{Access, ControlRoom, ROOM_FILE, serve};
 use gameday::unit::Clock;
@@ -205,22 +207,6 @@ struct Rig {
     ended: tokio::task::JoinHandle<()>,
 }
 
-fn plan() -> Plan {
-    serde_json::from_value(json!({
-        "format": 1,
-        "scenario": {
-            "id": "long", "title": "A long day", "owner": "me", "why": null, "mode": "drill", "tags": [], "covers": null,
-            "people": {}, "sha256": "00",
-        },
-        "environment": {"name": "sandbox", "kind": "sandbox"},
-        "targets": {},
-        "phases": [{"phase": "day", "start": "0s", "length": "8h", "until": null, "gate": [], "checklist": []}],
-        "steps": [], "loads": {}, "changes": {}, "signals": {}, "hypotheses": [], "guardrails": [], "settle": null, "formats": [],
-        "debrief": null,
-    }))
-    .unwrap()
-}
-
 async fn rig() -> Rig {
     let directory = tempfile::tempdir().unwrap();
     let log = EventLog::create(directory.path(), Clock::start()).unwrap();
@@ -241,7 +227,7 @@ async fn rig() -> Rig {
     access.write(directory.path()).unwrap();
     let room = ControlRoom {
         directory: directory.path().to_owned(),
-        plan: Arc::new(plan()),
+        plan: Arc::new(day::plan(false)),
         feed: Feed::new(directory.path(), log.subscribe(), None),
         clock: log.clock(),
         commands: None,

@@ -332,5 +332,5 @@ pub(super) fn record(traffic: Traffic) -> SecondRecord {
         (0..share).for_each(|_| histogram.record(Duration::from_millis(traffic.latency_ms)));
         *into = histogram.to_sparse();
     }
-    SecondRecord { steps: BTreeMap::from([("home".to_owned(), step)]), ..SecondRecord::default() }
+    SecondRecord { steps: vec![("home".into(), step)], ..SecondRecord::default() }
 }

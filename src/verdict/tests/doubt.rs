@@ -1,6 +1,6 @@
 //! What verdicts make of seconds that may tell of the load worker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Story, expect, observed, sparse, story};
 use crate::load::Doubt;
@@ -9,7 +9,7 @@ use crate::verdict::{SecondRecord, StepRecord};
 impl Story {
     /// A second in which the load worker was late.
     fn doubtful_second(mut self, second: u64, ok: &[u64]) -> Self {
-        let steps = BTreeMap::from([("home".to_owned(), StepRecord { ok: sparse(ok), failed: sparse(&[]) })]);
+        let steps = vec![("home".into(), StepRecord { ok: sparse(ok), failed: sparse(&[]) })];
         let record = SecondRecord { steps, doubts: BTreeSet::from([Doubt::Late]), ..SecondRecord::default() };
         self.recording.record_second(&"users".parse().unwrap(), second, record);
         self
@@ -47,7 +47,7 @@ fn a_verdict_does_not_rest_on_seconds_in_which_the_load_worker_was_the_bottlenec
 fn customers_who_were_never_sent_leave_the_others_without_a_verdict() {
     let unsent = |count: u64| {
         let mut story = story().load(0).phase("calm", 0, 20).seconds(0..19, &[100; 10], &[]);
-        let steps = BTreeMap::from([("home".to_owned(), StepRecord { ok: sparse(&[100; 10]), failed: sparse(&[]) })]);
+        let steps = vec![("home".into(), StepRecord { ok: sparse(&[100; 10]), failed: sparse(&[]) })];
         let doubts = BTreeSet::from([Doubt::NotSent]);
         let record = SecondRecord { steps, doubts, not_sent_count: count, ..SecondRecord::default() };
         story.recording.record_second(&"users".parse().unwrap(), 19, record);
