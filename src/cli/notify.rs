@@ -123,7 +123,12 @@ pub(super) async fn tell_report(plan: &Arc<Plan>, folder: &Path, report: &Report
     };
     // A log that can not be read was told of by the report.
     let Ok(read) = read_log(folder) else { return };
-    for line in run::tell_report(plan, &read.events, &facts).await {
+    let told = tokio::select! {
+        lines = run::tell_report(plan, &read.events, &facts) => lines,
+        // Everything else is done: nobody has to wait for this.
+        _ = tokio::signal::ctrl_c() => vec!["the notice that the report is there was not waited for".to_owned()],
+    };
+    for line in told {
         out::progress(format_args!("warning: {}", printable(&line)));
     }
 }

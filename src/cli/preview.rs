@@ -41,7 +41,11 @@ pub(super) fn print(previews: &[Preview]) {
                 out::line(format_args!("  {} ({}):", preview.fault, found.experiment));
                 found.resources.iter().for_each(|resource| out::line(format_args!("      {}", text(resource))));
             }
-            Err(error) => out::line(format_args!("  {}: NOT ready: {}", preview.fault, error_chain(error))),
+            Err(error) => out::line(format_args!(
+                "  {}: NOT ready: {}",
+                preview.fault,
+                crate::unit::printable(&error_chain(error))
+            )),
         }
     }
 }

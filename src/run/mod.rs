@@ -5,6 +5,7 @@
 
 mod address;
 mod alarm_task;
+mod attached;
 mod control;
 mod core;
 mod drive;
@@ -30,7 +31,8 @@ mod targets;
 mod watchdog;
 
 pub use alarm_task::AlarmsNotReady;
-pub use control::{Attached, ControlError, send_command};
+pub use attached::{Attached, send_command};
+pub use control::ControlError;
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use notices::tell_report;
