@@ -8,7 +8,10 @@ use clap::Args;
 use super::{Exit, Failure, out, workspace};
 use crate::event::{Event, EventKind, RunStage, RunState, StepProgress, is_in_use, read_log};
 use crate::run::live_runs;
-use crate::unit::{Clock, format_duration, printable};
+use crate::unit::{Clock, format_duration, printable_line};
+
+/// The longest text in a line, in characters.
+const TEXT_CHARS_MAX: usize = 500;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -82,7 +85,7 @@ fn print(state: &RunState, is_alive: bool, elapsed: Duration) {
         (None, false) if state.is_over() => "ended in the middle, and was recovered".to_owned(),
         (None, false) => "ended in the middle".to_owned(),
     };
-    let title = printable(&state.title);
+    let title = line_of(&state.title);
     out::line(format_args!("{title}\n{} in {}: {life}, {at} in", state.run, state.environment));
     if let Some(phase) = state.current_phase().filter(|_| is_alive) {
         let pause = if state.stage == RunStage::Paused { " (paused)" } else { "" };
@@ -112,13 +115,13 @@ fn print(state: &RunState, is_alive: bool, elapsed: Duration) {
         out::line(format_args!("  load {load}{paused}: {now}, {} failed in all", progress.failed_count));
     }
     for (alarm, of) in &state.alarms {
-        out::line(format_args!("  alarm {}: {of}", printable(alarm)));
+        out::line(format_args!("  alarm {}: {of}", line_of(alarm)));
     }
     if let Some(why) = &state.alarms_unread {
-        out::line(format_args!("  alarms can not be read: {}", printable(why)));
+        out::line(format_args!("  alarms can not be read: {}", line_of(why)));
     }
     for card in state.people.cards.iter().filter(|card| card.taken_ms.is_none()) {
-        out::line(format_args!("  card {}: {}", card.fault, printable(&card.text)));
+        out::line(format_args!("  card {}: {}", card.fault, line_of(&card.text)));
     }
     for step in state.steps.iter().filter(|step| step.outcome.is_none()) {
         print_step(step);
@@ -126,6 +129,11 @@ fn print(state: &RunState, is_alive: bool, elapsed: Duration) {
     if !is_alive && (state.outstanding().next().is_some() || state.has_remains()) {
         out::line(format_args!("  something is left: gameday recover {}", state.run));
     }
+}
+
+/// A text as a part of one line.
+fn line_of(text: &str) -> String {
+    printable_line(text, TEXT_CHARS_MAX)
 }
 
 /// An open step, and what it waits for.
@@ -139,5 +147,5 @@ fn print_step(step: &StepProgress) {
     });
     let votes: Vec<String> = votes.collect();
     let votes = if votes.is_empty() { String::new() } else { format!(" ({})", votes.join(", ")) };
-    out::line(format_args!("  step {}: {}{must}{overdue}{votes}", step.step, printable(&step.text)));
+    out::line(format_args!("  step {}: {}{must}{overdue}{votes}", step.step, line_of(&step.text)));
 }

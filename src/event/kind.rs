@@ -70,6 +70,18 @@ pub enum EventKind {
         /// The phase.
         phase: PhaseId,
     },
+    /// The phase's clock stands still, since a fault or a card waits for people.
+    PhaseHeld {
+        /// The phase.
+        phase: PhaseId,
+        /// What for: `step go`, `responder to join`.
+        waits_for: Vec<String>,
+    },
+    /// The phase's clock goes on.
+    PhaseReleased {
+        /// The phase.
+        phase: PhaseId,
+    },
     /// A phase was over.
     PhaseEnded {
         /// The phase.

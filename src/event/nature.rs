@@ -22,6 +22,7 @@ impl EventKind {
         self.nature().fault
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table over every kind: each line is an arm")]
     fn nature(&self) -> Nature<'_> {
         let (must_last, fault) = match self {
             Self::FaultIntended { identity, .. }
@@ -56,6 +57,8 @@ impl EventKind {
             | Self::ScheduleOverridden { .. }
             | Self::ReadinessPassed { .. }
             | Self::PhaseStarted { .. }
+            | Self::PhaseHeld { .. }
+            | Self::PhaseReleased { .. }
             | Self::PhaseEnded { .. }
             | Self::GateJudged { .. }
             | Self::LoadStarted { .. }

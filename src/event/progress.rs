@@ -111,6 +111,8 @@ pub struct PhaseProgress {
     pub why: Option<PhaseEnd>,
     /// How long it stood still so far, without the pause that lasts.
     pub paused_ms: u64,
+    /// Since when its clock waits for people; a pause in the midst of that moves it on.
+    pub held_since_ms: Option<u64>,
 }
 
 /// A load and the last that was heard of it.

@@ -112,6 +112,13 @@ impl RunState {
         state
     }
 
+    /// When a phase was cut short by what ended the timeline, in milliseconds since the run's start.
+    #[must_use]
+    pub fn cut_ms(&self) -> Option<u64> {
+        let is_cut = |why: PhaseEnd| matches!(why, PhaseEnd::Aborted | PhaseEnd::NoGo | PhaseEnd::GateShut);
+        self.phases.iter().find(|phase| phase.why.is_some_and(is_cut))?.end_ms
+    }
+
     /// Whether the timeline ended before its time: by an abort, a gate that stayed shut, or a no-go.
     #[must_use]
     pub fn was_cut_short(&self) -> bool {
@@ -188,6 +195,8 @@ impl RunState {
             }
             EventKind::ReadinessPassed { .. } => self.stage = RunStage::Ready,
             EventKind::PhaseStarted { phase } => self.start_phase(at, phase),
+            EventKind::PhaseHeld { .. } => self.hold_phase(at),
+            EventKind::PhaseReleased { .. } => self.release_phase(at),
             EventKind::PhaseEnded { why, .. } => self.end_phase(at, *why),
             EventKind::GateJudged { open, .. } => self.gate_shut |= !open,
             EventKind::LoadStarted { .. }
@@ -242,7 +251,10 @@ impl RunState {
                 self.go_on(at, RunStage::Aborting);
                 self.abort.get_or_insert_with(|| cause.clone());
             }
-            EventKind::RecoveryStarted { .. } | EventKind::RunRecovering => self.start_recovery(&event.kind),
+            EventKind::RecoveryStarted { .. } | EventKind::RunRecovering => {
+                self.go_on(at, self.stage);
+                self.start_recovery(&event.kind);
+            }
             EventKind::HypothesisJudged(result) => self.results.push(result.clone()),
             EventKind::RunSettled => self.stage = RunStage::Settled,
             EventKind::RunDirty { .. } => self.stage = RunStage::Dirty,
@@ -293,7 +305,12 @@ impl RunState {
 
     fn close_step(&mut self, at: u64, (step, outcome): (&StepId, &StepOutcome), kind: &EventKind) {
         let mut must = false;
+        let paused_since_ms = self.paused_since_ms;
         self.on_step(step, |it| {
+            // What is done while the timeline stands still is not late by that.
+            if let Some(since_ms) = paused_since_ms {
+                it.go_on(since_ms, at);
+            }
             it.close(at, kind);
             must = it.must;
         });
@@ -308,7 +325,9 @@ impl RunState {
         let Some(since_ms) = self.paused_since_ms.take() else { return };
         self.steps.iter_mut().for_each(|step| step.go_on(since_ms, at));
         if let Some(phase) = self.phases.last_mut().filter(|phase| phase.end_ms.is_none()) {
-            phase.paused_ms += at.saturating_sub(since_ms);
+            let paused_for_ms = at.saturating_sub(since_ms);
+            phase.paused_ms += paused_for_ms;
+            phase.held_since_ms = phase.held_since_ms.map(|held_since_ms| held_since_ms + paused_for_ms);
         }
     }
 
@@ -354,7 +373,28 @@ impl RunState {
     fn start_phase(&mut self, at: u64, phase: &PhaseId) {
         self.stage = RunStage::Running;
         self.paused_since_ms = None;
-        self.phases.push(PhaseProgress { phase: phase.clone(), start_ms: at, end_ms: None, why: None, paused_ms: 0 });
+        self.phases.push(PhaseProgress {
+            phase: phase.clone(),
+            start_ms: at,
+            end_ms: None,
+            why: None,
+            paused_ms: 0,
+            held_since_ms: None,
+        });
+    }
+
+    fn hold_phase(&mut self, at: u64) {
+        if let Some(phase) = self.phases.last_mut() {
+            phase.held_since_ms.get_or_insert(at);
+        }
+    }
+
+    fn release_phase(&mut self, at: u64) {
+        if let Some(phase) = self.phases.last_mut()
+            && let Some(since_ms) = phase.held_since_ms.take()
+        {
+            phase.paused_ms += at.saturating_sub(since_ms);
+        }
     }
 
     fn end_phase(&mut self, at: u64, why: PhaseEnd) {

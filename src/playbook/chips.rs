@@ -28,36 +28,38 @@ pub(super) struct Chips {
 
 /// The chip that has no value.
 const MUST: &str = "must";
+/// What fingers make of it.
+const SLIPS: [&str; 4] = ["mst", "msut", "mustt", "muts"];
 
-/// Whether inline code has the form of a chip, or nearly so: `word:…`, or a known word alone. Any other code is part of the text.
+/// Whether inline code has the form of a chip: `word:…`, or a known word alone. Any other code is part of the text.
 pub(super) fn is_chip(code: &str) -> bool {
     match code.split_once(':') {
         // `payments-fn:live` in the midst of a sentence is no chip; a chip's word is one of ours or nearly so.
         Some((word, _)) => NAMES.contains(&word) || (word.len() > 2 && nearest(word, NAMES).is_some()),
-        None => code == MUST || meant(code).is_some(),
+        None => code == MUST,
     }
 }
 
-/// What somebody meant who wrote `within 5m`, `owner=lead`, `Must` or `mst`.
-fn meant(code: &str) -> Option<String> {
+/// What somebody meant who wrote `within 5m`, `owner=lead`, `Must` or `mst` where chips stand. In the midst of words any of them may be
+/// what it is: `id -u` is a command.
+pub(super) fn meant(code: &str) -> Option<String> {
     if let Some((word, value)) = code.split_once([' ', '=']) {
         let (name, value) = (NAMES.into_iter().find(|name| *name == word)?, value.trim());
-        let is_one_word = !value.is_empty() && !value.contains(' ');
-        return is_one_word.then(|| if name == MUST { MUST.to_owned() } else { format!("{name}:{value}") });
+        let is_value = value.starts_with(|c: char| c.is_ascii_alphanumeric()) && !value.contains(' ');
+        return is_value.then(|| if name == MUST { MUST.to_owned() } else { format!("{name}:{value}") });
     }
-    // `just` and `most` are words of their own.
-    let is_slip = code.len() != MUST.len() && code.len() > 2 && nearest(code, [MUST]).is_some();
-    (is_slip || code.eq_ignore_ascii_case(MUST)).then(|| MUST.to_owned())
+    (SLIPS.contains(&code) || code.eq_ignore_ascii_case(MUST)).then(|| MUST.to_owned())
+}
+
+/// Tells of what is nearly a chip.
+pub(super) fn no_chip(source: &Arc<SourceFile>, span: &Span, code: &str, meant: &str) -> Diagnostic {
+    let problem = Diagnostic::error(source, span.clone(), "unknown-chip", format!("`{code}` is no chip"));
+    problem.with_help(format!("did you mean `{meant}`?"))
 }
 
 impl Chips {
     /// Takes one chip. `span` is its place with the backticks.
     pub(super) fn take(&mut self, source: &Arc<SourceFile>, span: &Span, code: &str, problems: &mut Vec<Diagnostic>) {
-        if let Some(meant) = meant(code).filter(|meant| meant != code && !code.contains(':')) {
-            let problem = Diagnostic::error(source, span.clone(), "unknown-chip", format!("`{code}` is no chip"));
-            problems.push(problem.with_help(format!("did you mean `{meant}`?")));
-            return;
-        }
         let (word, value) = code.split_once(':').map_or((code, None), |(word, value)| (word, Some(value.trim())));
         let Some(name) = NAMES.into_iter().find(|name| *name == word) else {
             let problem =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-use super::chips::{Chips, is_chip};
+use super::chips::{Chips, is_chip, meant, no_chip};
 use super::{FrontMatter, Playbook, PlaybookCommand, PlaybookStep, attributes, outline};
 use crate::document::{Decoder, Diagnostic, PROBLEMS_MAX, SourceFile, Span, Tree};
 use crate::unit::StepId;
@@ -64,6 +64,8 @@ struct Item {
     chips: Chips,
     /// The chip that stands last, until words follow on it, which is told once.
     last_chip: Option<Span>,
+    /// What is nearly a chip, with what was meant, unless words follow on it.
+    doubtful: Vec<(Span, String, String)>,
     /// Set when a list inside of the item starts: what follows belongs to that.
     closed: bool,
 }
@@ -122,6 +124,7 @@ impl<'s> Reader<'s> {
                     self.step(item);
                 }
             }
+            Event::End(TagEnd::Paragraph) => self.end_paragraph(),
             Event::Start(Tag::CodeBlock(kind)) => {
                 self.in_code = true;
                 if let CodeBlockKind::Fenced(info) = kind {
@@ -148,6 +151,9 @@ impl<'s> Reader<'s> {
             self.heading.get_or_insert_default().push_str(text);
         } else if let (false, Some(item)) = (self.in_code, self.open_item()) {
             item.text.push_str(text);
+            if !text.trim().is_empty() {
+                item.doubtful.clear();
+            }
             if !text.trim().is_empty()
                 && let Some(span) = item.last_chip.take()
             {
@@ -159,7 +165,7 @@ impl<'s> Reader<'s> {
 
     fn code(&mut self, code: &str, span: &Span) {
         if !is_chip(code) || self.in_heading {
-            return self.text(code);
+            return self.plain_code(code, span);
         }
         let source = self.source;
         let mut problems = std::mem::take(&mut self.problems);
@@ -170,7 +176,31 @@ impl<'s> Reader<'s> {
         self.problems = problems;
     }
 
+    /// Code that is a part of the text; what is nearly a chip, at a step's end, is told.
+    fn plain_code(&mut self, code: &str, span: &Span) {
+        let meant = meant(code).filter(|_| !self.in_heading);
+        match (meant, self.open_item()) {
+            (Some(meant), Some(item)) => {
+                item.text.push_str(code);
+                item.doubtful.push((span.clone(), code.to_owned(), meant));
+            }
+            _ => self.text(code),
+        }
+    }
+
+    /// A paragraph of a step is over: what follows in another one is none of its chips' business.
+    fn end_paragraph(&mut self) {
+        let source = self.source;
+        if let Some(item) = self.open_item() {
+            item.last_chip = None;
+            let doubtful = std::mem::take(&mut item.doubtful);
+            self.problems.extend(doubtful.iter().map(|(span, code, meant)| no_chip(source, span, code, meant)));
+        }
+    }
+
     fn step(&mut self, item: Item) {
+        let source = self.source;
+        self.problems.extend(item.doubtful.iter().map(|(span, code, meant)| no_chip(source, span, code, meant)));
         if self.steps.len() >= STEPS_MAX {
             return;
         }
@@ -386,7 +416,8 @@ mod tests {
     fn what_is_nearly_a_chip_or_stands_in_the_midst_of_words_is_an_error() {
         let problems = checked(
             "- [ ] A `Must` `mst` `must be` `within 5m` `owner=lead`\n- [ ] B `owner:lead` and then words\n\
-             - [ ] C `id:k`, `owner:lead`\n- [ ] D with `just` and `most --of=it` and `a:b`\n",
+             - [ ] C `id:k`, `owner:lead`\n- [ ] D with `just` and `owner=x` and `id root` and `a:b`, `mut` `id -u`\n\
+             - [ ] E `id:e`\n\n  Why it matters.\n",
         );
         assert_eq!(
             problems.unwrap_err(),

@@ -119,8 +119,12 @@ pub(super) struct Core {
     paused_since_ms: Option<u64>,
     /// Since when an injection of the phase waits for people; the phase's clock stands still meanwhile.
     held_since_ms: Option<u64>,
+    /// The ends that were carried out before their turn, while something before them waited for people.
+    ended_early: BTreeSet<usize>,
     /// How much people have said, in bytes.
     said_bytes: usize,
+    /// The same, by name.
+    said_by: BTreeMap<Option<String>, usize>,
     /// Whether the run ends before its time.
     is_aborted: bool,
     /// Whether the settle condition was judged.
@@ -153,7 +157,9 @@ impl Core {
             next_step: 0,
             paused_since_ms: None,
             held_since_ms: None,
+            ended_early: BTreeSet::new(),
             said_bytes: 0,
+            said_by: BTreeMap::new(),
             is_aborted: false,
             is_settle_judged: false,
             awaited: None,

@@ -164,11 +164,6 @@ async fn beating<T>(heart: Option<&Heart>, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// What whoever asked is told where what they asked for stands nowhere.
-fn not_written() -> CommandAnswer {
-    CommandAnswer::Refused { why: "it could not be written down, and the run ends for that".to_owned() }
-}
-
 /// A run under way.
 struct Drive {
     plan: Arc<Plan>,
@@ -338,11 +333,15 @@ impl Drive {
             let notices = Arc::clone(&self.notices);
             let told = async {
                 tokio::select! {
-                    () = notices.end() => {}
-                    () = signals.leave() => {}
+                    () = notices.end() => true,
+                    () = signals.leave() => false,
                 }
             };
-            beating(self.heart.as_ref(), told).await;
+            if !beating(self.heart.as_ref(), told).await {
+                let (notice, channel) = ("all".to_owned(), "all".to_owned());
+                let why = "nobody waited for what had not gone out by then".to_owned();
+                self.record(EventKind::NoticeFailed { notice, channel, why });
+            }
         }
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         self.recorder.log().close();
@@ -360,10 +359,14 @@ impl Drive {
             let recording = self.recorder.recording();
             self.core.on(now_ms, input, &recording)
         };
-        let mut is_written = true;
+        let mut lost = None;
         for effect in effects {
             match effect {
-                Effect::Record(kind) => is_written &= self.record(kind),
+                Effect::Record(kind) => {
+                    if !self.record(kind) {
+                        lost = Some("it could not be written down, and the run ends for that");
+                    }
+                }
                 Effect::StartLoad(load) => self.start_load(&load),
                 Effect::StopLoad(load) => {
                     if let Some(reins) = self.reins.get(&load) {
@@ -377,10 +380,14 @@ impl Drive {
                 }
                 Effect::Inject(identity) => self.inject(identity),
                 Effect::Undo(identity) => self.undo(identity),
-                Effect::Seal(prediction) => is_written &= self.seal(prediction),
+                Effect::Seal(prediction) => {
+                    if !self.seal(prediction) {
+                        lost = Some("it could not be sealed, and is lost: the log says why");
+                    }
+                }
                 Effect::Answer(answer) => {
                     if let Some(back) = back.take() {
-                        let answer = if is_written { answer } else { not_written() };
+                        let answer = lost.map_or(answer, |why| CommandAnswer::Refused { why: why.to_owned() });
                         // The asker may have gone away.
                         back.send(answer).ok();
                     }

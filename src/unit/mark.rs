@@ -27,7 +27,8 @@ pub fn mark_name(text: &str) -> Result<String, UnitError> {
 #[must_use]
 pub fn meant_mark(name: &str) -> Option<&'static str> {
     let known = MARKS.into_iter().chain(["acknowledged"]);
-    nearest(name, known).filter(|near| *near != name)
+    // One slip of the hand: more would take `rejected` for `detected`.
+    nearest(name, known).filter(|near| strsim::damerau_levenshtein(name, near) == 1)
 }
 
 #[cfg(test)]
@@ -42,5 +43,6 @@ mod tests {
             assert!(mark_name(wrong).is_err(), "{wrong}");
         }
         assert_eq!((meant_mark("detcted"), meant_mark("detected"), meant_mark("wow")), (Some("detected"), None, None));
+        assert_eq!((meant_mark("rejected"), meant_mark("mitigating")), (None, None));
     }
 }

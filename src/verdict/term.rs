@@ -264,7 +264,8 @@ impl Judge<'_> {
             Condition::Alarm { pattern, state } => return self.alarm(pattern, *state, window, Extent::Ever),
             Condition::Mark(name) => {
                 let at = self.recording.mark_ms(name, window);
-                if at.is_none() && self.recording.state().was_cut_short() {
+                // Only a window that reaches that far was left without the time to make it in.
+                if at.is_none() && self.recording.state().cut_ms().is_some_and(|cut_ms| cut_ms <= window.1) {
                     return TermResult::unknown(format!("no mark `{name}` before the run was ended"));
                 }
                 TermResult {
@@ -314,10 +315,13 @@ impl Judge<'_> {
         let Some((effective, requested)) = faults.max() else {
             return TermResult::unknown("no fault had a proven effect to acknowledge");
         };
-        let since = self.recording.noticed_ms(requested).map_or(effective, |noticed| noticed.max(effective));
+        let noticed = self.recording.noticed_ms(requested);
+        let since = |noticed: Option<u64>| noticed.map_or(effective, |noticed| noticed.max(effective));
         let Some(acknowledged) = self.recording.acknowledged_ms(requested) else {
-            return self.unacknowledged(operator, value, since);
+            return self.unacknowledged(operator, value, since(noticed));
         };
+        // What was told later is no reason why somebody was quick.
+        let since = since(noticed.filter(|noticed| *noticed <= acknowledged));
         let seconds = Duration::from_millis(acknowledged.saturating_sub(since)).as_secs_f64();
         TermResult {
             held: bound(value, None).map(|bound| operator.holds(seconds, bound)),

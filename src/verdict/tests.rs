@@ -10,9 +10,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{
-    AbortCause, Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepAsks, StepOutcome, Verdict,
-};
+use crate::event::{Event, EventKind, FaultIdentity, HypothesisResult, PhaseEnd, StepAsks, StepOutcome, Verdict};
 use crate::observe::SignalSpec;
 use crate::scenario::expect::{Expectation, parse};
 use crate::unit::{FaultId, Histogram, PhaseId, SignalId};
@@ -444,6 +442,18 @@ fn an_acknowledgement_is_measured_from_the_latest_proven_effect() {
     };
     let told = story().event(58_000, told).ack(61);
     assert_eq!(result(told, "ack() <= 5s"), (Some(true), Some("3000 ms".to_owned())), "from the message on");
+    let inject = EventKind::InjectDelivered {
+        inject: "late".parse().unwrap(),
+        to: "responder".parse().unwrap(),
+        text: String::new(),
+        by: None,
+    };
+    let untold = story().ack(61).event(62_000, inject);
+    assert_eq!(
+        result(untold, "ack() <= 5s"),
+        (Some(false), Some("6000 ms".to_owned())),
+        "what came later is no notice"
+    );
     let dealt = EventKind::CardDealt {
         fault: "one".parse().unwrap(),
         target: "shop".parse().unwrap(),
@@ -467,9 +477,11 @@ fn a_mark_that_was_not_made_refutes_only_where_there_was_the_time_to_make_it() {
     assert_eq!(story().verdict(10, "mark(wow)"), Verdict::Refuted);
     assert_eq!(story().mark(2, "wow").verdict(10, "mark(wow)"), Verdict::Upheld);
     assert_eq!(story().ack(2).verdict(10, "mark(acknowledged)"), Verdict::Upheld);
-    let aborted = EventKind::RunAborted { cause: AbortCause::Person { why: None, by: None } };
+    let cut = story().phase_ended("late", 10, 20, PhaseEnd::Aborted);
     let why = "no mark `wow` before the run was ended".to_owned();
-    assert_eq!(story().event(10_000, aborted).verdict(10, "mark(wow)"), Verdict::Inconclusive(why));
+    assert_eq!(cut.verdict(20, "mark(wow)"), Verdict::Inconclusive(why.clone()));
+    assert_eq!(cut.verdict(20, "mark(wow) during late"), Verdict::Inconclusive(why));
+    assert_eq!(cut.verdict(20, "mark(wow) during calm"), Verdict::Refuted, "that one had its whole time");
 }
 
 #[test]

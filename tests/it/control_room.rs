@@ -329,9 +329,18 @@ async fn a_thousand_streams_a_loris_and_a_flood_leave_a_run_as_it_is_and_no_secr
     let (status, said) = facilitator.post("/command", &huge).await;
     assert_eq!(status, 413, "{said}");
     let flood = json!({ "note": { "text": "flood" } });
-    let answers = join_all((0..100).map(|_| facilitator.post("/command", &flood))).await;
-    let count = |wanted: u16| answers.iter().filter(|(status, _)| *status == wanted).count();
-    assert!(count(200) + count(429) == 100 && count(429) > 0, "a flood is slowed down: {answers:?}");
+    // However slow this machine is, one that asks on and on is refused at some time.
+    let (mut is_slowed_down, mut taken_count) = (false, 0);
+    for _ in 0..50 {
+        let answers = join_all((0..50).map(|_| facilitator.post("/command", &flood))).await;
+        assert!(answers.iter().all(|(status, _)| [200, 429].contains(status)), "{answers:?}");
+        taken_count += answers.iter().filter(|(status, _)| *status == 200).count();
+        is_slowed_down = answers.iter().any(|(status, _)| *status == 429);
+        if is_slowed_down {
+            break;
+        }
+    }
+    assert!(is_slowed_down, "a flood is slowed down");
     let grown = peak_kilobytes(process).saturating_sub(before_kilobytes);
     assert!(grown < 60_000, "memory grew by {grown} kB");
     let (status, said) = late.post("/command", &json!({ "step_done": { "step": "gone" } })).await;
@@ -345,7 +354,7 @@ async fn a_thousand_streams_a_loris_and_a_flood_leave_a_run_as_it_is_and_no_secr
     assert_eq!(output.code(), 0, "{output:?}");
     let events = read_log(&folder).unwrap().events;
     let notes = events.iter().filter(|it| matches!(&it.kind, EventKind::Noted { text, .. } if text == "flood")).count();
-    assert_eq!(notes, count(200), "what was taken is in the log, once");
+    assert_eq!(notes, taken_count, "what was taken is in the log, once");
 
     // Nothing that was sent, and nothing that is kept for others, has a secret or a link.
     let page = facilitator.client.get(format!("http://{}/", access.address)).send().await;

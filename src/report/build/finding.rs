@@ -7,7 +7,7 @@ use super::Run;
 use super::alarm::unread;
 use super::rule::Rule;
 use super::summary::requested;
-use crate::event::EventKind;
+use crate::event::{AbortCause, EventKind};
 use crate::report::folder::Evidence;
 use crate::report::metric::Metric;
 use crate::report::model::{Alarm, DoubtCount, Fault, Finding, Hypothesis, Load, Report, Step, Term};
@@ -241,7 +241,8 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
             let text = format!("Nobody noticed `{name}` in {}.", duration(*after_ms));
             let next = "Ask which signal could have told, and whether an alarm looks at it.";
             // Who ends a run before its time leaves nobody the time to notice.
-            let severity = if run.state.was_cut_short() { "low" } else { "high" };
+            let ended_by_guardrail = matches!(run.state.abort, Some(AbortCause::Guardrail { .. }));
+            let severity = if run.state.was_cut_short() && !ended_by_guardrail { "low" } else { "high" };
             findings.push(finding(severity, Rule::Unnoticed, about, text, Some(next)));
         }
         (Some("inject" | "hint"), metric) => {

@@ -69,6 +69,10 @@ fn run_words(run: &Run<'_>, kind: &EventKind) -> Option<Words> {
             Words::run(format!("ready: {} passed", plural(checks.len(), "check", "checks")))
         }
         EventKind::PhaseStarted { phase } => Words::new("phase", phase, "phase started"),
+        EventKind::PhaseHeld { phase, waits_for } => {
+            Words::new("phase", phase, format!("stands still: it waits for {}", waits_for.join(", ")))
+        }
+        EventKind::PhaseReleased { phase } => Words::new("phase", phase, "goes on"),
         EventKind::PhaseEnded { phase, why } => {
             Words::new("phase", phase, format!("phase ended: {}", phase_end(*why).replace('_', " ")))
         }

@@ -16,10 +16,12 @@ const NOTE_BYTES_MAX: usize = 8 * 1024;
 const WORD_BYTES_MAX: usize = 64;
 /// The longest name of a person in a command, in bytes.
 const NAME_BYTES_MAX: usize = 256;
-/// How much people may say in a run, in bytes: all texts, names, and [`COMMAND_BYTES`] for each command.
-const SAID_BYTES_MAX: usize = 4 << 20;
-/// What a command counts at least.
-const COMMAND_BYTES: usize = 128;
+/// How much people may say in a run, in bytes: all texts, and [`ENTRY_BYTES`] for each note and mark.
+const SAID_BYTES_MAX: usize = 8 << 20;
+/// How much one of them may say.
+const SAID_EACH_BYTES_MAX: usize = 1 << 20;
+/// What a note or a mark counts besides its text.
+const ENTRY_BYTES: usize = 128;
 /// How many predictions one person may make in a run.
 const PREDICTIONS_EACH_MAX: usize = 100;
 /// How many predictions a run takes: each is a file.
@@ -41,7 +43,14 @@ impl Core {
 
     fn obey(&mut self, command: Command, judge: &Judge<'_>, effects: &mut Vec<Effect>) -> Taken {
         check_lengths(&command)?;
-        self.check_budget(&command)?;
+        let said = self.check_budget(&command)?;
+        let by = command.author().map(str::to_owned);
+        self.carry_out_command(command, judge, effects)?;
+        self.charge(by, said);
+        Ok(())
+    }
+
+    fn carry_out_command(&mut self, command: Command, judge: &Judge<'_>, effects: &mut Vec<Effect>) -> Taken {
         let mut record = |kind| effects.push(Effect::Record(kind));
         match command {
             Command::Ack { by } => record(EventKind::Acknowledged { by }),
@@ -89,17 +98,27 @@ impl Core {
         Ok(())
     }
 
-    /// What people say is kept by whoever looks on, as long as the run lasts. An abort is always taken.
-    fn check_budget(&mut self, command: &Command) -> Taken {
-        let said = COMMAND_BYTES + command.text().map_or(0, str::len) + command.author().map_or(0, str::len);
-        if matches!(command, Command::Abort { .. }) {
-            return Ok(());
+    /// How much a command says that is kept by whoever looks on, as long as the run lasts: notes, marks, and texts that go with anything
+    /// else. What steers the run is taken without a text at any time, and an abort with one.
+    fn check_budget(&self, command: &Command) -> Result<usize, String> {
+        let entry = if matches!(command, Command::Note { .. } | Command::Mark { .. }) { ENTRY_BYTES } else { 0 };
+        let said = entry + command.text().map_or(0, str::len);
+        if said == 0 || matches!(command, Command::Abort { .. }) {
+            return Ok(0);
         }
-        if self.said_bytes + said > SAID_BYTES_MAX {
-            return Err(format!("this run has taken {} MiB from people, and takes no more", SAID_BYTES_MAX >> 20));
+        let own = self.said_by.get(&command.author().map(str::to_owned)).copied().unwrap_or_default();
+        if own + said > SAID_EACH_BYTES_MAX || self.said_bytes + said > SAID_BYTES_MAX {
+            let max = if own + said > SAID_EACH_BYTES_MAX { "you have said" } else { "all have said" };
+            return Err(format!("{max} as much as a run takes; what needs no text is taken without one"));
         }
+        Ok(said)
+    }
+
+    fn charge(&mut self, by: Option<String>, said: usize) {
         self.said_bytes += said;
-        Ok(())
+        if said > 0 {
+            *self.said_by.entry(by).or_default() += said;
+        }
     }
 
     /// A mark, under the name that the report measures by.

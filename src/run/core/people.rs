@@ -39,12 +39,17 @@ impl Core {
                 || (index == 0 && self.missing_people(judge).next().is_some()))
     }
 
+    /// What is waited for before something is broken, in words.
+    pub(super) fn waits_for(&self, phase: &PhasePlan, judge: &Judge<'_>) -> Vec<String> {
+        let is_open = |step: &&PersonStep| judge.recording.state().open_step(&step.step).is_some();
+        let polls = phase.checklist.iter().filter(|step| !step.poll.is_empty()).filter(is_open);
+        let polls = polls.map(|step| format!("step {}", step.step));
+        polls.chain(self.missing_people(judge).map(|role| format!("{role} to join"))).collect()
+    }
+
     /// Whether nothing may be broken yet: while somebody is missing who is required, or a go/no-go of the phase is open.
     pub(super) fn may_not_inject_yet(&self, phase: &PhasePlan, judge: &Judge<'_>) -> bool {
-        let is_open = |step: &PersonStep| judge.recording.state().open_step(&step.step).is_some();
-        self.waits_for_people()
-            && (phase.checklist.iter().filter(|step| !step.poll.is_empty()).any(is_open)
-                || self.missing_people(judge).next().is_some())
+        self.waits_for_people() && !self.waits_for(phase, judge).is_empty()
     }
 
     /// Closes polls in which every role has spoken; answers whether there was one. Where nobody is waited for, the first no-go decides.

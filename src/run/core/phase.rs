@@ -27,8 +27,8 @@ impl Core {
         let plan = Arc::clone(&self.plan);
         let Position::Phase { index, .. } = self.position else { return };
         let Some(phase) = plan.phases.get(index) else { return };
-        if !self.may_not_inject_yet(phase, judge) {
-            self.release(judge.now_ms);
+        if !self.may_not_inject_yet(phase, judge) && self.release(judge.now_ms) {
+            effects.push(Effect::Record(EventKind::PhaseReleased { phase: phase.phase.clone() }));
         }
         let Position::Phase { start_ms, paused_ms, .. } = self.position else { return };
         self.carry_out_due(index, start_ms + paused_ms, judge, effects);
@@ -55,11 +55,13 @@ impl Core {
         }
     }
 
-    /// What waited for people goes on, and has the time that it was to have.
-    fn release(&mut self, now_ms: u64) {
-        if let (Some(since_ms), Position::Phase { paused_ms, .. }) = (self.held_since_ms.take(), &mut self.position) {
+    /// What waited for people goes on, and has the time that it was to have. Answers whether anything did.
+    fn release(&mut self, now_ms: u64) -> bool {
+        let Some(since_ms) = self.held_since_ms.take() else { return false };
+        if let Position::Phase { paused_ms, .. } = &mut self.position {
             *paused_ms += now_ms.saturating_sub(since_ms);
         }
+        true
     }
 
     pub(super) fn end_by_no_go(&mut self, effects: &mut Vec<Effect>) {
@@ -113,13 +115,52 @@ impl Core {
         let breaks = |step: &Step| matches!(step.action, Action::InjectFault { .. } | Action::DealCard(_));
         while let Some(step) = plan.steps.get(self.next_step).filter(is_due) {
             if waits && breaks(step) {
-                self.held_since_ms.get_or_insert(judge.now_ms);
+                self.hold(index, judge, effects);
+                self.end_in_spite(is_due, judge, effects);
                 return;
             }
+            let number = self.next_step;
             self.next_step += 1;
+            if self.ended_early.remove(&number) {
+                continue;
+            }
             match step.unless.as_ref().filter(|unless| judge.holds_now(unless).0 == Some(true)) {
                 Some(unless) => skip(&step.action, format!("its `unless` holds: {unless}"), effects),
                 None => self.carry_out(&step.action, judge, effects),
+            }
+        }
+    }
+
+    /// Stops the phase's clock: something that breaks waits for people.
+    fn hold(&mut self, index: usize, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
+        if self.held_since_ms.is_none()
+            && let Some(phase) = self.plan.phases.get(index)
+        {
+            self.held_since_ms = Some(judge.now_ms);
+            let (phase, waits_for) = (phase.phase.clone(), self.waits_for(phase, judge));
+            effects.push(Effect::Record(EventKind::PhaseHeld { phase, waits_for }));
+        }
+    }
+
+    /// Ends what is in and was to end by now, behind what waits: no fault lasts longer than it was meant to because somebody is late.
+    fn end_in_spite(&mut self, is_due: impl Fn(&&Step) -> bool, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
+        let plan = Arc::clone(&self.plan);
+        for (number, step) in plan.steps.iter().enumerate().skip(self.next_step).take_while(|(_, step)| is_due(step)) {
+            let is_over = match &step.action {
+                Action::UndoFault(fault) => !self.ended_early.contains(&number) && self.changes.end(fault),
+                Action::StopLoad(load) => !self.ended_early.contains(&number) && self.stop_load(load, effects),
+                Action::TakeCard(fault) if judge.recording.state().people.card(fault).is_some() => {
+                    effects.push(Effect::Record(EventKind::CardTaken { fault: fault.clone() }));
+                    true
+                }
+                Action::TakeCard(_)
+                | Action::InjectFault { .. }
+                | Action::StartLoad(_)
+                | Action::DealCard(_)
+                | Action::DeliverInject { .. } => false,
+            };
+            if is_over {
+                self.ended_early.insert(number);
             }
         }
     }
@@ -129,7 +170,11 @@ impl Core {
     fn leave_out_rest(&mut self, index: usize, judge: &Judge<'_>, effects: &mut Vec<Effect>) {
         let plan = Arc::clone(&self.plan);
         while let Some(step) = plan.steps.get(self.next_step).filter(|step| step.phase == index) {
+            let number = self.next_step;
             self.next_step += 1;
+            if self.ended_early.remove(&number) {
+                continue;
+            }
             match &step.action {
                 Action::UndoFault(_) | Action::StopLoad(_) | Action::TakeCard(_) => {
                     self.carry_out(&step.action, judge, effects);

@@ -9,6 +9,13 @@ use crate::unit::PersonId;
 /// The roles that run a game day and do not play, by the field's usual names: what is for them gives things away.
 const ORGANISERS: [&str; 5] = ["facilitator", "owner", "scribe", "safety", "operator"];
 
+/// The roles of a plan that run the game day, and do not play. One that the plan calls blind plays, whatever its name.
+#[must_use]
+pub fn organisers(plan: &Plan) -> BTreeSet<PersonId> {
+    let cast = Cast::of(plan);
+    plan.scenario.people.keys().filter(|role| cast.is_organiser(role)).cloned().collect()
+}
+
 /// The roles and names of a run, as far as it matters what players may read of each other.
 #[derive(Debug)]
 pub(super) struct Cast {

@@ -129,6 +129,7 @@ fn is_of_step(kind: &EventKind) -> bool {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "one table over every kind: each line is an arm")]
 fn worth(kind: &EventKind) -> Worth {
     match kind {
         EventKind::StepOpened { .. }
@@ -155,6 +156,8 @@ fn worth(kind: &EventKind) -> Worth {
         | EventKind::LockTaken { .. } => Worth::State,
         EventKind::RunApproved { .. }
         | EventKind::ScheduleOverridden { .. }
+        | EventKind::PhaseHeld { .. }
+        | EventKind::PhaseReleased { .. }
         | EventKind::GateJudged { .. }
         | EventKind::LoadStarted { .. }
         | EventKind::LoadSteered { .. }

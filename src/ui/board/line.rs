@@ -101,6 +101,10 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::ScheduleOverridden { reason, objections } => overridden_line(reason, objections),
         EventKind::ReadinessPassed { checks } => ready_line(checks.len()),
         EventKind::PhaseStarted { phase } => (mark("▶", Tone::Phase), format!("phase {phase}")),
+        EventKind::PhaseHeld { phase, waits_for } => {
+            (person(), format!("phase {phase} stands still: it waits for {}", waits_for.join(", ")))
+        }
+        EventKind::PhaseReleased { phase } => (quiet(), format!("phase {phase} goes on")),
         EventKind::PhaseEnded { phase, why } => return phase_end_line(phase, *why),
         EventKind::GateJudged { phase, open, results } => gate_line(phase, *open, results),
         EventKind::LoadStarted { load, .. } => (quiet(), format!("load {load} started")),

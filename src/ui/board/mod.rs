@@ -16,6 +16,7 @@ mod view;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+pub use cast::organisers;
 pub use line::{EventLine, Tone, clock, span};
 pub use rows::{
     AlarmRow, ClockRow, FaultRow, GuardrailRow, HintRow, InjectRow, LoadRow, NextRow, PhaseRow, PollRow, StepRow,

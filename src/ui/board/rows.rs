@@ -33,7 +33,7 @@ pub struct PhaseRow {
     pub length_ms: Option<u64>,
     /// How long it has left; none where that is kept back.
     pub left_ms: Option<u64>,
-    /// Its time is up, and it waits for these steps and people.
+    /// Its time is up, or its clock stands still, and it waits for these steps and people.
     pub waits_for: Vec<String>,
 }
 
@@ -205,17 +205,22 @@ impl Board {
             elapsed_ms: elapsed,
             length_ms,
             left_ms,
-            waits_for: if left_ms == Some(0) { self.waits_for(number) } else { Vec::new() },
+            waits_for: if left_ms == Some(0) || phase.held_since_ms.is_some() {
+                self.waits_for(number)
+            } else {
+                Vec::new()
+            },
         }
     }
 
     /// How long a phase has lasted, without the time in which it stood still.
     fn phase_elapsed_ms(&self, phase: &PhaseProgress, now_ms: u64) -> u64 {
-        let now_ms = self.state.paused_since_ms.unwrap_or(now_ms).min(now_ms);
+        let stopped = self.state.paused_since_ms.into_iter().chain(phase.held_since_ms).min();
+        let now_ms = stopped.unwrap_or(now_ms).min(now_ms);
         now_ms.saturating_sub(phase.start_ms).saturating_sub(phase.paused_ms)
     }
 
-    /// What a phase whose time is up waits for.
+    /// What a phase whose time is up, or whose clock stands still, waits for.
     fn waits_for(&self, number: usize) -> Vec<String> {
         let steps = self.state.steps.iter().filter(|step| step.is_open() && (step.must || !step.asks.poll.is_empty()));
         let mut waits: Vec<String> = steps.map(|step| format!("step {}", step.step)).collect();

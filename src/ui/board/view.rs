@@ -203,6 +203,8 @@ impl Veil {
             | EventKind::RecoveryStarted { .. }
             | EventKind::CardTaken { .. }
             | EventKind::Revealed { fault: None, .. } => event.kind.clone(),
+            // Only what breaks something waits so.
+            EventKind::PhaseHeld { .. } | EventKind::PhaseReleased { .. } => return None,
             EventKind::FaultIntended { identity, .. }
             | EventKind::FaultArmed { identity, .. }
             | EventKind::FaultApplied { identity }
@@ -262,6 +264,11 @@ impl Veil {
             || asks.poll.iter().any(|role| !self.cast.is_organiser(role));
         let is_known = playbook.is_none() || (self.is_detected && phase == self.phase_count);
         if !is_for_players || !is_known {
+            // The same step may have been shown in an earlier phase: what happens to it now is not what is shown of that.
+            if phase == self.phase_count {
+                self.shown_steps.remove(step);
+                self.blanked.remove(step);
+            }
             return None;
         }
         let is_told =

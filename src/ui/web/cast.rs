@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
 use regex::Regex;
 
 use super::refusal::Refusal;
-use crate::event::{Event, EventKind, PROGRAM};
+use crate::event::PROGRAM;
 use crate::plan::Plan;
-use crate::ui::board::{Veil, View};
+use crate::ui::board::{View, organisers};
 use crate::unit::PersonId;
 
 /// How long a name may be, in characters.
@@ -108,19 +107,6 @@ pub(super) fn organisers_name() -> Refusal {
 /// A name as it is compared.
 pub(super) fn folded(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
-/// The roles that run the game day: those whose messages the veil keeps from players.
-fn organisers(plan: &Plan) -> BTreeSet<PersonId> {
-    let mut blind = plan.clone();
-    blind.scenario.people.values_mut().for_each(|person| person.blind = true);
-    let organises = |role: &&PersonId| {
-        let Ok(inject) = "message".parse() else { return false };
-        let kind = EventKind::InjectDelivered { inject, to: (*role).clone(), text: String::new(), by: None };
-        let event = Event { seq: 0, at: DateTime::<Utc>::default(), elapsed_ms: 0, kind };
-        Veil::new(&blind, View::Participant).pass(&event).is_empty()
-    };
-    plan.scenario.people.keys().filter(organises).cloned().collect()
 }
 
 #[cfg(test)]

@@ -87,7 +87,8 @@ impl Hub {
             | EventKind::Revealed { by, .. }
             | EventKind::CardDealt { by, .. }
             | EventKind::RunPaused { by }
-            | EventKind::RunResumed { by } => by.as_ref(),
+            | EventKind::RunResumed { by }
+            | EventKind::LoadSteered { by, .. } => by.as_ref(),
             _ => None,
         };
         if let Some(by) = by {

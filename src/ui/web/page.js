@@ -91,7 +91,8 @@ function announce(words) { $('announce').textContent = words; }
 /* What is told aloud because it has just happened, and not of what a page finds when it comes. */
 function news(words) { if (!isWhole) announce(words); }
 async function send(command, words, node) {
-  if (!me || !me.name) {
+  // An emergency stop asks for no name.
+  if (!('abort' in command) && (!me || !me.name)) {
     tell('say who you are first', true);
     show($('who-form'), true);
     $('who-name').focus();

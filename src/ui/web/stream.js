@@ -148,6 +148,8 @@ $('reveal').addEventListener('click', async event => {
   const node = event.currentTarget;
   if (!isRevealAsked) {
     askReveal(true);
+    // Not every browser gives a pressed button the focus, and so tells when it is left.
+    node.focus();
     announce('press again, and everybody will see everything; Escape cancels');
     return;
   }
@@ -160,6 +162,7 @@ const cancelReveal = () => {
   announce('nothing is revealed');
 };
 $('reveal').addEventListener('blur', cancelReveal);
+document.addEventListener('pointerdown', event => { if (event.target !== $('reveal')) cancelReveal(); });
 $('reveal').addEventListener('keydown', event => { if (event.key === 'Escape') cancelReveal(); });
 submit('reveal-form', node => send({ reveal: { fault: $('reveal-fault').value } }, `${$('reveal-fault').value} is revealed`, node));
 

@@ -4,7 +4,7 @@ use super::super::Attendance;
 use super::super::testing::World;
 use super::{SECOND, drill, end_of, nature, play, play_with};
 use crate::event::{Command, CommandAnswer, EventKind, PhaseEnd, RunOutcome, StepOutcome, Verdict};
-use crate::plan::testing::Sketch;
+use crate::plan::testing::{Sketch, variable};
 use crate::run::Outcome;
 use crate::scenario::Mode;
 
@@ -361,6 +361,51 @@ fn an_injection_waits_for_whoever_is_required_and_then_its_phase_has_its_whole_t
     assert_eq!(at(|kind| matches!(kind, EventKind::FaultIntended { .. })), 60);
     assert_eq!(at(|kind| matches!(kind, EventKind::FaultReverting { .. })), 70);
     assert_eq!(end_of(&world, "only").unwrap().0 / SECOND, 80);
+    let held = |kind: &EventKind| match kind {
+        EventKind::PhaseHeld { waits_for, .. } => waits_for.join(", ") == "responder to join",
+        _ => false,
+    };
+    assert_eq!((world.when(held).unwrap() / SECOND, world.count(held)), (10, 1));
+    let phase = &world.recording.state().phases[0];
+    assert_eq!((phase.paused_ms / SECOND, phase.held_since_ms), (50, None), "the boards' clock stood still as well");
+}
+
+#[test]
+fn what_is_in_ends_as_planned_while_something_else_waits_for_a_poll() {
+    let plan = drill()
+        .fault(variable("two", "other", "LAG"), None, None)
+        .phase("first", 10)
+        .inject(0, "lag")
+        .phase("second", 60)
+        .person_step("go", None, true, false)
+        .and_step(|step| step.poll = vec!["owner".parse().unwrap()])
+        .inject(5, "two")
+        .undo(10, "lag")
+        .plan();
+    let world = attended(plan, vec![(50 * SECOND, vote("go", "owner", true))]);
+    let undone =
+        world.when(|kind| matches!(kind, EventKind::FaultReverting { identity } if identity.fault.as_str() == "lag"));
+    assert_eq!(undone.unwrap() / SECOND, 20);
+    let two = world
+        .when(|kind| matches!(kind, EventKind::FaultIntended { identity, .. } if identity.fault.as_str() == "two"));
+    assert_eq!(two.unwrap() / SECOND, 50);
+    assert_eq!(super::skipped(&world), [""; 0], "and it is not ended twice");
+}
+
+#[test]
+fn who_has_said_enough_still_steers_the_run() {
+    let long = |who: &str| Command::Note { text: "x".repeat(8_000), by: by(who) };
+    let mut commands: Vec<(u64, Command)> = (0..140).map(|at| (at + 1, long("anna"))).collect();
+    commands.push((200, long("ben")));
+    commands.push((201, Command::Ack { by: by("anna") }));
+    commands.push((202, Command::Pause { by: by("anna") }));
+    commands.push((203, Command::Resume { by: by("anna") }));
+    commands.push((204, Command::Abort { why: Some("y".repeat(8_000)), by: by("anna") }));
+    let world = attended(drill().phase("only", 30).plan(), commands);
+    let answers = answers(&world);
+    let refused = answers.iter().filter(|answer| answer.starts_with("you have said as much")).count();
+    assert_eq!(refused, 140 - (1 << 20) / 8_128);
+    assert_eq!(answers[140..], ["taken"; 5]);
 }
 
 #[test]

@@ -152,6 +152,18 @@ fn what_is_late_already_becomes_no_later_while_the_timeline_stands_still() {
 }
 
 #[test]
+fn what_is_done_while_the_timeline_stands_still_is_not_late_by_that() {
+    let done = |at: u64| (at, Command::StepDone { step: "s0".parse().unwrap(), evidence: None, by: None });
+    let pause = |at: u64| (at, Command::Pause { by: None });
+    let steps = [Timed { within: 10 * SECOND, is_after_mark: false, done_at: None }];
+    let world = World::new(plan(&steps), Attendance::Unattended, nature());
+    let world =
+        world.run(vec![pause(9 * SECOND), done(40 * SECOND), (41 * SECOND, Command::Resume { by: None })], Vec::new());
+    let step = &world.recording.state().steps[0];
+    assert_eq!((step.late_ms(step.closed_ms.unwrap()), step.overdue), (None, false));
+}
+
+#[test]
 fn what_is_nearly_due_is_so_in_the_last_fifth_of_its_time_and_a_minute_at_most() {
     let steps = [Timed { within: 50 * SECOND, is_after_mark: false, done_at: None }];
     let world = World::new(plan(&steps), Attendance::Unattended, nature()).run(Vec::new(), Vec::new());
