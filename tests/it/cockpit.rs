@@ -369,7 +369,6 @@ fn the_first_ctrl_c_undoes_the_second_tells_what_is_left_and_the_third_leaves_at
     // The third one counts only soon after the second: on a slow machine it is pressed again.
     wait_for("the third to leave", || {
         pty.keys("\x03");
-        std::thread::sleep(std::time::Duration::from_millis(300));
         pty.text().contains("ENDED").then_some(())
     });
     // 8 is dirty.
