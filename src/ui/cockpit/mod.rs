@@ -173,8 +173,11 @@ impl Show {
                         terminal.resize(Rect::new(0, 0, new.0, new.1))?;
                         pace.news(Instant::now());
                     }
-                    let joins = self.cockpit.take_seats();
-                    joins.into_iter().for_each(|join| self.send(join));
+                    for join in self.cockpit.take_seats() {
+                        // Nobody has asked for it: that it was taken is in the log, and hides no answer to a key.
+                        let (back, _) = oneshot::channel();
+                        self.commands.try_send((join, back)).ok();
+                    }
                 }
                 () = tokio::time::sleep_until(pace.next()) => {
                     if !self.draw(&mut terminal, size, &mut pace)? {
