@@ -6,6 +6,7 @@ mod panic;
 mod prepare;
 mod proxies;
 mod signals;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -39,9 +40,7 @@ use super::remote_proxy::{self, Undos};
 use super::stage::{Stage, renew_lease};
 use super::switch::Switches;
 use super::watchdog::{Heart, Watchdog};
-use crate::event::{
-    AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, PROGRAM, Prediction, RunOutcome,
-};
+use crate::event::{AbortCause, Command, CommandAnswer, EventKind, EventLog, LOG_FORMAT, PROGRAM, RunOutcome};
 use crate::load::LoadPlan;
 use crate::plan::Plan;
 use crate::proxy::Stats;
@@ -395,35 +394,6 @@ impl Drive {
                 Effect::Finish => {}
             }
         }
-    }
-
-    /// Writes an event; answers whether it was. A log that cannot be written ends the run: nothing more may be injected.
-    fn record(&mut self, kind: EventKind) -> bool {
-        let Err(error) = self.recorder.record(kind) else { return true };
-        // Whoever met it first, as a notice may, had nobody to tell; what ends the run already is told of but once.
-        if !std::mem::replace(&mut self.is_log_lost, true) {
-            self.abort_internally(error_chain(&error));
-        }
-        false
-    }
-
-    /// Writes a prediction down in private, and its digest into the log; answers whether both were written.
-    fn seal(&mut self, prediction: Prediction) -> bool {
-        let (hypothesis, by) = (prediction.hypothesis.clone(), prediction.by.clone());
-        let salt = uuid::Uuid::new_v4().simple().to_string();
-        match prediction.seal(self.recorder.log().directory(), salt) {
-            Ok(sha256) => self.record(EventKind::PredictionSealed { hypothesis, sha256, by }),
-            Err(error) => {
-                let text = format!("a prediction about {hypothesis} is lost: {}", error_chain(&error));
-                self.record(EventKind::Noted { text, by: Some(PROGRAM.to_owned()) });
-                false
-            }
-        }
-    }
-
-    fn abort_internally(&self, error: String) {
-        // The receiver is our own.
-        self.inputs.0.send(Input::Abort(AbortCause::Internal { error })).ok();
     }
 
     fn obey(&mut self, command: Command, back: oneshot::Sender<CommandAnswer>) {
