@@ -29,7 +29,10 @@ mod ssm;
 mod sts;
 mod tag;
 
-pub use cloudwatch::{ALARM_POLL_TIMEOUT, AlarmList, AlarmQuery, AlarmReading, CloudWatch};
+pub use cloudwatch::{
+    ALARM_POLL_TIMEOUT, AlarmHistory, AlarmHistoryEntry, AlarmHistoryKind, AlarmList, AlarmQuery, AlarmReading,
+    CloudWatch, METRICS_MAX, MetricQuery, MetricSeries, MetricSource, MuteList, MuteRule,
+};
 pub use connect::{Aws, Connection};
 pub use credentials_end::CredentialsEnd;
 pub use dynamodb::{DynamoDb, Table, TableStatus};

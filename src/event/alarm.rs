@@ -225,6 +225,7 @@ mod tests {
             transitioned_at: DateTime::UNIX_EPOCH,
             actions_enabled: true,
             looks_back_ms: Some(20_000),
+            settings: None,
         }
     }
 

@@ -8,8 +8,8 @@ use super::{
     Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep,
 };
 use crate::unit::{
-    AlarmState, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, InjectId, LoadId, PersonId, PhaseId,
-    PlaybookId, RunId, ScenarioId, SignalId, StepId, TargetId,
+    AlarmSettings, AlarmState, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, InjectId, LoadId, PersonId,
+    PhaseId, PlaybookId, RunId, ScenarioId, SignalId, StepId, TargetId,
 };
 
 /// What happened. In JSON one key names the kind: `{"phase_started": {"phase": "baseline"}}`.
@@ -149,6 +149,9 @@ pub enum EventKind {
         actions_enabled: bool,
         /// How far back it looks, in milliseconds; none for a composite alarm and for metric math.
         looks_back_ms: Option<u64>,
+        /// What it watches, how it decides, and whom it tells; old logs have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settings: Option<Box<AlarmSettings>>,
     },
     /// An alarm has changed its state. Also one that nobody named is told of once it goes to `ALARM`.
     AlarmTransitioned {

@@ -33,7 +33,7 @@ pub fn alarm_wait(is_local: bool) -> Duration {
 }
 
 /// What one poll answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AlarmPoll {
     /// The alarms that were asked for by name, those of them that there are.
     pub named: AlarmList,
@@ -42,7 +42,7 @@ pub struct AlarmPoll {
 }
 
 /// What a poll says that the one before did not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AlarmChange {
     /// An alarm that is asked for by name was not there before.
     Found(AlarmReading),
@@ -169,6 +169,7 @@ impl AlarmWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unit::{AlarmSettings, AlarmSubject};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
@@ -181,8 +182,13 @@ mod tests {
             transitioned_at: at(second),
             is_exact: true,
             reason: String::new(),
-            actions_enabled: true,
-            looks_back: None,
+            settings: AlarmSettings {
+                description: None,
+                actions_enabled: true,
+                actions: Vec::new(),
+                configured_at: None,
+                subject: AlarmSubject::Other,
+            },
         }
     }
 

@@ -3,10 +3,14 @@
 //! Owns: the specs of signals and the probes that sample them. Must not know: hypotheses, verdicts, faults.
 
 mod alarm;
+mod alarm_template;
+mod detection;
 mod http;
 mod spec;
 
 pub use alarm::{ALARMS_MAX, AlarmChange, AlarmPoll, AlarmWatch, alarm_interval, alarm_wait};
+pub use alarm_template::{alarm_template, logical_id, resource_yaml};
+pub use detection::{Detection, Fit, Ingestion, Unpredicted, mended, predict};
 pub use http::{HttpProbe, ProbeError, ProbeSample};
 pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, SignalLevel, SignalSource, SignalSpec,

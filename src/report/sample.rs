@@ -231,6 +231,7 @@ pub(super) fn found(alarm: &str, state: AlarmState) -> EventKind {
         transitioned_at: moment(0) - TimeDelta::hours(3),
         actions_enabled: true,
         looks_back_ms: Some(60_000),
+        settings: None,
     }
 }
 

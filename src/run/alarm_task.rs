@@ -152,7 +152,7 @@ fn lines(alarms: &AlarmPlan, names: &BTreeSet<String>, poll: &AlarmPoll) -> Vec<
             continue;
         };
         let is_expected = alarms.expected.iter().chain(&alarms.detected).any(|expected| expected.as_str() == name);
-        let note = match (alarm.state, is_expected, alarm.actions_enabled) {
+        let note = match (alarm.state, is_expected, alarm.settings.actions_enabled) {
             (AlarmState::Alarm, true, _) => ", so that it can not show that a fault is detected",
             (AlarmState::Alarm | AlarmState::Ok | AlarmState::InsufficientData, _, false) => ", its actions disabled",
             (AlarmState::Alarm, false, true) | (AlarmState::Ok | AlarmState::InsufficientData, _, true) => "",
@@ -170,8 +170,9 @@ fn found(alarm: &AlarmReading) -> EventKind {
         alarm: alarm.name.clone(),
         state: alarm.state,
         transitioned_at: alarm.transitioned_at,
-        actions_enabled: alarm.actions_enabled,
-        looks_back_ms: alarm.looks_back.map(elapsed_ms),
+        actions_enabled: alarm.settings.actions_enabled,
+        looks_back_ms: alarm.settings.looks_back().map(elapsed_ms),
+        settings: Some(Box::new(alarm.settings.clone())),
     }
 }
 

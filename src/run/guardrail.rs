@@ -371,6 +371,7 @@ mod tests {
             transitioned_at: DateTime::UNIX_EPOCH,
             actions_enabled: true,
             looks_back_ms: Some(60_000),
+            settings: None,
         };
         let phase = EventKind::PhaseStarted { phase: "all".parse().unwrap() };
         let unread = EventKind::AlarmsUnread { since_ms: 10_000, why: "no route".to_owned() };

@@ -3,6 +3,7 @@
 //! Owns: how a quantity is written, parsed and kept. Must not know: scenarios, runs, AWS, processes of ours.
 
 mod alarm;
+mod alarm_settings;
 mod aws_access;
 mod aws_code;
 mod blame;
@@ -44,6 +45,7 @@ mod whole_file;
 mod within;
 
 pub use alarm::{AlarmName, AlarmState, alarm_matches};
+pub use alarm_settings::{AlarmRule, AlarmSettings, AlarmSubject, MetricName, MissingData};
 pub use aws_access::{AwsAccess, RoleAccess};
 pub use aws_code::{SNS_API_VERSION, bare_aws_code, is_expired_code, is_throttling_code};
 pub use blame::{Blame, blame};

@@ -245,7 +245,7 @@ fn exercise(workspace: &Workspace, endpoint: &str) {
     let found = ask(&AlarmQuery::Names(&names)).alarms;
     assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), [odd.as_str(), "orders-errors"]);
     assert_eq!(found["orders-errors"].state, AlarmState::Ok, "{found:#?}");
-    assert_eq!(found["orders-errors"].looks_back, Some(std::time::Duration::from_secs(120)));
+    assert_eq!(found["orders-errors"].settings.looks_back(), Some(std::time::Duration::from_secs(120)));
     assert_eq!(ask(&AlarmQuery::Prefix("orders-")).alarms.len(), 2);
     assert_eq!(ask(&AlarmQuery::InAlarm).alarms.len(), 0);
     let poll = |names: &[String]| {

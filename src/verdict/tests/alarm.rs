@@ -15,6 +15,7 @@ impl Story {
             transitioned_at: DateTime::UNIX_EPOCH,
             actions_enabled: true,
             looks_back_ms: Some(20_000),
+            settings: None,
         };
         self.event(500, kind)
     }

@@ -11,6 +11,7 @@ fn found(alarm: &str, state: AlarmState) -> EventKind {
         transitioned_at: chrono::DateTime::UNIX_EPOCH,
         actions_enabled: true,
         looks_back_ms: None,
+        settings: None,
     }
 }
 

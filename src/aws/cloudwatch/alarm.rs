@@ -1,43 +1,27 @@
-//! CloudWatch's alarms through `aws-sdk-cloudwatch`: their states, and when they last changed.
-//!
-//! Owns: `DescribeAlarms` in pages, and what an answer lacks. Must not know: who asks, or what an alarm means to a run.
+//! `DescribeAlarms` in pages: states, since when they hold, and settings.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::error::SdkError;
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder as Ask;
-use aws_sdk_cloudwatch::operation::describe_alarms::{DescribeAlarmsError, DescribeAlarmsOutput};
 use aws_sdk_cloudwatch::primitives::DateTime as SdkTime;
 use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, MetricAlarm, StateValue};
 use chrono::{DateTime, Utc};
 
-use super::AwsError;
-use super::failpoint::AroundCalls;
-use crate::unit::{AlarmState, Failpoints};
+use super::{CloudWatch, failed, next, setting, time};
+use crate::aws::AwsError;
+use crate::unit::{AlarmSettings, AlarmState};
 
-const SERVICE: &str = "cloudwatch";
 const OPERATION: &str = "DescribeAlarms";
 /// How many alarms a page has, and how many names a call may carry. Source: AWS, `DescribeAlarms`.
 const PAGE_ALARMS_MAX: usize = 100;
 /// How many pages are read of a list whose length nobody knows.
 const PAGES_MAX: usize = 10;
-/// How long the one attempt of a call of a poll may take: the next poll is its retry, so that polling never gets in the way of an undo.
-pub const ALARM_POLL_TIMEOUT: Duration = Duration::from_secs(4);
 /// How many characters of AWS's reason are kept.
 const REASON_CHARACTERS_MAX: usize = 300;
 
-/// CloudWatch of one Region. Clones share their connections.
-#[derive(Debug, Clone)]
-pub struct CloudWatch {
-    client: Client,
-}
-
 /// An alarm as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AlarmReading {
     /// Its name.
     pub name: String,
@@ -50,10 +34,8 @@ pub struct AlarmReading {
     pub is_exact: bool,
     /// Why it is in this state, in AWS's words, cut to 300 characters.
     pub reason: String,
-    /// Whether it does anything when it changes its state: tells somebody.
-    pub actions_enabled: bool,
-    /// How far back it looks: evaluation periods times period. None for a composite alarm and for metric math.
-    pub looks_back: Option<Duration>,
+    /// What it watches, how it decides, and whom it tells.
+    pub settings: AlarmSettings,
 }
 
 /// Which alarms are asked for.
@@ -68,7 +50,7 @@ pub enum AlarmQuery<'a> {
 }
 
 /// The answer to a query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AlarmList {
     /// The alarms, by name.
     pub alarms: BTreeMap<String, AlarmReading>,
@@ -77,23 +59,6 @@ pub struct AlarmList {
 }
 
 impl CloudWatch {
-    pub(super) fn new(configuration: &aws_config::SdkConfig, failpoints: Failpoints) -> Self {
-        let builder = aws_sdk_cloudwatch::config::Builder::from(configuration);
-        Self { client: Client::from_conf(builder.interceptor(AroundCalls(failpoints)).build()) }
-    }
-
-    /// The same for polling: one attempt of at most 4 s a call, and no part of what a crash test counts, since polls come by
-    /// the clock.
-    pub(super) fn for_polling(configuration: &aws_config::SdkConfig) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(ALARM_POLL_TIMEOUT)
-            .operation_timeout(ALARM_POLL_TIMEOUT)
-            .build();
-        let builder = aws_sdk_cloudwatch::config::Builder::from(configuration);
-        let configuration = builder.retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
-        Self { client: Client::from_conf(configuration) }
-    }
-
     /// Metric and composite alarms. `cloudwatch:DescribeAlarms`; up to a hundred names are one call.
     ///
     /// # Errors
@@ -104,7 +69,7 @@ impl CloudWatch {
             AlarmQuery::Names(names) => {
                 for names in names.chunks(PAGE_ALARMS_MAX) {
                     let ask = self.ask().set_alarm_names(Some(names.to_vec()));
-                    read(&ask.send().await.map_err(|error| failed(&error))?, &mut list.alarms)?;
+                    read(&ask.send().await.map_err(|error| failed(OPERATION, &error))?, &mut list.alarms)?;
                 }
             }
             AlarmQuery::Prefix(prefix) => {
@@ -125,9 +90,10 @@ impl CloudWatch {
     async fn pages(&self, of: impl Fn(Ask) -> Ask, list: &mut AlarmList) -> Result<(), AwsError> {
         let mut token = None;
         for _ in 0..PAGES_MAX {
-            let output = of(self.ask()).set_next_token(token).send().await.map_err(|error| failed(&error))?;
+            let output =
+                of(self.ask()).set_next_token(token).send().await.map_err(|error| failed(OPERATION, &error))?;
             read(&output, &mut list.alarms)?;
-            token = output.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            token = next(output.next_token());
             if token.is_none() {
                 return Ok(());
             }
@@ -137,19 +103,8 @@ impl CloudWatch {
     }
 }
 
-fn failed(error: &SdkError<DescribeAlarmsError>) -> AwsError {
-    AwsError::from_sdk(SERVICE, OPERATION, error)
-}
-
 fn bad_answer(message: String) -> AwsError {
-    AwsError {
-        service: SERVICE,
-        operation: OPERATION,
-        code: "BadAnswer".to_owned(),
-        message,
-        retryable: true,
-        request_id: None,
-    }
+    super::bad_answer(OPERATION, message)
 }
 
 /// The members that both kinds of alarm have.
@@ -159,30 +114,26 @@ struct Members<'a> {
     transitioned: Option<&'a SdkTime>,
     updated: Option<&'a SdkTime>,
     reason: Option<&'a str>,
-    actions_enabled: Option<bool>,
-    looks_back: Option<Duration>,
+    settings: AlarmSettings,
 }
 
 fn read(output: &DescribeAlarmsOutput, alarms: &mut BTreeMap<String, AlarmReading>) -> Result<(), AwsError> {
     let metric = output.metric_alarms().iter().map(of_metric);
     for members in metric.chain(output.composite_alarms().iter().map(of_composite)) {
-        let alarm = reading(&members)?;
+        let alarm = reading(members)?;
         alarms.insert(alarm.name.clone(), alarm);
     }
     Ok(())
 }
 
 fn of_metric(alarm: &MetricAlarm) -> Members<'_> {
-    let seconds = |value: Option<i32>| value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
-    let looks_back = seconds(alarm.period()).zip(seconds(alarm.evaluation_periods()));
     Members {
         name: alarm.alarm_name(),
         state: alarm.state_value(),
         transitioned: alarm.state_transitioned_timestamp(),
         updated: alarm.state_updated_timestamp(),
         reason: alarm.state_reason(),
-        actions_enabled: alarm.actions_enabled(),
-        looks_back: looks_back.map(|(period, count)| Duration::from_secs(period.saturating_mul(count))),
+        settings: setting::of_metric(alarm),
     }
 }
 
@@ -193,12 +144,11 @@ fn of_composite(alarm: &CompositeAlarm) -> Members<'_> {
         transitioned: alarm.state_transitioned_timestamp(),
         updated: alarm.state_updated_timestamp(),
         reason: alarm.state_reason(),
-        actions_enabled: alarm.actions_enabled(),
-        looks_back: None,
+        settings: setting::of_composite(alarm),
     }
 }
 
-fn reading(members: &Members<'_>) -> Result<AlarmReading, AwsError> {
+fn reading(members: Members<'_>) -> Result<AlarmReading, AwsError> {
     let name = members.name.ok_or_else(|| bad_answer("an alarm has no name".to_owned()))?.to_owned();
     let word = members.state.map_or("", |state| state.as_str());
     let known = [AlarmState::Alarm, AlarmState::Ok, AlarmState::InsufficientData];
@@ -206,7 +156,6 @@ fn reading(members: &Members<'_>) -> Result<AlarmReading, AwsError> {
         .into_iter()
         .find(|state| state.to_string() == word)
         .ok_or_else(|| bad_answer(format!("alarm `{name}` is in the unknown state `{word}`")))?;
-    let time = |time: &SdkTime| DateTime::from_timestamp(time.secs(), time.subsec_nanos());
     let exact = members.transitioned.and_then(time);
     let transitioned_at = exact
         .or_else(|| members.updated.and_then(time))
@@ -217,9 +166,7 @@ fn reading(members: &Members<'_>) -> Result<AlarmReading, AwsError> {
         transitioned_at,
         is_exact: exact.is_some(),
         reason: members.reason.unwrap_or_default().chars().take(REASON_CHARACTERS_MAX).collect(),
-        // AWS: the default of `PutMetricAlarm` is true.
-        actions_enabled: members.actions_enabled.unwrap_or(true),
-        looks_back: members.looks_back,
+        settings: members.settings,
     })
 }
 
@@ -235,8 +182,6 @@ mod tests {
             .state_reason("x".repeat(400))
             .state_updated_timestamp(SdkTime::from_secs(200))
             .state_transitioned_timestamp(SdkTime::from_millis(100_500))
-            .period(60)
-            .evaluation_periods(3)
             .build();
         let composite = CompositeAlarm::builder()
             .alarm_name("all")
@@ -248,12 +193,12 @@ mod tests {
         let mut alarms = BTreeMap::new();
         read(&output, &mut alarms).unwrap();
         let errors = &alarms["errors"];
-        assert_eq!((errors.state, errors.is_exact, errors.actions_enabled), (AlarmState::Alarm, true, true));
+        assert_eq!((errors.state, errors.is_exact, errors.settings.actions_enabled), (AlarmState::Alarm, true, true));
         assert_eq!(errors.transitioned_at, DateTime::from_timestamp_millis(100_500).unwrap());
-        assert_eq!((errors.reason.len(), errors.looks_back), (300, Some(Duration::from_secs(180))));
+        assert_eq!(errors.reason.len(), 300);
         let all = &alarms["all"];
-        assert_eq!((all.state, all.is_exact, all.actions_enabled), (AlarmState::InsufficientData, false, false));
-        assert_eq!((all.transitioned_at.timestamp(), all.looks_back), (200, None));
+        let known = (all.state, all.is_exact, all.settings.actions_enabled, all.transitioned_at.timestamp());
+        assert_eq!(known, (AlarmState::InsufficientData, false, false, 200));
     }
 
     #[test]
