@@ -11,6 +11,7 @@ mod completions;
 mod coverage;
 mod debrief;
 mod demo_function;
+mod detection;
 mod exit;
 mod explain;
 mod export;

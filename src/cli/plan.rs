@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, Failure, actions, lessons, notify, out, preview, schedules, workspace};
+use super::{Exit, Failure, actions, detection, lessons, notify, out, preview, schedules, workspace};
 use crate::load::LoadSpec;
 use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
 use crate::playbook::{self, Playbook};
-use crate::run::{Permission, PermitRequest};
+use crate::run::{self, Permission, PermitRequest, PredictedDetection};
 use crate::scenario::{self, Checked, Mode};
 use crate::schedule::Guard;
 use crate::unit::{Clock, FaultId, PlaybookId, format_duration, printable_line};
@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// Ask the environment what the FIS experiments would work on: each is started with all its actions skipped.
     #[arg(long)]
     preview: bool,
+    /// Ask no environment: how soon the alarms of an account can tell of a fault is then not said.
+    #[arg(long, conflicts_with = "preview")]
+    offline: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -55,14 +58,21 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         true => Some(preview::look(&plan, &workspace, environment).await?),
         false => None,
     };
+    let detections = match arguments.offline {
+        true => Vec::new(),
+        false => run::detections(&plan, environment).await,
+    };
     if arguments.json {
         let mut answer = serde_json::to_value(&plan).map_err(|error| Failure::from_error(&error))?;
         if let (Some(previews), Some(answer)) = (&previews, answer.as_object_mut()) {
             answer.insert("preview".to_owned(), preview::json(previews));
         }
+        if let (false, Some(answer)) = (detections.is_empty(), answer.as_object_mut()) {
+            answer.insert("detections".to_owned(), detection::json(&detections));
+        }
         out::json(&answer);
     } else {
-        print(&plan);
+        print(&plan, &detections);
         print_rows(
             "lessons that nobody has settled, about what it touches",
             &lessons::touched_by(&plan, &workspace.root),
@@ -191,11 +201,11 @@ fn refused(refusals: &[Refusal]) -> Failure {
     Failure::new(Exit::NotReady, format_args!("this can not be run as it is meant:{}", lines.concat()))
 }
 
-fn print(plan: &Plan) {
+fn print(plan: &Plan, detections: &[PredictedDetection]) {
     let print = |page: Page| page.0.iter().for_each(out::line);
     let mut page = Page::default();
     add_timeline(&mut page, plan);
-    add_end(&mut page, plan);
+    add_end(&mut page, plan, detections);
     print(page);
     notify::print(plan);
     let mut page = Page::default();
@@ -335,7 +345,7 @@ fn add_change(page: &mut Page, change: &ChangePlan, effect_if: Option<&crate::sc
     }
 }
 
-fn add_end(page: &mut Page, plan: &Plan) {
+fn add_end(page: &mut Page, plan: &Plan, detections: &[PredictedDetection]) {
     page.section(format_args!(
         "{:>7}  end: every change is undone, last first, and read back",
         format_duration(plan.length())
@@ -349,6 +359,8 @@ fn add_end(page: &mut Page, plan: &Plan) {
         let gap = hypothesis.known_gap.as_ref().map(|gap| format!(" (known gap {gap})")).unwrap_or_default();
         page.line(format_args!("  {}: {}{gap}", hypothesis.id, hypothesis.text));
         page.line(format_args!("      {}", hypothesis.expect));
+        let known = detection::lines(detections, &hypothesis.id);
+        known.iter().for_each(|line| page.line(format_args!("      {line}")));
     }
     if !plan.guardrails.is_empty() {
         page.section("guardrails");
@@ -418,7 +430,7 @@ mod tests {
     fn pages(plan: &Plan) -> Page {
         let mut page = Page::default();
         add_timeline(&mut page, plan);
-        add_end(&mut page, plan);
+        add_end(&mut page, plan, &[]);
         page
     }
 }

@@ -288,6 +288,7 @@ fn failure(error: &RunError) -> Failure {
         RunError::Stage(_)
         | RunError::SwitchAhead { .. }
         | RunError::Alarms(_)
+        | RunError::Metrics(_)
         | RunError::Watchdog(_)
         | RunError::Load(_)
         | RunError::Probe { .. }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Event, EventKind};
-use crate::unit::{AlarmState, alarm_matches};
+use super::{AlarmNote, AlarmNoteKind, Event, EventKind};
+use crate::unit::{AlarmSettings, AlarmState, alarm_matches};
 
 /// A stretch of time in which an alarm was in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,29 @@ pub(crate) struct AlarmRecord {
     changes: Vec<Change>,
     fired: Vec<AlarmFiring>,
     looks_back_ms: Option<u64>,
+    settings: Option<Box<AlarmSettings>>,
+    history: Option<AlarmHistory>,
     is_lost: bool,
+}
+
+/// What AWS tells of an alarm when the run is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AlarmHistory {
+    /// Its entries, oldest first.
+    pub(crate) notes: Vec<AlarmNote>,
+    /// Whether there are more.
+    pub(crate) is_cut: bool,
+    /// The rules that muted it at the run's end.
+    pub(crate) muted_by: Vec<String>,
+    /// Why it could not be read, or not all of it.
+    pub(crate) unknown: Option<String>,
+}
+
+impl AlarmHistory {
+    /// The entries of a kind.
+    pub(crate) fn of(&self, kind: AlarmNoteKind) -> impl Iterator<Item = &AlarmNote> {
+        self.notes.iter().filter(move |note| note.kind == kind)
+    }
 }
 
 /// A state with its beginning.
@@ -73,6 +95,16 @@ impl AlarmRecord {
     /// How far back it looks, in milliseconds; none where that is not known.
     pub(crate) fn looks_back_ms(&self) -> Option<u64> {
         self.looks_back_ms
+    }
+
+    /// What it watches, how it decides, and whom it tells, as it was read first; old logs have none.
+    pub(crate) fn settings(&self) -> Option<&AlarmSettings> {
+        self.settings.as_deref()
+    }
+
+    /// What AWS told of it when the run was over; none where nobody asked.
+    pub(crate) fn history(&self) -> Option<&AlarmHistory> {
+        self.history.as_ref()
     }
 
     /// Whether it is no longer there.
@@ -139,11 +171,14 @@ impl AlarmRecords {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::ReadinessPassed { .. } => self.is_ready = true,
-            EventKind::AlarmFound { alarm, state, looks_back_ms, .. } => {
+            EventKind::AlarmFound { alarm, state, looks_back_ms, settings, .. } => {
                 // What is read before the first phase was so since the run's start.
                 let (at_ms, has_begun) = if self.is_ready { (event.elapsed_ms, true) } else { (0, false) };
                 let record = self.record(alarm);
                 record.looks_back_ms = *looks_back_ms;
+                if record.settings.is_none() {
+                    record.settings.clone_from(settings);
+                }
                 let at_ms = record.change(at_ms, Some(*state), has_begun);
                 if has_begun && *state == AlarmState::Alarm {
                     record.fire(at_ms, false, "");
@@ -168,6 +203,10 @@ impl AlarmRecords {
                 let record = self.record(alarm);
                 record.change(*from_ms, None, true);
                 record.is_lost = true;
+            }
+            EventKind::AlarmHistoryRead { alarm, notes, is_cut, muted_by, unknown } => {
+                let (notes, muted_by, unknown) = (notes.clone(), muted_by.clone(), unknown.clone());
+                self.record(alarm).history = Some(AlarmHistory { notes, is_cut: *is_cut, muted_by, unknown });
             }
             // It counts from the first that is told.
             EventKind::AlarmsUnread { since_ms, why } if self.unread_now().is_none() => {

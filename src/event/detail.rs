@@ -20,6 +20,29 @@ pub enum ProcessKind {
     Watchdog,
 }
 
+/// What an entry of an alarm's history is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmNoteKind {
+    /// The alarm changed its state.
+    Transition,
+    /// It told somebody, or tried to.
+    Action,
+    /// Somebody made, changed or deleted it.
+    Edit,
+}
+
+/// An entry of an alarm's history, as AWS keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmNote {
+    /// When, in milliseconds since the run's start, by AWS's clock.
+    pub at_ms: u64,
+    /// What it is about.
+    pub kind: AlarmNoteKind,
+    /// AWS's words.
+    pub summary: String,
+}
+
 /// Who recovers a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

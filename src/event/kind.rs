@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortCause, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadSteer, PhaseEnd, ProcessKind, ProxySecond,
-    Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep,
+    AbortCause, AlarmNote, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadSteer, PhaseEnd, ProcessKind,
+    ProxySecond, Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep,
 };
 use crate::unit::{
     AlarmSettings, AlarmState, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, InjectId, LoadId, PersonId,
@@ -137,6 +137,22 @@ pub enum EventKind {
         /// The value, in the signal's unit (seconds, ratio, count); none where the probe failed to get one.
         value: Option<f64>,
     },
+    /// Data points of a CloudWatch metric were read, or read anew with other values.
+    MetricRead {
+        /// The signal.
+        signal: SignalId,
+        /// When each period began, in milliseconds since the run's start, and its value, as CloudWatch tells it.
+        points: Vec<(u64, f64)>,
+    },
+    /// Metrics can not be read. Told once, until they are read again.
+    MetricsUnread {
+        /// Until when all data points are known, in milliseconds since the run's start.
+        known_ms: u64,
+        /// The error.
+        why: String,
+    },
+    /// Metrics are read again.
+    MetricsReread,
     /// An alarm that is watched was read for the first time: before the first phase, or once it was there.
     AlarmFound {
         /// Its name.
@@ -190,6 +206,22 @@ pub enum EventKind {
         /// When it was last read, in milliseconds since the run's start; 0 where an old log does not say.
         #[serde(default)]
         from_ms: u64,
+    },
+    /// AWS's own history of an alarm over the run was read, when everything was undone.
+    AlarmHistoryRead {
+        /// Its name.
+        alarm: String,
+        /// Its entries, oldest first.
+        notes: Vec<AlarmNote>,
+        /// Whether there are more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_cut: bool,
+        /// The rules that muted it then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        muted_by: Vec<String>,
+        /// Why it, or what mutes it, could not be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unknown: Option<String>,
     },
     /// Alarms can not be read since some moment. Told once, until they are read again.
     AlarmsUnread {

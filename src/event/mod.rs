@@ -21,11 +21,11 @@ mod state;
 mod switch;
 
 pub use crate::unit::MARKS;
-pub(crate) use alarm::{AlarmRecord, AlarmRecords, AlarmStretch};
+pub(crate) use alarm::{AlarmHistory, AlarmRecord, AlarmRecords, AlarmStretch};
 pub use command::{Command, CommandAnswer};
 pub use detail::{
-    AbortCause, FaultEnd, HypothesisResult, LoadSecond, LoadSteer, LoadStepSecond, Observation, PhaseEnd, ProcessKind,
-    Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep, Verdict,
+    AbortCause, AlarmNote, AlarmNoteKind, FaultEnd, HypothesisResult, LoadSecond, LoadSteer, LoadStepSecond,
+    Observation, PhaseEnd, ProcessKind, Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep, Verdict,
 };
 pub use feed::Feed;
 pub use identity::FaultIdentity;

@@ -68,6 +68,10 @@ impl EventKind {
             | Self::LoadEnded { .. }
             | Self::LoadLost { .. }
             | Self::SignalSampled { .. }
+            | Self::MetricRead { .. }
+            | Self::MetricsUnread { .. }
+            | Self::MetricsReread
+            | Self::AlarmHistoryRead { .. }
             | Self::AlarmFound { .. }
             | Self::AlarmTransitioned { .. }
             | Self::AlarmUnseen { .. }

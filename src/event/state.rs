@@ -61,12 +61,14 @@ pub struct RunState {
     pub faults: Vec<FaultProgress>,
     /// Its loads.
     pub loads: BTreeMap<LoadId, LoadProgress>,
-    /// The latest sample of each probed signal.
+    /// The latest sample of each probed signal, and the newest data point of each metric.
     pub samples: BTreeMap<String, Option<f64>>,
     /// The state of each alarm that is watched, as it was last read.
     pub alarms: BTreeMap<String, AlarmState>,
     /// Why alarms can not be read at present.
     pub alarms_unread: Option<String>,
+    /// Why metrics can not be read at present, and until when, in milliseconds since the run's start, they are known.
+    pub metrics_unread: Option<(u64, String)>,
     /// Its steps for people, in order.
     pub steps: Vec<StepProgress>,
     /// What else people did and were told.
@@ -205,6 +207,12 @@ impl RunState {
             | EventKind::LoadEnded { .. }
             | EventKind::LoadLost { .. } => self.on_load(at, &event.kind),
             EventKind::SignalSampled { signal, value } => drop(self.samples.insert(signal.to_string(), *value)),
+            EventKind::MetricRead { signal, points } => {
+                let newest = points.iter().max_by_key(|(at, _)| *at).map(|(_, value)| *value);
+                self.samples.insert(signal.to_string(), newest);
+            }
+            EventKind::MetricsUnread { known_ms, why } => self.metrics_unread = Some((*known_ms, why.clone())),
+            EventKind::MetricsReread => self.metrics_unread = None,
             EventKind::AlarmFound { alarm, state, .. } => self.alarm(alarm, Some(*state)),
             EventKind::AlarmTransitioned { alarm, to, .. } => self.alarm(alarm, Some(*to)),
             EventKind::AlarmUnseen { alarm, state, .. } => self.alarm(alarm, Some(*state)),
@@ -273,6 +281,7 @@ impl RunState {
             | EventKind::BlockEnded { .. }
             | EventKind::Noted { .. }
             | EventKind::ProxyRecorded(_)
+            | EventKind::AlarmHistoryRead { .. }
             | EventKind::SettleJudged { .. }
             | EventKind::NoticeSent { .. }
             | EventKind::NoticeFailed { .. }

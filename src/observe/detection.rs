@@ -37,6 +37,18 @@ impl Ingestion {
             false => Self::CUSTOM,
         }
     }
+
+    /// The slowest that there is.
+    #[must_use]
+    pub fn slowest() -> Self {
+        Self::VENDED
+    }
+
+    /// How late a data point is at most, as a rule.
+    #[must_use]
+    pub fn most(&self) -> Duration {
+        self.most
+    }
 }
 
 /// When an alarm can fire, counted from the moment at which a fault takes effect.
@@ -83,6 +95,18 @@ pub enum Fit {
     May,
     /// It can not fire in time.
     Misses,
+}
+
+impl Fit {
+    /// As JSON names it: `keeps`, `may` or `misses`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keeps => "keeps",
+            Self::May => "may",
+            Self::Misses => "misses",
+        }
+    }
 }
 
 impl Detection {

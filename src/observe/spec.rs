@@ -39,6 +39,9 @@ pub struct SignalSpec {
     /// A CloudWatch metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloudwatch: Option<CloudwatchSignal>,
+    /// Metric math of CloudWatch over several metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_math: Option<MetricMathSignal>,
 }
 
 /// The one source of a signal.
@@ -50,23 +53,42 @@ pub enum SignalSource<'a> {
     Http(&'a HttpSignal),
     /// A CloudWatch metric.
     Cloudwatch(&'a CloudwatchSignal),
+    /// Metric math of CloudWatch over several metrics.
+    MetricMath(&'a MetricMathSignal),
 }
+
+impl SignalSource<'_> {
+    /// How long a data point of CloudWatch stands for, default 60 s; none for other sources.
+    #[must_use]
+    pub fn metric_period(&self) -> Option<Duration> {
+        let period = match self {
+            Self::Cloudwatch(signal) => signal.period,
+            Self::MetricMath(signal) => signal.period,
+            Self::Load(_) | Self::Http(_) => return None,
+        };
+        Some(period.map_or(METRIC_PERIOD_DEFAULT, |period| period.0))
+    }
+}
+
+/// How long a data point of CloudWatch stands for, unless the signal says otherwise.
+const METRIC_PERIOD_DEFAULT: Duration = Duration::from_secs(60);
 
 impl SignalSpec {
     /// The keys that name a source, as files write them.
-    pub const SOURCES: &[&str] = &["load", "http", "cloudwatch"];
+    pub const SOURCES: &[&str] = &["load", "http", "cloudwatch", "metric_math"];
 
     /// The one source.
     ///
     /// # Errors
     /// The sources that were given, where there is not exactly one.
     pub fn source(&self) -> Result<SignalSource<'_>, Vec<&'static str>> {
-        match (&self.load, &self.http, &self.cloudwatch) {
-            (Some(load), None, None) => Ok(SignalSource::Load(load)),
-            (None, Some(http), None) => Ok(SignalSource::Http(http)),
-            (None, None, Some(cloudwatch)) => Ok(SignalSource::Cloudwatch(cloudwatch)),
-            (load, http, cloudwatch) => {
-                let given = [load.is_some(), http.is_some(), cloudwatch.is_some()];
+        match (&self.load, &self.http, &self.cloudwatch, &self.metric_math) {
+            (Some(load), None, None, None) => Ok(SignalSource::Load(load)),
+            (None, Some(http), None, None) => Ok(SignalSource::Http(http)),
+            (None, None, Some(cloudwatch), None) => Ok(SignalSource::Cloudwatch(cloudwatch)),
+            (None, None, None, Some(math)) => Ok(SignalSource::MetricMath(math)),
+            (load, http, cloudwatch, math) => {
+                let given = [load.is_some(), http.is_some(), cloudwatch.is_some(), math.is_some()];
                 Err(Self::SOURCES.iter().zip(given).filter(|(_, given)| *given).map(|(name, _)| *name).collect())
             }
         }
@@ -183,6 +205,63 @@ pub struct CloudwatchSignal {
     /// The period; default 60s. AWS: 1, 5, 10, 20, 30 or a multiple of 60 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<DurationText>,
+    /// Dimensions by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dimensions: BTreeMap<String, String>,
+    /// What a period without a data point counts as, once CloudWatch has had its time: `0` for what is only counted when it
+    /// happens. Default: such a period is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<f64>,
+}
+
+/// The unit of what metric math gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricUnit {
+    /// A plain number.
+    #[default]
+    Number,
+    /// A share from 0 to 1, which expectations write in percent.
+    Ratio,
+    /// A time in milliseconds, as Lambda's `Duration` is.
+    Milliseconds,
+    /// A time in seconds.
+    Seconds,
+}
+
+/// Metric math: `errors / invocations`. AWS: GetMetricData, `Expression`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricMathSignal {
+    /// The expression over the names of `metrics`.
+    pub expression: String,
+    /// The metrics by the names that the expression has for them: a small letter, then letters, digits and `_`.
+    pub metrics: BTreeMap<String, MathMetric>,
+    /// The period of all of them; default 60s. AWS: 1, 5, 10, 20, 30 or a multiple of 60 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<DurationText>,
+    /// The unit of the result; default `number`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<MetricUnit>,
+    /// What a period without a data point counts as, once CloudWatch has had its time. Default: such a period is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<f64>,
+}
+
+/// A metric that an expression is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MathMetric {
+    /// The namespace; left out where `lambda` is given (`AWS/Lambda`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// A `lambda` target or a function's name: namespace and dimension follow from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<TargetId>,
+    /// The metric's name.
+    pub metric: String,
+    /// The statistic.
+    pub stat: CloudwatchStatistic,
     /// Dimensions by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dimensions: BTreeMap<String, String>,

@@ -1,15 +1,25 @@
 //! Which alarms a run reads: those that the scenario lists, and those that its expectations speak of.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Plan;
+use crate::observe::SignalSpec;
 use crate::scenario::Checked;
-use crate::scenario::expect::{Condition, Expectation, Measure};
-use crate::unit::AlarmName;
+use crate::scenario::expect::{Condition, Expectation, Measure, Operator, Value};
+use crate::unit::{AlarmName, HypothesisId};
 
 /// The API calls that reading alarms needs.
 pub const ALARM_CALLS: &[&str] = &["cloudwatch:DescribeAlarms"];
+
+/// The API calls that reading what AWS has kept of alarms needs, when a run is over.
+pub const ALARM_HISTORY_CALLS: &[&str] =
+    &["cloudwatch:DescribeAlarmHistory", "cloudwatch:GetAlarmMuteRule", "cloudwatch:ListAlarmMuteRules"];
+
+/// The API calls that reading metrics needs.
+pub const METRIC_CALLS: &[&str] = &["cloudwatch:GetMetricData"];
 
 /// The alarms of a run. None are read where a scenario has no key `alarms` and no expectation speaks of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,5 +84,45 @@ impl AlarmPlan {
     pub fn needs(&self, name: &str) -> bool {
         let listed = self.expected.iter().chain(&self.detected).any(|alarm| alarm.as_str() == name);
         listed || self.patterns.contains(name)
+    }
+}
+
+/// How soon an alarm has to tell of a fault, as a hypothesis says: `detect(ALARM) <= D`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectionBound {
+    /// The hypothesis.
+    pub hypothesis: HypothesisId,
+    /// The alarm.
+    pub alarm: AlarmName,
+    /// The most that it may take from the effect on.
+    pub bound: Duration,
+}
+
+impl Plan {
+    /// Whether a run reads metrics of CloudWatch.
+    #[must_use]
+    pub fn reads_metrics(&self) -> bool {
+        let is_metric = |signal: &SignalSpec| signal.source().is_ok_and(|source| source.metric_period().is_some());
+        self.signals.values().any(is_metric)
+    }
+
+    /// What the hypotheses say of how soon alarms have to tell, in the file's order.
+    #[must_use]
+    pub fn detection_bounds(&self) -> Vec<DetectionBound> {
+        let mut bounds = Vec::new();
+        for hypothesis in &self.hypotheses {
+            for term in &hypothesis.expect.terms {
+                if let Condition::Compare {
+                    measure: Measure::Detect(alarm),
+                    operator: Operator::AtMost | Operator::Less,
+                    value: Value::Duration(bound),
+                } = &term.condition
+                {
+                    let (hypothesis, alarm) = (hypothesis.id.clone(), alarm.clone());
+                    bounds.push(DetectionBound { hypothesis, alarm, bound: *bound });
+                }
+            }
+        }
+        bounds
     }
 }

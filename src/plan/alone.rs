@@ -95,7 +95,7 @@ impl Plan {
             .filter(|(_, spec)| match spec.source() {
                 Ok(SignalSource::Load(load)) => self.loads.contains_key(&load.of),
                 Ok(SignalSource::Http(_)) => true,
-                Ok(SignalSource::Cloudwatch(_)) | Err(_) => false,
+                Ok(SignalSource::Cloudwatch(_) | SignalSource::MetricMath(_)) | Err(_) => false,
             })
             .map(|(signal, _)| signal.clone())
             .collect();

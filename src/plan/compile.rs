@@ -8,7 +8,7 @@ use super::cover::{self, cover};
 use super::environment::{EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules};
 use super::interval::{faults_of, set_stops};
 use super::notice::NotifyPlan;
-use super::refusal::{Refusal, not_carried_out, refusals};
+use super::refusal::{Refusal, refusals};
 use super::types::{
     Action, ChangePlan, GuardrailPlan, GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep,
     PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
@@ -85,7 +85,7 @@ pub fn compile(
         redact: redact(scenario, workspace),
         debrief: scenario.debrief.clone(),
         notify: NotifyPlan::of(Some(scenario), workspace),
-        not_carried_out: not_carried_out(checked),
+        not_carried_out: Vec::new(),
     };
     Ok(if scenario.mode == Mode::Tabletop { plan.at_table() } else { plan })
 }

@@ -17,7 +17,7 @@ mod table;
 pub(crate) mod testing;
 mod types;
 
-pub use alarms::{ALARM_CALLS, AlarmPlan};
+pub use alarms::{ALARM_CALLS, ALARM_HISTORY_CALLS, AlarmPlan, DetectionBound, METRIC_CALLS};
 pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};

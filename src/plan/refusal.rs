@@ -1,14 +1,12 @@
-//! What a scenario asks for and this version cannot do: refused where leaving it out would change what the run means,
-//! named where it would not.
+//! What a scenario asks for and can not have in an environment: refused before anything is changed.
 
 use std::collections::BTreeSet;
 
 use crate::load::host_of;
-use crate::observe::SignalSource;
 use crate::proxy::RemoteProxy;
-use crate::scenario::expect::{Condition, Expectation, Measure};
+use crate::scenario::expect::Expectation;
 use crate::scenario::{Checked, Mode, ProxyKind, Scenario};
-use crate::unit::{SignalId, TargetId};
+use crate::unit::TargetId;
 use crate::workspace::Environment;
 
 /// Why a scenario is not run: what it asks for, and what to do.
@@ -35,9 +33,6 @@ pub(super) fn refusals(checked: &Checked, environment: &Environment) -> Vec<Refu
         // Nothing is read, sent or changed at a table.
         return Vec::new();
     }
-    for expectation in all_expectations(checked) {
-        refuse_expectation(checked, expectation, &mut found);
-    }
     refuse_environment(checked, environment, &mut found);
     found.into_iter().collect()
 }
@@ -50,29 +45,6 @@ pub(super) fn all_expectations(checked: &Checked) -> impl Iterator<Item = &Expec
         .chain(all.effects.values())
         .chain(all.until.values())
         .chain(all.unless.values())
-}
-
-fn refuse_expectation(checked: &Checked, expectation: &Expectation, found: &mut BTreeSet<Refusal>) {
-    for term in &expectation.terms {
-        match &term.condition {
-            Condition::Compare { measure: Measure::Signal { signal, .. }, .. } => {
-                if is_cloudwatch(checked, signal) {
-                    found.insert(Refusal::new(
-                        format!("signal `{signal}` is a CloudWatch metric, which is checked but not yet read"),
-                        "use a `load` or an `http` signal in what is judged",
-                    ));
-                }
-            }
-            Condition::Compare { measure: Measure::Detect(_) | Measure::Ack | Measure::Steps { .. }, .. }
-            | Condition::Alarm { .. }
-            | Condition::Mark(_) => {}
-        }
-    }
-}
-
-fn is_cloudwatch(checked: &Checked, signal: &SignalId) -> bool {
-    let source = checked.scenario.signals.get(signal).map(crate::observe::SignalSpec::source);
-    matches!(source, Some(Ok(SignalSource::Cloudwatch(_))))
 }
 
 fn refuse_environment(checked: &Checked, environment: &Environment, found: &mut BTreeSet<Refusal>) {
@@ -145,20 +117,4 @@ fn remote_proxies(scenario: &Scenario) -> impl Iterator<Item = (&TargetId, Remot
         ProxyKind::Remote(remote) => Some((name, remote)),
         ProxyKind::Own(_) => None,
     })
-}
-
-/// What is checked and not carried out, although the run means the same without it: one line each, in the file's order.
-pub(super) fn not_carried_out(checked: &Checked) -> Vec<String> {
-    let scenario = &checked.scenario;
-    let mut lines = Vec::new();
-    let mut note = |is_asked: bool, line: &str| {
-        if is_asked {
-            lines.push(line.to_owned());
-        }
-    };
-    note(
-        scenario.signals.values().any(|signal| matches!(signal.source(), Ok(SignalSource::Cloudwatch(_)))),
-        "CloudWatch metrics are not read",
-    );
-    lines
 }

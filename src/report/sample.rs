@@ -14,10 +14,10 @@ pub(super) use self::frames::frame_of;
 use super::folder::Evidence;
 use super::model::EvidenceFile;
 use crate::event::{
-    Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd,
-    RunOutcome, StepAsks, StepOutcome, Verdict,
+    AlarmNote, AlarmNoteKind, Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond,
+    Observation, PhaseEnd, RunOutcome, StepAsks, StepOutcome, Verdict,
 };
-use crate::unit::AlarmState;
+use crate::unit::{AlarmRule, AlarmSettings, AlarmState, AlarmSubject, MetricName, MissingData};
 
 /// Events with moments, in the order of their times.
 #[derive(Clone, Default)]
@@ -235,6 +235,51 @@ pub(super) fn found(alarm: &str, state: AlarmState) -> EventKind {
     }
 }
 
+/// An alarm of an account that looks at three periods of a minute and tells nobody.
+pub(super) fn found_slow(alarm: &str) -> EventKind {
+    let rule = AlarmRule {
+        evaluation_periods: 3,
+        datapoints_to_alarm: 3,
+        threshold: Some(800.0),
+        comparison: "GreaterThanThreshold".to_owned(),
+        missing: MissingData::NotBreaching,
+    };
+    let metric = MetricName {
+        namespace: "AWS/Lambda".to_owned(),
+        name: "Duration".to_owned(),
+        dimensions: BTreeMap::from([("FunctionName".to_owned(), "payments-fn".to_owned())]),
+    };
+    let settings = AlarmSettings {
+        description: None,
+        actions_enabled: false,
+        actions: Vec::new(),
+        configured_at: None,
+        subject: AlarmSubject::Metric { metric, statistic: "p99".to_owned(), period_seconds: 60, rule },
+    };
+    EventKind::AlarmFound {
+        alarm: alarm.to_owned(),
+        state: AlarmState::Ok,
+        transitioned_at: moment(0) - TimeDelta::hours(3),
+        actions_enabled: false,
+        looks_back_ms: Some(180_000),
+        settings: Some(Box::new(settings)),
+    }
+}
+
+fn note(at_ms: u64, kind: AlarmNoteKind, summary: &str) -> AlarmNote {
+    AlarmNote { at_ms, kind, summary: summary.to_owned() }
+}
+
+fn history(alarm: &str, notes: &[AlarmNote], unknown: Option<&str>) -> EventKind {
+    EventKind::AlarmHistoryRead {
+        alarm: alarm.to_owned(),
+        notes: notes.to_vec(),
+        is_cut: false,
+        muted_by: Vec::new(),
+        unknown: unknown.map(ToOwned::to_owned),
+    }
+}
+
 pub(super) fn transitioned(alarm: &str, from: Option<AlarmState>, to: AlarmState, at_ms: u64) -> EventKind {
     EventKind::AlarmTransitioned {
         alarm: alarm.to_owned(),
@@ -251,11 +296,18 @@ pub(super) fn transitioned(alarm: &str, from: Option<AlarmState>, to: AlarmState
 /// One came after a person did, one kept silent, one was expected by nobody.
 fn alarm_events(script: &mut Script) {
     use AlarmState::{Alarm, InsufficientData, Ok};
-    for (alarm, state) in
-        [("checkout-5xx", InsufficientData), ("orders-drop", Ok), ("payments-p99-high", Ok), ("payments-throttles", Ok)]
-    {
+    script.at(880, found_slow("payments-p99-high"));
+    for (alarm, state) in [("checkout-5xx", InsufficientData), ("orders-drop", Ok), ("payments-throttles", Ok)] {
         script.at(880, found(alarm, state));
     }
+    let notes = [
+        note(44_100, AlarmNoteKind::Transition, "Alarm updated from OK to ALARM"),
+        note(44_300, AlarmNoteKind::Action, "Successfully executed action arn:aws:sns:eu-central-1:111122223333:pager"),
+        note(60_000, AlarmNoteKind::Edit, "Alarm \"payments-p99-high\" updated"),
+    ];
+    script.at(93_300, history("payments-p99-high", &notes, None));
+    script
+        .at(93_300, history("orders-drop", &[], Some("cloudwatch:DescribeAlarmHistory failed with AccessDenied: no")));
     for (alarm, from, to, at_ms) in [
         ("payments-p99-high", Some(Ok), Alarm, 44_000),
         ("cart-errors", None, Alarm, 50_000),

@@ -5,6 +5,7 @@ mod change;
 mod command;
 mod ending;
 mod load;
+mod metric;
 mod people;
 mod phase;
 mod proof;
@@ -56,6 +57,8 @@ pub(super) enum Input {
     Injected { identity: FaultIdentity, ok: bool },
     /// Alarms were read by a poll that began at `asked_ms`; what it said is in the recording.
     AlarmsRead { asked_ms: u64 },
+    /// All data points of metrics up to a moment were read.
+    MetricsRead { known_ms: u64 },
     /// The proxies of these targets told what they have done so far; what is new of it is in the recording.
     ProxiesTold(Vec<TargetId>),
     /// An undo was tried; how it went is in the ledger.
@@ -135,6 +138,8 @@ pub(super) struct Core {
     closing: Option<(PhaseEnd, u64)>,
     /// When the newest poll of alarms that came back began.
     alarms_read_ms: Option<u64>,
+    /// Until when all data points of metrics are known.
+    metrics_known_ms: Option<u64>,
     /// The targets whose proxies tell what they do to callers.
     telling: BTreeSet<TargetId>,
     /// When each of them was heard of last.
@@ -165,6 +170,7 @@ impl Core {
             awaited: None,
             closing: None,
             alarms_read_ms: None,
+            metrics_known_ms: None,
             telling,
             proxies_told_ms: BTreeMap::new(),
             loads_over_ms: None,
@@ -184,7 +190,10 @@ impl Core {
         start_timers(&judge, &mut effects);
         mark_overdue(&judge, &mut effects);
         self.changes.end_expired(now_ms);
-        let is_told = matches!(input, Input::Command(_) | Input::AlarmsRead { .. } | Input::ProxiesTold(_));
+        let is_told = matches!(
+            input,
+            Input::Command(_) | Input::AlarmsRead { .. } | Input::MetricsRead { .. } | Input::ProxiesTold(_)
+        );
         match input {
             Input::Begin => self.begin(),
             Input::Tick => {}
@@ -197,6 +206,7 @@ impl Core {
                 self.abort(AbortCause::FaultFailed { fault: identity.fault }, now_ms, &mut effects);
             }
             Input::AlarmsRead { asked_ms } => self.alarms_read(asked_ms, &judge, &mut effects),
+            Input::MetricsRead { known_ms } => self.metrics_read(known_ms, &judge, &mut effects),
             Input::ProxiesTold(targets) => self.proxies_told(targets, now_ms),
             Input::Undone(identity) => self.changes.undone(&identity),
             Input::Abort(cause) => {

@@ -22,6 +22,7 @@ use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use proxies::Proxies;
 use signals::Signals;
 
+use super::alarm_history;
 use super::alarm_task::AlarmNews;
 use super::control::{Control, Request};
 pub use super::core::Attendance;
@@ -31,6 +32,7 @@ use super::folder::{EnvironmentLock, RunFolder};
 use super::guardrail::{self, Finding};
 use super::ledger::Recorder;
 use super::load_task::{self, Keeper, LoadNews, Reins};
+use super::metric_task::MetricNews;
 use super::notices::Notices;
 use super::outcome::Outcome;
 use super::permit::Permit;
@@ -186,6 +188,7 @@ struct Drive {
     proxy_news: mpsc::UnboundedReceiver<Stats>,
     proxies: Proxies,
     alarm_news: mpsc::UnboundedReceiver<AlarmNews>,
+    metric_news: mpsc::UnboundedReceiver<MetricNews>,
     /// Whether alarms are read: that ends only when something is wrong.
     is_watching_alarms: bool,
     findings: mpsc::Receiver<Finding>,
@@ -202,7 +205,7 @@ struct Drive {
 
 impl Drive {
     fn new(prepared: Prepared, options: &RunOptions, recorder: Recorder, heart: Option<Heart>) -> Self {
-        let Prepared { plan, stage, loads, probes, alarms, commands, control, watchdog: _, lock } = prepared;
+        let Prepared { plan, stage, loads, probes, alarms, metrics, commands, control, watchdog: _, lock } = prepared;
         let plan = Arc::new(plan);
         let clock = recorder.log().clock();
         let (sample_sender, samples) = mpsc::unbounded_channel();
@@ -218,6 +221,10 @@ impl Drive {
         let is_watching_alarms = alarms.is_some();
         if let Some(alarms) = alarms {
             spawn(tokio::spawn(alarms.watch(clock, alarm_sender)));
+        }
+        let (metric_sender, metric_news) = mpsc::unbounded_channel();
+        if let Some(metrics) = metrics {
+            spawn(tokio::spawn(metrics.watch(clock, metric_sender)));
         }
         let (proxy_sender, proxy_news) = mpsc::unbounded_channel();
         let (undos, proxies) = (Undos::default(), Proxies::since(&stage.remote));
@@ -253,6 +260,7 @@ impl Drive {
             proxy_news,
             proxies,
             alarm_news,
+            metric_news,
             is_watching_alarms,
             findings,
             is_guarded: true,
@@ -279,6 +287,7 @@ impl Drive {
                 }
                 Some(stats) = self.proxy_news.recv() => self.hear_of_proxies(&stats),
                 news = self.alarm_news.recv(), if self.is_watching_alarms => self.hear_of_alarms(news),
+                Some(news) = self.metric_news.recv() => self.hear_of_metrics(news),
                 finding = self.findings.recv(), if self.is_guarded => self.find(finding),
                 Some((command, back)) = self.commands.recv() => self.obey(command, back),
                 signal = signals.next() => {
@@ -311,11 +320,14 @@ impl Drive {
         }
     }
 
-    async fn finish(mut self, signals: &mut Signals, has_left: bool) -> Outcome {
+    async fn finish(mut self, signals: &mut Signals, mut has_left: bool) -> Outcome {
         self.commands.close();
         // Whoever left with an injection on its way: it cannot be armed any more, behind the back of what is summed up here.
         self.recorder.log().seal();
         self.hear_last_of_proxies().await;
+        if !has_left && !self.read_alarm_history(signals).await {
+            has_left = true;
+        }
         let (outcome, timeline) = {
             let recording = self.recorder.recording();
             (Outcome::of(recording.state()), Outcome::of_timeline(recording.state()))
@@ -345,6 +357,28 @@ impl Drive {
         self.record(EventKind::RunEnded { outcome: timeline, exit_code: outcome.exit_code() });
         self.recorder.log().close();
         outcome
+    }
+
+    /// Asks what AWS itself has kept of the alarms, while whatever answers is still there. False: somebody left meanwhile.
+    async fn read_alarm_history(&mut self, signals: &mut Signals) -> bool {
+        let names: Vec<String> = self.recorder.recording().state().alarms.keys().cloned().collect();
+        if names.is_empty() {
+            return true;
+        }
+        let cloudwatch = self.stage.faults.aws.alarm_poll();
+        let reading = alarm_history::read(&cloudwatch, names, self.clock);
+        let read = async {
+            tokio::select! {
+                events = reading => Some(events),
+                () = signals.leave() => None,
+            }
+        };
+        let events = beating(self.heart.as_ref(), read).await;
+        let is_read = events.is_some();
+        for kind in events.into_iter().flatten() {
+            self.record(kind);
+        }
+        is_read
     }
 
     fn now_ms(&self) -> u64 {
@@ -467,6 +501,13 @@ impl Drive {
                 let since_ms = self.now_ms();
                 self.record(EventKind::AlarmsUnread { since_ms, why: "nobody reads them any more".to_owned() });
             }
+        }
+    }
+
+    fn hear_of_metrics(&mut self, news: MetricNews) {
+        match news {
+            MetricNews::Told(kind) => drop(self.record(kind)),
+            MetricNews::Read { known_ms } => self.feed(Input::MetricsRead { known_ms }, None),
         }
     }
 

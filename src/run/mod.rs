@@ -4,16 +4,19 @@
 //! ledger, guardrails, recovery, the run's folder and its control socket. Must not know: how anything is shown.
 
 mod address;
+mod alarm_history;
 mod alarm_task;
 mod attached;
 mod control;
 mod core;
+mod detection;
 mod drive;
 mod evidence;
 mod folder;
 mod guardrail;
 mod ledger;
 mod load_task;
+mod metric_task;
 mod notices;
 mod outcome;
 mod permission;
@@ -33,6 +36,7 @@ mod watchdog;
 pub use alarm_task::AlarmsNotReady;
 pub use attached::{Attached, send_command};
 pub use control::ControlError;
+pub use detection::{PredictedDetection, detections};
 pub use drive::{Attendance, RunError, RunOptions, Watcher, run};
 pub use folder::{FolderError, LiveRun, LockError, RunFolder, find_runs, live_runs, read_plan};
 pub use notices::tell_report;

@@ -65,7 +65,7 @@ use self::queue::Queues;
 use self::server::{Bound, Server};
 use crate::unit::Clock;
 
-pub use cloudwatch::{AlarmSpec, ComparisonOperator, LambdaMetric, TreatMissingData};
+pub use cloudwatch::{AlarmSpec, ComparisonOperator, LambdaMetric};
 pub use error::SandboxError;
 pub use event_spec::{EventInvokeSpec, EventSourceSpec};
 pub use fis::FisSpec;

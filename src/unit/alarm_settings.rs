@@ -81,16 +81,17 @@ pub struct AlarmRule {
 }
 
 /// What a period without data stands for. AWS: `TreatMissingData`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum MissingData {
-    /// Nothing: an alarm without any data has insufficient data. The default.
+    /// Nothing; an alarm without any data has insufficient data.
+    #[default]
     Missing,
     /// The alarm keeps its state.
     Ignore,
-    /// It is out of bounds.
+    /// Out of bounds.
     Breaching,
-    /// It is in bounds.
+    /// In bounds.
     NotBreaching,
 }
 

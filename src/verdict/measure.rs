@@ -7,6 +7,7 @@ use crate::observe::{HttpStatistic, SignalSource, SignalSpec};
 use crate::scenario::expect::Aggregate;
 use crate::unit::{Histogram, SignalId, elapsed_ms};
 
+use super::metric::measure_metric;
 use super::recording::{Recording, SECOND_MS, SecondRecord, WindowMs};
 
 /// The largest share of a window that may be without data before nothing can be said.
@@ -145,7 +146,10 @@ pub(super) fn measure(recording: &Recording, signal: &SignalId, spec: &SignalSpe
         Ok(SignalSource::Http(http)) => {
             measure_probe(recording, signal, http.statistic(), elapsed_ms(http.interval()), window)
         }
-        Ok(SignalSource::Cloudwatch(_)) | Err(_) => Measured {
+        Ok(source @ (SignalSource::Cloudwatch(_) | SignalSource::MetricMath(_))) => {
+            measure_metric(recording, signal, source, window)
+        }
+        Err(_) => Measured {
             values: Values::Series(Vec::new()),
             unit: Unit::Number,
             sample_count: 0,

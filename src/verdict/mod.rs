@@ -7,6 +7,7 @@ mod alarm;
 mod detect;
 mod hypothesis;
 mod measure;
+mod metric;
 mod recording;
 mod term;
 #[cfg(test)]

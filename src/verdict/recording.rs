@@ -46,6 +46,8 @@ pub struct Recording {
     /// The names of all steps: a day has many seconds, and each would have a copy.
     step_names: BTreeSet<Arc<str>>,
     samples: BTreeMap<SignalId, Vec<(u64, Option<f64>)>>,
+    /// The data points of metrics, by when their period begins.
+    metrics: BTreeMap<SignalId, BTreeMap<u64, f64>>,
     marks: Vec<(u64, String)>,
     acknowledgements: Vec<u64>,
     alarms: AlarmRecords,
@@ -57,6 +59,8 @@ impl Recording {
         let at = event.elapsed_ms;
         if let EventKind::SignalSampled { signal, value } = &event.kind {
             self.samples.entry(signal.clone()).or_default().push((at, *value));
+        } else if let EventKind::MetricRead { signal, points } = &event.kind {
+            self.metrics.entry(signal.clone()).or_default().extend(points.iter().copied());
         } else if let EventKind::Marked { name, .. } = &event.kind {
             self.marks.push((at, name.clone()));
         } else if let EventKind::Acknowledged { .. } = &event.kind {
@@ -122,6 +126,11 @@ impl Recording {
     pub(super) fn samples(&self, signal: &SignalId, window: WindowMs) -> impl Iterator<Item = Option<f64>> {
         let samples = self.samples.get(signal).map(Vec::as_slice).unwrap_or_default();
         samples.iter().filter(move |(at, _)| (window.0..window.1).contains(at)).map(|(_, value)| *value)
+    }
+
+    /// The data points of a metric, by when their period begins; none where none was read.
+    pub(super) fn points(&self, signal: &SignalId) -> Option<&BTreeMap<u64, f64>> {
+        self.metrics.get(signal)
     }
 
     /// When a load was started and, if it is over, ended.

@@ -12,7 +12,7 @@ use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operat
 use crate::unit::{PhaseId, SignalId, elapsed_ms, format_duration};
 
 /// Over how long a term without `for` looks back, where it is asked again and again: guardrails, `until`, `within`.
-const LOOK_BACK: Duration = Duration::from_secs(5);
+pub(super) const LOOK_BACK: Duration = Duration::from_secs(5);
 
 /// How long a source may take to report what it saw, in milliseconds.
 const REPORT_GRACE_MS: u64 = 3_000;
@@ -122,7 +122,7 @@ impl Judge<'_> {
     #[must_use]
     pub fn holds_again(&self, expectation: &Expectation, from_ms: u64) -> Option<bool> {
         let window = (from_ms, self.now_ms / SECOND_MS * SECOND_MS);
-        self.all(expectation, |term| self.trailing(term, window, term.hold.unwrap_or(LOOK_BACK))).0
+        self.all(expectation, |term| self.trailing(term, window, self.look_back(term))).0
     }
 
     /// Judges one term over the window that it names, at the end of a run.
@@ -174,7 +174,7 @@ impl Judge<'_> {
                 return false;
             }
         };
-        let look_back_ms = elapsed_ms(term.hold.unwrap_or(LOOK_BACK)) + REPORT_GRACE_MS;
+        let look_back_ms = elapsed_ms(self.look_back(term)) + self.report_grace_ms(term, REPORT_GRACE_MS);
         let since_ms = self.signals.get(signal).and_then(|spec| reports_since_ms(self.recording, spec));
         since_ms.is_some_and(|since| self.now_ms >= since + look_back_ms)
     }
@@ -203,6 +203,7 @@ impl Judge<'_> {
 
     /// A term over the last `length` of `window`, which must be that long.
     fn trailing(&self, term: &Term, window: WindowMs, length: Duration) -> TermResult {
+        let window = (window.0, self.seen_to(term, window.1));
         match window.1.checked_sub(elapsed_ms(length)) {
             Some(start) if start >= window.0 => match &term.condition {
                 Condition::Alarm { pattern, state } => {
@@ -215,9 +216,9 @@ impl Judge<'_> {
     }
 
     fn live(&self, term: &Term) -> TermResult {
-        let length = term.hold.unwrap_or(LOOK_BACK);
+        let length = self.look_back(term);
         // Load is known by whole seconds: the last whole second is the newest there is.
-        let now = self.now_ms / SECOND_MS * SECOND_MS;
+        let now = self.newest(term, self.now_ms / SECOND_MS * SECOND_MS);
         match &term.condition {
             Condition::Compare { measure: Measure::Signal { .. }, .. } => self.trailing(term, (0, now), length),
             Condition::Alarm { pattern, state } => match term.hold {
@@ -231,7 +232,7 @@ impl Judge<'_> {
 
     /// Whether a term becomes true at some time from `start` to `end`, looking back over its `for D` or 5 s.
     fn within(&self, term: &Term, start: u64, end: u64) -> TermResult {
-        let length = term.hold.unwrap_or(LOOK_BACK);
+        let length = self.look_back(term);
         let seen_until = end.min(self.now_ms);
         if let Condition::Mark(_) = term.condition {
             // A mark is made at its own moment: there is nothing to look back over.
@@ -439,9 +440,10 @@ fn reports_since_ms(recording: &Recording, spec: &SignalSpec) -> Option<u64> {
             (start, None) => Some(start),
             (_, Some(_)) => None,
         },
-        // Probes begin before the first phase does.
-        SignalSource::Http(_) => recording.state().phases.first().map(|phase| phase.start_ms),
-        SignalSource::Cloudwatch(_) => None,
+        // Probes and metrics are read before the first phase begins.
+        SignalSource::Http(_) | SignalSource::Cloudwatch(_) | SignalSource::MetricMath(_) => {
+            recording.state().phases.first().map(|phase| phase.start_ms)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod doubt;
+mod metric;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::alarms::ALARM_CALLS;
+use super::super::alarms::{ALARM_CALLS, ALARM_HISTORY_CALLS, METRIC_CALLS};
 use super::super::cover::{SET_SWITCH, TAKE_SWITCH_AWAY};
 use super::super::environment::EnvironmentKind;
 use super::super::types::{ChangePlan, CoverPlan, Plan, TargetPlan};
@@ -102,6 +102,10 @@ impl Policies {
     fn add_surroundings(&mut self, plan: &Plan, place: &Place, subject: Subject<'_>) {
         if plan.alarms.is_some() {
             self.inject.add(ALARM_CALLS, place, subject);
+            self.inject.add(ALARM_HISTORY_CALLS, place, subject);
+        }
+        if plan.reads_metrics() {
+            self.inject.add(METRIC_CALLS, place, subject);
         }
         if plan.changes.values().chain(&plan.routes).any(|change| matches!(change.cover, Some(CoverPlan::Switch(_)))) {
             self.inject.add(&SET_SWITCH, place, subject);

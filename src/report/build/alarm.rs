@@ -1,9 +1,10 @@
 //! Alarms: from what was read of them to what they did in the run.
 
 use super::Run;
-use crate::event::{self, AlarmRecord, FaultProgress};
+use super::detection::detection;
+use crate::event::{self, AlarmHistory, AlarmNote, AlarmNoteKind, AlarmRecord, FaultProgress};
 use crate::report::metric::Metric;
-use crate::report::model::{Alarm, AlarmStretch};
+use crate::report::model::{Alarm, AlarmEntry, AlarmStretch};
 use crate::report::number::duration;
 use crate::unit::AlarmState;
 
@@ -107,6 +108,9 @@ fn alarm(run: &Run<'_>, name: &str, role: &str) -> Alarm {
         Metric::Censored { after_ms, .. } => *after_ms > CLEAR_LAG_MS_MAX,
         Metric::NotApplicable { .. } => false,
     };
+    let (prediction, bounds) = detection(run, name, record);
+    let effective_ms = fault.and_then(|fault| fault.effective_ms);
+    let history = record.history();
     Alarm {
         alarm: name.to_owned(),
         role: role.to_owned(),
@@ -119,9 +123,43 @@ fn alarm(run: &Run<'_>, name: &str, role: &str) -> Alarm {
         cleared_ms: record.fired().last().and_then(|fired| cleared_ms(record, fired.at_ms)),
         clear_lag,
         is_late_to_clear,
+        prediction,
+        bounds,
+        after_effect_ms: fired.zip(effective_ms).map(|(fired, effective)| fired.at_ms.saturating_sub(effective)),
+        muted_by: muted_by(record),
+        has_acted: history.is_some_and(|history| history.of(AlarmNoteKind::Action).next().is_some()),
+        history: history.map(entries).unwrap_or_default(),
+        history_unknown: history.and_then(|history| history.unknown.clone()),
         reason: fired.map(|fired| fired.reason.clone()).filter(|reason| !reason.is_empty()),
         stretches: stretches(record, run.end_ms),
     }
+}
+
+/// What keeps the actions of an alarm back.
+fn muted_by(record: &AlarmRecord) -> Option<String> {
+    let rules = record.history().map(|history| history.muted_by.as_slice()).unwrap_or_default();
+    let settings = record.settings()?;
+    if !settings.actions_enabled {
+        Some("its actions are disabled".to_owned())
+    } else if !rules.is_empty() {
+        Some(format!("by the mute rule {}", rules.join(", ")))
+    } else {
+        None
+    }
+}
+
+fn entries(history: &AlarmHistory) -> Vec<AlarmEntry> {
+    let entry = |note: &AlarmNote| AlarmEntry {
+        at_ms: note.at_ms,
+        kind: match note.kind {
+            AlarmNoteKind::Transition => "transition",
+            AlarmNoteKind::Action => "action",
+            AlarmNoteKind::Edit => "edit",
+        }
+        .to_owned(),
+        summary: note.summary.clone(),
+    };
+    history.notes.iter().map(entry).collect()
 }
 
 fn outcome(

@@ -1,16 +1,16 @@
 //! What is worth a talk, drafted from what was recorded. It names what happened, never who is to blame.
 
+mod alarm;
 mod learnt;
 mod seen;
 
 use super::Run;
-use super::alarm::unread;
 use super::rule::Rule;
 use super::summary::requested;
 use crate::event::{AbortCause, EventKind};
 use crate::report::folder::Evidence;
 use crate::report::metric::Metric;
-use crate::report::model::{Alarm, DoubtCount, Fault, Finding, Hypothesis, Load, Report, Step, Term};
+use crate::report::model::{DoubtCount, Fault, Finding, Hypothesis, Load, Report, Step, Term};
 use crate::report::number::{duration, percent};
 use crate::unit::plural;
 
@@ -25,8 +25,7 @@ pub(super) fn findings(run: &Run<'_>, report: &Report, evidence: &Evidence) -> V
     of_the_run(run, report, &mut findings);
     findings.extend(report.hypotheses.iter().filter_map(of_a_hypothesis));
     report.faults.iter().for_each(|fault| of_a_fault(run, fault, &mut findings));
-    report.alarms.iter().for_each(|alarm| of_an_alarm(alarm, &mut findings));
-    findings.extend(of_blindness(run));
+    findings.extend(alarm::findings(run, report));
     findings.extend(of_absence(run, report));
     findings.extend(report.steps.iter().filter_map(of_a_step));
     of_rehearsal(report, &mut findings);
@@ -251,49 +250,6 @@ fn of_a_fault(run: &Run<'_>, fault: &Fault, findings: &mut Vec<Finding>) {
         }
         _ => {}
     }
-}
-
-fn of_an_alarm(alarm: &Alarm, findings: &mut Vec<Finding>) {
-    let (name, about) = (&alarm.alarm, Some(alarm.alarm.as_str()));
-    let reason = alarm.reason.as_ref().map(|reason| format!(" AWS says: {reason}")).unwrap_or_default();
-    match alarm.outcome.as_str() {
-        "silent" => {
-            let why = alarm.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            let text = format!("Alarm `{name}` was expected and kept silent{why}.");
-            let next = "Look at its threshold, its period, and how it treats missing data.";
-            findings.push(finding("high", Rule::SilentAlarm, about, text, Some(next)));
-        }
-        "unexpected" => {
-            let text = format!("Alarm `{name}` went to ALARM, and nobody had named it.{reason}");
-            let next =
-                "Find out whether the faults reach further than was thought; name it as expected or as tolerated.";
-            findings.push(finding("medium", Rule::UnexpectedAlarm, about, text, Some(next)));
-        }
-        "unknown" if alarm.role == "expected" => {
-            let why = alarm.why.as_deref().unwrap_or("the record does not tell");
-            let text = format!("It is not known whether the expected alarm `{name}` came: {why}.");
-            findings.push(finding("medium", Rule::UnknownAlarm, about, text, None));
-        }
-        _ => {}
-    }
-    if alarm.is_noisy {
-        let text = format!("Alarm `{name}` went to ALARM {} times.", alarm.fired_count);
-        let next = "Let it look at more data points before it changes its state.";
-        findings.push(finding("low", Rule::NoisyAlarm, about, text, Some(next)));
-    }
-    if alarm.is_late_to_clear {
-        let text = format!("Alarm `{name}` was late to clear: {}.", alarm.clear_lag.value());
-        findings.push(finding("low", Rule::LateToClear, about, text, Some("See what kept it on after the undo.")));
-    }
-}
-
-/// Times in which alarms could not be read, as one.
-fn of_blindness(run: &Run<'_>) -> Option<Finding> {
-    let times: Vec<(u64, u64, &str)> = unread(run).collect();
-    let (_, _, why) = times.first()?;
-    let length: u64 = times.iter().map(|(from, to, _)| to.saturating_sub(*from)).sum();
-    let text = format!("Alarms could not be read for {} in all: {why}.", duration(length));
-    Some(finding("medium", Rule::AlarmsUnread, None, text, Some("What an alarm did in that time is not known.")))
 }
 
 fn of_a_step(step: &Step) -> Option<Finding> {

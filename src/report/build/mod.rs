@@ -2,6 +2,7 @@
 
 mod alarm;
 mod baseline;
+mod detection;
 mod fault;
 mod finding;
 mod header;

@@ -9,7 +9,7 @@
 use super::Run;
 use super::alarm::{clear_lag, could_fire, is_unseen, owner, unread};
 use super::fault::CARD;
-use crate::event::{AlarmRecord, EventKind, FaultProgress};
+use crate::event::{AlarmNoteKind, AlarmRecord, EventKind, FaultProgress};
 use crate::report::metric::Metric;
 use crate::report::model::Response;
 use crate::report::number::duration;
@@ -93,6 +93,15 @@ struct FirstAlarm<'a> {
     moment: Moment,
     /// Whether it may have fired before, unseen.
     is_blind: bool,
+}
+
+/// When the notification of an alarm left, where AWS tells that; otherwise when it fired.
+fn paged(alarm: FirstAlarm<'_>) -> Moment {
+    let actions = alarm.record.history().into_iter().flat_map(|history| history.of(AlarmNoteKind::Action));
+    match actions.map(|action| action.at_ms).find(|at_ms| *at_ms >= alarm.moment.at_ms) {
+        Some(at_ms) => Moment { at_ms, source: format!("the notification of {}", alarm.moment.source) },
+        None => alarm.moment,
+    }
 }
 
 /// An effective fault and everything that was seen of it.
@@ -261,7 +270,7 @@ impl Seen<'_> {
     }
 
     fn acknowledgement(&self) -> Metric {
-        let alarm = || self.alarm().filter(|_| !self.is_unattended()).map(|alarm| alarm.moment);
+        let alarm = || self.alarm().filter(|_| !self.is_unattended()).map(paged);
         let Some(notice) = self.message().into_iter().chain(alarm()).min_by_key(|notice| notice.at_ms) else {
             return Metric::not_applicable("there was no notice to acknowledge");
         };

@@ -85,6 +85,12 @@ pub(super) enum Rule {
     Overridden,
     /// Something that the run's folder keeps can not be read.
     KeptUnread,
+    /// An alarm is too slow for what a hypothesis asks of it.
+    SlowAlarm,
+    /// An alarm fired and told nobody.
+    MutedAlarm,
+    /// An alarm was changed while the run lasted.
+    EditedAlarm,
 }
 
 impl Rule {
@@ -132,6 +138,9 @@ impl Rule {
             Self::EvidenceChanged => ("F-39", "evidence_changed", &["OPS11"]),
             Self::Overridden => ("F-40", "overridden", &["OPS6"]),
             Self::KeptUnread => ("F-41", "kept_unread", &["OPS11"]),
+            Self::SlowAlarm => ("F-42", "slow_alarm", &["OPS8", "SL-OPS1"]),
+            Self::MutedAlarm => ("F-43", "muted_alarm", &["OPS8", "OPS10"]),
+            Self::EditedAlarm => ("F-44", "edited_alarm", &["OPS6", "OPS8"]),
         }
     }
 }

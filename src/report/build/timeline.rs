@@ -263,6 +263,10 @@ fn alarm_words(run: &Run<'_>, event: &Event) -> Option<Words> {
             Words { about: None, ..Words::new("alarm", "", format!("not read: {why}")).trouble() }
         }
         EventKind::AlarmsReread => Words { about: None, ..Words::new("alarm", "", "read again") },
+        EventKind::MetricsUnread { why, .. } => {
+            Words { about: None, ..Words::new("signal", "", format!("CloudWatch metrics not read: {why}")).trouble() }
+        }
+        EventKind::MetricsReread => Words { about: None, ..Words::new("signal", "", "CloudWatch metrics read again") },
         _ => return None,
     })
 }

@@ -108,6 +108,21 @@ pub struct AlarmFacts {
     pub watched: Vec<String>,
     /// Patterns of expectations, which may fit several.
     pub patterns: Vec<String>,
+    /// How soon alarms have to tell, by the hypotheses.
+    pub bounds: Vec<DetectionFacts>,
+    /// Whether they are no AWS account's, but a sandbox's or an emulator's.
+    pub is_local: bool,
+}
+
+/// How soon an alarm has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectionFacts {
+    /// The hypothesis that says so.
+    pub hypothesis: String,
+    /// The alarm.
+    pub alarm: String,
+    /// The most that it may take from the effect on.
+    pub bound_ms: u64,
 }
 
 /// What a load's target counts. The unit of its shape chose the model.

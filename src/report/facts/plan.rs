@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{AlarmFacts, CoverFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
+use super::{AlarmFacts, CoverFacts, DetectionFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit, SANDBOX_CAVEAT};
 use crate::debrief::all_questions;
 use crate::load::{LoadStatistic, Model};
 use crate::observe::{SignalSource, SignalSpec, alarm_interval};
@@ -29,8 +29,6 @@ const PERCENTILE_MIN: f64 = 0.95;
 const LOAD_PERIOD: Duration = Duration::from_secs(1);
 /// How often a probe looks, where it does not say.
 const PROBE_PERIOD_DEFAULT: Duration = Duration::from_secs(1);
-/// The period of a CloudWatch metric, where it does not say.
-const METRIC_PERIOD_DEFAULT: Duration = Duration::from_secs(60);
 
 impl Facts {
     /// What a report takes from `plan`.
@@ -68,7 +66,7 @@ impl Facts {
                     on_missing: key(&guardrail.on_missing),
                 })
                 .collect(),
-            alarms: plan.alarms.as_ref().map(alarm_facts),
+            alarms: plan.alarms.as_ref().map(|alarms| alarm_facts(plan, alarms)),
             baseline: plan.baseline().map(ToString::to_string),
             phases: plan.phases.iter().map(|phase| (phase.phase.to_string(), elapsed_ms(phase.length.0))).collect(),
             load_units: plan
@@ -114,13 +112,19 @@ fn covers(plan: &Plan) -> BTreeMap<String, CoverFacts> {
     changes.filter_map(of).collect()
 }
 
-fn alarm_facts(alarms: &AlarmPlan) -> AlarmFacts {
+fn alarm_facts(plan: &Plan, alarms: &AlarmPlan) -> AlarmFacts {
     let texts = |names: &[crate::unit::AlarmName]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
     let (expected, tolerated) = (texts(&alarms.expected), texts(&alarms.tolerated));
     let is_listed = |name: &&str| expected.iter().chain(&tolerated).any(|listed| listed == *name);
     let watched = alarms.names().filter(|name| !is_listed(name)).map(str::to_owned).collect();
     let patterns = alarms.globs().map(str::to_owned).collect();
-    AlarmFacts { expected, tolerated, watched, patterns }
+    let bounds = plan.detection_bounds().into_iter().map(|bound| DetectionFacts {
+        hypothesis: bound.hypothesis.to_string(),
+        alarm: bound.alarm.to_string(),
+        bound_ms: elapsed_ms(bound.bound),
+    });
+    let (bounds, is_local) = (bounds.collect(), plan.environment.kind.is_local());
+    AlarmFacts { expected, tolerated, watched, patterns, bounds, is_local }
 }
 
 /// A unit variant's name, as files write it.
@@ -252,7 +256,9 @@ fn signals<'a>(plan: &'a Plan, expectation: &'a Expectation) -> impl Iterator<It
 fn longest_period(plan: &Plan, expectation: &Expectation) -> Duration {
     let period = |signal: &SignalSpec| match signal.source() {
         Ok(SignalSource::Http(http)) => http.every.map_or(PROBE_PERIOD_DEFAULT, |every| every.0),
-        Ok(SignalSource::Cloudwatch(metric)) => metric.period.map_or(METRIC_PERIOD_DEFAULT, |period| period.0),
+        Ok(source @ (SignalSource::Cloudwatch(_) | SignalSource::MetricMath(_))) => {
+            source.metric_period().unwrap_or(LOAD_PERIOD)
+        }
         Ok(SignalSource::Load(_)) | Err(_) => LOAD_PERIOD,
     };
     let is_alarm = |term: &Term| matches!(term.condition, Condition::Alarm { .. });

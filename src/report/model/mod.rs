@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::Comparison;
 use crate::unit::Date;
 
-pub use alarm::{Alarm, AlarmStretch};
+pub use alarm::{Alarm, AlarmBound, AlarmEntry, AlarmPrediction, AlarmStretch};
 pub use fault::{AddedDelay, Fault, ProxyEvidence, Response};
 pub use header::{
     Environment, Header, Outcome, Participant, Phase, Why, WhyComponent, WhyLesson, WhyRisk, WhyStakeholder, WhyTarget,

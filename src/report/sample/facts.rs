@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::report::facts::{AlarmFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
+use crate::report::facts::{AlarmFacts, DetectionFacts, Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
 use crate::report::model::{Bound, BoundLane, Debrief, Environment, Participant};
 
 pub(in crate::report) fn hypothesis(
@@ -31,6 +31,12 @@ fn alarm_facts() -> AlarmFacts {
         tolerated: texts(&["checkout-5xx"]),
         watched: texts(&["payments-throttles"]),
         patterns: Vec::new(),
+        bounds: vec![DetectionFacts {
+            hypothesis: "H3".to_owned(),
+            alarm: "payments-p99-high".to_owned(),
+            bound_ms: 60_000,
+        }],
+        is_local: false,
     }
 }
 

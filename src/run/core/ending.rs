@@ -56,7 +56,7 @@ impl Core {
         let was_disturbed = judge.recording.first_injection_ms().is_some();
         if !self.is_aborted && was_disturbed {
             // What alarms did while everything was undone is told by a poll that began after.
-            if !self.are_alarms_known(self.plan.hypotheses.iter(), since_ms, judge, effects) {
+            if !self.are_readings_known(self.plan.hypotheses.iter(), since_ms, judge, effects) {
                 return;
             }
             if let Some(settle) = self.plan.settle.clone().filter(|_| !self.is_settle_judged) {
@@ -106,7 +106,7 @@ impl Core {
         let end_ms = self.loads_stopped_ms.unwrap_or(judge.now_ms);
         let has_begun = !judge.recording.state().phases.is_empty();
         let judged = self.plan.hypotheses.iter().filter(|_| has_begun);
-        if !self.are_alarms_known(judged, end_ms, judge, effects) || !self.are_loads_over() {
+        if !self.are_readings_known(judged, end_ms, judge, effects) || !self.are_loads_over() {
             return;
         }
         if !self.are_proxies_heard(judge) {

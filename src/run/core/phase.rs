@@ -50,7 +50,7 @@ impl Core {
             self.closing = Some((why, end_ms));
             self.leave_out_rest(index, judge, effects);
         }
-        if self.are_alarms_known(self.gate(phase), end_ms, judge, effects) {
+        if self.are_readings_known(self.gate(phase), end_ms, judge, effects) {
             self.end_phase(index, phase, why, (start_ms, end_ms), judge, effects);
         }
     }

@@ -3,6 +3,7 @@
 mod alarm;
 mod change;
 mod load;
+mod metric;
 mod people;
 mod proof;
 mod taking_part;

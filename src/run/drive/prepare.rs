@@ -11,6 +11,7 @@ use super::super::control::{Control, ControlError, Request, short_name};
 use super::super::core::Input;
 use super::super::folder::{FolderError, LockError, RunFolder, live_runs, read_plan};
 use super::super::ledger::Recorder;
+use super::super::metric_task::Metrics;
 use super::super::outcome::Outcome;
 use super::super::remote_lock::{RemoteLock, RemoteLockError};
 use super::super::stage::{Stage, StageError, StageOptions};
@@ -19,7 +20,7 @@ use super::super::watchdog::{Watchdog, WatchdogError};
 use super::RunOptions;
 use crate::event::{AbortCause, EventKind, LogError, ProcessKind};
 use crate::load::{LoadPlan, PlanError, Targets};
-use crate::observe::{HttpProbe, ProbeError, SignalSource};
+use crate::observe::{HttpProbe, MetricPlanError, ProbeError, SignalSource};
 use crate::plan::Plan;
 use crate::unit::{Clock, LoadId, SignalId, read_below};
 use crate::workspace::Environment;
@@ -79,6 +80,9 @@ pub enum RunError {
     /// An alarm that the scenario needs is not there, or cannot be read.
     #[error(transparent)]
     Alarms(#[from] AlarmsNotReady),
+    /// The metrics that the scenario names cannot be read.
+    #[error(transparent)]
+    Metrics(#[from] MetricPlanError),
     /// A load cannot be made.
     #[error(transparent)]
     Load(#[from] PlanError),
@@ -101,6 +105,7 @@ impl RunError {
             Self::SwitchAhead { .. }
             | Self::Stage(_)
             | Self::Alarms(_)
+            | Self::Metrics(_)
             | Self::Watchdog(_)
             | Self::Load(_)
             | Self::Probe { .. } => true,
@@ -137,6 +142,7 @@ pub(super) struct Prepared {
     pub(super) loads: BTreeMap<LoadId, LoadPlan>,
     pub(super) probes: Vec<(SignalId, HttpProbe)>,
     pub(super) alarms: Option<Alarms>,
+    pub(super) metrics: Option<Metrics>,
     pub(super) commands: mpsc::Receiver<Request>,
     pub(super) control: Control,
     pub(super) watchdog: Option<Watchdog>,
@@ -202,7 +208,8 @@ pub(super) async fn prepare(
     let ready = alarms.and_then(|alarms| {
         stage.fill_routes(&mut plan.routes).map_err(Box::new)?;
         let (loads, probes) = ready(&plan, &stage, options, folder, recorder)?;
-        Ok((loads, probes, alarms))
+        let metrics = Metrics::of(&plan, &stage.faults.aws, recorder.log().clock())?;
+        Ok((loads, probes, alarms, metrics))
     });
     let guarded = match ready {
         Ok(ready) => {
@@ -211,8 +218,8 @@ pub(super) async fn prepare(
         Err(error) => Err(error),
     };
     match guarded {
-        Ok(((loads, probes, alarms), lock, watchdog)) => {
-            Ok(Prepared { plan, stage, loads, probes, alarms, commands, control, watchdog, lock })
+        Ok(((loads, probes, alarms, metrics), lock, watchdog)) => {
+            Ok(Prepared { plan, stage, loads, probes, alarms, metrics, commands, control, watchdog, lock })
         }
         Err(error) => {
             stage.clear().await;

@@ -16,6 +16,7 @@ mod document;
 mod error;
 mod evaluation;
 mod lambda;
+mod math;
 mod metrics;
 mod operation;
 mod page;
@@ -32,7 +33,7 @@ use self::alarms::Alarms;
 use self::lambda::{InFlight, record_in_flight};
 use self::metrics::Metrics;
 pub(in crate::sandbox) use self::protocol::{TARGET_PREFIX, json, router};
-pub use self::spec::{AlarmSpec, ComparisonOperator, LambdaMetric, TreatMissingData};
+pub use self::spec::{AlarmSpec, ComparisonOperator, LambdaMetric};
 use crate::unit::Clock;
 
 #[derive(Debug)]

@@ -9,10 +9,13 @@ use serde_json::json;
 use super::CloudWatch;
 use super::operation;
 use super::statistic::Statistic;
-use crate::unit::DurationText;
+use crate::unit::{AlarmRule, AlarmSettings, AlarmSubject, DurationText, MetricName, MissingData};
 
 /// How far back an alarm may look: a day. Source: AWS, `PutMetricAlarm`.
 const LOOK_BACK_SECONDS_MAX: u64 = 86_400;
+
+/// The namespace of Lambda's own metrics.
+const NAMESPACE: &str = "AWS/Lambda";
 
 /// An alarm on a metric of one of the sandbox's functions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +47,7 @@ pub struct AlarmSpec {
     pub datapoints_to_alarm: Option<u32>,
     /// What a period without data stands for. Default: `missing`.
     #[serde(default)]
-    pub treat_missing_data: TreatMissingData,
+    pub treat_missing_data: MissingData,
 }
 
 /// What Lambda reports of a function.
@@ -74,21 +77,6 @@ pub enum ComparisonOperator {
     LessThanThreshold,
     /// `<=`
     LessThanOrEqualToThreshold,
-}
-
-/// What a period without data stands for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum TreatMissingData {
-    /// Nothing; an alarm without any data has insufficient data.
-    #[default]
-    Missing,
-    /// The alarm keeps its state.
-    Ignore,
-    /// Out of bounds.
-    Breaching,
-    /// In bounds.
-    NotBreaching,
 }
 
 fn default_statistic() -> String {
@@ -154,16 +142,44 @@ impl AlarmSpec {
         problems
     }
 
+    /// Its settings, as the sandbox's CloudWatch tells them.
+    #[must_use]
+    pub fn settings(&self) -> AlarmSettings {
+        let dimensions = self.dimensions().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let metric = MetricName { namespace: NAMESPACE.to_owned(), name: name(&self.metric_name), dimensions };
+        AlarmSettings {
+            description: None,
+            actions_enabled: true,
+            actions: Vec::new(),
+            configured_at: None,
+            subject: AlarmSubject::Metric {
+                metric,
+                statistic: self.statistic.clone(),
+                period_seconds: u32::try_from(self.period.as_secs()).unwrap_or(u32::MAX),
+                rule: AlarmRule {
+                    evaluation_periods: self.evaluation_periods,
+                    datapoints_to_alarm: self.datapoints_to_alarm.unwrap_or(self.evaluation_periods),
+                    threshold: Some(self.threshold),
+                    comparison: name(&self.comparison_operator),
+                    missing: self.treat_missing_data,
+                },
+            },
+        }
+    }
+
+    fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let alias = self.alias.as_ref().map(|alias| ("Resource", format!("{}:{alias}", self.function)));
+        std::iter::once(("FunctionName", self.function.clone())).chain(alias).collect()
+    }
+
     /// The request that makes it.
     fn request(&self, name: &str) -> serde_json::Value {
-        let mut dimensions = vec![json!({"Name": "FunctionName", "Value": self.function})];
-        if let Some(alias) = &self.alias {
-            dimensions.push(json!({"Name": "Resource", "Value": format!("{}:{alias}", self.function)}));
-        }
+        let dimension = |(name, value)| json!({"Name": name, "Value": value});
+        let dimensions: Vec<serde_json::Value> = self.dimensions().into_iter().map(dimension).collect();
         let statistic = if self.is_percentile() { "ExtendedStatistic" } else { "Statistic" };
         let mut request = json!({
             "AlarmName": name,
-            "Namespace": "AWS/Lambda",
+            "Namespace": NAMESPACE,
             "MetricName": self.metric_name,
             "Dimensions": dimensions,
             "Period": self.period.as_secs(),
@@ -177,6 +193,14 @@ impl AlarmSpec {
             request["DatapointsToAlarm"] = points.into();
         }
         request
+    }
+}
+
+/// A unit variant's name, as the API writes it.
+fn name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
     }
 }
 

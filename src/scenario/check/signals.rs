@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::{Checker, exactly_one, unknown_name};
 use crate::document::Place;
-use crate::observe::{CloudwatchSignal, CloudwatchStatistic, HttpSignal, LoadSignal, SignalSource, SignalSpec};
+use crate::observe::{
+    CloudwatchSignal, CloudwatchStatistic, HttpSignal, LoadSignal, MathMetric, MetricMathSignal, SignalSource,
+    SignalSpec, names_of,
+};
 use crate::scenario::schema::TargetKind;
-use crate::unit::nearest;
+use crate::unit::{DurationText, TargetId, nearest};
 
 /// The shortest interval of a probe.
 const PROBE_INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -20,6 +23,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             Ok(SignalSource::Load(load)) => check_load(checker, place.key("load"), load),
             Ok(SignalSource::Http(http)) => check_http(checker, place.key("http"), http),
             Ok(SignalSource::Cloudwatch(metric)) => check_cloudwatch(checker, place.key("cloudwatch"), metric),
+            Ok(SignalSource::MetricMath(math)) => check_math(checker, place.key("metric_math"), math),
         }
     }
 }
@@ -52,8 +56,52 @@ fn check_http(checker: &mut Checker<'_>, place: Place<'_>, signal: &HttpSignal) 
     }
 }
 
+/// What names a metric, whether it stands alone or in metric math.
+struct NamedMetric<'a> {
+    namespace: Option<&'a str>,
+    lambda: Option<&'a TargetId>,
+    statistic: &'a CloudwatchStatistic,
+}
+
 fn check_cloudwatch(checker: &mut Checker<'_>, place: Place<'_>, signal: &CloudwatchSignal) {
-    match (&signal.namespace, &signal.lambda) {
+    let CloudwatchSignal { namespace, lambda, stat, period, fill, .. } = signal;
+    let metric = NamedMetric { namespace: namespace.as_deref(), lambda: lambda.as_ref(), statistic: stat };
+    check_metric(checker, place, &metric);
+    check_period_and_fill(checker, place, *period, *fill);
+}
+
+fn check_math(checker: &mut Checker<'_>, place: Place<'_>, signal: &MetricMathSignal) {
+    let MetricMathSignal { expression, metrics, period, fill, .. } = signal;
+    for (name, metric) in metrics {
+        let at = place.key("metrics").key(name);
+        if !is_math_name(name) {
+            let problem = at.name_error("invalid-value", format!("`{name}` is no name that metric math can have"));
+            checker.tell(problem.with_help("begin it with a small letter, then letters, digits and `_`"));
+        } else if !names_of(expression).contains(name) {
+            checker.tell(at.name_error("unused", format!("the expression does not speak of `{name}`")));
+        }
+        let MathMetric { namespace, lambda, stat, .. } = metric;
+        let metric = NamedMetric { namespace: namespace.as_deref(), lambda: lambda.as_ref(), statistic: stat };
+        check_metric(checker, at, &metric);
+    }
+    if metrics.is_empty() {
+        let problem = place.key("metrics").error("missing-key", "the expression has no metric to work with");
+        checker.tell(problem.with_help("name at least one, as in `{errors: {lambda: …, metric: Errors, stat: Sum}}`"));
+    }
+    let known: Vec<&str> = metrics.keys().map(String::as_str).collect();
+    for name in names_of(expression).into_iter().filter(|name| !known.contains(&name.as_str())) {
+        checker.tell(unknown_name(place.key("expression"), "metric of this signal", &name, known.iter().copied()));
+    }
+    check_period_and_fill(checker, place, *period, *fill);
+}
+
+/// Source: AWS, GetMetricData, `Id`.
+fn is_math_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn check_metric(checker: &mut Checker<'_>, place: Place<'_>, metric: &NamedMetric<'_>) {
+    match (metric.namespace, metric.lambda) {
         (None, None) => {
             let problem = place.name_error("missing-key", "the metric's namespace is not known");
             checker.tell(problem.with_help("add `namespace: …`, or `lambda: …` for a function's metric"));
@@ -64,14 +112,14 @@ fn check_cloudwatch(checker: &mut Checker<'_>, place: Place<'_>, signal: &Cloudw
         }
         _ => {}
     }
-    if let Some(target) = &signal.lambda
+    if let Some(target) = metric.lambda
         && let Some(TargetKind::Proxy(_)) = checker.scenario.targets.get(target).and_then(|spec| spec.kind().ok())
     {
         let message = format!("`{target}` is a proxy, and has no metrics in CloudWatch");
         checker
             .tell(place.key("lambda").error("wrong-target", message).with_help("name a `lambda` target or a function"));
     }
-    let statistic = &signal.stat;
+    let statistic = metric.statistic;
     if !statistic.is_known() {
         let problem =
             place.key("stat").error("unknown-value", format!("CloudWatch has no statistic `{}`", statistic.0));
@@ -83,12 +131,19 @@ fn check_cloudwatch(checker: &mut Checker<'_>, place: Place<'_>, signal: &Cloudw
         };
         checker.tell(problem.with_help(help));
     }
-    if let Some(period) = signal.period {
+}
+
+fn check_period_and_fill(checker: &mut Checker<'_>, place: Place<'_>, period: Option<DurationText>, fill: Option<f64>) {
+    if let Some(period) = period {
         let seconds = period.as_secs();
         let is_short = matches!(seconds, 1 | 5 | 10 | 20 | 30);
         if period.subsec_nanos() != 0 || !(is_short || (seconds > 0 && seconds % 60 == 0)) {
             let problem = place.key("period").error("out-of-range", format!("CloudWatch has no period of `{period}`"));
             checker.tell(problem.with_help("write `1s`, `5s`, `10s`, `20s`, `30s`, or a multiple of `60s`"));
         }
+    }
+    if fill.is_some_and(|fill| !fill.is_finite()) {
+        let problem = place.key("fill").error("out-of-range", "a period without data can not count as no number");
+        checker.tell(problem.with_help("write a number, as a rule `0`"));
     }
 }

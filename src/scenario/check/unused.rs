@@ -73,8 +73,15 @@ fn targets(checker: &Checker<'_>) -> Vec<Diagnostic> {
     let kinds: Vec<_> = scenario.faults.values().filter_map(|fault| fault.kind().ok()).collect();
     used.extend(kinds.iter().map(|kind| kind.target().as_str()));
     for signal in scenario.signals.values() {
-        if let Ok(SignalSource::Cloudwatch(metric)) = signal.source() {
-            used.extend(metric.lambda.iter().map(crate::unit::TargetId::as_str));
+        match signal.source() {
+            Ok(SignalSource::Cloudwatch(metric)) => {
+                used.extend(metric.lambda.iter().map(crate::unit::TargetId::as_str))
+            }
+            Ok(SignalSource::MetricMath(math)) => {
+                let lambdas = math.metrics.values().filter_map(|metric| metric.lambda.as_ref());
+                used.extend(lambdas.map(crate::unit::TargetId::as_str));
+            }
+            Ok(SignalSource::Load(_) | SignalSource::Http(_)) | Err(_) => {}
         }
     }
     for target in scenario.targets.values() {

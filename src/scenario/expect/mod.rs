@@ -26,6 +26,16 @@ pub struct Expectation {
 }
 
 impl Expectation {
+    /// The signals that it speaks of.
+    pub fn signals(&self) -> impl Iterator<Item = &SignalId> {
+        self.terms.iter().filter_map(|term| match &term.condition {
+            Condition::Compare { measure: Measure::Signal { signal, .. }, .. } => Some(signal),
+            Condition::Compare { measure: Measure::Detect(_) | Measure::Ack | Measure::Steps { .. }, .. }
+            | Condition::Alarm { .. }
+            | Condition::Mark(_) => None,
+        })
+    }
+
     /// Whether it speaks of an alarm.
     #[must_use]
     pub fn reads_alarms(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a signal measures: its unit and what its values are, from its source and statistic alone.
 
 use crate::load::LoadStatistic;
-use crate::observe::{CloudwatchSignal, HttpSignal, HttpStatistic, SignalSource};
+use crate::observe::{CloudwatchSignal, HttpSignal, HttpStatistic, MetricUnit, SignalSource};
 
 /// The unit of a signal's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,14 @@ impl Quantity {
                 Self { unit, series: Series::Plain }
             }
             SignalSource::Cloudwatch(signal) => Self::of_cloudwatch(signal),
+            SignalSource::MetricMath(signal) => {
+                let unit = match signal.unit.unwrap_or_default() {
+                    MetricUnit::Number => Unit::Number,
+                    MetricUnit::Ratio => Unit::Ratio,
+                    MetricUnit::Milliseconds | MetricUnit::Seconds => Unit::Duration,
+                };
+                Self { unit, series: Series::Plain }
+            }
         }
     }
 

@@ -165,6 +165,8 @@ fn worth(kind: &EventKind) -> Worth {
         | EventKind::LoadLost { .. }
         | EventKind::AlarmsUnread { .. }
         | EventKind::AlarmsReread
+        | EventKind::MetricsUnread { .. }
+        | EventKind::MetricsReread
         | EventKind::LockFailed { .. }
         | EventKind::LockLost { .. }
         | EventKind::LockKept
@@ -184,6 +186,8 @@ fn worth(kind: &EventKind) -> Worth {
         | EventKind::LoadRecorded(_)
         | EventKind::ProxyRecorded(_)
         | EventKind::SignalSampled { .. }
+        | EventKind::MetricRead { .. }
+        | EventKind::AlarmHistoryRead { .. }
         | EventKind::GuardrailRead { .. }
         | EventKind::SwitchPushed { .. }
         | EventKind::NoticeSent { .. }

@@ -117,6 +117,8 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::AlarmLost { .. }
         | EventKind::AlarmsUnread { .. }
         | EventKind::AlarmsReread => return alarms_line(kind),
+        EventKind::MetricsUnread { why, .. } => (warning(), format!("CloudWatch metrics can not be read: {why}")),
+        EventKind::MetricsReread => (quiet(), "CloudWatch metrics are read again".to_owned()),
         EventKind::FaultApplied { identity } => (fault(), applied_text(&identity.fault, state)),
         EventKind::FaultFailed { identity, error } => (bad(), format!("{} was not injected: {error}", identity.fault)),
         EventKind::FaultEffective { identity, evidence, .. } => effective_line(&identity.fault, evidence),
@@ -176,6 +178,8 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         | EventKind::LoadRecorded(_)
         | EventKind::ProxyRecorded(_)
         | EventKind::SignalSampled { .. }
+        | EventKind::MetricRead { .. }
+        | EventKind::AlarmHistoryRead { .. }
         | EventKind::FaultIntended { .. }
         | EventKind::FaultArmed { .. }
         | EventKind::FaultReverting { .. }

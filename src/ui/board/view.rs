@@ -234,6 +234,10 @@ impl Veil {
             | EventKind::LoadEnded { .. }
             | EventKind::LoadLost { .. }
             | EventKind::SignalSampled { .. }
+            | EventKind::MetricRead { .. }
+            | EventKind::MetricsUnread { .. }
+            | EventKind::MetricsReread
+            | EventKind::AlarmHistoryRead { .. }
             | EventKind::AlarmsUnread { .. }
             | EventKind::AlarmsReread
             | EventKind::LockIntended { .. }

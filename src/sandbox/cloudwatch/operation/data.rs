@@ -10,6 +10,7 @@ use crate::sandbox::cloudwatch::CloudWatch;
 use crate::sandbox::cloudwatch::alarm;
 use crate::sandbox::cloudwatch::document::{Members, second, time_of};
 use crate::sandbox::cloudwatch::error::CloudWatchError;
+use crate::sandbox::cloudwatch::math;
 use crate::sandbox::cloudwatch::metrics::{MetricId, Metrics};
 use crate::sandbox::cloudwatch::page::{page, skipped};
 use crate::sandbox::cloudwatch::statistic::Statistic;
@@ -94,9 +95,10 @@ pub(super) fn get(cloudwatch: &CloudWatch, request: serde_json::Value) -> Result
             .ok_or_else(|| invalid(format!("MaxDatapoints must be between 1 and {DATAPOINTS_MAX}")))?,
     };
     let mut ids = BTreeSet::new();
-    let mut found = Vec::new();
+    let (mut found, mut series, mut expressions) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut longest = 1;
     let data = cloudwatch.data();
-    for query in asked.metric_data_queries {
+    for (index, query) in asked.metric_data_queries.into_iter().enumerate() {
         if !is_id(&query.id) || !ids.insert(query.id.clone()) {
             return Err(invalid(format!(
                 "The id `{}` must begin with a small letter, have letters, digits and `_`, and be there once",
@@ -104,9 +106,40 @@ pub(super) fn get(cloudwatch: &CloudWatch, request: serde_json::Value) -> Result
             )));
         }
         let is_returned = query.return_data.unwrap_or(true);
-        let answer = perform(&data.metrics, query, range, is_ascending)?;
-        found.extend(is_returned.then_some(answer));
+        match (query.metric_stat, query.expression) {
+            (Some(wanted), None) => {
+                longest = longest.max(wanted.period);
+                let (name, points) = perform(&data.metrics, &query.id, wanted, range)?;
+                series.insert(query.id.clone(), points.clone());
+                found.extend(is_returned.then_some((index, query.id, query.label.unwrap_or(name), points)));
+            }
+            (None, Some(expression)) if is_returned => {
+                expressions.push((index, query.label.unwrap_or_else(|| query.id.clone()), query.id, expression));
+            }
+            (None, Some(_)) => {
+                return Err(invalid(format!("the sandbox has no expressions over others, such as `{}`", query.id)));
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(invalid(format!("the query `{}` has one of MetricStat and Expression", query.id)));
+            }
+        }
     }
+    let filled = periods(range, longest.max(1));
+    for (index, label, id, expression) in expressions {
+        let points = math::evaluate(&expression, &series, &filled).map_err(invalid)?;
+        found.push((index, id, label, points));
+    }
+    found.sort_by_key(|(index, ..)| *index);
+    let found: Vec<Found> = found
+        .into_iter()
+        .map(|(_, id, label, points)| {
+            let mut points: Vec<(i64, f64)> = points.into_iter().collect();
+            if !is_ascending {
+                points.reverse();
+            }
+            Found { id, label, points }
+        })
+        .collect();
     let skipped = skipped(asked.next_token.as_deref())?;
     Ok(answer(found, skipped, points_max))
 }
@@ -115,27 +148,33 @@ fn is_id(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn perform(metrics: &Metrics, query: Query, range: (i64, i64), is_ascending: bool) -> Result<Found, CloudWatchError> {
-    if let Some(expression) = query.expression {
-        return Err(invalid(format!("the sandbox does not serve metric math: `Expression` is `{expression}`")));
-    }
-    let wanted = query.metric_stat.ok_or_else(|| invalid(format!("the query `{}` has no MetricStat", query.id)))?;
+/// The data points of a metric, by when their periods begin.
+fn perform(
+    metrics: &Metrics,
+    id: &str,
+    wanted: MetricStat,
+    range: (i64, i64),
+) -> Result<(String, BTreeMap<i64, f64>), CloudWatchError> {
     let period = check_period(wanted.period)?;
     let statistic = Statistic::parse(&wanted.stat)
         .ok_or_else(|| invalid(format!("`{}` is not a statistic that the sandbox serves", wanted.stat)))?;
-    let required = |text: Option<String>, name: &str| text.ok_or_else(|| invalid(format!("{name} is required")));
-    let id = MetricId {
+    let required =
+        |text: Option<String>, name: &str| text.ok_or_else(|| invalid(format!("{name} of `{id}` is required")));
+    let metric = MetricId {
         namespace: required(wanted.metric.namespace, "Namespace")?,
         name: required(wanted.metric.metric_name, "MetricName")?,
         dimensions: dimensions(wanted.metric.dimensions)?,
     };
-    let periods = metrics.periods(&id, wanted.unit.as_deref(), range, period);
-    let mut points: Vec<(i64, f64)> =
-        periods.iter().filter_map(|(begin, bucket)| Some((*begin, statistic.of(bucket)?))).collect();
-    if !is_ascending {
-        points.reverse();
-    }
-    Ok(Found { id: query.id, label: query.label.unwrap_or(id.name), points })
+    let periods = metrics.periods(&metric, wanted.unit.as_deref(), range, period);
+    let points = periods.iter().filter_map(|(begin, bucket)| Some((*begin, statistic.of(bucket)?))).collect();
+    Ok((metric.name, points))
+}
+
+/// The beginnings of all periods in a range, which metric math fills.
+fn periods(range: (i64, i64), seconds: i64) -> Vec<i64> {
+    let first = range.0.div_euclid(seconds) * seconds;
+    let count = usize::try_from((range.1 - first).div_euclid(seconds)).unwrap_or(0).min(DATAPOINTS_MAX);
+    (0..).map(|index| first + index * seconds).take(count).collect()
 }
 
 /// The answer from the data point on that the token names; a result that goes on in the next page says so.

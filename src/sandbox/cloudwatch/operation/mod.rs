@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::CloudWatch;
+use super::document::Members;
 use super::error::CloudWatchError;
 use super::metrics::Dimensions;
 
@@ -31,6 +32,8 @@ pub(super) fn call(
         "DeleteAlarms" => alarm::delete(cloudwatch, request).map(|()| None),
         "SetAlarmState" => alarm::set_state(cloudwatch, request).map(|()| None),
         "DescribeAlarmHistory" => history::describe(cloudwatch, request).map(Some),
+        // It has none, and can be given none.
+        "ListAlarmMuteRules" => Ok(Some(Members::default().with("AlarmMuteRuleSummaries", Vec::<Value>::new()).into())),
         "PutMetricData" => put_data::put(cloudwatch, request).map(|()| None),
         "GetMetricData" => data::get(cloudwatch, request).map(Some),
         "ListMetrics" => data::list(cloudwatch, request).map(Some),
