@@ -14,6 +14,7 @@ mod demo_function;
 mod exit;
 mod explain;
 mod export;
+mod export_run;
 mod github;
 mod init;
 mod launch;

@@ -52,6 +52,12 @@ impl Place {
         self.arn("kinesis", &format!("stream/{name}"))
     }
 
+    /// The ARN of an alarm.
+    #[must_use]
+    pub fn alarm(&self, name: &str) -> String {
+        self.arn("cloudwatch", &format!("alarm:{name}"))
+    }
+
     /// IAM is one for the whole partition.
     pub(super) fn role(&self, name_with_path: &str) -> String {
         format!("arn:{}:iam::{}:role/{name_with_path}", self.partition, self.account)
