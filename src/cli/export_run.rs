@@ -1,6 +1,7 @@
 //! `gameday export run`: a run that is over as a trace of OpenTelemetry or as `CloudEvents`, in a file or sent to an endpoint.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
@@ -32,10 +33,10 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
     /// Send it here: of a collector its base, as `http://127.0.0.1:4318`, or the whole address. Without it nothing is sent.
     #[arg(long, value_name = "URL")]
-    endpoint: Option<Endpoint>,
+    endpoint: Option<String>,
     /// A header of each request, `authorization=env:NAME`: its value is in that environment variable. May be given again.
     #[arg(long, value_name = "HEADER=env:NAME", requires = "endpoint")]
-    header: Vec<HeaderSource>,
+    header: Vec<String>,
     /// How long the endpoint may take to answer, each time; default 10s.
     #[arg(long, value_name = "DURATION", requires = "endpoint")]
     timeout: Option<DurationText>,
@@ -74,12 +75,13 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             deliver(&lines, arguments)
         }
         (Form::Otlp, Some(endpoint)) => {
+            let endpoint: Endpoint = argument("endpoint", endpoint)?;
             let sender = sender(&endpoint.with_path(TRACES_PATH), arguments)?;
             send_trace(&sender, &told.report()).await
         }
         (Form::Cloudevents, None) => deliver(&cloudevents(&told.events, &told.facts, &told.evidence), arguments),
         (Form::Cloudevents, Some(endpoint)) => {
-            let sender = sender(endpoint, arguments)?;
+            let sender = sender(&argument("endpoint", endpoint)?, arguments)?;
             send_events(&sender, cloudevents(&told.events, &told.facts, &told.evidence)).await
         }
     }
@@ -105,8 +107,15 @@ fn deliver(lines: &[String], arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// Reads an argument that may be a secret by mistake: clap would repeat one that is wrong.
+fn argument<T: FromStr<Err = String>>(name: &str, text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|why| Failure::new(Exit::Failure, format_args!("`--{name}` is not understood: {why}")))
+}
+
 fn sender(endpoint: &Endpoint, arguments: &Arguments) -> Result<Sender, Failure> {
-    let headers = headers_of(&arguments.header, &|name| std::env::var(name).ok());
+    let sources: Vec<HeaderSource> =
+        arguments.header.iter().map(|header| argument("header", header)).collect::<Result<_, _>>()?;
+    let headers = headers_of(&sources, &|name| std::env::var(name).ok());
     let headers = headers.map_err(|error| Failure::from_error(&error))?;
     let timeout = arguments.timeout.map_or(TIMEOUT_DEFAULT, |timeout| timeout.0);
     Sender::new(endpoint, headers, timeout).map_err(|error| Failure::from_error(&error))
