@@ -2,7 +2,7 @@
 //!
 //! Owns: what each attribute is (`CloudEvents` 1.0.2, "JSON Event Format", structured mode). Must not know: how it is sent.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::json;
 
 use super::batch::batches;
@@ -12,15 +12,12 @@ use super::folder::Evidence;
 use super::model::{Report, TimelineEntry};
 use super::redact::redacted;
 use crate::event::Event;
-use crate::unit::printable;
+use crate::unit::{URI_SEGMENT, printable};
 
 /// How many events a batch has at most.
 pub const EVENTS_PER_BATCH_MAX: usize = 500;
 /// How long a batch is at most, in bytes.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
-
-/// What of a name is written as it is in a reference (RFC 3986, unreserved characters).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What has happened in a run, each as an event of `CloudEvents` in one line of JSON, in order.
 #[must_use]
@@ -64,7 +61,7 @@ pub fn cloudevent_batches(events: Vec<String>) -> Vec<(String, usize)> {
 }
 
 fn segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
+    utf8_percent_encode(text, URI_SEGMENT).to_string()
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod rest;
 mod runtime_dir;
 mod severity;
 mod sign;
+mod uri;
 mod whole_file;
 mod within;
 
@@ -86,6 +87,7 @@ pub(crate) use runtime_dir::make_private;
 pub use runtime_dir::{RuntimeDirectoryError, SOCKET_PATH_BYTES_MAX, runtime_directory};
 pub use severity::Severity;
 pub use sign::{NotSigned, RequestToSign, SignRequest};
+pub use uri::URI_SEGMENT;
 pub(crate) use whole_file::PARTIAL;
 pub use whole_file::WholeFile;
 pub use within::{Anchor, Within};
