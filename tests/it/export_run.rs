@@ -320,6 +320,31 @@ fn the_cncfs_library_reads_a_run_as_cloudevents() {
 }
 
 #[test]
+fn a_webhook_that_asks_for_cloudevents_is_told_in_them() {
+    let workspace = Workspace::empty();
+    workspace.write(
+        "gameday.yaml",
+        "gameday: 1\nenvironments: {sandbox: {functions: {orders-fn: {demo: checkout}}}}\nnotify: {webhook: 'env:HOOK', webhook_format: cloudevents}\n",
+    );
+    let fake = Fake::new(&[]);
+    let mut command = gameday();
+    command.args(["notify", "test", "--by", "maria"]).env("HOOK", &fake.url);
+    let output = workspace.start_command(&mut command).wait();
+    assert_eq!(output.code(), 0, "{output:?}");
+    let (headers, body) = fake.taken().remove(0);
+    assert_eq!(headers[header::CONTENT_TYPE], "application/cloudevents+json");
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (event["type"].as_str(), &event["data"]["who"][0]),
+        (Some("dev.gameday.notice.start.v1"), &json!("maria"))
+    );
+    let Some(mut reader) = python("a notice as a CloudEvent") else { return };
+    workspace.write("one.jsonl", &body);
+    let read = peer(&workspace, reader.arg(script("read_cloudevents.py")).arg("one.jsonl"), "");
+    assert_eq!(read[0]["data"], event["data"]);
+}
+
+#[test]
 fn a_living_run_is_not_exported_and_prometheus_reads_it_by_the_link_of_a_view() {
     let workspace = Workspace::new();
     let run = workspace.start(&["run", "--serve", "scenarios/refuted.yaml"]);
@@ -382,7 +407,6 @@ signals:
   duration: {level: system, cloudwatch: {lambda: pay, metric: Duration, stat: p99, period: 30s}}
   placed:   {level: business, cloudwatch: {namespace: Shop, metric: Placed, stat: Sum, dimensions: {Stage: test}}}
 hypotheses:
-  - {id: H1, severity: high, text: "It stays fast", expect: "max(duration) <= 800ms during slow"}
   - {id: H2, severity: low, text: "It is noticed", expect: "detect(pay-errors) <= 5m"}
 alarms: {expected: [pay-errors]}
 faults:
