@@ -1,4 +1,4 @@
-//! `gameday export`: lessons and actions in the forms in which others want them.
+//! `gameday export`: lessons, actions and runs in the forms in which others want them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::action::{Filter, wanted};
 use super::actions::{self, ACTIONS};
 use super::lesson::LessonFilter;
 use super::lessons::{self, LESSONS, today};
-use super::{Exit, Failure, github, out};
+use super::{Exit, Failure, export_run, github, out};
 use crate::action::Shelf;
 use crate::share::{
     ActionRow, LessonRow, actions_csv, actions_jira, actions_markdown, actions_slack, lessons_csv, lessons_jira,
@@ -22,7 +22,8 @@ use crate::workspace::Workspace;
 Account numbers and e-mail addresses are blacked out, unless `--no-redact` is given.
   gameday export lessons --to md --output lessons.md
   gameday export actions --to jira --status open --output actions.csv
-  gameday export actions --to github --repo owner/name            # tells what it would do; --apply does it")]
+  gameday export actions --to github --repo owner/name            # tells what it would do; --apply does it
+  gameday export run --to otlp --endpoint http://127.0.0.1:4318   # the latest run as a trace, to a collector")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -34,6 +35,8 @@ enum What {
     Lessons(LessonArguments),
     /// The actions.
     Actions(ActionArguments),
+    /// A run that is over: a trace of OpenTelemetry, or `CloudEvents`.
+    Run(export_run::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +139,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             };
             deliver(&text, rows.len(), &arguments.target)
         }
+        What::Run(arguments) => export_run::run(arguments).await,
     }
 }
 

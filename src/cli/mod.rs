@@ -15,6 +15,7 @@ mod detection;
 mod exit;
 mod explain;
 mod export;
+mod export_run;
 mod github;
 mod init;
 mod launch;

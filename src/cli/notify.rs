@@ -13,6 +13,7 @@ use crate::plan::{NotifyPlan, Plan};
 use crate::report::Report;
 use crate::run;
 use crate::unit::{Clock, printable};
+use crate::workspace::WebhookFormat;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -98,6 +99,11 @@ pub(super) fn print(plan: &Plan) {
     out::line("\nnotices");
     let signed =
         notify.webhook_secret.as_ref().map(|key| format!(", signed with the key in {key}")).unwrap_or_default();
+    let format = match notify.webhook_format {
+        WebhookFormat::Notice => "",
+        WebhookFormat::Cloudevents => ", as CloudEvents",
+    };
+    let signed = format!("{signed}{format}");
     for (kind, variable, signed) in
         [("slack", notify.slack.as_ref(), ""), ("webhook", notify.webhook.as_ref(), signed.as_str())]
     {

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::{Exit, Failure, actions, detection, lessons, notify, out, preview, schedules, workspace};
 use crate::load::LoadSpec;
-use crate::plan::{self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Plan, Policies, Refusal, TargetPlan, lock_calls};
+use crate::plan::{
+    self, ALARM_CALLS, Action, AlarmPlan, ChangePlan, Dashboard, Plan, Policies, Refusal, TargetPlan, lock_calls,
+};
 use crate::playbook::{self, Playbook};
 use crate::run::{self, Permission, PermitRequest, PredictedDetection};
 use crate::scenario::{self, Checked, Mode};
@@ -33,6 +35,9 @@ pub(super) struct Arguments {
     /// Print what IAM must allow, as JSON: `inject` is the policy for a run, `rollback` the one for `gameday recover`.
     #[arg(long)]
     iam: bool,
+    /// Print a CloudWatch dashboard for the scenario, as JSON: its alarms, its targets' metrics, and its signals with their bounds.
+    #[arg(long, conflicts_with_all = ["iam", "preview", "json"])]
+    dashboard: bool,
     /// Ask the environment what the FIS experiments would work on: each is started with all its actions skipped.
     #[arg(long)]
     preview: bool,
@@ -53,6 +58,9 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         out::json(&json!({"inject": policies.inject, "rollback": policies.rollback}));
         policies.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
         return Ok(Exit::Success);
+    }
+    if arguments.dashboard {
+        return print_dashboard(&plan);
     }
     let previews = match arguments.preview {
         true => Some(preview::look(&plan, &workspace, environment).await?),
@@ -92,6 +100,20 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         })?);
     }
     Ok(previews.map_or(Exit::Success, |previews| preview::exit(&previews)))
+}
+
+fn print_dashboard(plan: &Plan) -> Result<Exit, Failure> {
+    let Some(dashboard) = Dashboard::of(plan) else {
+        let text = "a dashboard shows the metrics of an account: name an environment that is bound to one, `--env NAME`, and no tabletop";
+        return Err(Failure::new(Exit::Failure, text));
+    };
+    out::json(&dashboard.body);
+    dashboard.notes.iter().for_each(|note| out::progress(format_args!("note: {}", shown(note))));
+    out::progress(format_args!(
+        "put it there by: aws cloudwatch put-dashboard --dashboard-name gameday-{} --dashboard-body file://FILE",
+        plan.scenario.id
+    ));
+    Ok(Exit::Success)
 }
 
 /// What is asked before a run.

@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// The folder of a run that is over.
-fn folder_of(reports: Option<&Path>, run: Option<&str>) -> Result<PathBuf, Failure> {
+pub(super) fn folder_of(reports: Option<&Path>, run: Option<&str>) -> Result<PathBuf, Failure> {
     let directory = workspace::run_folder(&workspace::reports_here(reports), run)?;
     if is_in_use(&directory) {
         let text = format!("the run in `{}` is still alive: its report is made when it ends", directory.display());

@@ -1,5 +1,7 @@
 //! What an event is about, and which events must be on disk before a run goes on.
 
+use serde_json::Value;
+
 use super::{EventKind, FaultIdentity};
 
 /// Both in one place, so that a new kind of event is asked for both at once.
@@ -20,6 +22,18 @@ impl EventKind {
     #[must_use]
     pub fn fault(&self) -> Option<&FaultIdentity> {
         self.nature().fault
+    }
+
+    /// The kind's name as the log writes it: `phase_started`; `unknown` for one that a newer version wrote.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = match serde_json::to_value(self) {
+            Ok(Value::String(name)) => Some(name),
+            Ok(Value::Object(kind)) => kind.into_iter().next().map(|(name, _)| name),
+            // A kind that is not known is not written by its name.
+            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) | Err(_) => None,
+        };
+        name.unwrap_or_else(|| "unknown".to_owned())
     }
 
     #[expect(clippy::too_many_lines, reason = "one table over every kind: each line is an arm")]

@@ -8,9 +8,10 @@ use reqwest::Url;
 use sha2::Sha256;
 
 use super::notice::Notice;
-use super::slack;
+use super::{cloudevents, slack};
 use crate::plan::NotifyPlan;
 use crate::unit::{Secret, hex};
+use crate::workspace::WebhookFormat;
 
 /// The longest address that is taken, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
@@ -57,6 +58,8 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// The variable that has its address.
     pub variable: String,
+    /// How a webhook is told; Slack has a form of its own.
+    format: WebhookFormat,
     url: Arc<Url>,
     key: Option<Secret>,
 }
@@ -92,7 +95,7 @@ impl Channels {
         for (kind, variable, key) in named {
             let Some(variable) = variable else { continue };
             match Channel::of(kind, variable, key.map(String::as_str), read) {
-                Ok(channel) => channels.usable.push(channel),
+                Ok(channel) => channels.usable.push(Channel { format: plan.webhook_format, ..channel }),
                 Err(problem) => channels.unusable.push((kind, problem)),
             }
         }
@@ -132,7 +135,7 @@ impl Channel {
             let value = read(key).filter(|value| !value.is_empty());
             value.map(Secret::new).ok_or_else(|| ChannelProblem::NoKey(key.to_owned()))
         });
-        Ok(Self { kind, variable: name(), url: Arc::new(url), key: key.transpose()? })
+        Ok(Self { kind, variable: name(), format: WebhookFormat::default(), url: Arc::new(url), key: key.transpose()? })
     }
 
     /// Where it is. It is a secret: whoever asks sends something there, and tells it to nobody.
@@ -147,9 +150,20 @@ impl Channel {
 
     /// A notice in its form.
     pub(super) fn body(&self, notice: &Notice) -> String {
-        match self.kind {
-            ChannelKind::Slack => slack::message(notice).to_string(),
-            ChannelKind::Webhook => serde_json::to_string(notice).expect("invariant: a notice serialises to JSON"),
+        match (self.kind, self.format) {
+            (ChannelKind::Slack, _) => slack::message(notice).to_string(),
+            (ChannelKind::Webhook, WebhookFormat::Notice) => {
+                serde_json::to_string(notice).expect("invariant: a notice serialises to JSON")
+            }
+            (ChannelKind::Webhook, WebhookFormat::Cloudevents) => cloudevents::message(notice).to_string(),
+        }
+    }
+
+    /// The media type of that form.
+    pub(super) fn content_type(&self) -> &'static str {
+        match (self.kind, self.format) {
+            (ChannelKind::Webhook, WebhookFormat::Cloudevents) => cloudevents::CONTENT_TYPE,
+            (ChannelKind::Webhook, WebhookFormat::Notice) | (ChannelKind::Slack, _) => "application/json",
         }
     }
 

@@ -4,6 +4,7 @@
 //! know: the engine. It is handed events and hands events back; no run waits for it but at its end, and then for a time that has a name.
 
 mod channel;
+mod cloudevents;
 mod compose;
 mod notice;
 mod office;

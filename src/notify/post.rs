@@ -129,7 +129,7 @@ impl Http {
 impl Carrier for Http {
     async fn carry(&self, letter: &Letter) -> Attempt {
         let request = self.client.post(self.channel.url().clone());
-        let mut request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request = request.header(CONTENT_TYPE, HeaderValue::from_static(self.channel.content_type()));
         if let Some(signature) = self.channel.signature(letter.body.as_bytes()) {
             request = request.header(SIGNATURE, signature);
         }

@@ -6,6 +6,7 @@ mod alarms;
 mod alone;
 mod compile;
 mod cover;
+mod dashboard;
 mod environment;
 mod interval;
 mod notice;
@@ -21,6 +22,7 @@ pub use alarms::{ALARM_CALLS, ALARM_HISTORY_CALLS, AlarmPlan, DetectionBound, ME
 pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
+pub use dashboard::Dashboard;
 pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
 pub use notice::NotifyPlan;
 pub use permission::{

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::types::Plan;
 use crate::scenario::Scenario;
 use crate::unit::PlaybookId;
-use crate::workspace::{Notify, NotifyEvent, Workspace, variable};
+use crate::workspace::{Notify, NotifyEvent, WebhookFormat, Workspace, variable};
 
 /// To whom notices go, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct NotifyPlan {
     /// The variable that has the key with which messages to `webhook` are signed; none sends them unsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<String>,
+    /// How `webhook` is told.
+    #[serde(default, skip_serializing_if = "WebhookFormat::is_default")]
+    pub webhook_format: WebhookFormat,
     /// What is told, in the order of a run.
     pub events: Vec<NotifyEvent>,
     /// Where the workspace's files are read in a browser.
@@ -55,6 +58,7 @@ impl NotifyPlan {
             slack,
             webhook,
             webhook_secret: name(notify.webhook_secret.as_ref()),
+            webhook_format: notify.webhook_format.unwrap_or_default(),
             events: NotifyEvent::ALL.into_iter().filter(is_asked).collect(),
             playbooks: playbooks.collect(),
             files: notify.files,

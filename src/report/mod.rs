@@ -4,9 +4,11 @@
 //! Must not know: clocks, AWS, a living run. It drafts what was recorded and leaves judgement to people: factors, not a
 //! root cause; what happened, not whose fault it was; and where nothing is known it says so.
 
+mod batch;
 mod bootstrap;
 mod build;
 pub mod chart;
+mod cloudevents;
 pub mod compare;
 mod csv;
 mod drawing;
@@ -22,6 +24,7 @@ mod markdown;
 mod metric;
 pub mod model;
 mod number;
+mod otlp;
 mod provenance;
 mod redact;
 mod template;
@@ -33,6 +36,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use cloudevents::{BATCH_BYTES_MAX, EVENTS_PER_BATCH_MAX, cloudevent_batches, cloudevents};
 pub use csv::{actions_csv, load_csv, timeline_csv, windows_csv};
 pub use drawing::chart_of;
 pub use facts::{Facts, GuardrailFacts, HypothesisFacts, LoadUnit};
@@ -48,6 +52,7 @@ pub use markdown::markdown;
 pub use metric::Metric;
 pub use model::Report;
 pub(crate) use number::{count, latency, percent, signed_duration, stopwatch};
+pub use otlp::{OtlpRequest, REQUEST_BYTES_MAX, SPANS_PER_REQUEST_MAX, otlp, trace_id};
 pub use redact::Redaction;
 pub use template::TemplateError;
 pub(crate) use template::{Embedded, fill, fill_all};

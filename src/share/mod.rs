@@ -1,9 +1,11 @@
-//! How lessons and actions leave the house: as tables, texts, pages without a server, and issues on GitHub.
+//! How lessons and actions leave the house: as tables, texts, pages without a server, and issues on GitHub; and how what was made of a
+//! run is sent to an endpoint.
 //!
 //! Owns: the forms, what is escaped for each, what is blacked out first. Must not know: the workspace, the terminal, runs. All of it
-//! is pure but `github/client.rs`, which asks GitHub.
+//! is pure but `github/client.rs`, which asks GitHub, and `endpoint/`, which sends.
 
 mod csv;
+pub mod endpoint;
 pub mod github;
 mod markdown;
 mod row;

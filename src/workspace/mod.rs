@@ -25,7 +25,7 @@ pub use environment::{
 pub use functions::read_functions;
 pub use host::{HostPattern, is_public};
 pub(crate) use notify::variable;
-pub use notify::{Notify, NotifyEvent};
+pub use notify::{Notify, NotifyEvent, WebhookFormat};
 pub use outcome::{Compare, Redaction, ReportFormat, ReportSpec};
 pub use program::ProgramPattern;
 pub use role::AssumedRole;

@@ -10,8 +10,8 @@ use super::FieldProblem;
 use crate::document::{Diagnostic, Place, SECRET_CODE};
 use crate::unit::UnitError;
 
-/// Who is told. A scenario's `slack`, its `webhook` with its `webhook_secret`, its `files` and its `events` each take the place
-/// of the workspace's; what it does not name stays.
+/// Who is told. A scenario's `slack`, its `webhook` with its `webhook_secret` and its `webhook_format`, its `files` and its `events`
+/// each take the place of the workspace's; what it does not name stays.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {
@@ -24,6 +24,9 @@ pub struct Notify {
     /// Where the key is found with which each message to `webhook` is signed: `env:NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<String>,
+    /// The form in which `webhook` is told; default `notice`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_format: Option<WebhookFormat>,
     /// Where people read the workspace's files, so that a notice can link a playbook:
     /// `https://github.com/team/shop/blob/main`. It is no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +34,25 @@ pub struct Notify {
     /// What is told; default all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<NotifyEvent>,
+}
+
+/// The form of what a webhook is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookFormat {
+    /// JSON of our own: `gameday schema notice`.
+    #[default]
+    Notice,
+    /// An event of `CloudEvents` 1.0 in structured mode, whose `data` is the same.
+    Cloudevents,
+}
+
+impl WebhookFormat {
+    /// Whether it is the form in which a webhook is told where nobody says otherwise.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a notice is about.
@@ -113,6 +135,7 @@ impl Notify {
             slack: own.slack.clone().or_else(|| shared.slack.clone()),
             webhook: signed.webhook.clone(),
             webhook_secret: signed.webhook_secret.clone(),
+            webhook_format: signed.webhook_format,
             files: own.files.clone().or_else(|| shared.files.clone()),
             events: if own.events.is_empty() { shared.events.clone() } else { own.events.clone() },
         })
@@ -147,6 +170,11 @@ impl Notify {
             let message = "`webhook_secret` signs what is sent to `webhook`, and there is none beside it";
             let help = "name the receiver as `webhook: env:NAME` in the same place, or leave the secret out";
             problems.push(place.key("webhook_secret").error("nothing-to-sign", message).with_help(help));
+        }
+        if self.webhook_format.is_some() && self.webhook.is_none() {
+            let message = "`webhook_format` is the form of what is sent to `webhook`, and there is none beside it";
+            let help = "name the receiver as `webhook: env:NAME` in the same place, or leave the form out";
+            problems.push(place.key("webhook_format").error("nothing-to-form", message).with_help(help));
         }
         if let Some(FieldProblem { key, problem }) = self.files.as_deref().and_then(files_problem) {
             // What stands before an `@` may be a password.
@@ -208,6 +236,12 @@ mod tests {
         let fewer = merged("{events: [dirty], slack: 'env:E'}");
         assert_eq!((fewer.slack.as_deref(), fewer.events), (Some("env:E"), vec![NotifyEvent::Dirty]));
         assert_eq!(fewer.webhook_secret.as_deref(), Some("env:C"));
+        let events = notify("{webhook: 'env:B', webhook_format: cloudevents}");
+        let merged = |own: &str| Notify::merged(Some(&notify(own)), Some(&events)).unwrap().webhook_format;
+        assert_eq!(
+            (merged("{slack: 'env:E'}"), merged("{webhook: 'env:D'}")),
+            (Some(WebhookFormat::Cloudevents), None)
+        );
         assert_eq!(Notify::merged(None, None), None);
         assert_eq!(Notify::merged(None, Some(&shared)), Some(shared.clone()));
     }

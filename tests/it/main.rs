@@ -19,6 +19,7 @@ mod exec;
 mod explain;
 mod export;
 mod export_github;
+mod export_run;
 mod faults_page;
 mod fis;
 mod hostile;

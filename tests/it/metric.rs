@@ -30,7 +30,7 @@ signals:
       period: 5s
       unit: ratio
 hypotheses:
-  - {id: H0, text: "Nothing is throttled", expect: "max(throttles) == 0"}
+  - {id: H0, text: "Nothing is throttled", expect: "max(throttles) == 0 during baseline"}
   - {id: H1, text: "Throttling is seen", expect: "sum(throttles) >= 5 during throttled"}
   - {id: H2, text: "It answers fast", expect: "max(took) <= 5s during baseline"}
   - {id: H3, text: "It does not fail", expect: "max(error_rate) <= 0% during baseline"}

@@ -4,8 +4,6 @@ use serde_json::Value;
 
 use crate::support::{Workspace, repository};
 
-const LESSON: &str = "lessons/L-2026-001.md";
-
 /// The example, in which the alarm has 22 s, and nothing else is judged of it.
 fn workspace() -> Workspace {
     let workspace = Workspace::new();
@@ -94,7 +92,7 @@ fn a_plan_predicts_a_slow_alarm_a_run_refutes_it_and_a_second_run_verifies_the_l
     let new = ["lesson", "new", "The alarm on throttles is too slow", "--text", "It looked at four periods."];
     let lesson = answer(&workspace, &[&new[..], &["--from", "latest", "--hypothesis", "H2", "--json"]].concat());
     let id = lesson["id"].as_str().expect("an id").to_owned();
-    let path = workspace.path().join(lesson["path"].as_str().map_or(LESSON.to_owned(), str::to_owned));
+    let path = workspace.path().join(format!("lessons/{id}.md"));
     let text = std::fs::read_to_string(&path).expect("the lesson");
     assert!(text.contains("status: open") && text.contains("regression: alarm#H2"), "{text}");
 

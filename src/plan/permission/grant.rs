@@ -52,6 +52,12 @@ impl Place {
         self.arn("kinesis", &format!("stream/{name}"))
     }
 
+    /// The ARN of an alarm.
+    #[must_use]
+    pub fn alarm(&self, name: &str) -> String {
+        self.arn("cloudwatch", &format!("alarm:{name}"))
+    }
+
     /// IAM is one for the whole partition.
     pub(super) fn role(&self, name_with_path: &str) -> String {
         format!("arn:{}:iam::{}:role/{name_with_path}", self.partition, self.account)
@@ -127,8 +133,10 @@ pub(super) struct Subject<'a> {
 pub(super) enum Scope {
     /// `*`: AWS has no permission on single resources.
     Everything,
-    /// `*`: with less, composite alarms are not told (AWS: DescribeAlarms).
+    /// `*`: with less, composite alarms are not told (AWS: DescribeAlarms, DescribeAlarmHistory).
     Alarms,
+    /// Every mute rule of alarms.
+    MuteRules,
     /// The function.
     Function,
     /// The alias through which the traffic comes, or the function where there is none.
@@ -195,6 +203,7 @@ impl Scope {
         };
         match self {
             Self::Everything | Self::Alarms => some(Some("*".to_owned()), None),
+            Self::MuteRules => some(Some(place.arn("cloudwatch", "alarm-mute-rule:*")), None),
             Self::Function => some(here.function(|_| Some(String::new())), None),
             Self::Alias => {
                 some(here.function(|alias| Some(alias.map(|it| format!(":{it}")).unwrap_or_default())), None)

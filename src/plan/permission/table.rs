@@ -18,12 +18,11 @@ const fn row(action: &'static str, on: &'static [Scope]) -> Permission {
 /// Every action that a run may need, by name. Not in it: `sts:GetCallerIdentity`, which needs no permission (AWS), and
 /// `sts:AssumeRole`, which the caller needs and not the role that these policies are for.
 pub const TABLE: &[Permission] = &[
-    // Of a composite alarm AWS wants it for everything.
-    row("cloudwatch:DescribeAlarmHistory", &[Scope::Everything]),
+    row("cloudwatch:DescribeAlarmHistory", &[Scope::Alarms]),
     row("cloudwatch:DescribeAlarms", &[Scope::Alarms]),
-    row("cloudwatch:GetAlarmMuteRule", &[Scope::Everything]),
+    row("cloudwatch:GetAlarmMuteRule", &[Scope::MuteRules]),
     row("cloudwatch:GetMetricData", &[Scope::Everything]),
-    row("cloudwatch:ListAlarmMuteRules", &[Scope::Everything]),
+    row("cloudwatch:ListAlarmMuteRules", &[Scope::MuteRules]),
     row("dynamodb:DescribeTable", &[Scope::Table]),
     row("dynamodb:ListTagsOfResource", &[Scope::Table]),
     row("dynamodb:UpdateTable", &[Scope::Table]),

@@ -1,19 +1,16 @@
 //! `GET /metrics`: the counters in Prometheus' text format. Byte counts have Toxiproxy's names; the rest is ours.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::proxy::counters::{ProxyStats, Stats, TlsFaultStats};
 use crate::proxy::http::RuleStats;
 use crate::proxy::running::ProxyView;
-
-/// The format's media type.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::unit::{Exposition, MetricKind};
 
 /// A metric of a proxy: name, kind, help, and its samples.
 struct Metric {
     name: &'static str,
-    kind: &'static str,
+    kind: MetricKind,
     help: &'static str,
     samples: fn(&ProxyStats) -> Vec<Sample>,
 }
@@ -22,112 +19,116 @@ struct Metric {
 struct Sample {
     /// What follows the metric's name: a histogram has three kinds of them.
     suffix: &'static str,
-    labels: String,
+    labels: Vec<(&'static str, String)>,
     value: String,
 }
 
 impl Sample {
-    fn new(labels: impl Into<String>, value: u64) -> Self {
-        Self { suffix: "", labels: labels.into(), value: value.to_string() }
+    fn new(value: u64) -> Self {
+        Self { suffix: "", labels: Vec::new(), value: value.to_string() }
+    }
+
+    fn of(label: &'static str, name: impl Into<String>, value: u64) -> Self {
+        Self { labels: vec![(label, name.into())], ..Self::new(value) }
     }
 }
 
 fn one(value: u64) -> Vec<Sample> {
-    vec![Sample::new("", value)]
+    vec![Sample::new(value)]
 }
 
 fn by_direction(upstream: u64, downstream: u64) -> Vec<Sample> {
-    vec![Sample::new(",direction=\"upstream\"", upstream), Sample::new(",direction=\"downstream\"", downstream)]
+    vec![Sample::of("direction", "upstream", upstream), Sample::of("direction", "downstream", downstream)]
 }
 
 fn by_rule(stats: &ProxyStats, value: fn(&RuleStats) -> u64) -> Vec<Sample> {
-    stats.rules.iter().map(|(name, rule)| Sample::new(format!(",rule=\"{name}\""), value(rule))).collect()
+    stats.rules.iter().map(|(name, rule)| Sample::of("rule", name.as_str(), value(rule))).collect()
 }
 
 const METRICS: [Metric; 13] = [
     Metric {
         name: "toxiproxy_proxy_received_bytes_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Bytes that came in.",
         samples: |stats| by_direction(stats.received_upstream, stats.received_downstream),
     },
     Metric {
         name: "toxiproxy_proxy_sent_bytes_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Bytes that were delivered.",
         samples: |stats| by_direction(stats.bytes_upstream, stats.bytes_downstream),
     },
     Metric {
         name: "gameday_proxy_connections_open",
-        kind: "gauge",
+        kind: MetricKind::Gauge,
         help: "Connections that are open now.",
         samples: |stats| one(stats.connections_open),
     },
     Metric {
         name: "gameday_proxy_connections_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Connections that were ever accepted.",
         samples: |stats| one(stats.connections_total),
     },
     Metric {
         name: "gameday_proxy_connections_refused_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Connections that were closed at once because too many were open.",
         samples: |stats| one(stats.connections_refused),
     },
     Metric {
         name: "gameday_proxy_upstream_connect_failures_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Connections that were closed because the server could not be reached.",
         samples: |stats| one(stats.upstream_connect_failures),
     },
     Metric {
         name: "gameday_proxy_tls_handshake_failures_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Handshakes that came to nothing, by a fault or not.",
         samples: |stats| {
-            let side = |side: &str, count| Sample::new(format!(",side=\"{side}\""), count);
-            vec![side("client", stats.tls_client_failures), side("upstream", stats.tls_upstream_failures)]
+            let client = Sample::of("side", "client", stats.tls_client_failures);
+            vec![client, Sample::of("side", "upstream", stats.tls_upstream_failures)]
         },
     },
     Metric {
         name: "gameday_proxy_tls_fault_hits_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Handshakes that met the TLS fault that is present.",
         samples: |stats| {
-            let sample = |tls: &TlsFaultStats| Sample::new(format!(",fault=\"{}\"", tls.fault), tls.hits);
+            let sample = |tls: &TlsFaultStats| Sample::of("fault", tls.fault.to_string(), tls.hits);
             stats.tls_fault.iter().map(sample).collect()
         },
     },
     Metric {
         name: "gameday_proxy_requests_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "HTTP/1 requests whose heads came in.",
         samples: |stats| one(stats.requests),
     },
     Metric {
         name: "gameday_proxy_toxic_hits_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "What each toxic that is present has done.",
         samples: |stats| {
-            stats.toxics.iter().map(|(name, toxic)| Sample::new(format!(",toxic=\"{name}\""), toxic.hits)).collect()
+            stats.toxics.iter().map(|(name, toxic)| Sample::of("toxic", name.as_str(), toxic.hits)).collect()
         },
     },
     Metric {
         name: "gameday_proxy_rule_matched_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Requests that each rule that is present is about.",
         samples: |stats| by_rule(stats, |rule| rule.matched),
     },
     Metric {
         name: "gameday_proxy_rule_applied_total",
-        kind: "counter",
+        kind: MetricKind::Counter,
         help: "Requests to which the action of each rule that is present was done.",
         samples: |stats| by_rule(stats, |rule| rule.applied),
     },
     Metric {
         name: "gameday_proxy_added_delay_seconds",
-        kind: "histogram",
+        kind: MetricKind::Histogram,
         help: "The delays that each toxic or rule that is present has added, as measured.",
         samples: delays,
     },
@@ -158,9 +159,9 @@ fn delays(stats: &ProxyStats) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (kind, name, added) in toxics.chain(rules) {
         let Some(added) = added else { continue };
-        let labels = format!(",{kind}=\"{name}\"");
+        let labels = vec![(kind, name.to_string())];
         let mut bucket = |bound: &str, count: u64| {
-            let labels = format!("{labels},le=\"{bound}\"");
+            let labels = vec![(kind, name.to_string()), ("le", bound.to_owned())];
             samples.push(Sample { suffix: "_bucket", labels, value: count.to_string() });
         };
         for (text, millis) in DELAY_BOUNDS {
@@ -174,23 +175,21 @@ fn delays(stats: &ProxyStats) -> Vec<Sample> {
     samples
 }
 
-/// The counters of every proxy. Names and addresses hold nothing that a label would have to escape.
+/// The counters of every proxy.
 pub(super) fn render(stats: &Stats, views: &[ProxyView]) -> String {
-    let mut text = String::new();
+    let mut page = Exposition::default();
     for Metric { name, kind, help, samples } in METRICS {
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
-            .expect("invariant: writing to a string does not fail");
+        page.metric(name, kind, help);
         for view in views {
             let Some(proxy) = stats.proxies.get(view.name.as_str()) else { continue };
+            let (listen, upstream) = (view.listen.to_string(), view.upstream.to_string());
             for Sample { suffix, labels, value } in samples(proxy) {
-                writeln!(
-                    text,
-                    "{name}{suffix}{{proxy=\"{}\",listener=\"{}\",upstream=\"{}\"{labels}}} {value}",
-                    view.name, view.listen, view.upstream
-                )
-                .expect("invariant: writing to a string does not fail");
+                let of_proxy = [("proxy", view.name.as_str()), ("listener", &listen), ("upstream", &upstream)];
+                let labels: Vec<(&str, &str)> =
+                    of_proxy.into_iter().chain(labels.iter().map(|(label, of)| (*label, of.as_str()))).collect();
+                page.sample(&format!("{name}{suffix}"), &labels, value);
             }
         }
     }
-    text
+    page.into_text()
 }

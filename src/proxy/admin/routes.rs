@@ -23,6 +23,7 @@ use crate::proxy::registry::Registry;
 use crate::proxy::running::ProxyView;
 use crate::proxy::state::RegistryError;
 use crate::proxy::toxic::ToxicSpec;
+use crate::unit::PROMETHEUS_CONTENT_TYPE;
 
 /// The longest request body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -149,7 +150,7 @@ async fn version() -> Json<serde_json::Value> {
 async fn show_metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let views = admin.registry.views().await;
     let text = metrics::render(&admin.registry.stats().await, &views);
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    ([(header::CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE)], text)
 }
 
 async fn list_proxies(State(admin): State<Admin>) -> Json<BTreeMap<String, ProxyView>> {

@@ -28,7 +28,7 @@ pub(super) use self::why::{named_component, named_lesson, named_risk};
 use super::compare::{Comparison, Figures};
 use super::facts::Facts;
 use super::folder::Evidence;
-use super::model::{Effort, REPORT_FORMAT, Report};
+use super::model::{Effort, REPORT_FORMAT, Report, TimelineEntry};
 use super::redact::redacted;
 use crate::event::{AlarmRecords, Event, EventKind, JournalProgress, PROGRAM, RunState, StepOutcome, StepProgress};
 use crate::plan::Plan;
@@ -96,6 +96,20 @@ fn owners(facts: &Facts, evidence: &Evidence) -> BTreeMap<String, String> {
         workload.components.values().find(is_it).map(|component| component.owner.clone())
     };
     facts.functions.iter().filter_map(|(target, function)| Some((target.clone(), owner(function)?))).collect()
+}
+
+/// The timeline, with the number of each event and the name of its kind as the log has it. Nothing of it is blacked out.
+pub(super) fn numbered_timeline(
+    events: &[Event],
+    facts: &Facts,
+    evidence: &Evidence,
+) -> Vec<(u64, String, TimelineEntry)> {
+    let run = Run::new(events, facts, evidence);
+    let numbered = events.iter().filter_map(|event| {
+        let entry = timeline::entry(&run, event)?;
+        Some((event.seq, event.kind.name(), entry))
+    });
+    numbered.collect()
 }
 
 impl Report {

@@ -35,7 +35,8 @@ pub(super) fn timeline(run: &Run<'_>) -> Vec<TimelineEntry> {
     run.events.iter().filter_map(|event| entry(run, event)).collect()
 }
 
-fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
+/// What an event says; none where a reader of the run has no need of it.
+pub(super) fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
     let Words { kind, about, text, is_trouble } = run_words(run, &event.kind)
         .or_else(|| people_words(&event.kind))
         .or_else(|| fault_words(run, &event.kind))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ use super::stream;
 use crate::event::{Command, CommandAnswer};
 use crate::ui::CommandSender;
 use crate::ui::board::View;
-use crate::unit::PersonId;
+use crate::unit::{PROMETHEUS_CONTENT_TYPE, PersonId};
 
 /// The longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -94,6 +94,10 @@ async fn route(room: &Room, local: SocketAddr, request: Request<Body>) -> Result
             let (name, role) = (session.guest.name, session.guest.role);
             Ok(json(StatusCode::OK, &json!({ "view": view, "name": name, "role": role })))
         }
+        "/metrics" if parts.method == Method::GET => {
+            called.reader(&parts.headers)?;
+            Ok(metrics(room.hub.metrics(scraper(room, local, &parts.headers, query).await?)))
+        }
         "/session" if posts => enter(room, local, called, &parts.headers, body).await,
         "/me" if posts => {
             let (_, session) = asker(room, local, called, &parts.headers, query).await?;
@@ -103,7 +107,7 @@ async fn route(room: &Room, local: SocketAddr, request: Request<Body>) -> Result
             let (view, session) = asker(room, local, called, &parts.headers, query).await?;
             command(room, view, &session, read(&parts.headers, body).await?).await
         }
-        "/" | "/facilitator" | "/participant" | "/events" => Err(Refusal::method("GET")),
+        "/" | "/facilitator" | "/participant" | "/events" | "/metrics" => Err(Refusal::method("GET")),
         "/session" | "/command" => Err(Refusal::method("POST")),
         "/me" => Err(Refusal::method("GET, POST")),
         _ => Err(Refusal::new(StatusCode::NOT_FOUND, "there is nothing here: open the link as it was printed")),
@@ -115,6 +119,23 @@ fn page(page: &Page) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, page.policy.clone());
+    response
+}
+
+/// Which view a program reads: that of the link whose token it sends (RFC 6750, 2.1), or that of a session.
+async fn scraper(room: &Room, local: SocketAddr, headers: &HeaderMap, query: &str) -> Result<View, Refusal> {
+    let Some(given) = headers.get(AUTHORIZATION) else {
+        return Ok(whose(room, local, headers, query).await?.0);
+    };
+    let (scheme, token) = given.to_str().ok().and_then(|given| given.split_once(' ')).unwrap_or_default();
+    // Another scheme is a wrong token as well, and counts as one.
+    let token = if scheme.eq_ignore_ascii_case("bearer") { token.trim() } else { "" };
+    room.sessions.view_of(token)
+}
+
+fn metrics(text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROMETHEUS_CONTENT_TYPE));
     response
 }
 

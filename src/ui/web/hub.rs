@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::cast::{Cast, folded};
 use super::gate::Shown;
+use super::metrics::metrics;
 use super::screen::{NewLine, Screen, newest_lines};
 use super::section::Standing;
+use super::session::PerView;
 use crate::event::{Event, EventKind, Feed, LogError};
 use crate::plan::Plan;
 use crate::ui::board::{Board, View};
@@ -37,6 +39,8 @@ pub(super) struct Hub {
     cast: Cast,
     /// What participants see.
     shown: Mutex<Shown>,
+    /// Each view as Prometheus reads it.
+    metrics: PerView<Mutex<String>>,
     /// The names, as they are compared, of those who have done what organisers do.
     organisers: Mutex<BTreeSet<String>>,
 }
@@ -71,6 +75,11 @@ impl Hub {
     /// What participants see at the moment.
     pub(super) fn shown(&self) -> Shown {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a view shows at the moment, as Prometheus reads it.
+    pub(super) fn metrics(&self, view: View) -> String {
+        self.metrics.of(view).lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether somebody of that name has run the game day, from wherever.
@@ -145,6 +154,7 @@ impl Folding {
             clock,
             ended_ms: OnceLock::new(),
             shown: Mutex::new(Shown::of(&participant.board)),
+            metrics: PerView { facilitator: Mutex::default(), participant: Mutex::default() },
             organisers: Mutex::default(),
             cast: Cast::of(plan),
         };
@@ -236,6 +246,8 @@ impl Folding {
         *self.hub.shown.lock().unwrap_or_else(PoisonError::into_inner) = Shown::of(&participant.board);
         for view in &mut self.views {
             let lines = std::mem::take(&mut view.new_lines);
+            let text = metrics(&view.board, now_ms);
+            *self.hub.metrics.of(view.board.view()).lock().unwrap_or_else(PoisonError::into_inner) = text;
             let screen = self.hub.screen(view.board.view());
             if let Some(version) = screen.update(&view.board, (lines, view.seq), now_ms, &self.standing) {
                 view.changed.send_replace(version);

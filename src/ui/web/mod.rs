@@ -11,6 +11,7 @@ mod guard;
 mod hub;
 mod limit;
 mod lines;
+mod metrics;
 mod page;
 mod patient;
 mod refusal;

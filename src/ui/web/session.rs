@@ -171,6 +171,13 @@ impl Sessions {
         Ok(id)
     }
 
+    /// Which link a token is of, for a program that reads and has no session.
+    pub(super) fn view_of(&self, token: &str) -> Result<View, Refusal> {
+        let mut state = self.lock();
+        let view = [View::Facilitator, View::Participant].into_iter().find(|view| state.is_token(*view, token));
+        view.map_or_else(|| Err(state.refuse_token(Instant::now())), Ok)
+    }
+
     /// Whose session of that view one of these ids is. One that is not known may be of another server of the same run.
     pub(super) async fn find<'a>(&self, view: View, ids: impl Iterator<Item = &'a str>) -> Result<Session, Refusal> {
         let keys: Vec<String> = ids.map(key_of).collect();
@@ -311,6 +318,10 @@ fn too_many(wait: Duration) -> Refusal {
     Refusal::later(StatusCode::TOO_MANY_REQUESTS, "too many commands at once: wait for a moment", wait)
 }
 
+fn too_many_attempts(wait: Duration) -> Refusal {
+    Refusal::later(StatusCode::TOO_MANY_REQUESTS, "too many attempts: wait for a moment", wait)
+}
+
 fn wrong_link() -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, "this is not the link of this control room")
 }
@@ -338,12 +349,15 @@ impl State {
 
     /// Checks a token before anything is read or written for it.
     fn admit(&mut self, view: View, token: &str, now: Instant) -> Result<(), Refusal> {
-        let later = |wait| Refusal::later(StatusCode::TOO_MANY_REQUESTS, "too many attempts: wait for a moment", wait);
         if !self.is_token(view, token) {
-            self.wrong_tokens.take(now).map_err(later)?;
-            return Err(wrong_link());
+            return Err(self.refuse_token(now));
         }
-        self.entries.of_mut(view).take(now).map_err(later)
+        self.entries.of_mut(view).take(now).map_err(too_many_attempts)
+    }
+
+    /// What is said to a token that is no link's, which nobody may try often.
+    fn refuse_token(&mut self, now: Instant) -> Refusal {
+        self.wrong_tokens.take(now).map_or_else(too_many_attempts, |()| wrong_link())
     }
 
     fn enter(&mut self, view: View, token: &str, key: String) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! The room without a socket: requests go in, answers come out, over a log that is written as they do.
 
+mod metrics;
 mod participant;
 
 use std::net::SocketAddr;
