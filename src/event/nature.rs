@@ -105,6 +105,7 @@ impl EventKind {
             | Self::HypothesisJudged(_)
             | Self::NoticeSent { .. }
             | Self::NoticeFailed { .. }
+            | Self::EvidenceKept(_)
             | Self::Unknown(_) => (false, None),
         };
         Nature { must_last, fault }

@@ -276,6 +276,7 @@ impl RunState {
             | EventKind::SettleJudged { .. }
             | EventKind::NoticeSent { .. }
             | EventKind::NoticeFailed { .. }
+            | EventKind::EvidenceKept(_)
             | EventKind::Unknown(_) => {}
         }
     }

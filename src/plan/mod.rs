@@ -7,6 +7,7 @@ mod alone;
 mod compile;
 mod cover;
 mod environment;
+mod evidence;
 mod interval;
 mod notice;
 mod permission;
@@ -22,6 +23,7 @@ pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
 pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
+pub use evidence::{EvidencePlan, LOG_CALLS, SPAN_CALLS, TRACE_CALLS};
 pub use notice::NotifyPlan;
 pub use permission::{
     Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,

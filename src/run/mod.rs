@@ -10,6 +10,7 @@ mod control;
 mod core;
 mod drive;
 mod evidence;
+mod evidence_task;
 mod folder;
 mod guardrail;
 mod ledger;
