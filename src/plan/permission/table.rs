@@ -77,7 +77,7 @@ pub const TABLE: &[Permission] = &[
     row("lambda:UpdateFunctionUrlConfig", &[Scope::Alias]),
     row("logs:DescribeLogGroups", &[Scope::Everything]),
     row("logs:FilterLogEvents", &[Scope::LogGroup]),
-    row("logs:GetQueryResults", &[Scope::Everything]),
+    row("logs:GetQueryResults", &[Scope::LogGroup]),
     row("logs:StartQuery", &[Scope::LogGroup]),
     row("logs:StopQuery", &[Scope::Everything]),
     row("scheduler:CreateSchedule", &[Scope::Schedule]),

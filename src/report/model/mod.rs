@@ -92,7 +92,7 @@ pub struct Report {
     /// The files of the run's folder.
     pub evidence: Vec<EvidenceFile>,
     /// Evidence that was asked for and could not be had, or not all of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub evidence_gaps: Vec<EvidenceGap>,
     /// The talk afterwards.
     pub debrief: Debrief,
