@@ -18,7 +18,8 @@ use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
     AwsError, Caller, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
-    Kinesis, LoadedService, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm, sts,
+    Kinesis, LoadedService, Logs, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm,
+    XRay, sts,
 };
 use crate::unit::{AwsAccess, Clock, Failpoints, Rate};
 
@@ -156,12 +157,16 @@ pub struct Aws {
     pub scheduler: Arc<dyn ScheduleControl>,
     /// Data streams.
     pub kinesis: Kinesis,
+    /// CloudWatch Logs.
+    pub logs: Logs,
     /// Topics.
     pub sns: Sns,
     /// Queues.
     pub sqs: Sqs,
     /// Systems Manager's parameters.
     pub ssm: Ssm,
+    /// Traces.
+    pub xray: XRay,
     signed: Signed,
     configuration: SdkConfig,
     credentials: Arc<CredentialCache>,
@@ -250,9 +255,11 @@ impl Aws {
             iam: Iam::new(&signed),
             scheduler: Arc::new(Scheduler::new(&signed)),
             kinesis: Kinesis::new(&signed),
+            logs: Logs::new(&signed),
             sns: Sns::new(&signed),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
+            xray: XRay::new(&signed),
             signed,
             configuration,
             given: Arc::clone(&credentials),
@@ -289,6 +296,12 @@ impl Aws {
     pub fn paced(self, rate: Rate) -> Self {
         let given = self.given;
         Self { given, ..Self::with(self.configuration, self.credentials, self.failpoints, Pace::new(rate)) }
+    }
+
+    /// The same clients, at `rate` where they have none of their own.
+    #[must_use]
+    pub fn paced_by_default(self, rate: Rate) -> Self {
+        if self.pace.is_none() { self.paced(rate) } else { self }
     }
 
     #[cfg(test)]

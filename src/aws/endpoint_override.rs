@@ -15,6 +15,7 @@ const SERVICE_IDS: &[&str] = &[
     "Lambda",
     "fis",
     "CloudWatch",
+    "CloudWatch Logs",
     "DynamoDB",
     "EventBridge",
     "IAM",
@@ -23,6 +24,7 @@ const SERVICE_IDS: &[&str] = &[
     "SNS",
     "Kinesis",
     "SSM",
+    "XRay",
     "SSO",
     "SSO OIDC",
 ];

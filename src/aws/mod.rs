@@ -15,6 +15,7 @@ mod iam;
 mod kinesis;
 mod lambda;
 mod loaded;
+mod logs;
 mod pace;
 mod ports;
 mod resign;
@@ -28,6 +29,7 @@ mod sqs;
 mod ssm;
 mod sts;
 mod tag;
+mod xray;
 
 pub use cloudwatch::{
     ALARM_POLL_TIMEOUT, AlarmHistory, AlarmHistoryEntry, AlarmHistoryKind, AlarmList, AlarmQuery, AlarmReading,
@@ -44,6 +46,7 @@ pub use iam::{Decision, Iam, Simulated};
 pub use kinesis::Kinesis;
 pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
 pub use loaded::{LoadedService, ServiceEndpoint};
+pub use logs::{LogGroup, LogGroups, LogPage, LogRow, Logs, QueryPage, QueryStatus};
 pub use pace::urgently;
 pub use ports::{
     EnvironmentVariables, FunctionConfiguration, FunctionControl, FunctionState, FunctionUpdate, ParameterControl,
@@ -60,3 +63,4 @@ pub use sns::Sns;
 pub use sqs::Sqs;
 pub use ssm::{Parameter, ParameterKind, Ssm};
 pub use sts::Caller;
+pub use xray::{RootCause, Trace, TraceDestination, TraceList, TraceSummary, Traces, XRay};

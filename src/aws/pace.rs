@@ -57,6 +57,11 @@ impl Pace {
         }))
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Waits for the turn of one call.
     pub(super) async fn take(&self) {
         let Some(bucket) = self.0.as_deref().filter(|_| URGENT.try_with(|()| ()).is_err()) else { return };

@@ -54,6 +54,8 @@ pub struct FunctionConfiguration {
     pub layers: Vec<String>,
     /// The digest of the code; empty where an emulator has none.
     pub code_sha256: String,
+    /// The log group, where the answer names one.
+    pub log_group: Option<String>,
     /// The variables; none where AWS can not show them (`Environment.Error`: the key is denied), and then nothing that
     /// would write them back may be done.
     pub environment: Option<EnvironmentVariables>,

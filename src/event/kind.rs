@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbortCause, AlarmNote, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadSteer, PhaseEnd, ProcessKind,
-    ProxySecond, Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep,
+    AbortCause, AlarmNote, EvidenceKept, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadSteer, PhaseEnd,
+    ProcessKind, ProxySecond, Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep,
 };
 use crate::unit::{
     AlarmSettings, AlarmState, ComponentId, FaultId, GuardrailId, HintId, HypothesisId, InjectId, LoadId, PersonId,
@@ -670,6 +670,8 @@ pub enum EventKind {
     /// A notice did not go out, or none can (`all`): to whom, and why not; neither the URL nor a key stands there.
     #[expect(missing_docs, reason = "said above")]
     NoticeFailed { notice: String, channel: String, why: String },
+    /// Logs, traces or metrics were read and kept, or could not be.
+    EvidenceKept(EvidenceKept),
     /// A kind that a newer version wrote; it is kept as it stands.
     #[serde(skip)]
     Unknown(serde_json::Value),

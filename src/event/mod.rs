@@ -6,6 +6,7 @@
 mod alarm;
 mod command;
 mod detail;
+mod evidence;
 mod feed;
 mod identity;
 mod kind;
@@ -27,6 +28,7 @@ pub use detail::{
     AbortCause, AlarmNote, AlarmNoteKind, FaultEnd, HypothesisResult, LoadSecond, LoadSteer, LoadStepSecond,
     Observation, PhaseEnd, ProcessKind, Recoverer, RunOutcome, StepAsks, StepOutcome, SwitchStep, Verdict,
 };
+pub use evidence::{EvidenceKept, EvidenceSource};
 pub use feed::Feed;
 pub use identity::FaultIdentity;
 pub use kind::EventKind;

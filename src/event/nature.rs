@@ -123,6 +123,7 @@ impl EventKind {
             | Self::HypothesisJudged(_)
             | Self::NoticeSent { .. }
             | Self::NoticeFailed { .. }
+            | Self::EvidenceKept(_)
             | Self::Unknown(_) => (false, None),
         };
         Nature { must_last, fault }

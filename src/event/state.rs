@@ -285,6 +285,7 @@ impl RunState {
             | EventKind::SettleJudged { .. }
             | EventKind::NoticeSent { .. }
             | EventKind::NoticeFailed { .. }
+            | EventKind::EvidenceKept(_)
             | EventKind::Unknown(_) => {}
         }
     }

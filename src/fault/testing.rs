@@ -363,6 +363,7 @@ impl FunctionControl for FakeFunctions {
                 memory_mb: found.state.memory_mb,
                 layers: found.state.layers.clone(),
                 code_sha256: String::new(),
+                log_group: None,
                 environment: found.state.environment.clone().map(EnvironmentVariables),
                 revision: Some(found.revision.to_string()),
                 progress: match (is_busy, found.state.is_failed) {

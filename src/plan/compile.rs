@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::alarms::AlarmPlan;
 use super::cover::{self, cover};
 use super::environment::{EnvironmentFacts, EnvironmentKind as PlannedEnvironment, EnvironmentRules};
+use super::evidence::EvidencePlan;
 use super::interval::{faults_of, set_stops};
 use super::notice::NotifyPlan;
 use super::refusal::{Refusal, refusals};
@@ -76,6 +77,7 @@ pub fn compile(
         hypotheses,
         guardrails: guardrails(checked),
         alarms: AlarmPlan::of(checked),
+        evidence: EvidencePlan::of(scenario, workspace),
         programs: checked.programs.clone(),
         settle: scenario
             .settle

@@ -8,6 +8,7 @@ mod compile;
 mod cover;
 mod dashboard;
 mod environment;
+mod evidence;
 mod interval;
 mod notice;
 mod permission;
@@ -24,6 +25,7 @@ pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
 pub use dashboard::Dashboard;
 pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
+pub use evidence::{EvidencePlan, LOG_CALLS, SPAN_CALLS, TRACE_CALLS};
 pub use notice::NotifyPlan;
 pub use permission::{
     Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
+use super::evidence::EvidencePlan;
 use super::types::{
     Action, ChangePlan, GuardrailPlan, GuardrailRule, HintPlan, HypothesisPlan, InjectPlan, PLAN_FORMAT, PersonStep,
     PhasePlan, Plan, ScenarioFacts, SettlePlan, Step, TargetPlan,
@@ -100,6 +101,7 @@ impl Sketch {
             hypotheses: Vec::new(),
             guardrails: Vec::new(),
             alarms: None,
+            evidence: EvidencePlan::default(),
             programs: BTreeMap::new(),
             settle: None,
             formats: Vec::new(),

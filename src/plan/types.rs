@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alarms::AlarmPlan;
 use super::environment::EnvironmentFacts;
+use super::evidence::EvidencePlan;
 use super::notice::NotifyPlan;
 use crate::fault::{AwsResource, FaultSpec};
 use crate::load::LoadSpec;
@@ -63,6 +64,9 @@ pub struct Plan {
     /// The alarms that are read; none where the scenario asks for none.
     #[serde(default)]
     pub alarms: Option<AlarmPlan>,
+    /// What is read of logs and traces when it is over.
+    #[serde(default, skip_serializing_if = "EvidencePlan::is_nothing")]
+    pub evidence: EvidencePlan,
     /// SHA-256 of each program of the workspace that a fault runs, by the name that the scenario gives it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, String>,

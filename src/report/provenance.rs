@@ -1,7 +1,9 @@
 //! Where each file of a run's folder comes from: who measured it, what was asked, over which time and how finely, and until
 //! when AWS keeps the original. Pure: from the file's name, the plan and the events.
 
-use chrono::{DateTime, Days, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
 
 use super::model::Provenance;
 use crate::event::{Event, EventKind};
@@ -22,7 +24,7 @@ pub(super) fn provenance(file: &str, events: &[Event], plan: &Plan) -> Provenanc
         "workload.yaml" => of("the workspace's file, as it was".to_owned()),
         "previous.json" => of("the run of this scenario before this one".to_owned()),
         "run.ndjson" => of_log(events, plan),
-        _ => of_named(file, events).unwrap_or_default(),
+        _ => of_kept(file, events).or_else(|| of_named(file, events)).unwrap_or_default(),
     }
 }
 
@@ -43,6 +45,25 @@ fn of_log(events: &[Event], plan: &Plan) -> Provenance {
         resolution_ms: None,
         expires_on: expires.filter(|_| is_aws && reads_alarms),
     }
+}
+
+/// What was read of a service, as its event tells it.
+fn of_kept(file: &str, events: &[Event]) -> Option<Provenance> {
+    let zero = events.first().map(|first| first.at - Duration::from_millis(first.elapsed_ms))?;
+    let at = |ms: u64| zero.checked_add_signed(TimeDelta::milliseconds(i64::try_from(ms).ok()?));
+    let kept = events.iter().find_map(|event| match &event.kind {
+        EventKind::EvidenceKept(kept) if kept.file.as_deref() == Some(file) => Some(kept),
+        _ => None,
+    })?;
+    let (source, count) = (kept.source.as_str(), kept.row_count);
+    let cut = if kept.is_cut { ", and there are more" } else { "" };
+    Some(Provenance {
+        source: format!("the {source} of {}: made of {count} rows{cut}", kept.about),
+        query: Some(kept.what.clone()),
+        from: at(kept.from_ms),
+        to: at(kept.to_ms),
+        ..Provenance::default()
+    })
 }
 
 /// The files of `evidence/` and `lessons/`.

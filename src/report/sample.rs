@@ -14,8 +14,8 @@ pub(super) use self::frames::frame_of;
 use super::folder::Evidence;
 use super::model::EvidenceFile;
 use crate::event::{
-    AlarmNote, AlarmNoteKind, Event, EventKind, FaultEnd, FaultIdentity, HypothesisResult, LoadSecond, LoadStepSecond,
-    Observation, PhaseEnd, RunOutcome, StepAsks, StepOutcome, Verdict,
+    AlarmNote, AlarmNoteKind, Event, EventKind, EvidenceKept, EvidenceSource, FaultEnd, FaultIdentity,
+    HypothesisResult, LoadSecond, LoadStepSecond, Observation, PhaseEnd, RunOutcome, StepAsks, StepOutcome, Verdict,
 };
 use crate::unit::{AlarmRule, AlarmSettings, AlarmState, AlarmSubject, MetricName, MissingData};
 
@@ -203,6 +203,22 @@ pub(super) fn script() -> Script {
     script.at(91_500, EventKind::SettleJudged { held: true, held_ms: Some(89_400) });
     verdict_events(&mut script);
     script.at(93_200, EventKind::RunSettled);
+    let logs = |about: &str, is_cut: bool, unknown: Option<&str>| {
+        EventKind::EvidenceKept(EvidenceKept {
+            source: EvidenceSource::Logs,
+            about: about.to_owned(),
+            file: is_cut.then(|| format!("evidence/logs/{about}.json")),
+            sha256: None,
+            what: format!("logs:FilterLogEvents of /aws/lambda/{about}"),
+            from_ms: 1_000,
+            to_ms: 93_300,
+            row_count: 200_000 * u64::from(is_cut),
+            is_cut,
+            unknown: unknown.map(str::to_owned),
+        })
+    };
+    script.at(93_300, logs("checkout-fn", true, None));
+    script.at(93_400, logs("payments-fn", false, Some("there was no answer in time")));
     script.at(93_900, EventKind::RunEnded { outcome: RunOutcome::Completed, exit_code: 3 });
     script
 }

@@ -2,6 +2,7 @@
 
 mod abort_file;
 mod change;
+mod evidence;
 mod panic;
 mod prepare;
 mod proxies;
@@ -332,6 +333,8 @@ impl Drive {
             let recording = self.recorder.recording();
             (Outcome::of(recording.state()), Outcome::of_timeline(recording.state()))
         };
+        // Before the sandbox ends, which has some of it.
+        self.keep_evidence(signals, has_left).await;
         // What cannot be undone may still need the way through the proxy, which fails open by itself.
         if outcome != Outcome::Dirty {
             let heart = self.heart.clone();

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cloudwatch::CloudWatch;
 use super::fis::Fis;
+use super::logs::Logs;
 use crate::unit::Clock;
 
 /// The sandbox as its functions see it.
@@ -29,6 +30,8 @@ pub(super) struct Context {
     pub environments: Arc<AtomicUsize>,
     /// Metrics and alarms.
     pub cloudwatch: CloudWatch,
+    /// Log groups and their events.
+    pub logs: Arc<Logs>,
     /// Experiments, and the faults that they put into invocations.
     pub fis: Fis,
 }
@@ -74,6 +77,7 @@ pub(super) mod testing {
             stopping: CancellationToken::new(),
             environments: Arc::default(),
             cloudwatch: CloudWatch::new(region, account_id, clock),
+            logs: Arc::new(Logs::new(region, account_id, clock)),
             fis: Fis::new(region, account_id, clock, FisSpec::default()),
         }
     }

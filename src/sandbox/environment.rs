@@ -14,25 +14,35 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::configuration::Configuration;
 use super::context::Context;
+use super::logs::{End, LogStream, PlatformLog, Report};
 use super::output::{Output, Tail};
 use super::program::Program;
 use super::runtime_api::{Delivery, RESPONSE_BYTES_MAX, RuntimeApi, RuntimeEvent};
 use super::server::{Bound, Server};
-use crate::unit::{elapsed_ms, process};
+use crate::unit::{Clock, process};
 
 /// How long a runtime may take until it asks for work. Source: AWS, "Lambda execution environment lifecycle", init phase.
 pub(super) const INIT_MAX: Duration = Duration::from_secs(10);
 
 /// How long a killed process may take to be gone.
 const KILL_MAX: Duration = Duration::from_secs(5);
+
+/// The type of the error that is answered for a process that ended.
+const EXIT_ERROR: &str = "Runtime.ExitError";
+/// The type of the error that is answered for a runtime that does not keep to its protocol.
+const UNKNOWN_ERROR: &str = "Runtime.Unknown";
+/// The type of the error that is answered in the place of an answer that is too large.
+const TOO_LARGE_ERROR: &str = "Function.ResponseSizeTooLarge";
 
 /// Which function and version a process is started for.
 #[derive(Debug)]
@@ -42,8 +52,12 @@ pub(super) struct Start<'a> {
     pub program: &'a Program,
     pub configuration: &'a Configuration,
     pub generation: u64,
+    pub log: PlatformLog,
+    pub log_group: String,
     pub output: Arc<Tail>,
     pub request_id: &'a str,
+    /// The trace of the invocation that waits for it; none where nobody does.
+    pub trace_id: Option<&'a str>,
     /// When it was known to be needed.
     pub began: Instant,
 }
@@ -70,6 +84,16 @@ pub(super) struct Ending {
     pub duration: Duration,
 }
 
+/// What came of an invocation, before anything is told of it.
+struct Answer {
+    payload: Bytes,
+    /// Whether the payload is an error.
+    failed: bool,
+    end: End,
+    /// Whether the runtime itself gave it, so that it may ask for another invocation.
+    is_runtimes: bool,
+}
+
 /// The end of an invocation, and the environment when it can serve another.
 #[derive(Debug)]
 pub(super) enum Invoked {
@@ -93,6 +117,10 @@ pub(super) struct Environment {
     events: mpsc::Receiver<RuntimeEvent>,
     work: mpsc::Sender<Delivery>,
     output: Output,
+    log: PlatformLog,
+    clock: Clock,
+    /// The process's peak, as it was last read.
+    peak_memory_mb: Option<u64>,
     /// How long it took to start, until that is told with the first invocation.
     init: Option<Duration>,
     stopping: CancellationToken,
@@ -114,7 +142,8 @@ impl Environment {
                 environment.end().await;
                 Err(StartError::Stopping)
             }
-            Err(Some(payload)) => {
+            Err(Some((payload, end))) => {
+                environment.tell_failed_start(&start, &payload, end);
                 let log = environment.output.take();
                 environment.end().await;
                 Err(StartError::Init { payload, log })
@@ -126,12 +155,14 @@ impl Environment {
         let bound = Bound::bind(0).await.map_err(io::Error::other)?;
         let address = bound.address().to_string();
         let api = RuntimeApi::new(context.clock);
-        let (output, stdout, stderr) = Output::open(Arc::clone(&start.output))?;
+        let stream = stream_name(&start.version, context.clock.now());
+        let log = LogStream::new(Arc::clone(&context.logs), &start.log_group, &stream);
+        let (output, stdout, stderr) = Output::open(Arc::clone(&start.output), log)?;
         let mut command = process::tied_command(&context.gameday, &start.program.path);
         command
             .args(&start.program.arguments)
             .env_clear()
-            .envs(variables(context, start, &address))
+            .envs(variables(context, start, &address, &stream))
             .current_dir(&start.program.directory)
             .stdout(stdout)
             .stderr(stderr);
@@ -150,6 +181,9 @@ impl Environment {
             events: api.events,
             work: api.work,
             output,
+            log: start.log,
+            clock: context.clock,
+            peak_memory_mb: None,
             init: None,
             stopping: context.stopping.clone(),
             count: Arc::clone(&context.environments),
@@ -157,8 +191,8 @@ impl Environment {
         })
     }
 
-    /// `Err(Some(…))` is the function's error as JSON, `Err(None)` the sandbox's end.
-    async fn wait_until_ready(&mut self, request_id: &str) -> Result<(), Option<Bytes>> {
+    /// `Err(Some(…))` is the function's error as JSON and its kind, `Err(None)` the sandbox's end.
+    async fn wait_until_ready(&mut self, request_id: &str) -> Result<(), Option<(Bytes, End)>> {
         let late = tokio::time::sleep(INIT_MAX);
         // In this order, because a runtime reports its init error and then exits.
         tokio::select! {
@@ -166,11 +200,33 @@ impl Environment {
             () = self.stopping.cancelled() => Err(None),
             event = self.events.recv() => match event {
                 Some(RuntimeEvent::Waiting) => Ok(()),
-                Some(RuntimeEvent::InitFailed(payload)) => Err(Some(payload)),
-                _ => Err(Some(error("Runtime.Unknown", request_id, "the runtime answered before it was asked"))),
+                Some(RuntimeEvent::InitFailed(payload)) => Err(Some((payload, End::Error("Runtime.InitError")))),
+                _ => {
+                    let payload = error(UNKNOWN_ERROR, request_id, "the runtime answered before it was asked");
+                    Err(Some((payload, End::Error(UNKNOWN_ERROR))))
+                }
             },
-            status = self.process.wait() => Err(Some(exit_error(request_id, status.ok()))),
-            () = late => Err(Some(timeout_error(request_id, INIT_MAX))),
+            status = self.process.wait() => Err(Some((exit_error(request_id, status.ok()), End::Error(EXIT_ERROR)))),
+            () = late => Err(Some((timeout_error(request_id, INIT_MAX), End::Timeout))),
+        }
+    }
+
+    /// Lambda's lines about a start that failed, and about the invocation that has waited for it.
+    fn tell_failed_start(&mut self, start: &Start<'_>, payload: &[u8], end: End) {
+        let (init, now) = (start.began.elapsed(), self.clock.now());
+        self.output.note(&self.log.failed_init(init, end, now));
+        if let Some(line) = error_line(payload) {
+            self.output.note(&line);
+        }
+        if let Some(trace_id) = start.trace_id {
+            self.note_start(start.request_id);
+            self.report(start.request_id, trace_id, init, end);
+        }
+    }
+
+    fn note_start(&self, request_id: &str) {
+        if let Some(line) = self.log.start(request_id, &self.version, self.clock.now()) {
+            self.output.note(&line);
         }
     }
 
@@ -191,8 +247,8 @@ impl Environment {
 
     /// Has the process handle one invocation. The function's timeout starts when the runtime is given it.
     pub(super) async fn invoke(mut self, delivery: Delivery) -> Invoked {
-        let request_id = delivery.request_id.clone();
-        self.output.note(&format!("START RequestId: {request_id} Version: {}", self.version));
+        let (request_id, trace_id) = (delivery.request_id.clone(), delivery.trace_id.clone());
+        self.note_start(&request_id);
         // Whatever the runtime said between two invocations is no answer to this one.
         while self.events.try_recv().is_ok() {}
         if self.work.try_send(delivery).is_err() || !self.delivered().await {
@@ -203,13 +259,14 @@ impl Environment {
         let started = Instant::now();
         let deadline = started + self.configuration.timeout();
         let answer = self.answer(&request_id, deadline).await;
-        let Some((payload, failed, answered)) = answer else {
+        let Some(Answer { payload, failed, end, is_runtimes }) = answer else {
             self.end().await;
             return Invoked::Stopping;
         };
         let duration = started.elapsed();
-        let is_reusable = answered && self.is_waiting_again(deadline).await;
-        self.report(&request_id, duration);
+        let is_reusable = is_runtimes && self.is_waiting_again(deadline).await;
+        self.tell_trouble(&request_id, &payload, end);
+        self.report(&request_id, &trace_id, duration, end);
         let ending = Ending { payload, failed, log: self.output.take(), duration };
         let reusable = if is_reusable {
             Some(Box::new(self))
@@ -239,21 +296,24 @@ impl Environment {
         }
     }
 
-    /// The answer's payload, whether it is an error, and whether the runtime itself gave it; `None` at the sandbox's end.
-    async fn answer(&mut self, request_id: &str, deadline: Instant) -> Option<(Bytes, bool, bool)> {
+    /// What came of the invocation; `None` at the sandbox's end.
+    async fn answer(&mut self, request_id: &str, deadline: Instant) -> Option<Answer> {
+        let of = |payload, failed, end, is_runtimes| Some(Answer { payload, failed, end, is_runtimes });
         loop {
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return None,
                 event = self.events.recv() => match event? {
-                    RuntimeEvent::Answered(payload) => return Some((payload, false, true)),
-                    RuntimeEvent::Failed(payload) => return Some((payload, true, true)),
-                    RuntimeEvent::TooLarge => return Some((too_large_error(), true, true)),
+                    RuntimeEvent::Answered(payload) => return of(payload, false, End::Success, true),
+                    RuntimeEvent::Failed(payload) => return of(payload, true, End::Success, true),
+                    RuntimeEvent::TooLarge => return of(too_large_error(), true, End::Error(TOO_LARGE_ERROR), true),
                     RuntimeEvent::Waiting | RuntimeEvent::Delivered | RuntimeEvent::InitFailed(_) => {}
                 },
-                status = self.process.wait() => return Some((exit_error(request_id, status.ok()), true, false)),
+                status = self.process.wait() => {
+                    return of(exit_error(request_id, status.ok()), true, End::Error(EXIT_ERROR), false);
+                }
                 () = tokio::time::sleep_until(deadline) => {
-                    return Some((timeout_error(request_id, self.configuration.timeout()), true, false));
+                    return of(timeout_error(request_id, self.configuration.timeout()), true, End::Timeout, false);
                 }
             }
         }
@@ -270,18 +330,34 @@ impl Environment {
         }
     }
 
-    /// The lines with which Lambda ends an invocation's log. Source: AWS, "Lambda function logging", the REPORT line.
-    fn report(&mut self, request_id: &str, duration: Duration) {
-        let millis =
-            |duration: Duration| format!("{}.{:02} ms", elapsed_ms(duration), duration.subsec_micros() % 1_000 / 10);
-        let billed = elapsed_ms(duration) + u64::from(!duration.subsec_micros().is_multiple_of(1_000));
-        let init = self.init.take().map(|init| format!("\tInit Duration: {}", millis(init))).unwrap_or_default();
-        self.output.note(&format!("END RequestId: {request_id}"));
-        self.output.note(&format!(
-            "REPORT RequestId: {request_id}\tDuration: {}\tBilled Duration: {billed} ms\tMemory Size: {} MB{init}",
-            millis(duration),
-            self.configuration.memory_mb,
-        ));
+    /// Lambda's line about a process that ended or had no more time.
+    fn tell_trouble(&self, request_id: &str, payload: &[u8], end: End) {
+        match end {
+            End::Success => {}
+            End::Error(_) => error_line(payload).iter().for_each(|line| self.output.note(line)),
+            End::Timeout => {
+                let now = self.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true);
+                self.output.note(&format!("{now} {request_id} {}", timeout_text(self.configuration.timeout())));
+            }
+        }
+    }
+
+    /// The lines with which Lambda ends an invocation's log.
+    fn report(&mut self, request_id: &str, trace_id: &str, duration: Duration, end: End) {
+        // A process that is gone has no peak any more; it never falls.
+        self.peak_memory_mb = self.process.id().and_then(peak_memory_mb).max(self.peak_memory_mb);
+        let report = Report {
+            request_id,
+            trace_id,
+            duration,
+            memory_mb: self.configuration.memory_mb,
+            max_memory_mb: self.peak_memory_mb,
+            init: self.init.take(),
+            end,
+        };
+        for line in self.log.end(&report, self.clock.now()) {
+            self.output.note(&line);
+        }
     }
 
     /// Kills the process group.
@@ -305,7 +381,12 @@ impl Drop for Environment {
 }
 
 /// The process's whole environment: nothing of our own but `PATH`.
-fn variables(context: &Context, start: &Start<'_>, runtime_api: &str) -> BTreeMap<OsString, OsString> {
+fn variables(
+    context: &Context,
+    start: &Start<'_>,
+    runtime_api: &str,
+    log_stream: &str,
+) -> BTreeMap<OsString, OsString> {
     let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
     variables.insert("PATH".into(), context.search_path.clone());
     let mut set = |name: &str, value: &str| {
@@ -331,8 +412,9 @@ fn variables(context: &Context, start: &Start<'_>, runtime_api: &str) -> BTreeMa
     set("AWS_LAMBDA_FUNCTION_VERSION", &start.version);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &start.configuration.memory_mb.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
-    set("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", start.function));
-    set("AWS_LAMBDA_LOG_STREAM_NAME", &format!("sandbox/[{}]{}", start.version, start.request_id));
+    set("AWS_LAMBDA_LOG_FORMAT", start.log.format.as_aws());
+    set("AWS_LAMBDA_LOG_GROUP_NAME", &start.log_group);
+    set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
     set("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{}", start.program.runtime));
     set("AWS_REGION", &context.region);
     set("AWS_DEFAULT_REGION", &context.region);
@@ -348,17 +430,40 @@ fn error(kind: &str, request_id: &str, text: &str) -> Bytes {
     json!({"errorType": kind, "errorMessage": format!("RequestId: {request_id} Error: {text}")}).to_string().into()
 }
 
+/// A log stream's name as Lambda makes it.
+fn stream_name(version: &str, now: DateTime<Utc>) -> String {
+    format!("{}/[{version}]{}", now.format("%Y/%m/%d"), Uuid::new_v4().simple())
+}
+
+/// The most memory that a process has had in RAM, in MB as Lambda counts them; none where it is gone.
+fn peak_memory_mb(process_id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes.div_ceil(1_024))
+}
+
+/// The text of an error that is answered, as the log has it.
+fn error_line(payload: &[u8]) -> Option<String> {
+    let error: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    error.get("errorMessage")?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn timeout_text(timeout: Duration) -> String {
+    format!("Task timed out after {}.00 seconds", timeout.as_secs())
+}
+
 fn timeout_error(request_id: &str, timeout: Duration) -> Bytes {
-    error("Sandbox.Timedout", request_id, &format!("Task timed out after {}.00 seconds", timeout.as_secs()))
+    error("Sandbox.Timedout", request_id, &timeout_text(timeout))
 }
 
 fn too_large_error() -> Bytes {
     let text = format!("Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
-    json!({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": text}).to_string().into()
+    json!({"errorType": TOO_LARGE_ERROR, "errorMessage": text}).to_string().into()
 }
 
 fn exit_error(request_id: &str, status: Option<ExitStatus>) -> Bytes {
-    error("Runtime.ExitError", request_id, &exit_text(status))
+    error(EXIT_ERROR, request_id, &exit_text(status))
 }
 
 fn exit_text(status: Option<ExitStatus>) -> String {

@@ -19,11 +19,12 @@ use super::configuration::{Change, Configuration, Latest, UpdateError};
 use super::context::Context;
 use super::environment::{Ending, Environment, Invoked, Start, StartError};
 use super::event_invoke::EventInvokes;
+use super::logs::PlatformLog;
 use super::name::Version;
 use super::output::Tail;
 use super::program::Program;
 use super::provisioned::ProvisionedConfigs;
-use super::runtime_api::Delivery;
+use super::runtime_api::{Delivery, trace_id};
 use super::spec::FunctionSpec;
 use super::url_config::UrlConfigs;
 use super::version::{DeleteError, Versions};
@@ -105,6 +106,7 @@ pub(super) struct Function {
     pub event_invokes: EventInvokes,
     pub provisioned: ProvisionedConfigs,
     pub urls: UrlConfigs,
+    pub log: PlatformLog,
     update_window: Duration,
     cold_start: Duration,
     pub context: Arc<Context>,
@@ -142,6 +144,7 @@ impl Function {
             event_invokes,
             provisioned: ProvisionedConfigs::default(),
             urls: UrlConfigs::default(),
+            log: PlatformLog { format: spec.log_format, level: spec.system_log_level },
             update_window: Duration::from_millis(spec.update_ms),
             cold_start: Duration::from_millis(spec.cold_start_ms),
             context,
@@ -159,6 +162,11 @@ impl Function {
     /// The function's ARN without a qualifier.
     pub(super) fn arn(&self) -> String {
         self.context.function_arn(&self.name)
+    }
+
+    /// The name of the log group that its environments write to.
+    pub(super) fn log_group(&self) -> String {
+        format!("/aws/lambda/{}", self.name)
     }
 
     /// The version that a qualifier names: a number, `$LATEST` or an alias. `None`: there is none.
@@ -263,10 +271,11 @@ impl Function {
     ///
     /// An environment is taken out of the pool to be used, and put back only after a good end.
     pub(super) async fn handle(&self, invocation: &Invocation) -> Option<Outcome> {
+        let trace_id = trace_id(&invocation.request_id, self.context.clock.now());
         loop {
             let (environment, is_fresh) = match self.take_idle(invocation.version) {
                 Some(environment) => (environment, false),
-                None => match self.start(invocation.version, &invocation.request_id).await {
+                None => match self.start(invocation.version, &invocation.request_id, Some(&trace_id)).await {
                     Ok(environment) => (environment, true),
                     Err(StartError::Stopping) => return None,
                     Err(StartError::Init { payload, log }) => return Some(outcome(invocation, payload, true, log)),
@@ -279,6 +288,7 @@ impl Function {
             };
             let delivery = Delivery {
                 request_id: invocation.request_id.clone(),
+                trace_id: trace_id.clone(),
                 invoked_arn: invocation.invoked_arn.clone(),
                 timeout: environment.timeout(),
                 payload: invocation.payload.clone(),
@@ -323,7 +333,12 @@ impl Function {
         // Otherwise it is dropped, which kills it.
     }
 
-    async fn start(&self, version: Version, request_id: &str) -> Result<Environment, StartError> {
+    async fn start(
+        &self,
+        version: Version,
+        request_id: &str,
+        trace_id: Option<&str>,
+    ) -> Result<Environment, StartError> {
         let began = Instant::now();
         tokio::select! {
             () = tokio::time::sleep(self.cold_start) => {}
@@ -340,8 +355,11 @@ impl Function {
             program: &self.program,
             configuration: &configuration,
             generation,
+            log: self.log,
+            log_group: self.log_group(),
             output: Arc::clone(&self.output),
             request_id,
+            trace_id,
             began,
         };
         Environment::start(&self.context, start).await
@@ -360,7 +378,7 @@ impl Function {
     /// # Errors
     /// Why there is none, as a text for a person.
     pub(super) async fn start_idle(&self, version: Version) -> Result<(), String> {
-        match self.start(version, &Uuid::new_v4().to_string()).await {
+        match self.start(version, &Uuid::new_v4().to_string(), None).await {
             Ok(mut environment) => {
                 environment.was_ahead();
                 self.put_back(version, environment);

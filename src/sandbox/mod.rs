@@ -1,7 +1,7 @@
 //! A local AWS Lambda: real child processes under the real Lambda Runtime API, driven by any AWS SDK.
 //!
-//! Owns: functions, their processes, the control API, function URLs, queues, the demo shop, CloudWatch, FIS. Must not know:
-//! runs, faults, load.
+//! Owns: functions, their processes, the control API, function URLs, queues, the demo shop, CloudWatch and its Logs,
+//! FIS. Must not know: runs, faults, load.
 //! It is faithful where a fault can be told from the outside (throttles, timeouts, crashes, cold starts, the update window,
 //! revisions) and silent elsewhere: no CPU share per memory, no IAM, no VPC, no layer's files. It listens on 127.0.0.1 only.
 //!
@@ -28,6 +28,7 @@ mod event_source;
 mod event_spec;
 mod fis;
 mod function;
+mod logs;
 mod name;
 mod options;
 mod output;
@@ -60,6 +61,7 @@ use self::demo::CardProvider;
 use self::event_source::EventSource;
 use self::fis::Fis;
 use self::function::Function;
+use self::logs::Logs;
 use self::program::Program;
 use self::queue::Queues;
 use self::server::{Bound, Server};
@@ -69,6 +71,7 @@ pub use cloudwatch::{AlarmSpec, ComparisonOperator, LambdaMetric};
 pub use error::SandboxError;
 pub use event_spec::{EventInvokeSpec, EventSourceSpec};
 pub use fis::FisSpec;
+pub use logs::{LogFormat, SystemLogLevel};
 pub use options::SandboxOptions;
 pub use spec::{Demo, FunctionKind, FunctionSpec, SandboxSpec, SpecProblem};
 
@@ -111,6 +114,7 @@ impl Sandbox {
             stopping: CancellationToken::new(),
             environments: Arc::new(AtomicUsize::new(0)),
             cloudwatch: CloudWatch::new(&options.region, &options.account_id, clock),
+            logs: Arc::new(Logs::new(&options.region, &options.account_id, clock)),
             fis: Fis::new(&options.region, &options.account_id, clock, spec.fis),
         });
         let refused = |problem| SandboxError::Invalid { problems: vec![problem] };

@@ -1,12 +1,14 @@
-//! What functions write to standard output and error: kept as a short tail, never shown on our own terminal.
+//! What functions write to standard output and error: kept as a short tail and as log events, never shown on our own terminal.
 
 use std::collections::VecDeque;
 use std::io;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
+
+use super::logs::LogStream;
 
 /// How much is kept. Source: AWS, Invoke: `LogType: Tail` answers the last 4 KB.
 const TAIL_BYTES_MAX: usize = 4_096;
@@ -61,14 +63,14 @@ struct Source {
     own: Tail,
     /// Of the function.
     function: Arc<Tail>,
-    /// Held from a read to its end, so that two readers can not swap what they read.
-    reading: Mutex<()>,
+    /// Its log. Held from a read to its end, so that two readers can not swap what they read.
+    log: Mutex<LogStream>,
 }
 
 impl Source {
     /// Reads what is there; says whether the pipe is still open.
     fn drain(&self) -> bool {
-        let _reading = self.reading.lock().expect("invariant: nobody panics while reading output");
+        let mut log = self.log();
         let mut buffer = vec![0; READ_BYTES];
         for _ in 0..READS_MAX {
             match self.pipe.try_read(&mut buffer) {
@@ -77,21 +79,26 @@ impl Source {
                     let bytes = buffer.get(..length).unwrap_or_default();
                     self.own.push(bytes);
                     self.function.push(bytes);
+                    log.print(bytes);
                 }
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }
         true
     }
+
+    fn log(&self) -> MutexGuard<'_, LogStream> {
+        self.log.lock().expect("invariant: nobody panics while reading output")
+    }
 }
 
 impl Output {
-    /// A pipe: what is written to the two [`Stdio`] is read here and put into `function` as well.
-    pub(super) fn open(function: Arc<Tail>) -> io::Result<(Self, Stdio, Stdio)> {
+    /// A pipe: what is written to the two [`Stdio`] is read here, and put into `function` and `log` as well.
+    pub(super) fn open(function: Arc<Tail>, log: LogStream) -> io::Result<(Self, Stdio, Stdio)> {
         let (reader, writer) = io::pipe()?;
         let second = writer.try_clone()?;
         let pipe = pipe::Receiver::from_owned_fd(reader.into())?;
-        let source = Arc::new(Source { pipe, own: Tail::default(), function, reading: Mutex::new(()) });
+        let source = Arc::new(Source { pipe, own: Tail::default(), function, log: Mutex::new(log) });
         let reading = Arc::clone(&source);
         let task = tokio::spawn(async move { while reading.pipe.readable().await.is_ok() && reading.drain() {} });
         Ok((Self { source, task }, writer.into(), second.into()))
@@ -100,6 +107,7 @@ impl Output {
     /// Adds a line of Lambda's own.
     pub(super) fn note(&self, line: &str) {
         self.source.drain();
+        self.source.log().note(line);
         self.source.own.push(line.as_bytes());
         self.source.own.push(b"\n");
     }

@@ -31,6 +31,8 @@ const EVENTS_WAITING_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub request_id: String,
+    /// The id that the trace of the invocation has.
+    pub trace_id: String,
     pub invoked_arn: String,
     pub timeout: Duration,
     pub payload: Bytes,
@@ -151,20 +153,20 @@ fn problem(status: StatusCode, message: &str, kind: &str) -> Response {
 
 async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
     let Some((delivery, deadline)) = runtime.take().await else { return ended() };
-    let trace = format!("Root=1-{:08x}-{}", deadline.timestamp(), trace_suffix(&delivery.request_id));
     let headers = [
         (HeaderName::from_static("lambda-runtime-aws-request-id"), delivery.request_id),
         (HeaderName::from_static("lambda-runtime-deadline-ms"), deadline.timestamp_millis().to_string()),
         (HeaderName::from_static("lambda-runtime-invoked-function-arn"), delivery.invoked_arn),
-        (HeaderName::from_static("lambda-runtime-trace-id"), trace),
+        (HeaderName::from_static("lambda-runtime-trace-id"), format!("Root={}", delivery.trace_id)),
         (axum::http::header::CONTENT_TYPE, "application/json".to_owned()),
     ];
     (headers, delivery.payload).into_response()
 }
 
-/// 24 hexadecimal digits, as an X-Ray trace id ends.
-fn trace_suffix(request_id: &str) -> String {
-    request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect()
+/// The trace id of an invocation that begins now: X-Ray's has the moment and 24 hexadecimal digits.
+pub(super) fn trace_id(request_id: &str, now: DateTime<Utc>) -> String {
+    let digits: String = request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect();
+    format!("1-{:08x}-{digits}", now.timestamp())
 }
 
 async fn response(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>, request: Request) -> Response {

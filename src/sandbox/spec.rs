@@ -16,6 +16,7 @@ use super::concurrency::{ACCOUNT_LIMIT, UNRESERVED_MIN};
 use super::configuration::{environment_problem, layers_problem, memory_problem, timeout_problem};
 use super::event_spec::{EventInvokeSpec, EventSourceSpec};
 use super::fis::FisSpec;
+use super::logs::{LogFormat, SystemLogLevel};
 use super::name::{is_alias_name, is_name};
 use crate::unit::{AlarmName, DurationText};
 
@@ -96,6 +97,13 @@ pub struct FunctionSpec {
     /// What becomes of asynchronous events. Default: Lambda's, two retries, six hours, no destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_invoke: Option<EventInvokeSpec>,
+    /// The form of its log, `text` or `json`. Default: text.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub log_format: LogFormat,
+    /// Which of Lambda's own lines the log has, with `log_format: json` only: `debug`, `info` or `warn`, which leaves out those about
+    /// invocations that went well. Default: info.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub system_log_level: SystemLogLevel,
     /// How long an update of the configuration stays `InProgress`, one of an event source `Updating`, and
     /// provisioned concurrency `IN_PROGRESS`, in milliseconds, 0 to 600000. Default: 0.
     #[serde(default)]
@@ -110,6 +118,10 @@ pub struct FunctionSpec {
 
 fn default_timeout() -> DurationText {
     DurationText(Duration::from_secs(3))
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn default_memory() -> u32 {
@@ -206,6 +218,9 @@ impl FunctionSpec {
         }
         if let Some(text) = layers_problem(&self.layers) {
             tell(&["layers"], text);
+        }
+        if self.log_format == LogFormat::Text && self.system_log_level != SystemLogLevel::default() {
+            tell(&["system_log_level"], "`system_log_level` belongs to `log_format: json`".to_owned());
         }
         if let Some(reserved) = self.reserved.filter(|reserved| *reserved > ACCOUNT_LIMIT - UNRESERVED_MIN) {
             tell(&["reserved"], format!("`reserved: {reserved}` is more than {}", ACCOUNT_LIMIT - UNRESERVED_MIN));

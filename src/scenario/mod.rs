@@ -14,7 +14,7 @@ pub use invitation::{NEUTRAL_TITLE, NO_BLAME, SAY, STOP, invitation_contacts, in
 pub use load::{Checked, Expectations, check, load};
 pub use schema::{
     ActionKind, ActionSpec, Alarms, CALENDAR_BYTES_MAX, ChecklistStep, Compare, Covers, Debrief, EnvironmentRules,
-    FORMAT, Freeze, Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, NotWithin, Notify, NotifyEvent, OnMissing,
-    Person, PhaseSpec, ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review, Scenario, Schedule, Settle,
-    TargetKind, TargetSpec,
+    EvidenceSpec, FORMAT, Freeze, Guardrail, Hint, Hypothesis, Inject, LambdaTarget, Mode, NotWithin, Notify,
+    NotifyEvent, OnMissing, Person, PhaseSpec, ProxyKind, ProxyTarget, Redaction, ReportFormat, ReportSpec, Review,
+    Scenario, Schedule, Settle, TargetKind, TargetSpec,
 };

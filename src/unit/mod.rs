@@ -70,7 +70,7 @@ pub use id::{
     PhaseId, PlaybookId, ProxyName, RuleName, RunId, ScenarioId, SignalId, StepId, TargetId, ToxicName,
 };
 pub use interval_log::{IntervalEncoder, IntervalLog};
-pub use lambda::LAMBDA_RESERVED_VARIABLES;
+pub use lambda::{LAMBDA_RESERVED_VARIABLES, LOG_LOSS_PREFIX};
 pub use level::{Level, Rate, Users};
 pub use mark::{MARKS, mark_name, meant_mark};
 pub use nearest::nearest;

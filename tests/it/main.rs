@@ -15,6 +15,7 @@ mod crash;
 mod deadman;
 mod drill;
 mod effect;
+mod evidence;
 mod exec;
 mod explain;
 mod export;

@@ -49,7 +49,7 @@ fn what_nobody_can_tell_is_unknown_and_not_ready() {
     let output = workspace.gameday(&["readiness", "scenarios/throttle.yaml", "--env", "shop", "--permissions"]);
     assert_eq!(output.code(), 7, "{output:#?}");
     assert!(output.stdout.contains("unknown  lambda:PutFunctionConcurrency"), "{}", output.stdout);
-    assert!(output.stdout.ends_with("0 allowed, 0 denied, 4 unknown: not ready\n"), "{}", output.stdout);
+    assert!(output.stdout.ends_with("0 allowed, 0 denied, 8 unknown: not ready\n"), "{}", output.stdout);
     drop(sandbox);
 }
 
@@ -64,24 +64,24 @@ fn plan_prints_two_policies_to_paste_and_nothing_else() {
     assert_eq!(output.code(), 0, "{output:#?}");
     assert!(!output.stderr.contains("note:"), "{}", output.stderr);
     let policies: Value = serde_json::from_str(&output.stdout).expect("JSON");
-    let policy = |actions: Value| {
-        let arn = "arn:aws-cn:lambda:cn-north-1:111122223333:function:orders-fn";
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": [arn]}],
-        })
-    };
-    let inject = policy(json!([
+    let allow = |actions: Value, resource: &str| json!({"Effect": "Allow", "Action": actions, "Resource": [resource]});
+    let on_function = |actions| allow(actions, "arn:aws-cn:lambda:cn-north-1:111122223333:function:orders-fn");
+    let policy = |statements: Value| json!({"Version": "2012-10-17", "Statement": statements});
+    let inject = on_function(json!([
         "lambda:DeleteFunctionConcurrency",
         "lambda:GetFunctionConcurrency",
         "lambda:GetFunctionConfiguration",
         "lambda:ListTags",
         "lambda:PutFunctionConcurrency",
     ]));
-    let rollback = policy(json!([
+    // What is read of the function's log when the run is over.
+    let group = "arn:aws-cn:logs:cn-north-1:111122223333:log-group:/aws/lambda/orders-fn:*";
+    let logs = allow(json!(["logs:FilterLogEvents", "logs:GetQueryResults", "logs:StartQuery"]), group);
+    let inject = policy(json!([inject, logs, allow(json!(["logs:StopQuery"]), "*")]));
+    let rollback = on_function(json!([
         "lambda:DeleteFunctionConcurrency",
         "lambda:GetFunctionConcurrency",
         "lambda:PutFunctionConcurrency",
     ]));
-    assert_eq!(policies, json!({"inject": inject, "rollback": rollback}));
+    assert_eq!(policies, json!({"inject": inject, "rollback": policy(json!([rollback]))}));
 }

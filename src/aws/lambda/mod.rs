@@ -92,6 +92,7 @@ fn read_configuration(output: &GetFunctionConfigurationOutput) -> Result<Functio
         memory_mb: output.memory_size().map_or(Ok(0), |memory| count(OPERATION, memory))?,
         layers: output.layers().iter().filter_map(|layer| layer.arn()).map(str::to_owned).collect(),
         code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
+        log_group: output.logging_config().and_then(|logging| logging.log_group()).map(str::to_owned),
         environment,
         revision: output.revision_id().map(str::to_owned),
         state,

@@ -124,6 +124,8 @@ pub(super) struct Subject<'a> {
     pub(super) scheduler_role: Option<&'a str>,
     /// The group of schedules in which the switches are kept.
     pub(super) scheduler_group: Option<&'a str>,
+    /// A log group that belongs to no target.
+    pub(super) log_group: Option<&'a str>,
     /// The name of the parameter that is the lock of the environment.
     pub(super) lock: Option<&'a str>,
 }
@@ -189,6 +191,8 @@ pub(super) enum Scope {
     SafetyLever,
     /// Schedules with our names.
     Schedule,
+    /// The log group that Lambda makes for the function, or the one that the run names.
+    LogGroup,
 }
 
 /// The tags that everything of ours in FIS carries: `gameday: gameday-RUN-CHANGE`.
@@ -257,6 +261,10 @@ impl Scope {
                 let ours = |group| place.arn("scheduler", &format!("schedule/{group}/gameday-*"));
                 some(subject.scheduler_group.map(ours), None)
             }
+            Self::LogGroup => {
+                let group = here.log_group().map(|group| place.arn("logs", &format!("log-group:{group}:*")));
+                some(group, None)
+            }
             Self::Lock => some(subject.lock.map(|name| parameter_arn(place, name)), None),
         }
     }
@@ -294,6 +302,14 @@ impl<'a> Here<'a> {
         let Some(TargetPlan::Lambda { function, alias, .. }) = self.subject.target else { return None };
         let qualifier = qualifier(alias.as_deref())?;
         Some(format!("{}{qualifier}", self.place.function(function)))
+    }
+
+    fn log_group(&self) -> Option<String> {
+        let of_function = |target: &TargetPlan| match target {
+            TargetPlan::Lambda { function, .. } => Some(format!("/aws/lambda/{function}")),
+            TargetPlan::Resource(_) | TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => None,
+        };
+        self.subject.log_group.map(str::to_owned).or_else(|| self.subject.target.and_then(of_function))
     }
 
     fn mappings(&self) -> Vec<Grant> {

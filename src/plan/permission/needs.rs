@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::alarms::{ALARM_CALLS, ALARM_HISTORY_CALLS, METRIC_CALLS};
 use super::super::cover::{SET_SWITCH, TAKE_SWITCH_AWAY};
 use super::super::environment::EnvironmentKind;
+use super::super::evidence::{LOG_CALLS, SPAN_CALLS, TRACE_CALLS};
 use super::super::types::{ChangePlan, CoverPlan, Plan, TargetPlan};
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
@@ -33,6 +34,7 @@ impl Policies {
             policies.add_change(plan, change, &place);
         }
         policies.add_loads(plan, &place);
+        policies.add_evidence(plan, &place);
         policies.add_surroundings(plan, &place, surroundings(environment));
         // Who injects also undoes.
         policies.inject.needs.extend(policies.rollback.needs.iter().cloned());
@@ -80,6 +82,18 @@ impl Policies {
                     "load `{name}` signs requests for `{service}`, whose permission is not in these policies"
                 ));
             }
+        }
+    }
+
+    /// What is read when the run is over.
+    fn add_evidence(&mut self, plan: &Plan, place: &Place) {
+        for function in &plan.evidence.logs {
+            let target = TargetPlan::Lambda { function: function.clone(), alias: None, url: None };
+            self.inject.add(LOG_CALLS, place, Subject { target: Some(&target), ..Subject::default() });
+        }
+        if !plan.evidence.traces.is_empty() {
+            self.inject.add(TRACE_CALLS, place, Subject::default());
+            self.inject.add(SPAN_CALLS, place, Subject { log_group: Some("aws/spans"), ..Subject::default() });
         }
     }
 

@@ -79,6 +79,11 @@ pub const TABLE: &[Permission] = &[
     row("lambda:UpdateEventSourceMapping", &[Scope::Mappings]),
     row("lambda:UpdateFunctionConfiguration", &[Scope::Function]),
     row("lambda:UpdateFunctionUrlConfig", &[Scope::Alias]),
+    row("logs:DescribeLogGroups", &[Scope::Everything]),
+    row("logs:FilterLogEvents", &[Scope::LogGroup]),
+    row("logs:GetQueryResults", &[Scope::LogGroup]),
+    row("logs:StartQuery", &[Scope::LogGroup]),
+    row("logs:StopQuery", &[Scope::Everything]),
     row("scheduler:CreateSchedule", &[Scope::Schedule]),
     row("scheduler:DeleteSchedule", &[Scope::Schedule]),
     row("scheduler:GetSchedule", &[Scope::Schedule]),
@@ -95,6 +100,9 @@ pub const TABLE: &[Permission] = &[
     row("ssm:GetParameter", &[Scope::Parameter, Scope::Lock]),
     row("ssm:ListTagsForResource", &[Scope::Parameter]),
     row("ssm:PutParameter", &[Scope::Parameter, Scope::Lock]),
+    row("xray:BatchGetTraces", &[Scope::Everything]),
+    row("xray:GetTraceSegmentDestination", &[Scope::Everything]),
+    row("xray:GetTraceSummaries", &[Scope::Everything]),
 ];
 
 /// The row of an action.

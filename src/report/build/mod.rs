@@ -149,6 +149,7 @@ impl Report {
             practices: Vec::new(),
             effort: Effort::default(),
             evidence: evidence.files.clone(),
+            evidence_gaps: safety::evidence_gaps(&run),
             debrief: learning::debrief(facts, evidence),
         };
         report.predictions = hypothesis::predictions(&run, &report.hypotheses, evidence);

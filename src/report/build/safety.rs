@@ -5,8 +5,19 @@ use super::fault::fault_end;
 use super::switch;
 use crate::event::{AbortCause, Event, EventKind, FaultEnd, FaultProgress, FaultState, LockProgress, LockState};
 use crate::report::facts::GuardrailFacts;
-use crate::report::model::{Guardrail, Ledger, LedgerState, Safety};
+use crate::report::model::{EvidenceGap, Guardrail, Ledger, LedgerState, Safety};
 use crate::unit::plural;
+
+/// Evidence that was asked for and could not be had, or not all of it.
+pub(super) fn evidence_gaps(run: &Run<'_>) -> Vec<EvidenceGap> {
+    let gap = |event: &Event| {
+        let EventKind::EvidenceKept(kept) = &event.kind else { return None };
+        let is_gap = kept.is_cut || kept.unknown.is_some();
+        let (source, unknown) = (kept.source.as_str().to_owned(), kept.unknown.clone());
+        is_gap.then(|| EvidenceGap { source, about: kept.about.clone(), query: kept.what.clone(), unknown })
+    };
+    run.events.iter().filter_map(gap).collect()
+}
 
 pub(super) fn safety(run: &Run<'_>) -> Safety {
     let outstanding: Vec<&FaultProgress> = run.state.outstanding().collect();

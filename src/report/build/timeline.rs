@@ -4,7 +4,7 @@ use super::Run;
 use super::fault::fault_end;
 use super::header::phase_end;
 use super::safety::abort_cause;
-use crate::event::{Event, EventKind, FaultEnd, FaultProgress, Recoverer, RunOutcome, StepOutcome};
+use crate::event::{Event, EventKind, EvidenceKept, FaultEnd, FaultProgress, Recoverer, RunOutcome, StepOutcome};
 use crate::report::model::TimelineEntry;
 use crate::report::number::stopwatch;
 use crate::unit::plural;
@@ -43,6 +43,7 @@ pub(super) fn entry(run: &Run<'_>, event: &Event) -> Option<TimelineEntry> {
         .or_else(|| load_words(&event.kind))
         .or_else(|| alarm_words(run, event))
         .or_else(|| notice_words(&event.kind))
+        .or_else(|| evidence_words(&event.kind))
         .or_else(|| unknown_words(&event.kind))?;
     Some(TimelineEntry { at_ms: event.elapsed_ms, at: event.at, kind: kind.to_owned(), about, text, is_trouble })
 }
@@ -133,6 +134,12 @@ fn notice_words(kind: &EventKind) -> Option<Words> {
     let EventKind::NoticeFailed { notice, channel, why } = kind else { return None };
     let what = if notice == "all" { "no notice" } else { "no notice of it" };
     Some(Words::new("notice", notice, format!("{what} went to {channel}: {why}")).trouble())
+}
+
+/// What could not be read; what was stands in the manifest.
+fn evidence_words(kind: &EventKind) -> Option<Words> {
+    let EventKind::EvidenceKept(EvidenceKept { source, about, unknown: Some(why), .. }) = kind else { return None };
+    Some(Words::new("evidence", about, format!("its {} are not known: {why}", source.as_str())).trouble())
 }
 
 fn people_words(kind: &EventKind) -> Option<Words> {

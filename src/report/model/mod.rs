@@ -91,6 +91,9 @@ pub struct Report {
     pub effort: Effort,
     /// The files of the run's folder.
     pub evidence: Vec<EvidenceFile>,
+    /// Evidence that was asked for and could not be had, or not all of it.
+    #[serde(default)]
+    pub evidence_gaps: Vec<EvidenceGap>,
     /// The talk afterwards.
     pub debrief: Debrief,
 }
@@ -149,6 +152,19 @@ pub struct EvidenceFile {
     /// Where it comes from.
     #[serde(default)]
     pub provenance: Provenance,
+}
+
+/// Evidence that was asked for and could not be had, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceGap {
+    /// `logs`, `traces`, `metrics` or `needle`.
+    pub source: String,
+    /// What it is about.
+    pub about: String,
+    /// What was asked.
+    pub query: String,
+    /// Why nothing is known; none where some of it is.
+    pub unknown: Option<String>,
 }
 
 /// Where a file of a run's folder comes from.

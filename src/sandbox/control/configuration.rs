@@ -12,6 +12,7 @@ use super::{ApiError, Qualifier};
 use crate::sandbox::account::Account;
 use crate::sandbox::configuration::Change;
 use crate::sandbox::function::{Function, Shown};
+use crate::sandbox::logs::LogFormat;
 
 /// How Lambda writes `LastModified`.
 const MODIFIED_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f+0000";
@@ -106,8 +107,12 @@ pub(super) fn document(account: &Account, function: &Function, shown: &Shown, ar
         "Architectures": [if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }],
         "EphemeralStorage": {"Size": 512},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{}", function.name)},
+        "LoggingConfig": {"LogFormat": function.log.format.as_aws(), "LogGroup": function.log_group()},
     });
+    if function.log.format == LogFormat::Json {
+        document["LoggingConfig"]["ApplicationLogLevel"] = "INFO".into();
+        document["LoggingConfig"]["SystemLogLevel"] = function.log.level.as_aws().into();
+    }
     // Lambda leaves these members out when they would be empty.
     if !configuration.layers.is_empty() {
         let layers: Vec<Value> = configuration.layers.iter().map(|arn| json!({"Arn": arn, "CodeSize": 0})).collect();

@@ -26,11 +26,12 @@ pub(super) async fn invoke(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let target = account.find(&name, qualifier.as_deref())?;
+    // The body is read even where there is no such function: a connection with an unread body is closed under the next request on it.
     let payload = read_body(request.into_body(), REQUEST_BYTES_MAX).await.map_err(|error| match error {
         BodyError::TooLarge => ApiError::RequestTooLarge(REQUEST_BYTES_MAX),
         BodyError::Broken => ApiError::BrokenBody,
     })?;
+    let target = account.find(&name, qualifier.as_deref())?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match header("x-amz-invocation-type") {
         None | Some("RequestResponse") => {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::{ApiError, sqs, sts};
 use crate::sandbox::account::Account;
-use crate::sandbox::cloudwatch;
+use crate::sandbox::{cloudwatch, logs};
 
 /// A request of a JSON protocol goes to the service that its target begins with; one without a target is STS's.
 pub(super) async fn dispatch(State(account): State<Arc<Account>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -18,6 +18,9 @@ pub(super) async fn dispatch(State(account): State<Arc<Account>>, headers: Heade
     };
     if let Some(operation) = target.strip_prefix(cloudwatch::TARGET_PREFIX) {
         return cloudwatch::json(&account, operation, &headers, &body);
+    }
+    if let Some(operation) = target.strip_prefix(logs::TARGET_PREFIX) {
+        return logs::json(&account, operation, &body);
     }
     if let Some(operation) = target.strip_prefix(sqs::TARGET_PREFIX) {
         return sqs::call(&account, operation, &body).await;

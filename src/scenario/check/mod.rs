@@ -2,6 +2,7 @@
 //!
 //! One file a topic. Each adds all that it finds to the [`Checker`]; none stops another.
 
+mod evidence;
 mod faults;
 mod header;
 mod hypotheses;
@@ -47,6 +48,7 @@ pub(super) fn check_all(
     faults::check(&mut checker);
     timeline::check(&mut checker);
     schedule::check(&mut checker);
+    evidence::check(&mut checker);
     reach::check(&mut checker, &values.shared_by);
     unused::check(&mut checker);
     (checker.expectations, checker.problems)

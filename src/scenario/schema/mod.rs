@@ -1,6 +1,7 @@
 //! The scenario file's shape, as serde and JSON Schema know it. What serde cannot say is in `check`.
 
 mod belief;
+mod evidence;
 mod outcome;
 mod people;
 mod target;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use belief::{Alarms, Guardrail, Hypothesis, OnMissing};
+pub use evidence::EvidenceSpec;
 pub use outcome::{CALENDAR_BYTES_MAX, Debrief, Freeze, NotWithin, Review, Schedule};
 pub use people::{Hint, Inject, Person};
 pub use target::{LambdaTarget, ProxyKind, ProxyTarget, TargetKind, TargetSpec};
@@ -91,6 +93,9 @@ pub struct Scenario {
     /// How the run waits for the system to be well again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Settle>,
+    /// What is read of logs and traces when the run is over; default the functions' logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceSpec>,
     /// How the team talks about it afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debrief: Option<Debrief>,

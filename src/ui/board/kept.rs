@@ -181,7 +181,8 @@ fn worth(kind: &EventKind) -> Worth {
         | EventKind::GuardrailTripped { .. }
         | EventKind::SettleJudged { .. }
         | EventKind::HypothesisJudged(_)
-        | EventKind::NoticeFailed { .. } => Worth::Line,
+        | EventKind::NoticeFailed { .. }
+        | EventKind::EvidenceKept(_) => Worth::Line,
         EventKind::ProcessStarted { .. }
         | EventKind::LoadRecorded(_)
         | EventKind::ProxyRecorded(_)

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::people_line;
-use crate::event::{AbortCause, Event, EventKind, FaultEnd, HypothesisResult, PhaseEnd, RunState, SwitchStep, Verdict};
+use crate::event::{
+    AbortCause, Event, EventKind, EvidenceKept, FaultEnd, HypothesisResult, PhaseEnd, RunState, SwitchStep, Verdict,
+};
 use crate::unit::{AlarmState, FaultId, PhaseId, TEXT_CHARS_MAX, format_duration, plural, printable_line};
 
 /// Time since the run's start as `mm:ss`, or `h:mm:ss`.
@@ -172,6 +174,7 @@ fn line(kind: &EventKind, state: &RunState) -> Option<Line> {
         EventKind::RunDirty { left } => (bad(), format!("NOT everything is as it was: {}", left.join("; "))),
         EventKind::RecoveryStarted { .. } => (quiet(), "recovery started".to_owned()),
         EventKind::NoticeFailed { notice, channel, why } => untold_line(notice, channel, why),
+        EventKind::EvidenceKept(kept) => return evidence_line(kept),
         EventKind::NoticeSent { .. }
         | EventKind::GuardrailRead { .. }
         | EventKind::ProcessStarted { .. }
@@ -199,6 +202,12 @@ fn overridden_line(reason: &str, objections: &[String]) -> Line {
 fn untold_line(notice: &str, channel: &str, why: &str) -> Line {
     let what = if notice == "all" { "no notice goes".to_owned() } else { format!("notice {notice} did not go") };
     (warning(), format!("{what} to {channel}: {why}"))
+}
+
+/// What could not be read; what was needs no line.
+fn evidence_line(kept: &EvidenceKept) -> Option<Line> {
+    let why = kept.unknown.as_ref()?;
+    Some((warning(), format!("the {} of {} are not known: {why}", kept.source.as_str(), kept.about)))
 }
 
 fn effective_line(name: &FaultId, evidence: &str) -> Line {

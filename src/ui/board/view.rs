@@ -255,6 +255,7 @@ impl Veil {
             | EventKind::HypothesisJudged(_)
             | EventKind::NoticeSent { .. }
             | EventKind::NoticeFailed { .. }
+            | EventKind::EvidenceKept(_)
             | EventKind::Unknown(_) => return None,
         };
         Some(Event { kind, ..event.clone() })
