@@ -8,6 +8,7 @@ mod detection;
 mod http;
 mod logs;
 mod metric;
+mod metric_evidence;
 mod report_line;
 mod spec;
 mod traces;
@@ -23,6 +24,7 @@ pub use logs::{
 pub(crate) use metric::names_of;
 pub use metric::{MetricNews, MetricPlanError, MetricWatch, metric_interval, metric_wait};
 pub use report_line::{Invocation, InvocationStatus};
+pub use metric_evidence::{EvidenceSeries, MetricEvidence};
 pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, MathMetric, MetricMathSignal,
     MetricUnit, SignalLevel, SignalSource, SignalSpec,
