@@ -125,6 +125,12 @@ impl MetricWatch {
         &self.queries
     }
 
+    /// The signal that a query answers; none for the parts of metric math.
+    #[must_use]
+    pub fn signal_of(&self, id: &str) -> Option<&SignalId> {
+        self.watched.iter().find(|watched| watched.id == id).map(|watched| &watched.signal)
+    }
+
     /// From when to when the next poll asks: what is known for certain is not asked for again.
     #[must_use]
     pub fn range(&self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {

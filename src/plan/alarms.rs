@@ -99,11 +99,11 @@ pub struct DetectionBound {
 }
 
 impl Plan {
-    /// Whether a run reads metrics of CloudWatch.
+    /// Whether a run reads metrics of CloudWatch: as signals, or as evidence.
     #[must_use]
     pub fn reads_metrics(&self) -> bool {
         let is_metric = |signal: &SignalSpec| signal.source().is_ok_and(|source| source.metric_period().is_some());
-        self.signals.values().any(is_metric)
+        self.signals.values().any(is_metric) || !self.evidence.metrics.is_empty()
     }
 
     /// What the hypotheses say of how soon alarms have to tell, in the file's order.

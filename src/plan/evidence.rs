@@ -1,4 +1,4 @@
-//! What is read of logs and traces when a run is over: of which functions, and with which calls.
+//! What is read of logs, traces and metrics when a run is over: of which functions, and with which calls.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub const TRACE_CALLS: &[&str] = &["xray:BatchGetTraces", "xray:GetTraceSegmentD
 /// The API calls that reading the spans of Transaction Search needs.
 pub const SPAN_CALLS: &[&str] = &["logs:GetQueryResults", "logs:StartQuery", "logs:StopQuery"];
 
-/// What is read of logs and traces when a run is over.
+/// What is read of logs, traces and metrics when a run is over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvidencePlan {
@@ -30,6 +30,9 @@ pub struct EvidencePlan {
     /// The functions whose traces are read.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub traces: BTreeSet<String>,
+    /// The functions whose metrics are read, and with them those of all targets and signals.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub metrics: BTreeSet<String>,
 }
 
 impl EvidencePlan {
@@ -41,13 +44,13 @@ impl EvidencePlan {
         let functions = functions(scenario, workspace);
         let asked = scenario.evidence.unwrap_or_default();
         let of = |is_asked: bool| if is_asked { functions.clone() } else { BTreeSet::new() };
-        Self { logs: of(asked.logs), traces: of(asked.traces) }
+        Self { logs: of(asked.logs), traces: of(asked.traces), metrics: of(asked.metrics) }
     }
 
     /// Whether nothing is read.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.logs.is_empty() && self.traces.is_empty()
+        self.logs.is_empty() && self.traces.is_empty() && self.metrics.is_empty()
     }
 }
 

@@ -23,7 +23,7 @@ pub use alarms::{ALARM_CALLS, ALARM_HISTORY_CALLS, AlarmPlan, DetectionBound, ME
 pub use alone::LoadAlone;
 pub(crate) use compile::environment_facts;
 pub use compile::{change_id, compile};
-pub use dashboard::Dashboard;
+pub use dashboard::{Dashboard, PackedMetric, metric_pack};
 pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
 pub use evidence::{EvidencePlan, LOG_CALLS, SPAN_CALLS, TRACE_CALLS};
 pub use notice::NotifyPlan;

@@ -1,4 +1,4 @@
-//! Evidence that is read once, when everything is undone: the logs and the traces of what the run was about.
+//! Evidence that is read once, when everything is undone: the logs, the traces and (`evidence_metrics.rs`) the metrics of what the run was about.
 //!
 //! It keeps no run from ending: it has a time of its own, its calls have a rate of their own, and what can not be had is told with its
 //! reason. No message of a log is kept, but its kind alone (`observe/logs`).
@@ -36,11 +36,11 @@ const AT_ONCE: usize = 4;
 
 /// What is read, and by whom.
 pub(super) struct EvidenceTask {
-    aws: Aws,
-    plan: Arc<Plan>,
-    clock: Clock,
+    pub(super) aws: Aws,
+    pub(super) plan: Arc<Plan>,
+    pub(super) clock: Clock,
     /// When the first phase began, in milliseconds since the run's start.
-    from_ms: u64,
+    pub(super) from_ms: u64,
 }
 
 impl EvidenceTask {
@@ -72,6 +72,9 @@ impl EvidenceTask {
             logs.push(self.logs(&reader, function, (span, to_ms), directory).boxed());
         }
         let mut kept: Vec<EvidenceKept> = iter(logs).buffered(AT_ONCE).collect().await;
+        if !self.plan.evidence.metrics.is_empty() {
+            kept.push(self.metrics(to_ms, deadline, directory).await);
+        }
         if !self.plan.evidence.traces.is_empty() {
             kept.push(self.traces((span, to_ms), deadline, directory).await);
         }
@@ -89,10 +92,12 @@ impl EvidenceTask {
         let logs = evidence.logs.iter().map(|function| of(EvidenceSource::Logs, function.clone(), "nothing"));
         let traces =
             (!evidence.traces.is_empty()).then(|| of(EvidenceSource::Traces, listed(&evidence.traces), "nothing"));
-        logs.chain(traces).collect()
+        let metrics =
+            (!evidence.metrics.is_empty()).then(|| of(EvidenceSource::Metrics, listed(&evidence.metrics), "nothing"));
+        logs.chain(metrics).chain(traces).collect()
     }
 
-    fn nothing(&self, source: EvidenceSource, about: String, what: String, to_ms: u64) -> EvidenceKept {
+    pub(super) fn nothing(&self, source: EvidenceSource, about: String, what: String, to_ms: u64) -> EvidenceKept {
         let from_ms = self.from_ms;
         EvidenceKept {
             source,
@@ -168,7 +173,7 @@ impl EvidenceTask {
     }
 }
 
-fn listed(functions: &BTreeSet<String>) -> String {
+pub(super) fn listed(functions: &BTreeSet<String>) -> String {
     functions.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
@@ -184,7 +189,13 @@ fn asked(way: LogWay, group: &str) -> String {
 }
 
 /// Writes a piece of evidence; what could not be written is not known either.
-fn keep(directory: &Path, folder: &str, name: &str, evidence: &impl Serialize, kept: EvidenceKept) -> EvidenceKept {
+pub(super) fn keep(
+    directory: &Path,
+    folder: &str,
+    name: &str,
+    evidence: &impl Serialize,
+    kept: EvidenceKept,
+) -> EvidenceKept {
     let mut text = serde_json::to_string_pretty(evidence).expect("invariant: evidence serialises to JSON");
     text.push('\n');
     match write(&directory.join(EVIDENCE_FOLDER).join(folder), &format!("{name}.json"), &text) {

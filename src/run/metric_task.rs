@@ -27,15 +27,21 @@ pub(super) struct Metrics {
     interval: Duration,
 }
 
+/// The function that a target is, or the one of that name.
+pub(super) fn function_of(plan: &Plan, target: &TargetId) -> String {
+    match plan.targets.get(target) {
+        Some(TargetPlan::Lambda { function, .. }) => function.clone(),
+        Some(TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } | TargetPlan::Resource(_)) | None => {
+            target.to_string()
+        }
+    }
+}
+
 impl Metrics {
     /// The metrics among a plan's signals; none where there are none. No call is made.
     pub(super) fn of(plan: &Plan, aws: &Aws, clock: Clock) -> Result<Option<Self>, MetricPlanError> {
         let is_local = plan.environment.kind.is_local();
-        let function = |target: &TargetId| match plan.targets.get(target) {
-            Some(TargetPlan::Lambda { function, .. }) => function.clone(),
-            // What is no target is a function's own name.
-            Some(_) | None => target.to_string(),
-        };
+        let function = |target: &TargetId| function_of(plan, target);
         let watch = MetricWatch::new(&plan.signals, function, clock.origin(), is_local)?;
         let of = |watch| Self { watch, cloudwatch: aws.alarm_poll(), interval: metric_interval(is_local) };
         Ok(watch.map(of))

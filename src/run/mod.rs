@@ -12,6 +12,7 @@ mod core;
 mod detection;
 mod drive;
 mod evidence;
+mod evidence_metrics;
 mod evidence_task;
 mod folder;
 mod guardrail;

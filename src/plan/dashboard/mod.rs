@@ -12,3 +12,4 @@ mod tests;
 
 pub use body::Dashboard;
 use body::{ALARMS_PER_WIDGET_MAX, COLUMNS, Line, Side, Widget};
+pub use pack::{PackedMetric, metric_pack};

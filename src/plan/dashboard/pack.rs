@@ -2,50 +2,134 @@
 //! CloudWatch metrics for Amazon SQS", "DynamoDB Metrics and dimensions", "Monitoring Amazon EventBridge", "Monitoring Amazon SNS topics
 //! using CloudWatch", "Monitoring the Amazon Kinesis Data Streams Service").
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::{Line, Widget};
 use crate::fault::{AwsResource, FaultKind};
 use crate::plan::types::{Plan, TargetPlan};
-use crate::unit::TargetId;
+use crate::unit::{MetricName, TargetId};
 
 /// A metric of a graph: its name, and how its values become one.
 type Shown = (&'static str, &'static str);
 
-/// The graphs of a target; none of what has no metrics of its own.
-pub(super) fn target(plan: &Plan, id: &TargetId, target: &TargetPlan, region: &str) -> Vec<Widget> {
-    let resource = match target {
-        TargetPlan::Lambda { function, alias, .. } => {
-            return function_graphs(plan, id, (function, alias.as_deref()), region);
-        }
-        TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => return Vec::new(),
-        TargetPlan::Resource(resource) => resource,
-    };
-    let graphs = |thing: &str, namespace: &str, dimensions: &[(&str, &str)], groups: &[(&str, &[Shown])]| {
-        let graph = |(title, shown): &(&str, &[Shown])| {
-            let metrics: Vec<Value> = shown.iter().map(|metric| row(namespace, dimensions, *metric)).collect();
-            Widget::graph(&format!("{thing}: {title}"), region, &metrics, &[])
+/// Graphs of one thing: each with its title and its metrics.
+type Groups = &'static [(&'static str, &'static [Shown])];
+
+/// What has metrics of its own.
+struct Subject {
+    thing: String,
+    namespace: &'static str,
+    dimensions: Vec<(&'static str, String)>,
+    groups: Groups,
+}
+
+impl Subject {
+    /// A target's; none of what has no metrics of its own.
+    fn of(target: &TargetPlan) -> Option<Self> {
+        let resource = match target {
+            TargetPlan::Lambda { function, alias, .. } => return Some(Self::function(function, alias.as_deref())),
+            TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } => return None,
+            TargetPlan::Resource(resource) => resource,
         };
-        groups.iter().map(graph).collect::<Vec<Widget>>()
-    };
-    match resource {
-        AwsResource::Queue(name) => graphs(name, "AWS/SQS", &[("QueueName", name)], QUEUE),
-        AwsResource::Table(name) => {
-            let mut widgets = graphs(name, "AWS/DynamoDB", &[("TableName", name)], TABLE);
-            widgets.extend(table_by_operation(name, region));
-            widgets
+        let of = |name: &str, namespace, dimensions: &[(&'static str, &str)], groups| {
+            let dimensions = dimensions.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            Some(Self { thing: name.to_owned(), namespace, dimensions, groups })
+        };
+        match resource {
+            AwsResource::Queue(name) => of(name, "AWS/SQS", &[("QueueName", name)], QUEUE),
+            AwsResource::Table(name) => of(name, "AWS/DynamoDB", &[("TableName", name)], TABLE),
+            AwsResource::Rule { name, bus: None } => of(name, "AWS/Events", &[("RuleName", name)], RULE),
+            AwsResource::Rule { name, bus: Some(bus) } => {
+                of(name, "AWS/Events", &[("EventBusName", bus), ("RuleName", name)], RULE)
+            }
+            AwsResource::Topic(name) => of(name, "AWS/SNS", &[("TopicName", name)], TOPIC),
+            AwsResource::Stream(name) => of(name, "AWS/Kinesis", &[("StreamName", name)], STREAM),
+            AwsResource::Role(_) | AwsResource::Parameter(_) | AwsResource::Bus(_) | AwsResource::Other(_) => None,
         }
-        AwsResource::Rule { name, bus: None } => graphs(name, "AWS/Events", &[("RuleName", name)], RULE),
-        AwsResource::Rule { name, bus: Some(bus) } => {
-            graphs(name, "AWS/Events", &[("EventBusName", bus), ("RuleName", name)], RULE)
-        }
-        AwsResource::Topic(name) => graphs(name, "AWS/SNS", &[("TopicName", name)], TOPIC),
-        AwsResource::Stream(name) => graphs(name, "AWS/Kinesis", &[("StreamName", name)], STREAM),
-        AwsResource::Role(_) | AwsResource::Parameter(_) | AwsResource::Bus(_) | AwsResource::Other(_) => Vec::new(),
+    }
+
+    /// A function's; of an alias its own, which a fault on `$LATEST` does not touch.
+    fn function(function: &str, alias: Option<&str>) -> Self {
+        let resource = alias.map(|alias| format!("{function}:{alias}"));
+        let thing = resource.clone().unwrap_or_else(|| function.to_owned());
+        let dimensions = std::iter::once(("FunctionName", function.to_owned()));
+        let dimensions = dimensions.chain(resource.map(|resource| ("Resource", resource))).collect();
+        Self { thing, namespace: "AWS/Lambda", dimensions, groups: FUNCTION }
+    }
+
+    /// Its metrics, each with its statistic.
+    fn metrics(&self) -> impl Iterator<Item = (MetricName, &'static str)> {
+        let dimensions: BTreeMap<String, String> =
+            self.dimensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let namespace = self.namespace;
+        self.groups.iter().flat_map(|(_, shown)| *shown).map(move |(name, statistic)| {
+            let (name, dimensions) = ((*name).to_owned(), dimensions.clone());
+            (MetricName { namespace: namespace.to_owned(), name, dimensions }, *statistic)
+        })
     }
 }
 
-const QUEUE: &[(&str, &[Shown])] = &[
+/// A default metric of a target or of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedMetric {
+    /// The target; none for the function of a component that is no target.
+    pub target: Option<TargetId>,
+    /// The metric.
+    pub metric: MetricName,
+    /// `Sum`, `Maximum`, `p99`.
+    pub statistic: &'static str,
+}
+
+/// The default metrics of all targets, and of functions besides them.
+#[must_use]
+pub fn metric_pack(plan: &Plan, functions: &BTreeSet<String>) -> Vec<PackedMetric> {
+    let mut pack = Vec::new();
+    let mut add = |target: Option<&TargetId>, subject: &Subject| {
+        let of = |(metric, statistic)| PackedMetric { target: target.cloned(), metric, statistic };
+        pack.extend(subject.metrics().map(of));
+    };
+    let mut known = BTreeSet::new();
+    for (id, target) in &plan.targets {
+        if let TargetPlan::Lambda { function, .. } = target {
+            known.insert(function);
+        }
+        Subject::of(target).iter().for_each(|subject| add(Some(id), subject));
+    }
+    let others = functions.iter().filter(|function| !known.contains(function));
+    others.for_each(|function| add(None, &Subject::function(function, None)));
+    pack
+}
+
+/// The graphs of a target; none of what has no metrics of its own.
+pub(super) fn target(plan: &Plan, id: &TargetId, target: &TargetPlan, region: &str) -> Vec<Widget> {
+    let Some(subject) = Subject::of(target) else { return Vec::new() };
+    let dimensions: Vec<(&str, &str)> =
+        subject.dimensions.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let graph = |(title, shown): &(&str, &[Shown])| {
+        let metrics: Vec<Value> = shown.iter().map(|metric| row(subject.namespace, &dimensions, *metric)).collect();
+        let lines = if *title == DURATION { timeouts(plan, id) } else { Vec::new() };
+        Widget::graph(&format!("{}: {title}", subject.thing), region, &metrics, &lines)
+    };
+    let mut widgets: Vec<Widget> = subject.groups.iter().map(graph).collect();
+    if let TargetPlan::Resource(AwsResource::Table(name)) = target {
+        widgets.extend(table_by_operation(name, region));
+    }
+    widgets
+}
+
+/// The title of the graph in which timeouts are drawn.
+const DURATION: &str = "duration (ms)";
+
+const FUNCTION: Groups = &[
+    ("invocations", &[("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum")]),
+    (DURATION, &[("Duration", "p50"), ("Duration", "p99")]),
+    ("concurrency", &[("ConcurrentExecutions", "Maximum")]),
+    ("events and streams", &[("AsyncEventsDropped", "Sum"), ("DeadLetterErrors", "Sum"), ("IteratorAge", "Maximum")]),
+];
+
+const QUEUE: Groups = &[
     ("age of the oldest message (s)", &[("ApproximateAgeOfOldestMessage", "Maximum")]),
     (
         "messages",
@@ -54,10 +138,9 @@ const QUEUE: &[(&str, &[Shown])] = &[
     ("traffic", &[("NumberOfMessagesSent", "Sum"), ("NumberOfMessagesDeleted", "Sum")]),
 ];
 
-const TABLE: &[(&str, &[Shown])] =
-    &[("throttle events", &[("ReadThrottleEvents", "Sum"), ("WriteThrottleEvents", "Sum")])];
+const TABLE: Groups = &[("throttle events", &[("ReadThrottleEvents", "Sum"), ("WriteThrottleEvents", "Sum")])];
 
-const RULE: &[(&str, &[Shown])] = &[
+const RULE: Groups = &[
     ("invocations", &[("TriggeredRules", "Sum"), ("Invocations", "Sum")]),
     (
         "failures",
@@ -70,32 +153,15 @@ const RULE: &[(&str, &[Shown])] = &[
     ),
 ];
 
-const TOPIC: &[(&str, &[Shown])] = &[
+const TOPIC: Groups = &[
     ("traffic", &[("NumberOfMessagesPublished", "Sum"), ("NumberOfNotificationsDelivered", "Sum")]),
     ("failures", &[("NumberOfNotificationsFailed", "Sum")]),
 ];
 
-const STREAM: &[(&str, &[Shown])] = &[
+const STREAM: Groups = &[
     ("iterator age (ms)", &[("GetRecords.IteratorAgeMilliseconds", "Maximum")]),
     ("throttling", &[("ReadProvisionedThroughputExceeded", "Sum"), ("WriteProvisionedThroughputExceeded", "Sum")]),
 ];
-
-/// Invocations, duration and concurrency; of an alias its own, which a fault on `$LATEST` does not touch.
-fn function_graphs(plan: &Plan, id: &TargetId, (function, alias): (&str, Option<&str>), region: &str) -> Vec<Widget> {
-    let resource = alias.map(|alias| format!("{function}:{alias}"));
-    let mut dimensions = vec![("FunctionName", function)];
-    dimensions.extend(resource.as_deref().map(|resource| ("Resource", resource)));
-    let name = resource.as_deref().unwrap_or(function);
-    let graph = |title: &str, shown: &[Shown], lines: &[Line]| {
-        let metrics: Vec<Value> = shown.iter().map(|metric| row("AWS/Lambda", &dimensions, *metric)).collect();
-        Widget::graph(&format!("{name}: {title}"), region, &metrics, lines)
-    };
-    vec![
-        graph("invocations", &[("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum")], &[]),
-        graph("duration (ms)", &[("Duration", "p50"), ("Duration", "p99")], &timeouts(plan, id)),
-        graph("concurrency", &[("ConcurrentExecutions", "Maximum")], &[]),
-    ]
-}
 
 /// The timeouts that faults set; a function's own is known to the account alone.
 fn timeouts(plan: &Plan, id: &TargetId) -> Vec<Line> {

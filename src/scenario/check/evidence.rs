@@ -8,7 +8,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     let Some(evidence) = checker.scenario.evidence else { return };
     let place = checker.root.key("evidence");
     // What is left out is no mistake.
-    let asked = [("logs", evidence.logs), ("traces", evidence.traces)];
+    let asked = [("logs", evidence.logs), ("traces", evidence.traces), ("metrics", evidence.metrics)];
     for (key, _) in asked.into_iter().filter(|(key, is_asked)| *is_asked && place.key(key).is_found()) {
         let problem = if checker.scenario.mode == Mode::Tabletop {
             place.key(key).error("impossible-evidence", format!("nothing runs at a table: there are no {key} to read"))

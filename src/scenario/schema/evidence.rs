@@ -11,10 +11,12 @@ pub struct EvidenceSpec {
     pub logs: bool,
     /// Whether their traces are read; default false.
     pub traces: bool,
+    /// Whether CloudWatch's metrics of all targets are read, and those that are signals; default true.
+    pub metrics: bool,
 }
 
 impl Default for EvidenceSpec {
     fn default() -> Self {
-        Self { logs: true, traces: false }
+        Self { logs: true, traces: false, metrics: true }
     }
 }
