@@ -17,8 +17,9 @@ use super::resign::Resigner;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
-    AwsError, Caller, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
-    Kinesis, LoadedService, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm, sts,
+    AwsError, Caller, CloudFormation, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
+    Kinesis, LoadedService, Logs, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm, Synthetics, Tagging, XRay,
+    sts,
 };
 use crate::unit::{AwsAccess, Clock, Failpoints, Rate};
 
@@ -142,6 +143,8 @@ pub struct Aws {
     pub functions: Arc<dyn FunctionControl>,
     /// All of Lambda's control plane.
     pub lambda: Lambda,
+    /// Stacks.
+    pub cloudformation: CloudFormation,
     /// CloudWatch's alarms.
     pub cloudwatch: CloudWatch,
     /// DynamoDB's tables.
@@ -156,12 +159,20 @@ pub struct Aws {
     pub scheduler: Arc<dyn ScheduleControl>,
     /// Data streams.
     pub kinesis: Kinesis,
+    /// CloudWatch Logs.
+    pub logs: Logs,
     /// Topics.
     pub sns: Sns,
     /// Queues.
     pub sqs: Sqs,
     /// Systems Manager's parameters.
     pub ssm: Ssm,
+    /// Canaries.
+    pub synthetics: Synthetics,
+    /// Tags of whatever.
+    pub tagging: Tagging,
+    /// Traces.
+    pub xray: XRay,
     signed: Signed,
     configuration: SdkConfig,
     credentials: Arc<CredentialCache>,
@@ -243,6 +254,7 @@ impl Aws {
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
+            cloudformation: CloudFormation::new(&signed),
             cloudwatch,
             dynamodb: DynamoDb::new(&signed),
             events: Events::new(&signed),
@@ -250,9 +262,13 @@ impl Aws {
             iam: Iam::new(&signed),
             scheduler: Arc::new(Scheduler::new(&signed)),
             kinesis: Kinesis::new(&signed),
+            logs: Logs::new(&signed),
             sns: Sns::new(&signed),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
+            synthetics: Synthetics::new(&signed),
+            tagging: Tagging::new(&signed),
+            xray: XRay::new(&signed),
             signed,
             configuration,
             given: Arc::clone(&credentials),

@@ -15,6 +15,10 @@ const SERVICE_IDS: &[&str] = &[
     "Lambda",
     "fis",
     "CloudWatch",
+    "CloudWatch Logs",
+    "CloudFormation",
+    "Resource Groups Tagging API",
+    "synthetics",
     "DynamoDB",
     "EventBridge",
     "IAM",
@@ -23,6 +27,7 @@ const SERVICE_IDS: &[&str] = &[
     "SNS",
     "Kinesis",
     "SSM",
+    "XRay",
     "SSO",
     "SSO OIDC",
 ];

@@ -14,8 +14,9 @@ use crate::aws::AwsError;
 use crate::aws::error::{RETRYABLE_CODES, SERVER_ERROR_STATUS_MIN};
 use crate::unit::{bare_aws_code, is_throttling_code};
 
-/// The longest answer that is read. The largest that is asked for, a page of a simulation, has some 100 kB.
-pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// The longest answer that is read. The largest that is asked for is a page of log events: 1 MB of messages (AWS, `FilterLogEvents`),
+/// which JSON may make several times as long.
+pub(super) const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Values shorter than this are no secrets, and stand in every other word.
 const SECRET_BYTES_MIN: usize = 4;
 /// The status of what came too often.

@@ -107,7 +107,7 @@ impl Signed {
     ///
     /// # Errors
     /// The service's error, or ours for what never was an answer: `NotSent` (no Region, credentials or usable endpoint),
-    /// `Unreachable`, `Timeout`, `BadAnswer` (an answer over 1 MiB, or one that broke off).
+    /// `Unreachable`, `Timeout`, `BadAnswer` (an answer over 8 MiB, or one that broke off).
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, AwsError> {
         let prepared = Prepared::new(call);
         let answer = self.persist(|limit| self.attempt(call, &prepared, limit)).await;

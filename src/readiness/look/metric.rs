@@ -1,0 +1,89 @@
+//! Values of metrics: whether business signals are fresh, and how long functions take. One call serves all.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::super::outcome::Why;
+use super::{Look, Subject, TARGETS_MAX};
+use crate::aws::{MetricQuery, MetricSeries, MetricSource};
+use crate::observe::{CloudwatchSignal, SignalLevel, SignalSource};
+use crate::plan::{Plan, TargetPlan};
+use crate::unit::MetricName;
+
+/// How far back values are asked for.
+const WINDOW: TimeDelta = TimeDelta::hours(24);
+/// How old the last value of a business signal may be.
+pub(crate) const FRESH: TimeDelta = TimeDelta::minutes(15);
+/// How many business signals are asked for.
+const SIGNALS_MAX: usize = 20;
+/// How long a value stands for, in seconds.
+const PERIOD_SECONDS: u32 = 300;
+
+impl Subject<'_> {
+    pub(super) async fn ask_metrics(&self, look: &mut Look) {
+        let signals: Vec<_> = business(self.plan).take(SIGNALS_MAX).collect();
+        let functions: Vec<&str> = self.scope.targets().take(TARGETS_MAX).map(|it| it.name.as_str()).collect();
+        let of_signals = signals.iter().enumerate().map(|(index, (_, metric))| {
+            query(format!("s{index}"), metric.clone(), "SampleCount")
+        });
+        let of_functions = functions.iter().enumerate().map(|(index, name)| {
+            let dimensions = BTreeMap::from([("FunctionName".to_owned(), (*name).to_owned())]);
+            let metric = MetricName { namespace: "AWS/Lambda".to_owned(), name: "Duration".to_owned(), dimensions };
+            query(format!("f{index}"), metric, "p99")
+        });
+        let queries: Vec<MetricQuery> = of_signals.chain(of_functions).collect();
+        if queries.is_empty() {
+            return;
+        }
+        let window = (self.now - WINDOW, self.now);
+        let told = self.asker.ask(self.survey.aws.cloudwatch.metric_data(&queries, window)).await;
+        let series = |id: String| -> Result<MetricSeries, Why> {
+            let series = told.as_ref().map_err(Clone::clone)?.get(&id).cloned().unwrap_or_default();
+            match series.trouble {
+                Some(trouble) => Err(Why::new(format!("CloudWatch says: {trouble}"))),
+                None => Ok(series),
+            }
+        };
+        for (index, (signal, _)) in signals.into_iter().enumerate() {
+            let fresh = series(format!("s{index}"))
+                .map(|it| it.points.last_key_value().is_some_and(|(at, _)| self.now - *at <= FRESH));
+            look.business.insert(signal, fresh);
+        }
+        for (index, name) in functions.into_iter().enumerate() {
+            let highest = series(format!("f{index}")).map(|it| it.points.into_values().reduce(f64::max));
+            look.durations.insert(name.to_owned(), highest);
+        }
+    }
+}
+
+fn query(id: String, metric: MetricName, statistic: &str) -> MetricQuery {
+    let source = MetricSource::Statistic { metric, statistic: statistic.to_owned() };
+    MetricQuery { id, source, period_seconds: PERIOD_SECONDS, is_returned: true }
+}
+
+/// The business signals of a plan that CloudWatch has.
+fn business(plan: &Plan) -> impl Iterator<Item = (crate::unit::SignalId, MetricName)> {
+    plan.signals.iter().filter(|(_, spec)| spec.level == Some(SignalLevel::Business)).filter_map(|(id, spec)| {
+        match spec.source() {
+            Ok(SignalSource::Cloudwatch(signal)) => Some((id.clone(), metric(plan, signal))),
+            Ok(SignalSource::Load(_) | SignalSource::Http(_)) | Err(_) => None,
+        }
+    })
+}
+
+/// The metric of a signal.
+fn metric(plan: &Plan, signal: &CloudwatchSignal) -> MetricName {
+    let mut dimensions = signal.dimensions.clone();
+    let function = signal.lambda.as_ref().map(|target| match plan.targets.get(target) {
+        Some(TargetPlan::Lambda { function, .. }) => function.clone(),
+        Some(TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } | TargetPlan::Resource(_)) | None => {
+            target.to_string()
+        }
+    });
+    if let Some(function) = function {
+        dimensions.insert("FunctionName".to_owned(), function);
+    }
+    let namespace = signal.namespace.clone().unwrap_or_else(|| "AWS/Lambda".to_owned());
+    MetricName { namespace, name: signal.metric.clone(), dimensions }
+}
