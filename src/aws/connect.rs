@@ -17,9 +17,9 @@ use super::resign::Resigner;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
-    AwsError, Caller, CloudFormation, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
-    Kinesis, LoadedService, Logs, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm, Synthetics, Tagging, XRay,
-    sts,
+    AwsError, Caller, CloudFormation, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis,
+    FunctionControl, Iam, Kinesis, LoadedService, Logs, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime,
+    Signer, Sns, Sqs, Ssm, Synthetics, Tagging, XRay, sts,
 };
 use crate::unit::{AwsAccess, Clock, Failpoints, Rate};
 

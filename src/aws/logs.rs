@@ -193,7 +193,8 @@ impl Logs {
         let answer = self.call("FilterLogEvents", body).await?;
         let page: EventsAnswer = answer.json()?;
         let row = |event: EventAnswer| {
-            let at = DateTime::from_timestamp_millis(event.timestamp).ok_or_else(|| answer.bad("an event has no time"))?;
+            let at =
+                DateTime::from_timestamp_millis(event.timestamp).ok_or_else(|| answer.bad("an event has no time"))?;
             Ok(LogRow { at, stream: event.log_stream_name, message: event.message })
         };
         let rows = page.events.into_iter().map(row).collect::<Result<_, AwsError>>()?;

@@ -48,7 +48,10 @@ pub use events::{Events, Rule};
 pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, ResolvedTarget, TemplateTarget};
 pub use iam::{Decision, Iam, Simulated};
 pub use kinesis::Kinesis;
-pub use lambda::{Alias, EventSource, EventSourceUpdate, FunctionList, InvokeConfiguration, Lambda, ListedFunction, ListedSource, Provisioned, PublishedVersion, SourceList};
+pub use lambda::{
+    Alias, EventSource, EventSourceUpdate, FunctionList, InvokeConfiguration, Lambda, ListedFunction, ListedSource,
+    Provisioned, PublishedVersion, SourceList,
+};
 pub use loaded::{LoadedService, ServiceEndpoint};
 pub use logs::{LogGroup, LogGroups, LogPage, LogRow, Logs, QueryPage, QueryStatus};
 pub use pace::urgently;

@@ -99,8 +99,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_answer_is_no_list() {
         let throttled = r#"{"__type": "ThrottledException", "Message": "slow"}"#;
-        for reply in
-            [Reply::new(200, "{}"), Reply::new(200, "<html>"), Reply::new(503, ""), Reply::new(400, throttled)]
+        for reply in [Reply::new(200, "{}"), Reply::new(200, "<html>"), Reply::new(503, ""), Reply::new(400, throttled)]
         {
             let server = Server::start([reply]).await;
             assert!(Tagging::new(&server.signed()).resources(&["sqs"]).await.is_err());

@@ -24,7 +24,8 @@ pub use compile::{change_id, compile};
 pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
 pub use notice::NotifyPlan;
 pub use permission::{
-    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,
+    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, READINESS_CALLS, Statement,
+    TABLE, lock_calls,
 };
 pub use refusal::Refusal;
 pub(crate) use table::is_about_people;

@@ -69,15 +69,16 @@ pub(super) fn duration(ground: &Ground<'_>) -> Tally {
             (true, _) => tally.fail(format!("no alarm watches Duration of function `{name}`")),
             (false, is_below) => tally.expect(
                 is_below,
-                format!("the alarm on Duration of function `{name}` waits for more than {most:.0} ms, 80 % of its timeout"),
+                format!(
+                    "the alarm on Duration of function `{name}` waits for more than {most:.0} ms, 80 % of its timeout"
+                ),
             ),
         }
     })
 }
 
 pub(super) fn asynchronous(ground: &Ground<'_>) -> Tally {
-    const NAMES: [&str; 4] =
-        ["AsyncEventAge", "AsyncEventsDropped", "DeadLetterErrors", "DestinationDeliveryFailures"];
+    const NAMES: [&str; 4] = ["AsyncEventAge", "AsyncEventsDropped", "DeadLetterErrors", "DestinationDeliveryFailures"];
     ground.each_function(true, |tally, function, listed| match is_asynchronous(ground, function, listed) {
         Ok(None) => {}
         Ok(Some(_)) => {
@@ -144,8 +145,7 @@ pub(super) fn queues(ground: &Ground<'_>) -> Tally {
 }
 
 pub(super) fn tables(ground: &Ground<'_>) -> Tally {
-    const NAMES: [&str; 4] =
-        ["ThrottledRequests", "ReadThrottleEvents", "WriteThrottleEvents", "SystemErrors"];
+    const NAMES: [&str; 4] = ["ThrottledRequests", "ReadThrottleEvents", "WriteThrottleEvents", "SystemErrors"];
     let mut tally = Tally::default();
     for name in &ground.scope.tables {
         let found = watched(ground, "AWS/DynamoDB", &NAMES, ("TableName", name));
@@ -159,7 +159,9 @@ fn counting<'a>(ground: &Ground<'a>) -> Known<Vec<&'a AlarmReading>> {
     let (mut counting, _) = ground.expected_alarms()?;
     for function in ground.scope.targets() {
         let found = ground.alarms_on(LAMBDA, &["Errors"], &[("FunctionName", &function.name)])?;
-        counting.extend(found.into_iter().filter(|alarm| counting.iter().all(|known| known.name != alarm.name)).collect::<Vec<_>>());
+        counting.extend(
+            found.into_iter().filter(|alarm| counting.iter().all(|known| known.name != alarm.name)).collect::<Vec<_>>(),
+        );
     }
     Ok(counting)
 }
@@ -215,7 +217,8 @@ pub(super) fn mutes(ground: &Ground<'_>) -> Tally {
         (Err(why), _) => return Tally::not_known(&why),
         (_, Err(why)) => return Tally::not_known(why),
     };
-    let lasts = ground.plan.length() + ground.plan.settle.as_ref().map_or_else(Default::default, |settle| settle.within.0);
+    let lasts =
+        ground.plan.length() + ground.plan.settle.as_ref().map_or_else(Default::default, |settle| settle.within.0);
     let until = ground.look.now + TimeDelta::from_std(lasts).unwrap_or(TimeDelta::MAX);
     let mut tally = Tally::default();
     let names: BTreeSet<&str> =
@@ -420,7 +423,8 @@ pub(super) fn canaries(ground: &Ground<'_>) -> Tally {
     match (passed, runs.is_cut, has_own) {
         (true, _, _) => tally.pass(),
         (false, true, _) => tally.unknown("not all canaries were read"),
-        (false, false, true) => tally.warn("no canary passed in the last hour; the scenario's own signal of `level: ux` looks while it runs"),
+        (false, false, true) => tally
+            .warn("no canary passed in the last hour; the scenario's own signal of `level: ux` looks while it runs"),
         (false, false, false) => tally.fail("no canary passed in the last hour, and no signal has `level: ux`"),
     }
     tally

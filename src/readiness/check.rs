@@ -1,14 +1,16 @@
 //! The table of all checks.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 
 use super::ground::Ground;
 use super::outcome::Tally;
 use super::{alarm, change, learning, log, organise, resilience, safety, trace, world};
-use crate::unit::CheckId;
+use crate::unit::{CheckId, UnitError};
 
 /// How much a check weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It keeps a run in an account from beginning.
@@ -19,11 +21,35 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl FromStr for Severity {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let known = [Self::Must, Self::Should, Self::Info].into_iter().find(|known| known.as_str() == text);
+        known.ok_or_else(|| UnitError {
+            problem: format!("`{text}` is not how much a check weighs"),
+            remedy: "write `must`, `should` or `info`",
+        })
+    }
+}
+
 /// The questions of the Well-Architected Framework under which checks stand, in the order in which they are told: those of Operational
 /// Excellence, of the Serverless Lens, and the pillars Security, Reliability and Performance Efficiency.
 pub const QUESTIONS: [&str; 16] = [
-    "OPS1", "OPS2", "OPS3", "OPS4", "OPS5", "OPS6", "OPS7", "OPS8", "OPS9", "OPS10", "OPS11", "SL-OPS1", "SL-OPS2", "SEC",
-    "REL", "PERF",
+    "OPS1", "OPS2", "OPS3", "OPS4", "OPS5", "OPS6", "OPS7", "OPS8", "OPS9", "OPS10", "OPS11", "SL-OPS1", "SL-OPS2",
+    "SEC", "REL", "PERF",
 ];
 
 /// A check.
@@ -225,6 +251,8 @@ mod tests {
                 assert!(!text.ends_with('.') && !text.is_empty(), "{}", check.id);
             }
         }
-        assert!(SAFETY.iter().chain(&MADE_BY_RUN).all(|id| Check::of(*id).is_some_and(|it| it.severity == Severity::Must)));
+        assert!(
+            SAFETY.iter().chain(&MADE_BY_RUN).all(|id| Check::of(*id).is_some_and(|it| it.severity == Severity::Must))
+        );
     }
 }

@@ -81,19 +81,15 @@ impl Expression {
                 let is_day = day.has(at.day());
                 let is_weekday = weekday.has(sunday) || (sunday == 0 && weekday.has(7));
                 // Where both are given, either is enough (POSIX, crontab).
-                let is_today = if day.0.is_some() && weekday.0.is_some() {
-                    is_day || is_weekday
-                } else {
-                    is_day && is_weekday
-                };
+                let is_today =
+                    if day.0.is_some() && weekday.0.is_some() { is_day || is_weekday } else { is_day && is_weekday };
                 minute.has(at.minute()) && hour.has(at.hour()) && month.has(at.month()) && is_today
             }
         }
     }
 }
 
-const MONTHS: [&str; 13] =
-    ["", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const MONTHS: [&str; 13] = ["", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 impl Field {

@@ -61,8 +61,7 @@ impl<'a> Ground<'a> {
             let has = |(name, value): &(&str, &str)| metric.dimensions.get(*name).is_some_and(|found| found == value);
             metric.namespace == namespace && names.contains(&metric.name.as_str()) && dimensions.iter().all(has)
         };
-        let found: Vec<_> =
-            list.alarms.values().filter(|alarm| alarm.settings.metrics().iter().any(is_it)).collect();
+        let found: Vec<_> = list.alarms.values().filter(|alarm| alarm.settings.metrics().iter().any(is_it)).collect();
         if found.is_empty() && list.is_cut {
             return Err(Why::new(format!("only the first {} alarms were read", list.alarms.len())));
         }
@@ -149,7 +148,9 @@ impl<'a> Ground<'a> {
         match list.tags.get(arn) {
             Some(tags) => Ok(tags.clone()),
             None if arn.is_empty() => Err(Why::new("its ARN is not known")),
-            None if list.is_cut => Err(Why::new(format!("only the tags of the first {} things were read", list.tags.len()))),
+            None if list.is_cut => {
+                Err(Why::new(format!("only the tags of the first {} things were read", list.tags.len())))
+            }
             None => Ok(BTreeMap::new()),
         }
     }

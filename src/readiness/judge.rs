@@ -102,9 +102,9 @@ impl Readiness {
         let blocking = self.checks.iter().filter(|check| check.blocks);
         let barrier = |check: &CheckResult| {
             let why = check.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            let result = if check.result == "unknown" { "it is not known whether" } else { "it is not so that" };
+            let result = if check.result == "unknown" { "is not known" } else { "fails" };
             Barrier {
-                objection: format!("{} {result} {}{why}", check.id, check.title),
+                objection: format!("{} {result} ({}){why}", check.id, check.title),
                 remedy: check.remedy.unwrap_or_default().to_owned(),
             }
         };

@@ -26,14 +26,12 @@ pub(super) fn playbooks(ground: &Ground<'_>) -> Tally {
             continue;
         };
         let id = &playbook.id;
-        tally.expect(
-            playbook.warnings.is_empty(),
-            format!("playbook `{id}` has {} warnings", playbook.warnings.len()),
-        );
+        tally.expect(playbook.warnings.is_empty(), format!("playbook `{id}` has {} warnings", playbook.warnings.len()));
         let last = ground.facts.exercised.get(id);
         let is_fresh = last.is_some_and(|at| ground.look.now - *at <= EXERCISED);
-        let when = last.map_or("never".to_owned(), |at| format!("last on {}", at.format("%Y-%m-%d")));
-        tally.expect(is_fresh, format!("playbook `{id}` was exercised {when}"));
+        let when = last
+            .map_or("was never exercised".to_owned(), |at| format!("was last exercised on {}", at.format("%Y-%m-%d")));
+        tally.expect(is_fresh, format!("playbook `{id}` {when}"));
     }
     tally
 }
@@ -41,9 +39,8 @@ pub(super) fn playbooks(ground: &Ground<'_>) -> Tally {
 pub(super) fn runbooks(ground: &Ground<'_>) -> Tally {
     let mut tally = Tally::default();
     for component in exercised(ground) {
-        let is_it = |playbook: &&Playbook| {
-            playbook.kind == PlaybookKind::Runbook && playbook.components.contains(&component)
-        };
+        let is_it =
+            |playbook: &&Playbook| playbook.kind == PlaybookKind::Runbook && playbook.components.contains(&component);
         let runbook = ground.facts.playbooks.iter().find(is_it);
         match runbook {
             Some(runbook) => {

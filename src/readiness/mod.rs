@@ -23,6 +23,10 @@ mod runtime;
 mod safety;
 mod secret;
 mod snippet;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod world;
 

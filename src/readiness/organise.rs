@@ -55,7 +55,8 @@ pub(super) fn owners(ground: &Ground<'_>) -> Tally {
                 match tag {
                     Some((_, value)) if value.eq_ignore_ascii_case(owner) => tally.pass(),
                     Some((key, value)) => {
-                        tally.fail(format!("function `{name}` has `{key}: {value}`, and its component is of `{owner}`"));
+                        tally
+                            .fail(format!("function `{name}` has `{key}: {value}`, and its component is of `{owner}`"));
                     }
                     None => tally.fail(format!("function `{name}` has no tag that names its owner")),
                 }

@@ -9,7 +9,7 @@ const NAMED_MAX: usize = 12;
 
 /// Why something is not known, in words that fit behind "unknown:".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why(pub(crate) String);
+pub(crate) struct Why(pub(crate) String);
 
 impl Why {
     pub(crate) fn new(text: impl Into<String>) -> Self {

@@ -92,8 +92,7 @@ pub fn read_kept(reports: &Path, plan: &Plan) -> Result<Option<Kept>, PastError>
         return Err(PastError::TooLong { path });
     }
     let text = std::fs::read_to_string(&path).map_err(FileError::on("read", &path))?;
-    let kept: Kept =
-        serde_json::from_str(&text).map_err(|source| PastError::Broken { path: path.clone(), source })?;
+    let kept: Kept = serde_json::from_str(&text).map_err(|source| PastError::Broken { path: path.clone(), source })?;
     if kept.format == FORMAT { Ok(Some(kept)) } else { Err(PastError::Format { path, format: kept.format }) }
 }
 

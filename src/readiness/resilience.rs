@@ -72,7 +72,9 @@ pub(super) fn queues(ground: &Ground<'_>) -> Tally {
                 let (hidden, needed) = (settings.visibility_seconds, timeout.saturating_mul(VISIBILITY_FACTOR));
                 tally.expect(
                     hidden >= needed,
-                    format!("queue `{name}` hides a message for {hidden} s, and {needed} s are six timeouts of `{function}`"),
+                    format!(
+                        "queue `{name}` hides a message for {hidden} s, and {needed} s are six timeouts of `{function}`"
+                    ),
                 );
             }
             Ok(None) => tally.unknown(&format!("the timeout of `{function}` is not told")),
@@ -114,7 +116,9 @@ pub(super) fn room(ground: &Ground<'_>) -> Tally {
             (_, Level::Users(users)) => needed += f64::from(users.0),
             (_, Level::Rate(rate)) => match longest(ground) {
                 Ok(Some(seconds)) => needed += rate.per_second() * seconds,
-                Ok(None) => tally.unknown("no target was invoked in the last day, so that nobody knows how long one takes"),
+                Ok(None) => {
+                    tally.unknown("no target was invoked in the last day, so that nobody knows how long one takes")
+                }
                 Err(why) => tally.unknown(&why.0),
             },
         }

@@ -146,8 +146,9 @@ pub(super) fn rehearsed(ground: &Ground<'_>) -> Tally {
     for kind in kinds {
         let last = ground.facts.rehearsed.get(kind);
         let is_fresh = last.is_some_and(|at| ground.look.now - *at <= REHEARSED);
-        let when = last.map_or("never here".to_owned(), |at| format!("last on {}", at.format("%Y-%m-%d")));
-        tally.expect(is_fresh, format!("`{kind}` was undone {when}"));
+        let when = last
+            .map_or("was never undone here".to_owned(), |at| format!("was last undone on {}", at.format("%Y-%m-%d")));
+        tally.expect(is_fresh, format!("`{kind}` {when}"));
     }
     tally
 }

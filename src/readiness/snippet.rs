@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Facts;
 use super::alarm::TIMEOUT_SHARE;
 use super::ground::Ground;
 use super::look::{Look, Scope, queue_name};
 use super::resilience::sources;
-use super::Facts;
 use crate::observe::{alarm_template, logical_id, mended, resource_yaml};
 use crate::plan::Plan;
 use crate::scenario::expect::{Condition, Measure, Value as Bound};
@@ -112,7 +112,8 @@ fn missing_alarms(ground: &Ground<'_>) -> Vec<String> {
             found.push(of("IteratorAge", "Maximum", AGE_MS, MissingData::Missing));
         }
     }
-    let dead: Vec<String> = ground.look.queues.values().flatten().filter_map(|it| queue_name(it.dead_letter.as_deref()?)).collect();
+    let dead: Vec<String> =
+        ground.look.queues.values().flatten().filter_map(|it| queue_name(it.dead_letter.as_deref()?)).collect();
     let queue = |name, metric, threshold| Missing {
         namespace: "AWS/SQS",
         metric,
@@ -145,7 +146,9 @@ fn mended_alarms(ground: &Ground<'_>) -> Vec<String> {
     let is_local = ground.plan.environment.kind.is_local();
     let terms = ground.plan.hypotheses.iter().flat_map(|hypothesis| &hypothesis.expect.terms);
     let bounds = terms.filter_map(|term| match &term.condition {
-        Condition::Compare { measure: Measure::Detect(alarm), value: Bound::Duration(bound), .. } => Some((alarm, *bound)),
+        Condition::Compare { measure: Measure::Detect(alarm), value: Bound::Duration(bound), .. } => {
+            Some((alarm, *bound))
+        }
         Condition::Compare { .. } | Condition::Alarm { .. } | Condition::Mark(_) => None,
     });
     let alarms = ground.look.alarms.as_ref().ok();
@@ -185,5 +188,7 @@ fn untraced(ground: &Ground<'_>) -> String {
     let lines: String = names.iter().map(|name| format!("#   {name}\n")).collect();
     let patch: Value = json!({"TracingConfig": {"Mode": "Active"}});
     let patch = serde_yaml::to_string(&patch).expect("invariant: JSON is YAML");
-    format!("# Add this to the Properties of the AWS::Lambda::Function of each of these, and AWSXRayDaemonWriteAccess to its role:\n{lines}{patch}")
+    format!(
+        "# Add this to the Properties of the AWS::Lambda::Function of each of these, and AWSXRayDaemonWriteAccess to its role:\n{lines}{patch}"
+    )
 }

@@ -104,6 +104,25 @@ impl Permission {
         if missing.is_empty() { Ok(Permit { approvals, overridden }) } else { Err(missing) }
     }
 
+    /// Adds what readiness says against a run. It can be set aside as a schedule can.
+    pub fn add_unready(&mut self, barriers: &[Barrier], overridden: Option<&str>) {
+        let objections: Vec<String> = barriers.iter().map(|barrier| barrier.objection.clone()).collect();
+        match overridden {
+            _ if objections.is_empty() => {}
+            Some(reason) => {
+                self.notes.push(format!("set aside: {}", objections.join("; ")));
+                let of_reason = || Overridden { reason: reason.to_owned(), objections: Vec::new() };
+                self.overridden.get_or_insert_with(of_reason).objections.extend(objections);
+            }
+            None => self.missing.extend(barriers.iter().map(|Barrier { objection, remedy }| {
+                format!(
+                    "{objection}; {remedy}, or waive it in `gameday.yaml`; `--override \"why\"` lets it begin all the same, \
+                     which the report tells"
+                )
+            })),
+        }
+    }
+
     fn look_at_class(&mut self, request: &PermitRequest<'_>) {
         let environment = request.environment;
         let name = &environment.name;

@@ -92,12 +92,7 @@ impl CloudWatch {
         ask.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm)
     }
 
-    async fn pages(
-        &self,
-        of: impl Fn(Ask) -> Ask,
-        pages_max: usize,
-        list: &mut AlarmList,
-    ) -> Result<(), AwsError> {
+    async fn pages(&self, of: impl Fn(Ask) -> Ask, pages_max: usize, list: &mut AlarmList) -> Result<(), AwsError> {
         let mut token = None;
         for _ in 0..pages_max {
             let output =

@@ -176,9 +176,7 @@ fn function_of(operation: &'static str, function: &SdkConfiguration) -> Result<L
         keeps_reports: logging
             .and_then(|it| it.system_log_level())
             .map(|level| matches!(level, SystemLogLevel::Debug | SystemLogLevel::Info)),
-        log_group: logging
-            .and_then(|it| it.log_group())
-            .map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
+        log_group: logging.and_then(|it| it.log_group()).map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
         dead_letter: function
             .dead_letter_config()
             .and_then(|it| it.target_arn())
@@ -242,7 +240,8 @@ mod tests {
         let (_server, aws) = aws(vec![Reply::new(200, PAGE)]).await;
         let list = aws.lambda.functions().await.unwrap();
         assert!(list.is_cut && list.functions.len() == PAGES_MAX);
-        for reply in [Reply::new(503, "<html>busy</html>"), Reply::new(200, "<html>login</html>"), Reply::new(429, "")] {
+        for reply in [Reply::new(503, "<html>busy</html>"), Reply::new(200, "<html>login</html>"), Reply::new(429, "")]
+        {
             let (_server, aws) = self::aws(vec![reply]).await;
             assert!(aws.lambda.functions().await.is_err());
             assert!(aws.lambda.all_event_sources().await.is_err());

@@ -19,10 +19,8 @@ const DASHBOARDS_MAX: usize = 10;
 impl Subject<'_> {
     pub(super) async fn ask_alarms(&self, look: &mut Look) {
         let cloudwatch = &self.survey.aws.cloudwatch;
-        let (alarms, mutes) = tokio::join!(
-            self.asker.ask(cloudwatch.alarms(&AlarmQuery::All)),
-            self.asker.ask(cloudwatch.mute_rules()),
-        );
+        let (alarms, mutes) =
+            tokio::join!(self.asker.ask(cloudwatch.alarms(&AlarmQuery::All)), self.asker.ask(cloudwatch.mute_rules()),);
         look.alarms = alarms;
         look.mutes = mutes;
         self.ask_named(look).await;
@@ -40,8 +38,7 @@ impl Subject<'_> {
     async fn ask_named(&self, look: &mut Look) {
         let Ok(list) = &mut look.alarms else { return };
         let planned = self.plan.alarms.iter().flat_map(|alarms| alarms.names());
-        let names: Vec<String> =
-            planned.filter(|name| !list.alarms.contains_key(*name)).map(str::to_owned).collect();
+        let names: Vec<String> = planned.filter(|name| !list.alarms.contains_key(*name)).map(str::to_owned).collect();
         if !list.is_cut || names.is_empty() {
             return;
         }

@@ -8,10 +8,8 @@ use super::{Look, Subject, TARGETS_MAX};
 impl Subject<'_> {
     pub(super) async fn ask_functions(&self, look: &mut Look) {
         let lambda = &self.survey.aws.lambda;
-        let (sources, limit) = tokio::join!(
-            self.asker.ask(lambda.all_event_sources()),
-            self.asker.ask(lambda.concurrency_limit()),
-        );
+        let (sources, limit) =
+            tokio::join!(self.asker.ask(lambda.all_event_sources()), self.asker.ask(lambda.concurrency_limit()),);
         look.sources = sources;
         look.limit = limit;
         let targets = || self.scope.targets().take(TARGETS_MAX);
@@ -44,13 +42,11 @@ impl Subject<'_> {
         let sources = look.sources.iter().flat_map(|list| &list.sources);
         let fed = sources.filter(|source| self.feeds_scope(&source.function_arn));
         names.extend(fed.filter_map(|source| queue_name(&source.source_arn)));
-        let (asked, rest): (Vec<_>, Vec<_>) = names.into_iter().enumerate().partition(|(index, _)| *index < TARGETS_MAX);
+        let (asked, rest): (Vec<_>, Vec<_>) =
+            names.into_iter().enumerate().partition(|(index, _)| *index < TARGETS_MAX);
         let sqs = &self.survey.aws.sqs;
         let asked = asked.into_iter().map(|(_, name)| name);
-        let told = self
-            .asker
-            .each(asked, |name| async move { sqs.settings(&sqs.queue_url(&name).await?).await })
-            .await;
+        let told = self.asker.each(asked, |name| async move { sqs.settings(&sqs.queue_url(&name).await?).await }).await;
         look.queues = told.into_iter().collect();
         let why = Why::new(format!("only {TARGETS_MAX} queues are asked for that"));
         look.queues.extend(rest.into_iter().map(|(_, name)| (name, Err(why.clone()))));

@@ -24,9 +24,10 @@ impl Subject<'_> {
     pub(super) async fn ask_metrics(&self, look: &mut Look) {
         let signals: Vec<_> = business(self.plan).take(SIGNALS_MAX).collect();
         let functions: Vec<&str> = self.scope.targets().take(TARGETS_MAX).map(|it| it.name.as_str()).collect();
-        let of_signals = signals.iter().enumerate().map(|(index, (_, metric))| {
-            query(format!("s{index}"), metric.clone(), "SampleCount")
-        });
+        let of_signals = signals
+            .iter()
+            .enumerate()
+            .map(|(index, (_, metric))| query(format!("s{index}"), metric.clone(), "SampleCount"));
         let of_functions = functions.iter().enumerate().map(|(index, name)| {
             let dimensions = BTreeMap::from([("FunctionName".to_owned(), (*name).to_owned())]);
             let metric = MetricName { namespace: "AWS/Lambda".to_owned(), name: "Duration".to_owned(), dimensions };
@@ -64,12 +65,12 @@ fn query(id: String, metric: MetricName, statistic: &str) -> MetricQuery {
 
 /// The business signals of a plan that CloudWatch has.
 fn business(plan: &Plan) -> impl Iterator<Item = (crate::unit::SignalId, MetricName)> {
-    plan.signals.iter().filter(|(_, spec)| spec.level == Some(SignalLevel::Business)).filter_map(|(id, spec)| {
-        match spec.source() {
+    plan.signals.iter().filter(|(_, spec)| spec.level == Some(SignalLevel::Business)).filter_map(
+        |(id, spec)| match spec.source() {
             Ok(SignalSource::Cloudwatch(signal)) => Some((id.clone(), metric(plan, signal))),
             Ok(SignalSource::Load(_) | SignalSource::Http(_)) | Err(_) => None,
-        }
-    })
+        },
+    )
 }
 
 /// The metric of a signal.

@@ -144,6 +144,19 @@ impl Look {
         }
     }
 
+    /// At a table there is nobody to ask, and nothing that an account would have to tell.
+    #[must_use]
+    pub fn at_a_table(now: DateTime<Utc>) -> Self {
+        let nothing = Self::nothing(now, "there is nobody to ask at a table");
+        Self { account: Ok(None), clock: Ok(None), credentials: Ok(None), ..nothing }
+    }
+
+    /// Why nobody could be asked: the caller is in another account, or that is not known. None where the account was asked.
+    #[must_use]
+    pub fn not_asked(&self) -> Option<&str> {
+        self.account.as_ref().err().map(|why| why.0.as_str())
+    }
+
     /// Asks. A caller who is in the wrong account asks nothing, nor is more asked where nobody answers.
     pub async fn take(
         survey: &Survey,

@@ -40,7 +40,8 @@ impl Scope {
                 TargetPlan::Lambda { function, alias, .. } => {
                     let (name, alias) = (function.clone(), alias.clone());
                     let found = scope.functions.entry(name.clone());
-                    let found = found.or_insert(FunctionInScope { name, is_target: true, alias: None, component: None });
+                    let found =
+                        found.or_insert(FunctionInScope { name, is_target: true, alias: None, component: None });
                     found.alias = found.alias.take().or(alias);
                 }
                 TargetPlan::Resource(resource) => scope.add(resource),

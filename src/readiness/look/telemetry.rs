@@ -40,10 +40,8 @@ impl Subject<'_> {
         let own = functions.filter(|it| self.scope.functions.contains_key(&it.name));
         let own = own.map(|function| function.log_group.clone()).filter(|name| !name.starts_with(GROUP_PREFIX));
         let own: std::collections::BTreeSet<String> = own.collect();
-        let named = self
-            .asker
-            .each(own.into_iter().take(OWN_GROUPS_MAX), |name| async move { logs.groups(&name).await })
-            .await;
+        let named =
+            self.asker.each(own.into_iter().take(OWN_GROUPS_MAX), |name| async move { logs.groups(&name).await }).await;
         let Ok(list) = &mut look.log_groups else { return };
         for (name, found) in named {
             match found {
