@@ -78,7 +78,7 @@ fn is_luhn(digits: &[u32]) -> bool {
         let doubled = if index % 2 == 1 { digit * 2 } else { *digit };
         sum + if doubled > 9 { doubled - 9 } else { doubled }
     });
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -188,8 +188,9 @@ class Account(BaseHTTPRequestHandler):
             form = parse_qs(body.decode())
             found = query(form)
             if found is not None:
-                result = f"{form['Action'][0]}Result"
-                return self.answer(200, "text/xml", f"<Response><{result}>{found}</{result}></Response>".encode())
+                action = form["Action"][0]
+                xml = f"<{action}Response><{action}Result>{found}</{action}Result></{action}Response>"
+                return self.answer(200, "text/xml", xml.encode())
         else:
             found = rest(url.path, parse_qs(url.query))
             if found is not None:

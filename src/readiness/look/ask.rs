@@ -70,7 +70,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             Ok::<u64, std::fmt::Error>(seconds)
         };
-        let mut answers = asker.each([1, 2, 100, 3], |seconds| slow(seconds)).await;
+        let mut answers = asker.each([1, 2, 100, 3], slow).await;
         answers.sort_by_key(|(seconds, _)| *seconds);
         let known: Vec<bool> = answers.iter().map(|(_, answer)| answer.is_ok()).collect();
         assert_eq!(known, [true, true, true, false]);
