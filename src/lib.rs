@@ -17,6 +17,7 @@ pub mod observe;
 pub mod plan;
 pub mod playbook;
 pub mod proxy;
+pub mod readiness;
 pub mod report;
 pub mod run;
 pub mod sandbox;

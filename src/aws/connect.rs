@@ -17,9 +17,9 @@ use super::resign::Resigner;
 use super::role::Role;
 use super::signed::{CredentialCache, NoCredentials, Shared, Signed};
 use super::{
-    AwsError, Caller, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis, FunctionControl, Iam,
-    Kinesis, LoadedService, Logs, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime, Signer, Sns, Sqs, Ssm,
-    XRay, sts,
+    AwsError, Caller, CloudFormation, CloudWatch, CredentialsEnd, DynamoDb, EndpointOverride, Events, Fis,
+    FunctionControl, Iam, Kinesis, LoadedService, Logs, ScheduleControl, Scheduler, ServiceEndpoint, ServiceTime,
+    Signer, Sns, Sqs, Ssm, Synthetics, Tagging, XRay, sts,
 };
 use crate::unit::{AwsAccess, Clock, Failpoints, Rate};
 
@@ -143,6 +143,8 @@ pub struct Aws {
     pub functions: Arc<dyn FunctionControl>,
     /// All of Lambda's control plane.
     pub lambda: Lambda,
+    /// Stacks.
+    pub cloudformation: CloudFormation,
     /// CloudWatch's alarms.
     pub cloudwatch: CloudWatch,
     /// DynamoDB's tables.
@@ -165,6 +167,10 @@ pub struct Aws {
     pub sqs: Sqs,
     /// Systems Manager's parameters.
     pub ssm: Ssm,
+    /// Canaries.
+    pub synthetics: Synthetics,
+    /// Tags of whatever.
+    pub tagging: Tagging,
     /// Traces.
     pub xray: XRay,
     signed: Signed,
@@ -248,6 +254,7 @@ impl Aws {
         Self {
             functions: Arc::new(lambda.clone()),
             lambda,
+            cloudformation: CloudFormation::new(&signed),
             cloudwatch,
             dynamodb: DynamoDb::new(&signed),
             events: Events::new(&signed),
@@ -259,6 +266,8 @@ impl Aws {
             sns: Sns::new(&signed),
             sqs: Sqs::new(&signed),
             ssm: Ssm::new(&signed),
+            synthetics: Synthetics::new(&signed),
+            tagging: Tagging::new(&signed),
             xray: XRay::new(&signed),
             signed,
             configuration,

@@ -2,6 +2,7 @@
 //!
 //! Owns: clients with timeouts, ports, errors. Must not know: faults, runs, scenarios.
 
+mod cloudformation;
 mod cloudwatch;
 mod connect;
 mod credentials_end;
@@ -28,12 +29,15 @@ mod sns;
 mod sqs;
 mod ssm;
 mod sts;
+mod synthetics;
 mod tag;
+mod tagging;
 mod xray;
 
+pub use cloudformation::{ChangingStack, CloudFormation};
 pub use cloudwatch::{
     ALARM_POLL_TIMEOUT, AlarmHistory, AlarmHistoryEntry, AlarmHistoryKind, AlarmList, AlarmQuery, AlarmReading,
-    CloudWatch, METRICS_MAX, MetricQuery, MetricSeries, MetricSource, MuteList, MuteRule,
+    CloudWatch, DashboardList, METRICS_MAX, MetricQuery, MetricSeries, MetricSource, MuteList, MuteRule,
 };
 pub use connect::{Aws, Connection};
 pub use credentials_end::CredentialsEnd;
@@ -44,7 +48,10 @@ pub use events::{Events, Rule};
 pub use fis::{ActionsMode, Experiment, ExperimentStatus, Fis, NewTemplate, ResolvedTarget, TemplateTarget};
 pub use iam::{Decision, Iam, Simulated};
 pub use kinesis::Kinesis;
-pub use lambda::{Alias, EventSource, EventSourceUpdate, InvokeConfiguration, Lambda, Provisioned, PublishedVersion};
+pub use lambda::{
+    Alias, EventSource, EventSourceUpdate, FunctionList, InvokeConfiguration, Lambda, ListedFunction, ListedSource,
+    Provisioned, PublishedVersion, SourceList,
+};
 pub use loaded::{LoadedService, ServiceEndpoint};
 pub use logs::{LogGroup, LogGroups, LogPage, LogRow, Logs, QueryPage, QueryStatus};
 pub use pace::urgently;
@@ -59,8 +66,10 @@ pub use service_time::ServiceTime;
 pub use sign::Signer;
 #[cfg(test)]
 pub(crate) use signed::{Reply, Server};
-pub use sns::Sns;
-pub use sqs::Sqs;
+pub use sns::{Sns, Subscriptions};
+pub use sqs::{QueueSettings, Sqs};
 pub use ssm::{Parameter, ParameterKind, Ssm};
 pub use sts::Caller;
+pub use synthetics::{CanaryRun, CanaryRuns, Synthetics};
+pub use tagging::{TaggedResources, Tagging};
 pub use xray::{RootCause, Trace, TraceDestination, TraceList, TraceSummary, Traces, XRay};

@@ -10,6 +10,17 @@ use super::signed::{Answer, Call, Input, JsonVersion, Service, Signed};
 
 pub(super) const SERVICE: Service = Service { name: "sqs", id: "SQS", is_global: false };
 
+/// What a queue is set to, as far as messages can be lost by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Its ARN.
+    pub arn: String,
+    /// For how many seconds a message that was taken is not seen by others.
+    pub visibility_seconds: u32,
+    /// The ARN of its dead-letter queue; none where it has none.
+    pub dead_letter: Option<String>,
+}
+
 /// SQS of one Region. Clones share their connections. Changes of attributes take up to 60 s to be seen everywhere (AWS).
 #[derive(Debug, Clone)]
 pub struct Sqs {
@@ -68,6 +79,26 @@ impl Sqs {
         arn.ok_or_else(|| answer.bad("the answer has no ARN"))
     }
 
+    /// What a queue is set to. `sqs:GetQueueAttributes`.
+    ///
+    /// # Errors
+    /// The call failed, also where there is no such queue; or the answer lacks something or has something that can not be read.
+    pub async fn settings(&self, url: &str) -> Result<QueueSettings, AwsError> {
+        let names = ["QueueArn", "VisibilityTimeout", "RedrivePolicy"];
+        let answer = self.call("GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": names})).await?;
+        let mut attributes = answer.json::<AttributesAnswer>()?.attributes;
+        let arn = attributes.remove("QueueArn").ok_or_else(|| answer.bad("the answer has no ARN"))?;
+        let visibility = attributes.remove("VisibilityTimeout").and_then(|text| text.parse().ok());
+        let visibility_seconds = visibility.ok_or_else(|| answer.bad("the answer has no visibility timeout"))?;
+        let redrive = attributes.remove("RedrivePolicy").filter(|text| !text.is_empty());
+        let dead_letter = redrive.map(|text| {
+            let policy: Value = serde_json::from_str(&text).unwrap_or_default();
+            let target = policy.get("deadLetterTargetArn").and_then(Value::as_str);
+            target.map(str::to_owned).ok_or_else(|| answer.bad("the redrive policy names no queue"))
+        });
+        Ok(QueueSettings { arn, visibility_seconds, dead_letter: dead_letter.transpose()? })
+    }
+
     /// The tags of a queue. `sqs:ListQueueTags`.
     ///
     /// # Errors
@@ -121,6 +152,28 @@ mod tests {
         assert_eq!(sent[0].json(), json!({"QueueUrl": URL, "AttributeNames": ["Policy"]}));
         assert_eq!(sent[1].json(), json!({"QueueUrl": URL, "Attributes": {"Policy": "{}"}}));
         assert_eq!(sent[2].json(), json!({"QueueUrl": URL, "Attributes": {"Policy": ""}}));
+    }
+
+    #[tokio::test]
+    async fn settings_are_read_whole_or_not_at_all() {
+        let read = async |attributes: Value| {
+            let body = json!({ "Attributes": attributes }).to_string();
+            let server = Server::start([Reply::new(200, &body)]).await;
+            Sqs::new(&server.signed()).settings(URL).await
+        };
+        let policy = json!({"deadLetterTargetArn": "arn:dead", "maxReceiveCount": 3}).to_string();
+        let whole = json!({"QueueArn": "arn:q", "VisibilityTimeout": "30", "RedrivePolicy": policy});
+        let settings = read(whole).await.unwrap();
+        assert_eq!((settings.visibility_seconds, settings.dead_letter.as_deref()), (30, Some("arn:dead")));
+        assert_eq!(read(json!({"QueueArn": "arn:q", "VisibilityTimeout": "30"})).await.unwrap().dead_letter, None);
+        for lacking in [
+            json!({}),
+            json!({"QueueArn": "arn:q"}),
+            json!({"QueueArn": "arn:q", "VisibilityTimeout": "soon"}),
+            json!({"QueueArn": "arn:q", "VisibilityTimeout": "30", "RedrivePolicy": "{"}),
+        ] {
+            assert!(read(lacking).await.is_err());
+        }
     }
 
     #[tokio::test]

@@ -40,6 +40,9 @@ mod preview;
 mod proxy;
 mod proxy_list;
 mod readiness;
+mod readiness_facts;
+mod readiness_page;
+mod readiness_permissions;
 mod recover;
 mod report;
 mod run;
@@ -87,8 +90,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what a run would do: when, with which calls, and how each change is undone.
     Plan(plan::Arguments),
-    /// Look, without changing anything, at what a run needs: its permissions. What its targets are is looked at by the run.
-    Readiness(readiness::Arguments),
+    /// Look, without changing anything, at what a run needs: account, permissions, alarms, logs, traces, people, playbooks.
+    Readiness(Box<readiness::Arguments>),
     /// Print the page that is read out before a game day: aim, rules, roles, times.
     Brief(brief::Arguments),
     /// Agree to a plan in a role that an environment asks.

@@ -32,7 +32,8 @@ pub(super) struct Arguments {
     /// Print the plan as JSON, as a run would keep it.
     #[arg(long)]
     json: bool,
-    /// Print what IAM must allow, as JSON: `inject` is the policy for a run, `rollback` the one for `gameday recover`.
+    /// Print what IAM must allow, as JSON: `inject` is the policy for a run, `rollback` the one for `gameday recover`, `readiness` the
+    /// one for `gameday readiness`, of which a run in an account needs a part as well.
     #[arg(long)]
     iam: bool,
     /// Print a CloudWatch dashboard for the scenario, as JSON: its alarms, its targets' metrics, and its signals with their bounds.
@@ -55,7 +56,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = compile(&checked, &workspace, environment)?;
     if arguments.iam {
         let policies = Policies::of(&plan, environment, None);
-        out::json(&json!({"inject": policies.inject, "rollback": policies.rollback}));
+        out::json(&json!({"inject": policies.inject, "rollback": policies.rollback, "readiness": policies.readiness}));
         policies.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
         return Ok(Exit::Success);
     }

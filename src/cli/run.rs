@@ -10,7 +10,7 @@ use console::style;
 
 use super::live::who;
 use super::screen::{self, Display, Living};
-use super::{Exit, Failure, actions, lessons, notify, out, plan, report, serve, workspace};
+use super::{Exit, Failure, actions, lessons, notify, out, plan, readiness, report, serve, workspace};
 use crate::event::{AbortCause, FaultState, RunState, Verdict, read_log};
 use crate::lesson::Retested;
 use crate::plan::Plan;
@@ -33,8 +33,8 @@ pub(super) struct Arguments {
     /// Say that you know that customers depend on the environment, by its name; needed where its class is `production`.
     #[arg(long, value_name = "NAME")]
     production: Option<String>,
-    /// Begin although the scenario's schedule says no (window, freeze, another scenario) or a lesson stands in its way, and say why;
-    /// the report tells it.
+    /// Begin although the scenario's schedule says no (window, freeze, another scenario), a lesson stands in its way, or a must of
+    /// `gameday readiness` is not fulfilled, and say why; the report tells it.
     #[arg(long = "override", value_name = "WHY", value_parser = reason)]
     overridden: Option<String>,
     /// Answer steps that must be done, and polls: a rehearsal without people. The report says so.
@@ -171,8 +171,15 @@ pub(super) async fn carry_out(
         overridden: manner.overridden,
         scenario: manner.scenario,
     };
-    let permission = plan::permission(&asked)?;
+    let mut permission = plan::permission(&asked)?;
     permission.notes.iter().for_each(|note| out::progress(format_args!("note: {note}")));
+    // What files say against it is said before the account is asked.
+    if permission.missing.is_empty() {
+        let told = permission.notes.len();
+        let barriers = Box::pin(readiness::before_run(&asked)).await?;
+        permission.add_unready(&barriers, manner.overridden);
+        permission.notes.iter().skip(told).for_each(|note| out::progress(format_args!("note: {note}")));
+    }
     let permit = permission.permit().map_err(|missing| not_permitted(&missing))?;
     let gameday = crate::unit::process::own_program().map_err(|error| Failure::from_error(&error))?;
     let options = RunOptions {

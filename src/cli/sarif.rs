@@ -59,7 +59,7 @@ fn place(found: &Diagnostic) -> Value {
 }
 
 /// A path as a URI reference (RFC 3986): what is no letter, digit or one of `-._~/` is percent-encoded.
-fn uri(path: &str) -> String {
+pub(super) fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let encode = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

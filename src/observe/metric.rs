@@ -205,11 +205,9 @@ fn of_metric(
     period: Duration,
     function: &impl Fn(&TargetId) -> String,
 ) -> MetricQuery {
-    let CloudwatchSignal { namespace, lambda, metric, stat, dimensions, .. } = signal;
-    let named = (namespace.as_deref(), lambda.as_ref(), metric.as_str());
     MetricQuery {
         id: id.to_owned(),
-        source: MetricSource::Statistic { metric: metric_name(named, dimensions, function), statistic: stat.0.clone() },
+        source: MetricSource::Statistic { metric: signal.metric_name(function), statistic: signal.stat.0.clone() },
         period_seconds: seconds(period),
         is_returned: true,
     }
@@ -224,15 +222,8 @@ fn of_math(
 ) -> Vec<MetricQuery> {
     let own = |name: &str| format!("{id}_{name}");
     let part = |(name, metric): (&String, &MathMetric)| {
-        let MathMetric { namespace, lambda, metric, stat, dimensions } = metric;
-        let named = (namespace.as_deref(), lambda.as_ref(), metric.as_str());
-        let metric = metric_name(named, dimensions, function);
-        MetricQuery {
-            id: own(name),
-            source: MetricSource::Statistic { metric, statistic: stat.0.clone() },
-            period_seconds: seconds(period),
-            is_returned: false,
-        }
+        let source = MetricSource::Statistic { metric: metric.metric_name(function), statistic: metric.stat.0.clone() };
+        MetricQuery { id: own(name), source, period_seconds: seconds(period), is_returned: false }
     };
     let expression = renamed(&signal.expression, |name| signal.metrics.contains_key(name).then(|| own(name)));
     let math = MetricQuery {
@@ -279,6 +270,20 @@ pub(crate) fn names_of(expression: &str) -> BTreeSet<String> {
         None
     }));
     names.into_inner()
+}
+
+impl CloudwatchSignal {
+    /// Its metric; `function` gives the function's name for a target.
+    pub(crate) fn metric_name(&self, function: &impl Fn(&TargetId) -> String) -> MetricName {
+        metric_name((self.namespace.as_deref(), self.lambda.as_ref(), &self.metric), &self.dimensions, function)
+    }
+}
+
+impl MathMetric {
+    /// Its metric; `function` gives the function's name for a target.
+    pub(crate) fn metric_name(&self, function: &impl Fn(&TargetId) -> String) -> MetricName {
+        metric_name((self.namespace.as_deref(), self.lambda.as_ref(), &self.metric), &self.dimensions, function)
+    }
 }
 
 fn metric_name(

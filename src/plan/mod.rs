@@ -28,7 +28,8 @@ pub use environment::{EnvironmentFacts, EnvironmentKind, EnvironmentRules};
 pub use evidence::{EvidencePlan, LOG_CALLS, SPAN_CALLS, TRACE_CALLS};
 pub use notice::NotifyPlan;
 pub use permission::{
-    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, Statement, TABLE, lock_calls,
+    Condition, Grant, MANAGED_POLICY_CHARACTERS_MAX, Permission, Place, Policies, Policy, READINESS_CALLS, Statement,
+    TABLE, lock_calls,
 };
 pub use refusal::Refusal;
 pub(crate) use table::is_about_people;

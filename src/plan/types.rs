@@ -89,6 +89,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The function that a `lambda` target is, or the one of that name.
+    #[must_use]
+    pub fn function_of<'a>(&'a self, target: &'a TargetId) -> &'a str {
+        match self.targets.get(target) {
+            Some(TargetPlan::Lambda { function, .. }) => function,
+            Some(TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } | TargetPlan::Resource(_)) | None => {
+                target.as_str()
+            }
+        }
+    }
+
     /// SHA-256 of the plan: what somebody agrees to. It changes with the scenario, its playbooks, the environment's place and
     /// rules, and the text of each of the workspace's programs that a fault runs.
     #[must_use]

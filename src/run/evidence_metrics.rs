@@ -9,7 +9,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::evidence_task::{EvidenceTask, keep, listed};
-use super::metric_task::function_of;
 use crate::aws::{AwsError, METRICS_MAX, MetricQuery, MetricSeries, MetricSource};
 use crate::event::{EvidenceKept, EvidenceSource};
 use crate::observe::{EvidenceSeries, Ingestion, MetricEvidence, MetricWatch};
@@ -101,7 +100,8 @@ fn asked(plan: &Plan, origin: DateTime<Utc>) -> Vec<Asked> {
         Asked { query: MetricQuery { id: format!("p{index}"), source, period_seconds, is_returned: true }, series }
     });
     // A run whose signals are too many for one call did not begin.
-    let watch = MetricWatch::new(&plan.signals, |target| function_of(plan, target), origin, is_local).ok().flatten();
+    let watch =
+        MetricWatch::new(&plan.signals, |target| plan.function_of(target).to_owned(), origin, is_local).ok().flatten();
     let signals = watch.iter().flat_map(|watch| {
         watch.queries().iter().map(|query| {
             let signal = watch.signal_of(&query.id).cloned();

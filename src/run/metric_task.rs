@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::aws::{Aws, CloudWatch};
 use crate::event::EventKind;
 use crate::observe::{MetricPlanError, MetricWatch, metric_interval};
-use crate::plan::{Plan, TargetPlan};
+use crate::plan::Plan;
 use crate::unit::{Clock, TargetId};
 
 /// What comes of reading metrics.
@@ -27,21 +27,11 @@ pub(super) struct Metrics {
     interval: Duration,
 }
 
-/// The function that a target is, or the one of that name.
-pub(super) fn function_of(plan: &Plan, target: &TargetId) -> String {
-    match plan.targets.get(target) {
-        Some(TargetPlan::Lambda { function, .. }) => function.clone(),
-        Some(TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } | TargetPlan::Resource(_)) | None => {
-            target.to_string()
-        }
-    }
-}
-
 impl Metrics {
     /// The metrics among a plan's signals; none where there are none. No call is made.
     pub(super) fn of(plan: &Plan, aws: &Aws, clock: Clock) -> Result<Option<Self>, MetricPlanError> {
         let is_local = plan.environment.kind.is_local();
-        let function = |target: &TargetId| function_of(plan, target);
+        let function = |target: &TargetId| plan.function_of(target).to_owned();
         let watch = MetricWatch::new(&plan.signals, function, clock.origin(), is_local)?;
         let of = |watch| Self { watch, cloudwatch: aws.alarm_poll(), interval: metric_interval(is_local) };
         Ok(watch.map(of))

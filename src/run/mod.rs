@@ -31,6 +31,7 @@ mod recover;
 mod remote_lock;
 mod remote_proxy;
 mod stage;
+mod survey;
 mod switch;
 mod targets;
 mod watchdog;
@@ -47,8 +48,9 @@ pub use permission::{Permissions, PermissionsError, Permitted, Verdict as Permis
 pub use permit::{Barrier, Permission, Permit, PermitRequest};
 pub use place::PlaceError;
 pub use preview::{Preview, preview};
-pub use readiness::CallerError;
+pub use readiness::{CLOCK_ERROR_MAX, CallerError, UNDO_MARGIN};
 pub use recover::{RecoverError, RecoverOptions, Recovered, RecoveredFault, recover};
 pub use remote_lock::{Held, HolderError, RemoteLockError, UnlockError, unlock};
 pub use stage::StageError;
+pub use survey::{Survey, SurveyError};
 pub use watchdog::{Alarm, READY, Watch, WatchdogError};

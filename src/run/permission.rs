@@ -89,10 +89,19 @@ pub async fn permissions(plan: &Plan, environment: &Environment) -> Result<Optio
     if let Some(guard) = &account {
         guard.check(&aws).await.map_err(PlaceError::from)?;
     }
+    of_caller(&aws, plan, environment).await.map(Some)
+}
+
+/// What IAM says to everything that a run of `plan` needs.
+pub(super) async fn of_caller(
+    aws: &Aws,
+    plan: &Plan,
+    environment: &Environment,
+) -> Result<Permissions, PermissionsError> {
     let caller = aws.caller_arn().await.map_err(PermissionsError::Identity)?;
     let found = caller.split(':').nth(4).unwrap_or_default();
     let policies = Policies::of(plan, environment, Some(found));
-    Ok(Some(ask(&aws, &caller, &policies).await))
+    Ok(ask(aws, &caller, &policies).await)
 }
 
 async fn ask(aws: &Aws, caller: &str, policies: &Policies) -> Permissions {

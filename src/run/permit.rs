@@ -104,6 +104,25 @@ impl Permission {
         if missing.is_empty() { Ok(Permit { approvals, overridden }) } else { Err(missing) }
     }
 
+    /// Adds what readiness says against a run. It can be set aside as a schedule can.
+    pub fn add_unready(&mut self, barriers: &[Barrier], overridden: Option<&str>) {
+        let objections: Vec<String> = barriers.iter().map(|barrier| barrier.objection.clone()).collect();
+        match overridden {
+            _ if objections.is_empty() => {}
+            Some(reason) => {
+                self.notes.push(format!("set aside: {}", objections.join("; ")));
+                let of_reason = || Overridden { reason: reason.to_owned(), objections: Vec::new() };
+                self.overridden.get_or_insert_with(of_reason).objections.extend(objections);
+            }
+            None => self.missing.extend(barriers.iter().map(|Barrier { objection, remedy }| {
+                format!(
+                    "{objection}; {remedy}, or waive it in `gameday.yaml`; `--override \"why\"` lets it begin all the same, \
+                     which the report tells"
+                )
+            })),
+        }
+    }
+
     fn look_at_class(&mut self, request: &PermitRequest<'_>) {
         let environment = request.environment;
         let name = &environment.name;
@@ -323,6 +342,29 @@ fn ended(folder: &Path, id: &ScenarioId) -> Result<Option<DateTime<Utc>>, String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_readiness_says_against_a_run_can_be_set_aside_and_is_written_down() {
+        let barrier = Barrier { objection: "R-30 fails".to_owned(), remedy: "make one".to_owned() };
+        let barriers = [barrier];
+        let mut refused = Permission::default();
+        refused.add_unready(&barriers, None);
+        let missing = refused.permit().unwrap_err();
+        assert!(missing[0].starts_with("R-30 fails; make one, or waive it") && missing[0].contains("--override"));
+        let overridden = Overridden { reason: "we know".to_owned(), objections: vec!["frozen".to_owned()] };
+        let mut set_aside = Permission { overridden: Some(overridden), ..Permission::default() };
+        set_aside.add_unready(&barriers, Some("we know"));
+        assert_eq!(set_aside.notes, ["set aside: R-30 fails"]);
+        let events: Vec<EventKind> = set_aside.permit().unwrap().events().collect();
+        let [EventKind::ScheduleOverridden { reason, objections }] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!(
+            (reason.as_str(), objections.as_slice()),
+            ("we know", ["frozen", "R-30 fails"].map(str::to_owned).as_slice())
+        );
+        let mut ready = Permission::default();
+        ready.add_unready(&[], Some("we know"));
+        assert!(ready.notes.is_empty() && ready.permit().unwrap().events().next().is_none());
+    }
 
     fn run(reports: &Path, name: &str) {
         let folder = reports.join(name);

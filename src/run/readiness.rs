@@ -12,9 +12,9 @@ use crate::unit::format_duration;
 
 /// How wrong this machine's clock may be. AWS refuses requests that are five minutes off; what is written down about people
 /// and alarms is of no use long before.
-const CLOCK_ERROR_MAX: TimeDelta = TimeDelta::seconds(2);
+pub const CLOCK_ERROR_MAX: TimeDelta = TimeDelta::seconds(2);
 /// How long credentials must last longer than the timeline: the undo of every kind of fault may wait for minutes.
-const UNDO_MARGIN: Duration = Duration::from_secs(5 * 60);
+pub const UNDO_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// Why nothing may be changed now.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::role::{self, AssumedRole};
 use super::safety::{self, Deadman, DeadmanSwitch};
-use super::{HostPattern, ProgramPattern, Window, is_public};
+use super::{HostPattern, ProgramPattern, Waiver, Window, is_public};
 use crate::proxy::AdminUrl;
 use crate::sandbox::{AlarmSpec, FisSpec, FunctionSpec, SandboxSpec};
 use crate::unit::{PersonId, Rate};
@@ -91,6 +91,9 @@ pub struct EnvironmentSpec {
     /// A Systems Manager parameter by which machines keep out of each other's runs: `/gameday/staging`; default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
+    /// Checks of `gameday readiness` that the environment does without; default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<Waiver>,
 }
 
 /// Whether customers depend on an environment.
@@ -184,6 +187,8 @@ pub struct Environment {
     pub deadman: Option<DeadmanSwitch>,
     /// The Systems Manager parameter by which machines keep out of each other's runs.
     pub lock: Option<String>,
+    /// Checks of readiness that it does without.
+    pub waivers: Vec<Waiver>,
 }
 
 /// The name of the environment in which a table stands.
@@ -206,6 +211,7 @@ impl Environment {
             rate: None,
             deadman: None,
             lock: None,
+            waivers: Vec::new(),
         }
     }
 
@@ -294,6 +300,7 @@ impl EnvironmentSpec {
                 rate: self.rate.or_else(|| is_account.then(rate_default)),
                 deadman,
                 lock,
+                waivers: self.waivers.clone(),
             }),
             Some(_) | None => Err(problems),
         }

@@ -14,6 +14,7 @@ mod program;
 mod role;
 mod safety;
 mod settings;
+mod waiver;
 mod window;
 mod workload;
 
@@ -31,6 +32,7 @@ pub use program::ProgramPattern;
 pub use role::AssumedRole;
 pub use safety::{Deadman, DeadmanSwitch};
 pub use settings::{Defaults, Settings};
+pub use waiver::Waiver;
 pub use window::{FieldProblem, Opening, Window, check_timezone, moment};
 pub use workload::{
     Change, Component, Function, Indicator, Indicators, Risk, Stakeholder, Team, Workload, read_workload,

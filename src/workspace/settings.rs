@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, EnvironmentSpec, Notify, ReportSpec, functions};
+use super::{Environment, EnvironmentSpec, Notify, ReportSpec, Waiver, functions};
 use crate::document::{Decoder, Diagnostic, Place, SourceFile, Tree};
 use crate::sandbox::{AlarmSpec, FunctionSpec};
 
@@ -48,6 +48,7 @@ pub(super) fn read(
     let mut decoder = Decoder::new(Tree::parse(source, problems)?);
     decoder.map::<FunctionSpec>(&["environments", "*", "functions"]);
     decoder.map::<AlarmSpec>(&["environments", "*", "alarms"]);
+    decoder.list::<Waiver>(&["environments", "*", "waivers"]);
     decoder.map::<EnvironmentSpec>(&["environments"]);
     let (settings, document, found) = decoder.finish::<Settings>();
     problems.extend(found);
@@ -79,6 +80,12 @@ pub(super) fn read(
             problems.extend(functions::check_folders(place, &sandbox, root, "`gameday.yaml`"));
         }
         problems.extend(check_window(place.key("window"), spec.window.as_ref()));
+        for (waiver, place) in spec.waivers.iter().zip(place.key("waivers").items()) {
+            let problem = waiver.problem();
+            problems.extend(
+                problem.map(|(key, help)| place.key(key).error("invalid-value", "nothing is said").with_help(help)),
+            );
+        }
     }
     Some((settings, environments))
 }

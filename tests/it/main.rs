@@ -56,6 +56,7 @@ mod proxy_loris;
 mod proxy_rules;
 mod proxy_soak;
 mod proxy_tls;
+mod readiness;
 mod recorder;
 mod remote_lock;
 mod remote_proxy;

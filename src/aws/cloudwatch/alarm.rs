@@ -17,6 +17,8 @@ const OPERATION: &str = "DescribeAlarms";
 const PAGE_ALARMS_MAX: usize = 100;
 /// How many pages are read of a list whose length nobody knows.
 const PAGES_MAX: usize = 10;
+/// How many pages are read of all alarms.
+const ALL_PAGES_MAX: usize = 50;
 /// How many characters of AWS's reason are kept.
 const REASON_CHARACTERS_MAX: usize = 300;
 
@@ -47,6 +49,8 @@ pub enum AlarmQuery<'a> {
     Prefix(&'a str),
     /// Those that are in `ALARM`.
     InAlarm,
+    /// All of them, up to 5,000.
+    All,
 }
 
 /// The answer to a query.
@@ -54,7 +58,7 @@ pub enum AlarmQuery<'a> {
 pub struct AlarmList {
     /// The alarms, by name.
     pub alarms: BTreeMap<String, AlarmReading>,
-    /// Whether there are more than the 1,000 that are read. Never where they were asked for by name.
+    /// Whether there are more than the 1,000 that are read (5,000 of all). Never where they were asked for by name.
     pub is_cut: bool,
 }
 
@@ -74,9 +78,10 @@ impl CloudWatch {
             }
             AlarmQuery::Prefix(prefix) => {
                 let prefix = Some((*prefix).to_owned()).filter(|prefix| !prefix.is_empty());
-                self.pages(|ask| ask.set_alarm_name_prefix(prefix.clone()), &mut list).await?;
+                self.pages(|ask| ask.set_alarm_name_prefix(prefix.clone()), PAGES_MAX, &mut list).await?;
             }
-            AlarmQuery::InAlarm => self.pages(|ask| ask.state_value(StateValue::Alarm), &mut list).await?,
+            AlarmQuery::InAlarm => self.pages(|ask| ask.state_value(StateValue::Alarm), PAGES_MAX, &mut list).await?,
+            AlarmQuery::All => self.pages(|ask| ask, ALL_PAGES_MAX, &mut list).await?,
         }
         Ok(list)
     }
@@ -87,9 +92,9 @@ impl CloudWatch {
         ask.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm)
     }
 
-    async fn pages(&self, of: impl Fn(Ask) -> Ask, list: &mut AlarmList) -> Result<(), AwsError> {
+    async fn pages(&self, of: impl Fn(Ask) -> Ask, pages_max: usize, list: &mut AlarmList) -> Result<(), AwsError> {
         let mut token = None;
-        for _ in 0..PAGES_MAX {
+        for _ in 0..pages_max {
             let output =
                 of(self.ask()).set_next_token(token).send().await.map_err(|error| failed(OPERATION, &error))?;
             read(&output, &mut list.alarms)?;

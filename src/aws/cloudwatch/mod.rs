@@ -1,8 +1,9 @@
-//! CloudWatch through `aws-sdk-cloudwatch`: alarms with their settings and history, mute rules, and metrics.
+//! CloudWatch through `aws-sdk-cloudwatch`: alarms with their settings and history, mute rules, dashboards, and metrics.
 //!
 //! Owns: calls in pages, and what an answer lacks. Must not know: who asks, or what an alarm or a number means to a run.
 
 mod alarm;
+mod dashboard;
 mod history;
 mod metric;
 mod mute;
@@ -19,6 +20,7 @@ use aws_sdk_cloudwatch::primitives::DateTime as SdkTime;
 use chrono::{DateTime, Utc};
 
 pub use self::alarm::{AlarmList, AlarmQuery, AlarmReading};
+pub use self::dashboard::DashboardList;
 pub use self::history::{AlarmHistory, AlarmHistoryEntry, AlarmHistoryKind};
 pub use self::metric::{METRICS_MAX, MetricQuery, MetricSeries, MetricSource};
 pub use self::mute::{MuteList, MuteRule};

@@ -17,12 +17,14 @@ use crate::unit::Failpoints;
 mod alias;
 mod asynchronous;
 mod event_source;
+mod list;
 mod provisioned;
 mod url;
 
 pub use alias::{Alias, PublishedVersion};
 pub use asynchronous::InvokeConfiguration;
 pub use event_source::{EventSource, EventSourceUpdate};
+pub use list::{FunctionList, ListedFunction, ListedSource, SourceList};
 pub use provisioned::Provisioned;
 
 const SERVICE: &str = "lambda";

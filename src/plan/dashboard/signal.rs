@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::pack::row;
 use super::{Line, Side, Widget};
 use crate::observe::{CloudwatchSignal, MathMetric, MetricMathSignal, MetricUnit, SignalSource};
-use crate::plan::types::{GuardrailRule, Plan, TargetPlan};
+use crate::plan::types::{GuardrailRule, Plan};
 use crate::scenario::expect::{
     Aggregate, Condition, Expectation, Measure, Operator, Quantity, Term, Unit, Value as BoundValue,
 };
@@ -63,7 +63,7 @@ fn metric_row(
     dimensions: &BTreeMap<String, String>,
     metric: (&str, &str),
 ) -> Value {
-    let function = lambda.map(|lambda| function_of(plan, lambda));
+    let function = lambda.map(|lambda| plan.function_of(lambda));
     let mut named: Vec<(&str, &str)> = function.into_iter().map(|function| ("FunctionName", function)).collect();
     named.extend(dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     row(namespace.unwrap_or(LAMBDA), &named, metric)
@@ -74,14 +74,6 @@ fn with_period(mut widget: Widget, source: SignalSource<'_>) -> Widget {
         widget.properties["period"] = json!(period.as_secs().max(1));
     }
     widget
-}
-
-/// The function that a `lambda` target is, or the one of that name.
-fn function_of<'a>(plan: &'a Plan, lambda: &'a TargetId) -> &'a str {
-    match plan.targets.get(lambda) {
-        Some(TargetPlan::Lambda { function, .. }) => function,
-        Some(TargetPlan::Proxy(_) | TargetPlan::RemoteProxy { .. } | TargetPlan::Resource(_)) | None => lambda.as_str(),
-    }
 }
 
 fn lines(plan: &Plan, signal: &SignalId, unit: Unit) -> Vec<Line> {

@@ -40,6 +40,18 @@ impl Place {
         self.arn("sns", name)
     }
 
+    /// The ARN of a queue.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> String {
+        self.arn("sqs", name)
+    }
+
+    /// The ARN of a table.
+    #[must_use]
+    pub fn table(&self, name: &str) -> String {
+        self.arn("dynamodb", &format!("table/{name}"))
+    }
+
     /// The ARN of a bus.
     #[must_use]
     pub fn bus(&self, name: &str) -> String {
@@ -273,8 +285,8 @@ impl Scope {
         match (self, resource) {
             // A role's name is unique in its account, and its path is not known before it is read.
             (Self::Role, AwsResource::Role(name)) => vec![place.role(name), place.role(&format!("*/{name}"))],
-            (Self::Queue, AwsResource::Queue(name)) => vec![place.arn("sqs", name)],
-            (Self::Table, AwsResource::Table(name)) => vec![place.arn("dynamodb", &format!("table/{name}"))],
+            (Self::Queue, AwsResource::Queue(name)) => vec![place.queue(name)],
+            (Self::Table, AwsResource::Table(name)) => vec![place.table(name)],
             (Self::Rule, AwsResource::Rule { name, bus }) => {
                 // The ARN of a rule leaves the default bus out (AWS: `rule-on-default-event-bus`).
                 let bus = bus.as_deref().filter(|bus| *bus != "default");

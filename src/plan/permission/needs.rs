@@ -9,6 +9,7 @@ use super::super::evidence::{LOG_CALLS, SPAN_CALLS, TRACE_CALLS};
 use super::super::types::{ChangePlan, CoverPlan, Plan, TargetPlan};
 use super::grant::{Grant, Place, Subject};
 use super::policy::{Policies, Policy};
+use super::read;
 use super::table::find;
 use crate::fault::{AwsResource, Calls, FaultKind};
 use crate::workspace::Environment;
@@ -28,7 +29,12 @@ impl Policies {
     #[must_use]
     pub fn of(plan: &Plan, environment: &Environment, account: Option<&str>) -> Self {
         let place = place(plan, account);
-        let mut policies = Self { inject: Policy::default(), rollback: Policy::default(), notes: notes(plan, account) };
+        let mut policies = Self {
+            inject: Policy::default(),
+            rollback: Policy::default(),
+            readiness: read::policy(),
+            notes: notes(plan, account),
+        };
         policies.add_readiness(plan, environment, &place);
         for change in plan.routes.iter().chain(plan.changes.values()) {
             policies.add_change(plan, change, &place);

@@ -19,6 +19,8 @@ pub struct Policies {
     pub inject: Policy,
     /// For `gameday recover` alone.
     pub rollback: Policy,
+    /// For `gameday readiness`, which looks at the whole account. A run in an account looks at the weightiest of it as well.
+    pub readiness: Policy,
     /// What the documents do not say by themselves, a sentence each.
     pub notes: Vec<String>,
 }
