@@ -6,7 +6,8 @@ use chrono::{TimeDelta, Utc};
 use gameday::aws::{Aws, Connection};
 use gameday::event::{EventKind, EvidenceKept, EvidenceSource};
 use gameday::observe::{
-    InvocationStatus, LogEvidence, LogFold, LogReader, LogSpan, LogSubject, LogWay, TraceWay, read_traces,
+    EvidenceSeries, InvocationStatus, LogEvidence, LogFold, LogReader, LogSpan, LogSubject, LogWay, MetricEvidence,
+    TraceWay, read_traces,
 };
 use tokio::time::Instant;
 
@@ -75,6 +76,18 @@ fn logs(workspace: &Workspace, function: &str) -> LogEvidence {
     serde_json::from_str(&std::fs::read_to_string(path).expect("evidence")).expect("its form")
 }
 
+/// The data points of a default metric of a target.
+fn metric(workspace: &Workspace, target: &str, name: &str) -> Vec<(u64, f64)> {
+    let path = workspace.run_folder().expect("a run").join("evidence/metrics/metrics.json");
+    let evidence: MetricEvidence =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("evidence")).expect("its form");
+    let is_it = |series: &EvidenceSeries| {
+        let metric = series.metric.as_ref().is_some_and(|metric| metric.name == name);
+        metric && series.target.as_ref().is_some_and(|of| of.as_str() == target)
+    };
+    evidence.series.into_iter().find(is_it).expect("a series").points
+}
+
 /// How many calls of a load were answered well, and how many were not.
 fn counts(workspace: &Workspace, load: &str) -> (u64, u64) {
     workspace.events().iter().fold((0, 0), |(ok, failed), event| match &event.kind {
@@ -122,7 +135,13 @@ fn a_run_keeps_what_the_logs_of_its_functions_say_and_it_is_what_the_load_saw() 
 
     let kept = kept(&workspace);
     let about: Vec<&str> = kept.iter().map(|kept| kept.about.as_str()).collect();
-    assert_eq!(about, ["breaks", "idle", "in-json", "probe"]);
+    assert_eq!(about, ["breaks", "idle", "in-json", "probe", "breaks, idle, in-json, probe"]);
+    assert_eq!((kept[4].source, kept[4].unknown.as_deref()), (EvidenceSource::Metrics, None));
+    // Both ways of AWS to count them say the same.
+    let sum = |name: &str| metric(&workspace, "probe", name).iter().map(|(_, value)| value).sum::<f64>();
+    let number = |count: u64| f64::from(u32::try_from(count).expect("a few"));
+    assert!((sum("Invocations") - number(ok)).abs() < f64::EPSILON, "{} {ok}", sum("Invocations"));
+    assert!((sum("Throttles") - number(failed)).abs() < f64::EPSILON, "{} {failed}", sum("Throttles"));
     let idle = &kept[1];
     assert!(idle.file.is_none() && idle.unknown.as_ref().is_some_and(|why| why.contains("ResourceNotFoundException")));
     assert!(output.stderr.contains("the logs of idle are not known"), "{}", output.stderr);
@@ -152,7 +171,7 @@ fn assert_told(workspace: &Workspace, probe: &EvidenceKept) {
 fn logs_are_not_read_where_nobody_wants_them_and_traces_that_can_not_be_had_are_told() {
     let workspace = Workspace::empty();
     workspace.write("gameday.yaml", SETTINGS);
-    workspace.write("scenarios/seen.yaml", &scenario("evidence: {logs: false, traces: true}"));
+    workspace.write("scenarios/seen.yaml", &scenario("evidence: {logs: false, traces: true, metrics: false}"));
     let output = workspace.gameday(&["run", "scenarios/seen.yaml"]);
     assert_ran(&output);
     assert!(!workspace.run_folder().expect("a run").join("evidence/logs").exists());

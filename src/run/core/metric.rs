@@ -1,12 +1,10 @@
 //! Metrics of CloudWatch: what is judged of them waits until their data have arrived.
 
-use std::time::Duration;
-
 use super::{Core, Effect};
 use crate::event::EventKind;
 use crate::observe::{SignalSpec, metric_wait};
 use crate::plan::HypothesisPlan;
-use crate::unit::{elapsed_ms, format_duration};
+use crate::unit::format_duration;
 use crate::verdict::Judge;
 
 impl Core {
@@ -48,23 +46,17 @@ impl Core {
         if is_known || !hypotheses.any(reads) {
             return true;
         }
-        // Whoever ends a run does not wait to learn.
-        let wait = match self.is_aborted {
-            true => Duration::ZERO,
-            false => metric_wait(self.plan.environment.kind.is_local()),
-        };
-        if judge.now_ms < end_ms.saturating_add(elapsed_ms(wait)) {
-            return false;
-        }
-        if judge.recording.state().metrics_unread.is_some() {
-            return true;
-        }
-        // It stands in the recording at the next tick, and is judged then.
-        let why = match self.is_aborted {
-            true => "the run was aborted, and did not wait for its last data".to_owned(),
-            false => format!("no poll that could have told all of it came back in {}", format_duration(wait)),
-        };
-        effects.push(Effect::Record(EventKind::MetricsUnread { known_ms: self.metrics_known_ms.unwrap_or(0), why }));
-        false
+        let wait = metric_wait(self.plan.environment.kind.is_local());
+        let is_told = judge.recording.state().metrics_unread.is_some();
+        self.gives_up(judge.now_ms, (end_ms, wait), is_told, |waited| {
+            let why = match waited {
+                None => "the run was aborted, and did not wait for its last data".to_owned(),
+                Some(waited) => {
+                    format!("no poll that could have told all of it came back in {}", format_duration(waited))
+                }
+            };
+            let kind = EventKind::MetricsUnread { known_ms: self.metrics_known_ms.unwrap_or(0), why };
+            effects.push(Effect::Record(kind));
+        })
     }
 }
