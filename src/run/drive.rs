@@ -509,7 +509,7 @@ impl Drive {
 
     fn hear_of_metrics(&mut self, news: MetricNews) {
         match news {
-            MetricNews::Told(kind) => drop(self.record(kind)),
+            MetricNews::Told(kind) => drop(self.record(*kind)),
             MetricNews::Read { known_ms } => self.feed(Input::MetricsRead { known_ms }, None),
         }
     }

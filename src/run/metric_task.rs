@@ -14,7 +14,7 @@ use crate::unit::{Clock, TargetId};
 #[derive(Debug)]
 pub(super) enum MetricNews {
     /// Something that the log is to have.
-    Told(EventKind),
+    Told(Box<EventKind>),
     /// A poll came back: all data points up to `known_ms` were told before.
     Read { known_ms: u64 },
 }
@@ -62,15 +62,13 @@ impl Metrics {
         if let Some(why) = trouble {
             let is_news = !std::mem::replace(is_unread, true);
             let known_ms = self.watch.known_ms();
-            return is_news
-                .then_some(MetricNews::Told(EventKind::MetricsUnread { known_ms, why }))
-                .into_iter()
-                .collect();
+            let unread = || MetricNews::Told(Box::new(EventKind::MetricsUnread { known_ms, why }));
+            return is_news.then(unread).into_iter().collect();
         }
         let news = self.watch.take(&answer.unwrap_or_default(), asked);
         let told = news.into_iter().map(|news| EventKind::MetricRead { signal: news.signal, points: news.points });
         let reread = std::mem::take(is_unread).then_some(EventKind::MetricsReread);
-        let told = told.chain(reread).map(MetricNews::Told);
+        let told = told.chain(reread).map(|kind| MetricNews::Told(Box::new(kind)));
         told.chain([MetricNews::Read { known_ms: self.watch.known_ms() }]).collect()
     }
 }
