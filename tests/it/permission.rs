@@ -49,7 +49,7 @@ fn what_nobody_can_tell_is_unknown_and_not_ready() {
     let output = workspace.gameday(&["readiness", "scenarios/throttle.yaml", "--env", "shop", "--permissions"]);
     assert_eq!(output.code(), 7, "{output:#?}");
     assert!(output.stdout.contains("unknown  lambda:PutFunctionConcurrency"), "{}", output.stdout);
-    assert!(output.stdout.ends_with("0 allowed, 0 denied, 8 unknown: not ready\n"), "{}", output.stdout);
+    assert!(output.stdout.ends_with("0 allowed, 0 denied, 9 unknown: not ready\n"), "{}", output.stdout);
     drop(sandbox);
 }
 
@@ -77,7 +77,9 @@ fn plan_prints_two_policies_to_paste_and_nothing_else() {
     // What is read of the function's log when the run is over.
     let group = "arn:aws-cn:logs:cn-north-1:111122223333:log-group:/aws/lambda/orders-fn:*";
     let logs = allow(json!(["logs:FilterLogEvents", "logs:GetQueryResults", "logs:StartQuery"]), group);
-    let inject = policy(json!([inject, logs, allow(json!(["logs:StopQuery"]), "*")]));
+    // And of CloudWatch's metrics.
+    let everywhere = allow(json!(["cloudwatch:GetMetricData", "logs:StopQuery"]), "*");
+    let inject = policy(json!([everywhere, inject, logs]));
     let rollback = on_function(json!([
         "lambda:DeleteFunctionConcurrency",
         "lambda:GetFunctionConcurrency",

@@ -66,6 +66,8 @@ def alarms(checks, cloudwatch, protocol):
 
 
 def history(checks, cloudwatch, protocol):
+    rules = checks.answer(f"ListAlarmMuteRules ({protocol})", cloudwatch.list_alarm_mute_rules)
+    checks.expect("there are no mute rules", rules.get("AlarmMuteRuleSummaries") == [], rules)
     call = cloudwatch.describe_alarm_history
     found = checks.answer(f"DescribeAlarmHistory ({protocol})", call, AlarmName="probe-errors")
     kinds = {item["HistoryItemType"] for item in found.get("AlarmHistoryItems", [])}
@@ -114,6 +116,16 @@ def metrics(checks, cloudwatch, protocol):
     wanted = {stat.lower(): [value] for stat, value in ids.items()}
     checks.expect("every statistic is right", values == wanted, values)
     times = [when for result in found.get("MetricDataResults", []) for when in result["Timestamps"]]
+    math = {"Id": "twice", "Expression": "sum * 2 / FILL(sum, 1) - 1"}
+    found = checks.answer(
+        f"GetMetricData with metric math ({protocol})",
+        cloudwatch.get_metric_data,
+        MetricDataQueries=[{**query, "ReturnData": False} for query in queries] + [math],
+        StartTime=now - 600,
+        EndTime=now + 60,
+    )
+    values = {result["Id"]: result["Values"] for result in found.get("MetricDataResults", [])}
+    checks.expect("metric math is worked out, and its parts are not told", values == {"twice": [1]}, values)
     checks.expect("periods are aligned", all(when.timestamp() % 300 == 0 for when in times), times)
 
 
@@ -130,8 +142,8 @@ def refusals(checks, cloudwatch, protocol):
     query = {"Id": "m", "MetricStat": {"Metric": {"Namespace": "A", "MetricName": "b"}, "Period": 60, "Stat": "Sum"}}
     data = {"StartTime": 0, "EndTime": 60}
     get = cloudwatch.get_metric_data
-    math = {"Id": "e", "Expression": "m / 2"}
-    checks.refusal("GetMetricData with metric math", "ValidationError", get, MetricDataQueries=[query, math], **data)
+    math = {"Id": "e", "Expression": "ANOMALY_DETECTION_BAND(m)"}
+    checks.refusal("GetMetricData with a function of metric math that it has not", "ValidationError", get, MetricDataQueries=[query, math], **data)
     checks.refusal("GetMetricData of one id twice", "ValidationError", get, MetricDataQueries=[query, query], **data)
     checks.refusal(
         "GetMetricData backwards", "ValidationError", get, MetricDataQueries=[query], StartTime=60, EndTime=60

@@ -126,7 +126,8 @@ pub(super) fn get(cloudwatch: &CloudWatch, request: serde_json::Value) -> Result
     }
     let filled = periods(range, longest.max(1));
     for (index, label, id, expression) in expressions {
-        let points = math::evaluate(&expression, &series, &filled).map_err(invalid)?;
+        let points = math::evaluate(&expression, &series, &filled)
+            .map_err(|why| invalid(format!("`Expression` is `{expression}`: {why}")))?;
         found.push((index, id, label, points));
     }
     found.sort_by_key(|(index, ..)| *index);
