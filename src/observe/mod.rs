@@ -23,8 +23,8 @@ pub use logs::{
 };
 pub(crate) use metric::names_of;
 pub use metric::{MetricNews, MetricPlanError, MetricWatch, metric_interval, metric_wait};
-pub use report_line::{Invocation, InvocationStatus};
 pub use metric_evidence::{EvidenceSeries, MetricEvidence};
+pub use report_line::{Invocation, InvocationStatus};
 pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, MathMetric, MetricMathSignal,
     MetricUnit, SignalLevel, SignalSource, SignalSpec,

@@ -56,6 +56,7 @@ pub(super) fn reports() -> Vec<Report> {
         switched(),
         before(),
         nothing_twice(),
+        all_known(),
     ];
     reports.extend(others.iter().map(Told::report));
     reports
@@ -85,6 +86,14 @@ fn nothing() -> Told {
 fn nothing_twice() -> Told {
     let mut told = nothing();
     told.evidence.kept.previous = Some(Figures::of(&told.report()));
+    told
+}
+
+/// Nothing that a rule would have to know.
+fn all_known() -> Told {
+    let mut told = nothing();
+    told.facts.functions.clear();
+    told.evidence.seen.traces.insert("evidence/traces/traces.json".to_owned(), Ok(sample::traces()));
     told
 }
 
