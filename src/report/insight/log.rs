@@ -182,7 +182,8 @@ fn near_timeout(logs: &LogEvidence, of: &mut Notebook<'_>) {
     let is_usual = is_p99_near && logs.invocation_count >= SHARE_COUNT_MIN;
     let severity = if is_usual { InsightSeverity::Medium } else { InsightSeverity::Low };
     let text = format!(
-        "{} of {} invocations of `{}` took at least {NEAR_TIMEOUT_PERCENT} % of its timeout of {}: 99 of 100 took at most {}, the          longest {}.",
+        "{} of {} invocations of `{}` took at least {NEAR_TIMEOUT_PERCENT} % of its timeout of {}: 99 of 100 took at most {}, the \
+         longest {}.",
         capitalised(&counted(logs, near.count)),
         count(logs.invocation_count),
         logs.function,

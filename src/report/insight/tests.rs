@@ -363,7 +363,7 @@ fn a_load_tells_of_failures_throttles_and_what_is_not_as_in_the_baseline() {
     assert_eq!(rules(&bad), BTreeSet::from(["I-01", "I-02", "I-15"].map(ToOwned::to_owned)));
     assert_eq!(found(&bad, "I-01")[0].severity, InsightSeverity::High);
     let text = "In phase `slow`, the 99th percentile of a second of load `shoppers` was 900 ms on the mean of 30 seconds, against \
-        100 ms in the 12 of `baseline`, 7.84 standard errors away.";
+        100 ms in the 12 of `baseline`, 7.8 standard errors away.";
     assert_eq!(found(&bad, "I-15")[0].text, text);
     let calm = [
         difference("p99_ms", 100.0, 190.0, 10.0),
