@@ -55,7 +55,7 @@ pub struct Record {
     /// The run that showed the need of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_in: Option<RunId>,
-    /// The kind of finding of that run's report: `refuted`, `unnoticed`, `overdue`.
+    /// The kind of finding of that run's report: `refuted`, `unnoticed`, `overdue`; or the rule of an insight: `I-03`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
     /// The lesson that it comes from.

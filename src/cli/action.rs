@@ -78,7 +78,7 @@ struct NewArguments {
     /// The run that showed the need of it, its folder, or `latest`: the component is that of its scenario, where it has one.
     #[arg(long, value_name = "RUN")]
     from: Option<String>,
-    /// The kind of finding of that run's report: `unnoticed`.
+    /// The kind of finding of that run's report, `unnoticed`, or the rule of one of its insights, `I-03`.
     #[arg(long, value_name = "KIND", requires = "from")]
     finding: Option<String>,
     /// What tests that it helped: `SCENARIO#HYPOTHESIS`.

@@ -18,6 +18,7 @@ mod export;
 mod export_run;
 mod github;
 mod init;
+mod insights;
 mod launch;
 mod lesson;
 mod lesson_digest;
@@ -138,6 +139,8 @@ enum Command {
     Report(report::Arguments),
     /// Talk about a run, and keep what is said; the report is made again from it.
     Debrief(Box<debrief::Arguments>),
+    /// Show what the evidence of a run says by itself: error rates, limits that came near, the slowest and the failed.
+    Insights(insights::Arguments),
     /// Hold two runs beside each other.
     Compare(compare::Arguments),
     /// Show how the runs of a scenario went over time.
@@ -245,6 +248,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Recover(arguments) => recover::run(arguments).await,
         Command::Report(arguments) => report::run(&arguments),
         Command::Debrief(arguments) => debrief::run(*arguments),
+        Command::Insights(arguments) => insights::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Trend(arguments) => trend::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),

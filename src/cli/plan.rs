@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// Ask the environment what the FIS experiments would work on: each is started with all its actions skipped.
     #[arg(long)]
     preview: bool,
-    /// Ask no environment: how soon the alarms of an account can tell of a fault is then not said.
+    /// Ask no account and no endpoint: how soon their alarms can tell of a fault is then not known.
     #[arg(long, conflicts_with = "preview")]
     offline: bool,
 }
@@ -67,10 +67,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         true => Some(preview::look(&plan, &workspace, environment).await?),
         false => None,
     };
-    let detections = match arguments.offline {
-        true => Vec::new(),
-        false => run::detections(&plan, environment).await,
-    };
+    let detections = run::detections(&plan, environment, !arguments.offline).await;
     if arguments.json {
         let mut answer = serde_json::to_value(&plan).map_err(|error| Failure::from_error(&error))?;
         if let (Some(previews), Some(answer)) = (&previews, answer.as_object_mut()) {

@@ -22,7 +22,7 @@ pub(super) struct Taught {
     pub(super) components: Vec<ComponentId>,
     pub(super) faults: Vec<String>,
     hypotheses: Vec<HypothesisId>,
-    /// The kinds of the findings of its report; none where it has no report.
+    /// The kinds of the findings of its report, and the rules of its insights; none where it has no report.
     findings: Option<BTreeSet<String>>,
 }
 
@@ -39,7 +39,7 @@ impl Taught {
         self.refuse("hypothesis", hypothesis.as_str(), &known.collect::<Vec<_>>())
     }
 
-    /// Refuses a kind of finding that the run's report does not have.
+    /// Refuses a kind of finding, or the rule of an insight, that the run's report does not have.
     pub(super) fn check_finding(&self, finding: &str) -> Result<(), Failure> {
         let Some(findings) = &self.findings else { return Ok(()) };
         self.refuse("finding of the kind", finding, &findings.iter().map(String::as_str).collect::<Vec<_>>())
@@ -71,9 +71,12 @@ impl Taught {
     }
 }
 
-/// The kinds of the findings of a run's report; none where it has no report that can be read.
+/// The kinds of the findings of a run's report, and the rules of its insights; none where it has no report that can be read.
 fn findings(directory: &Path) -> Option<BTreeSet<String>> {
     let report: Value = serde_json::from_slice(&std::fs::read(directory.join("report.json")).ok()?).ok()?;
     let kinds = report["findings"].as_array()?.iter().filter_map(|finding| finding["kind"].as_str());
-    Some(kinds.map(str::to_owned).collect())
+    let groups = report["insights"]["groups"].as_array().into_iter().flatten();
+    let insights = groups.flat_map(|group| group["insights"].as_array().into_iter().flatten());
+    let rules = insights.filter_map(|insight| insight["rule"].as_str());
+    Some(kinds.chain(rules).map(str::to_owned).collect())
 }

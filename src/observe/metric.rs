@@ -18,6 +18,8 @@ const ACCOUNT_INTERVAL: Duration = Duration::from_secs(15);
 const LOCAL_INTERVAL: Duration = Duration::from_secs(1);
 /// Lambda's namespace. Source: AWS, "Types of metrics for Lambda functions".
 const LAMBDA_NAMESPACE: &str = "AWS/Lambda";
+/// How many characters are told of the trouble with metrics.
+const TROUBLE_CHARACTERS_MAX: usize = 2_000;
 /// How many data points of one signal are told at once: they fit into a line of the log.
 const POINTS_MAX: usize = 1_000;
 
@@ -143,11 +145,14 @@ impl MetricWatch {
     pub fn take(&mut self, answer: &BTreeMap<String, MetricSeries>, asked: DateTime<Utc>) -> Vec<MetricNews> {
         self.known = self.known.max(asked - delta(self.late));
         let (origin, known) = (self.origin, self.known);
-        let news = |watched: &mut Watched| {
-            let points = watched.take(answer.get(&watched.id)?, (origin, known, asked));
-            (!points.is_empty()).then(|| MetricNews { signal: watched.signal.clone(), points })
-        };
-        self.watched.iter_mut().filter_map(news).collect()
+        let mut news = Vec::new();
+        for watched in &mut self.watched {
+            let Some(series) = answer.get(&watched.id) else { continue };
+            let points = watched.take(series, (origin, known, asked));
+            let told = points.chunks(POINTS_MAX);
+            news.extend(told.map(|points| MetricNews { signal: watched.signal.clone(), points: points.to_vec() }));
+        }
+        news
     }
 
     /// Until when all data points are known, in milliseconds since the run's start.
@@ -167,7 +172,9 @@ impl MetricWatch {
                 Some(format!("`{}`: {trouble}", watched.signal))
             })
             .collect();
-        (!told.is_empty()).then(|| told.into_iter().collect::<Vec<_>>().join("; "))
+        let text = told.into_iter().collect::<Vec<_>>().join("; ");
+        // It goes into one line of the log.
+        (!text.is_empty()).then(|| text.chars().take(TROUBLE_CHARACTERS_MAX).collect())
     }
 }
 
@@ -193,9 +200,8 @@ impl Watched {
             }
         }
         found.retain(|at, value| self.told.get(at).is_none_or(|told| told.to_bits() != value.to_bits()));
-        let points: BTreeMap<DateTime<Utc>, f64> = found.into_iter().take(POINTS_MAX).collect();
-        self.told.extend(points.iter().map(|(at, value)| (*at, *value)));
-        points.into_iter().filter_map(|(at, value)| Some((since(origin, at)?, value))).collect()
+        self.told.extend(found.iter().map(|(at, value)| (*at, *value)));
+        found.into_iter().filter_map(|(at, value)| Some((since(origin, at)?, value))).collect()
     }
 }
 

@@ -29,4 +29,5 @@ pub use spec::{
     CloudwatchSignal, CloudwatchStatistic, HttpSignal, HttpStatistic, LoadSignal, MathMetric, MetricMathSignal,
     MetricUnit, SignalLevel, SignalSource, SignalSpec,
 };
+pub(crate) use traces::filter_expression;
 pub use traces::{CauseGroup, Edge, TraceEvidence, TraceExample, TraceReadError, TraceWay, read_traces};

@@ -152,6 +152,7 @@ pub async fn read_traces(
             let rows = reader.query(SPANS_GROUP, SPANS_QUERY, span, SPANS_MAX).await?.ok_or(TraceReadError::Late)?;
             let cut = (rows.len() >= SPANS_MAX).then(|| format!("there are more spans than the {SPANS_MAX} longest"));
             let (list, edges) = of_spans(&rows);
+            unknown.push("which of them are of these functions: spans of the whole account are read".to_owned());
             Ok(evidence(span, TraceWay::Spans, TraceList { traces: list, is_cut: false }, edges, unknown, cut))
         }
         TraceDestination::XRay => {
@@ -189,7 +190,7 @@ pub async fn read_traces(
 }
 
 /// Traces in which one of the functions takes part. Source: AWS, X-Ray "Use filter expressions".
-fn filter_expression(functions: &[String]) -> Option<String> {
+pub(crate) fn filter_expression(functions: &[String]) -> Option<String> {
     // A name with a quote in it is none of Lambda's.
     let is_plain = |name: &&String| !name.contains(['"', '\\']);
     if functions.is_empty() || functions.len() > FILTERED_FUNCTIONS_MAX || !functions.iter().all(|name| is_plain(&name))

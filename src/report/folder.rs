@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::insight::Seen;
 use super::kept::Kept;
 use super::manifest::{FileState, MANIFEST_FILE, keep_manifest, states};
 use super::model::{EvidenceFile, Provenance, Report};
@@ -228,6 +229,8 @@ pub struct Evidence {
     pub kept: Kept,
     /// What the frames of each load come to, or why they can not be read; a load without frames is none.
     pub loads: BTreeMap<LoadId, Result<LoadSum, String>>,
+    /// What logs, traces and metrics say.
+    pub seen: Seen,
 }
 
 /// What a run's folder holds: its events and its plan.
@@ -267,14 +270,27 @@ impl Evidence {
             Err(error @ (ReportError::File(_) | ReportError::TooManyFiles(_))) => return Err(error),
             kept => kept,
         };
-        let changed = kept.and_then(|()| states(directory, &files)).map_err(|error| error_chain(&error));
-        let changed = changed.map(|states| states.into_iter().filter(|(_, state)| *state != FileState::Same).collect());
+        let changed = kept.and_then(|()| states(directory, &files)).map(not_the_same);
+        let changed = changed.map_err(|error| error_chain(&error));
+        let seen = Seen::read(directory, &files, changed.as_deref().unwrap_or_default());
         if directory.join(MANIFEST_FILE).is_file() {
             let source = "what the files above were when the first report was made".to_owned();
             let manifest = digest(directory, MANIFEST_FILE.to_owned())?;
             files.push(EvidenceFile { provenance: Provenance { source, ..Provenance::default() }, ..manifest });
         }
-        Ok(Self { files, changed, kept: Kept::read(directory), ..Self::of_loads(directory, events, plan) })
+        Ok(Self { files, changed, seen, kept: Kept::read(directory), ..Self::of_loads(directory, events, plan) })
+    }
+
+    /// Reads what the folder holds as [`Evidence::gather`] does, and writes nothing.
+    ///
+    /// # Errors
+    /// A file can not be read, or the manifest is none of this run's.
+    pub fn look_at(directory: &Path, events: &[Event], plan: &Plan) -> Result<Self, ReportError> {
+        let files = evidence_files(directory)?;
+        let changed = not_the_same(states(directory, &files)?);
+        let seen = Seen::read(directory, &files, &changed);
+        let kept = Kept::read(directory);
+        Ok(Self { files, changed: Ok(changed), kept, seen, ..Self::of_loads(directory, events, plan) })
     }
 
     /// Reads what the loads of a run came to, and nothing else: enough for its figures.
@@ -291,8 +307,18 @@ impl Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        Self { files: Vec::new(), changed: Ok(Vec::new()), kept: Kept::default(), loads: BTreeMap::new() }
+        Self {
+            files: Vec::new(),
+            changed: Ok(Vec::new()),
+            kept: Kept::default(),
+            loads: BTreeMap::new(),
+            seen: Seen::default(),
+        }
     }
+}
+
+fn not_the_same(states: Vec<(String, FileState)>) -> Vec<(String, FileState)> {
+    states.into_iter().filter(|(_, state)| *state != FileState::Same).collect()
 }
 
 /// Makes of each load's frames the files that other tools read.

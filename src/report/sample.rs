@@ -2,6 +2,7 @@
 
 mod facts;
 mod frames;
+mod insight;
 mod kept;
 mod proxy;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::facts::{facts, hypothesis};
 pub(super) use self::frames::frame_of;
+pub(super) use self::insight::{logs, traces};
 use super::folder::Evidence;
 use super::model::EvidenceFile;
 use crate::event::{
@@ -466,5 +468,5 @@ pub(super) fn evidence() -> Evidence {
     let [shoppers, staff] = frames::sums(&script());
     let loads = [("shoppers", Ok(shoppers)), ("support-staff", Ok(staff))];
     let loads = loads.map(|(load, sum)| (load.parse().unwrap(), sum)).into();
-    Evidence { files, loads, kept: kept::kept(), ..Evidence::default() }
+    Evidence { files, loads, kept: kept::kept(), seen: insight::seen(), ..Evidence::default() }
 }

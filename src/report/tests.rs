@@ -88,6 +88,7 @@ fn the_page_needs_nothing_but_itself() {
         "response",
         "alarms",
         "findings",
+        "insights",
         "steps",
         "journal",
         "load",

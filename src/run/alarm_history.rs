@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::aws::{AlarmHistory, AlarmHistoryEntry, AlarmHistoryKind, CloudWatch, MuteList};
 use crate::event::{AlarmNote, AlarmNoteKind, EventKind};
@@ -14,19 +14,25 @@ const READ_WAIT: Duration = Duration::from_secs(30);
 /// Of how many alarms the history is read, one call each as a rule.
 const ALARMS_MAX: usize = 100;
 /// How many entries of an alarm's history the log keeps: 300 characters each, they fit into a line.
-const NOTES_MAX: usize = 100;
+const NOTES_MAX: usize = 40;
 
-/// Reads the history of alarms since the run's start. `cloudwatch` has one short attempt a call.
-pub(super) async fn read(cloudwatch: &CloudWatch, names: Vec<String>, clock: Clock) -> Vec<EventKind> {
+/// Reads the history of alarms from `since_ms` after the run's start on. `cloudwatch` has one short attempt a call.
+pub(super) async fn read(cloudwatch: &CloudWatch, names: Vec<String>, clock: Clock, since_ms: u64) -> Vec<EventKind> {
     let end = tokio::time::Instant::now() + READ_WAIT;
     let late = || format!("no answer in {}", format_duration(READ_WAIT));
     let muted = match tokio::time::timeout_at(end, cloudwatch.mute_rules()).await {
         Ok(answer) => answer.map_err(|error| format!("what mutes it is not known: {error}")),
         Err(_) => Err(late()),
     };
-    let window = (clock.origin(), clock.now());
+    let since = TimeDelta::milliseconds(i64::try_from(since_ms).unwrap_or(0));
+    let window = (clock.origin() + since, clock.now());
     let mut events = Vec::new();
-    for name in names.into_iter().take(ALARMS_MAX) {
+    for (index, name) in names.into_iter().enumerate() {
+        if index >= ALARMS_MAX {
+            let why = format!("the history of {ALARMS_MAX} alarms is read");
+            events.push(event(name, Err(why), &muted, clock.origin()));
+            continue;
+        }
         let answer = match tokio::time::timeout_at(end, cloudwatch.alarm_history(&name, window)).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err(late()),
@@ -133,6 +139,6 @@ mod tests {
         else {
             panic!("a history")
         };
-        assert_eq!((notes.len(), is_cut, notes[0].at_ms, notes[2].at_ms), (100, true, 0, 1_000));
+        assert_eq!((notes.len(), is_cut, notes[0].at_ms, notes[2].at_ms), (40, true, 0, 1_000));
     }
 }

@@ -34,8 +34,8 @@ enum SettingsError {
 }
 
 /// Predicts every detection that a plan's hypotheses bound. A sandbox's alarms stand in a file; an endpoint and an account are asked
-/// by `cloudwatch:DescribeAlarms`, once, and only where there is something to predict.
-pub async fn detections(plan: &Plan, environment: &Environment) -> Vec<PredictedDetection> {
+/// by `cloudwatch:DescribeAlarms`, once, and only where there is something to predict and `may_ask` says so.
+pub async fn detections(plan: &Plan, environment: &Environment, may_ask: bool) -> Vec<PredictedDetection> {
     let bounds = plan.detection_bounds();
     if bounds.is_empty() {
         return Vec::new();
@@ -44,6 +44,7 @@ pub async fn detections(plan: &Plan, environment: &Environment) -> Vec<Predicted
         EnvironmentKind::Sandbox(spec) => {
             Ok(spec.alarms.iter().map(|(name, alarm)| (name.clone(), alarm.settings())).collect())
         }
+        EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) if !may_ask => Err("nobody was asked".to_owned()),
         EnvironmentKind::Endpoint(_) | EnvironmentKind::Account(_) => {
             let names: BTreeSet<String> = bounds.iter().map(|bound| bound.alarm.to_string()).collect();
             let asked = tokio::time::timeout(ANSWER_WAIT, ask(plan, names)).await;

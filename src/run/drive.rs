@@ -326,7 +326,10 @@ impl Drive {
         // Whoever left with an injection on its way: it cannot be armed any more, behind the back of what is summed up here.
         self.recorder.log().seal();
         self.hear_last_of_proxies().await;
-        if !has_left && !self.read_alarm_history(signals).await {
+        // Whoever ends a run does not wait to learn: a signal may be followed by one that nobody can keep back.
+        let abort = self.recorder.recording().state().abort.clone();
+        let is_ended = matches!(abort, Some(AbortCause::Person { .. } | AbortCause::Signal { .. }));
+        if !has_left && !is_ended && !self.read_alarm_history(signals).await {
             has_left = true;
         }
         let (outcome, timeline) = {
@@ -334,7 +337,7 @@ impl Drive {
             (Outcome::of(recording.state()), Outcome::of_timeline(recording.state()))
         };
         // Before the sandbox ends, which has some of it.
-        self.keep_evidence(signals, has_left).await;
+        self.keep_evidence(signals, has_left || is_ended).await;
         // What cannot be undone may still need the way through the proxy, which fails open by itself.
         if outcome != Outcome::Dirty {
             let heart = self.heart.clone();
@@ -364,12 +367,16 @@ impl Drive {
 
     /// Asks what AWS itself has kept of the alarms, while whatever answers is still there. False: somebody left meanwhile.
     async fn read_alarm_history(&mut self, signals: &mut Signals) -> bool {
-        let names: Vec<String> = self.recorder.recording().state().alarms.keys().cloned().collect();
-        if names.is_empty() {
-            return true;
-        }
+        let (names, since_ms) = {
+            let recording = self.recorder.recording();
+            let state = recording.state();
+            let names: Vec<String> = state.alarms.keys().cloned().collect();
+            (names, state.phases.first().map(|phase| phase.start_ms))
+        };
+        // What was before the first phase is not of this run: a sandbox makes its alarms then.
+        let Some(since_ms) = since_ms.filter(|_| !names.is_empty()) else { return true };
         let cloudwatch = self.stage.faults.aws.alarm_poll();
-        let reading = alarm_history::read(&cloudwatch, names, self.clock);
+        let reading = alarm_history::read(&cloudwatch, names, self.clock, since_ms);
         let read = async {
             tokio::select! {
                 events = reading => Some(events),

@@ -24,6 +24,8 @@ const LOCAL_PERIOD_SECONDS: u32 = 10;
 struct Asked {
     query: MetricQuery,
     series: EvidenceSeries,
+    /// Whether a signal is made of it.
+    is_of_signal: bool,
 }
 
 impl EvidenceTask {
@@ -41,7 +43,9 @@ impl EvidenceTask {
             Ok(answer) => {
                 let evidence = self.evidence(asked, answer, to_ms);
                 let points = evidence.series.iter().map(|series| series.points.len() as u64).sum();
-                let is_cut = evidence.series.iter().any(|series| series.trouble.is_some());
+                // In an account the last data are on their way for minutes.
+                let is_late = !self.plan.environment.kind.is_local();
+                let is_cut = is_late || evidence.series.iter().any(|series| series.trouble.is_some());
                 keep(directory, "metrics", "metrics", &evidence, EvidenceKept { row_count: points, is_cut, ..kept })
             }
         }
@@ -50,22 +54,27 @@ impl EvidenceTask {
     async fn ask(&self, asked: &[Asked]) -> Result<BTreeMap<String, MetricSeries>, AwsError> {
         let from = self.clock.origin() + TimeDelta::milliseconds(i64::try_from(self.from_ms).unwrap_or(0));
         let range = (from, self.clock.now() + TimeDelta::seconds(i64::from(PERIOD_SECONDS)));
-        let queries: Vec<MetricQuery> = asked.iter().map(|asked| asked.query.clone()).collect();
+        // Metric math and its parts must be in one call: signals have one of their own.
+        let (signals, pack): (Vec<&Asked>, Vec<&Asked>) = asked.iter().partition(|asked| asked.is_of_signal);
         let mut found = BTreeMap::new();
-        for queries in queries.chunks(METRICS_MAX) {
-            found.extend(self.aws.cloudwatch.metric_data(queries, range).await?);
+        for asked in pack.chunks(METRICS_MAX).chain(std::iter::once(signals.as_slice())) {
+            let queries: Vec<MetricQuery> = asked.iter().map(|asked| asked.query.clone()).collect();
+            if !queries.is_empty() {
+                found.extend(self.aws.cloudwatch.metric_data(&queries, range).await?);
+            }
         }
         Ok(found)
     }
 
     fn evidence(&self, asked: Vec<Asked>, mut answer: BTreeMap<String, MetricSeries>, to_ms: u64) -> MetricEvidence {
         let origin = self.clock.origin();
-        let series = asked.into_iter().filter(|asked| asked.query.is_returned).map(|Asked { query, series }| {
-            let MetricSeries { points, trouble } = answer.remove(&query.id).unwrap_or_default();
-            let since = |at: DateTime<Utc>| u64::try_from((at - origin).num_milliseconds()).ok();
-            let points = points.into_iter().filter_map(|(at, value)| Some((since(at)?, value))).collect();
-            EvidenceSeries { points, trouble, ..series }
-        });
+        let series =
+            asked.into_iter().filter(|asked| asked.query.is_returned).map(|Asked { query, series, .. }| {
+                let MetricSeries { points, trouble } = answer.remove(&query.id).unwrap_or_default();
+                let since = |at: DateTime<Utc>| u64::try_from((at - origin).num_milliseconds()).ok();
+                let points = points.into_iter().filter_map(|(at, value)| Some((since(at)?, value))).collect();
+                EvidenceSeries { points, trouble, ..series }
+            });
         let late = match self.plan.environment.kind.is_local() {
             true => Ingestion::of(&[], true),
             false => Ingestion::slowest(),
@@ -79,7 +88,7 @@ impl EvidenceTask {
     }
 }
 
-/// The default metrics, and then those of signals: metric math and its parts must be in one call, so that these come last and together.
+/// The default metrics, and then those of signals.
 fn asked(plan: &Plan, origin: DateTime<Utc>) -> Vec<Asked> {
     let is_local = plan.environment.kind.is_local();
     let period_seconds = if is_local { LOCAL_PERIOD_SECONDS } else { PERIOD_SECONDS };
@@ -97,7 +106,11 @@ fn asked(plan: &Plan, origin: DateTime<Utc>) -> Vec<Asked> {
         let (metric, statistic) = (packed.metric, packed.statistic.to_owned());
         let source = MetricSource::Statistic { metric: metric.clone(), statistic: statistic.clone() };
         let series = EvidenceSeries { metric: Some(metric), statistic, target: packed.target, ..nothing() };
-        Asked { query: MetricQuery { id: format!("p{index}"), source, period_seconds, is_returned: true }, series }
+        Asked {
+            query: MetricQuery { id: format!("p{index}"), source, period_seconds, is_returned: true },
+            series,
+            is_of_signal: false,
+        }
     });
     // A run whose signals are too many for one call did not begin.
     let watch =
@@ -114,13 +127,8 @@ fn asked(plan: &Plan, origin: DateTime<Utc>) -> Vec<Asked> {
                 }
             };
             let series = EvidenceSeries { signal, period_seconds: query.period_seconds, ..series };
-            Asked { query: query.clone(), series }
+            Asked { query: query.clone(), series, is_of_signal: true }
         })
     });
-    let signals: Vec<Asked> = signals.collect();
-    let mut asked: Vec<Asked> = pack.collect();
-    // What would tear signals apart is left to a call of their own.
-    asked.truncate(METRICS_MAX.saturating_sub(signals.len()));
-    asked.extend(signals);
-    asked
+    pack.chain(signals).collect()
 }

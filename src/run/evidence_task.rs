@@ -31,6 +31,8 @@ const INGESTION: Duration = Duration::from_secs(20);
 /// How many calls a second are made in an account whose environment names no rate. Source: AWS, CloudWatch Logs quotas: 5 a second for
 /// `FilterLogEvents` and `StartQuery`.
 const CALL_RATE: &str = "5/s";
+/// How many characters of the names of functions are told.
+const LISTED_CHARACTERS_MAX: usize = 4_000;
 /// How many functions are read at once.
 const AT_ONCE: usize = 4;
 
@@ -71,10 +73,13 @@ impl EvidenceTask {
         for function in &self.plan.evidence.logs {
             logs.push(self.logs(&reader, function, (span, to_ms), directory).boxed());
         }
+        // One call, and what CloudWatch drops first: logs of many functions may take all of the time.
+        let metrics = match self.plan.evidence.metrics.is_empty() {
+            true => None,
+            false => Some(self.metrics(to_ms, deadline, directory).await),
+        };
         let mut kept: Vec<EvidenceKept> = iter(logs).buffered(AT_ONCE).collect().await;
-        if !self.plan.evidence.metrics.is_empty() {
-            kept.push(self.metrics(to_ms, deadline, directory).await);
-        }
+        kept.extend(metrics);
         if !self.plan.evidence.traces.is_empty() {
             kept.push(self.traces((span, to_ms), deadline, directory).await);
         }
@@ -174,7 +179,9 @@ impl EvidenceTask {
 }
 
 pub(super) fn listed(functions: &BTreeSet<String>) -> String {
-    functions.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    let text = functions.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    // It goes into one line of the log.
+    text.chars().take(LISTED_CHARACTERS_MAX).collect()
 }
 
 /// What was asked, so that a person can ask it again.

@@ -9,7 +9,7 @@ use super::measure::{Measured, Unit, Values};
 use super::recording::{Recording, WindowMs};
 use super::term::{Judge, LOOK_BACK};
 use crate::observe::{MetricUnit, SignalSource, SignalSpec};
-use crate::scenario::expect::{self, Condition, Measure, Quantity, Term};
+use crate::scenario::expect::{self, Condition, Expectation, Measure, Quantity, Term};
 use crate::unit::{SignalId, elapsed_ms, format_duration};
 
 /// The share of the periods of a window that may be without a data point.
@@ -87,6 +87,19 @@ impl Judge<'_> {
         let Condition::Compare { measure: Measure::Signal { signal, .. }, .. } = &term.condition else { return None };
         let period = self.signals.get(signal).map(SignalSpec::source)?.ok()?.metric_period()?;
         Some((signal, elapsed_ms(period).max(1)))
+    }
+
+    /// Whether a term speaks of a metric.
+    pub(super) fn is_metric(&self, term: &Term) -> bool {
+        self.metric(term).is_some()
+    }
+
+    /// When that was which an expectation sees now, in milliseconds since the run's start; none where it is of now: it speaks of no
+    /// metric.
+    #[must_use]
+    pub fn seen_ms(&self, expectation: &Expectation) -> Option<u64> {
+        let metrics = expectation.terms.iter().filter(|term| self.is_metric(term));
+        metrics.map(|term| self.newest(term, self.now_ms)).max()
     }
 
     /// Over how long a term looks back, where it is asked again and again: over its `for D`, or else 5 s, or one period of a metric.

@@ -85,10 +85,17 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Whether all terms hold now, each over its trailing `for D` or 5 s: for guardrails, `until` and `unless`.
+    /// Whether all terms hold now, each over its trailing `for D` or 5 s: for guardrails.
     #[must_use]
     pub fn holds_now(&self, expectation: &Expectation) -> (Option<bool>, Vec<TermResult>) {
-        self.all(expectation, |term| self.live(term))
+        self.all(expectation, |term| self.live(term, 0))
+    }
+
+    /// The same for `until` and `unless` of a phase: what metrics, which come late, said of the time before it does not count.
+    #[must_use]
+    pub fn holds_in_phase(&self, expectation: &Expectation, start_ms: u64) -> Option<bool> {
+        let from_ms = |term: &Term| if self.is_metric(term) { start_ms } else { 0 };
+        self.all(expectation, |term| self.live(term, from_ms(term))).0
     }
 
     /// Whether all terms hold over the time since `from_ms`, or over the trailing `for D` of it, without a demand on
@@ -121,8 +128,9 @@ impl Judge<'_> {
     /// must be so again after a disturbance.
     #[must_use]
     pub fn holds_again(&self, expectation: &Expectation, from_ms: u64) -> Option<bool> {
-        let window = (from_ms, self.now_ms / SECOND_MS * SECOND_MS);
-        self.all(expectation, |term| self.trailing(term, window, self.look_back(term))).0
+        let now = self.now_ms / SECOND_MS * SECOND_MS;
+        let window = |term: &Term| (from_ms, self.newest(term, now));
+        self.all(expectation, |term| self.trailing(term, window(term), self.look_back(term))).0
     }
 
     /// Judges one term over the window that it names, at the end of a run.
@@ -215,12 +223,12 @@ impl Judge<'_> {
         }
     }
 
-    fn live(&self, term: &Term) -> TermResult {
+    fn live(&self, term: &Term, from_ms: u64) -> TermResult {
         let length = self.look_back(term);
         // Load is known by whole seconds: the last whole second is the newest there is.
         let now = self.newest(term, self.now_ms / SECOND_MS * SECOND_MS);
         match &term.condition {
-            Condition::Compare { measure: Measure::Signal { .. }, .. } => self.trailing(term, (0, now), length),
+            Condition::Compare { measure: Measure::Signal { .. }, .. } => self.trailing(term, (from_ms, now), length),
             Condition::Alarm { pattern, state } => match term.hold {
                 // Without `for` it is the state now.
                 None => self.alarm(pattern, *state, (self.now_ms, self.now_ms), Extent::Throughout),

@@ -24,6 +24,7 @@ mod export_run;
 mod faults_page;
 mod fis;
 mod hostile;
+mod insights;
 mod lambda;
 mod layering;
 mod learning;

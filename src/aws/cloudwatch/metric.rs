@@ -107,9 +107,18 @@ fn take(result: &MetricDataResult, found: &mut BTreeMap<String, MetricSeries>) -
         return Err(bad_answer(OPERATION, format!("`{id}` has {times} times and {values} values")));
     }
     let series = found.entry(id.to_owned()).or_default();
+    let mut is_odd = false;
     for (at, value) in times.iter().zip(values) {
         let at = time(at).ok_or_else(|| bad_answer(OPERATION, format!("`{id}` has a time that is none")))?;
-        series.points.insert(at, *value);
+        if value.is_finite() {
+            series.points.insert(at, *value);
+        } else {
+            is_odd = true;
+        }
+    }
+    if is_odd {
+        series.trouble = Some("a value is no number".to_owned());
+        return Ok(());
     }
     series.trouble = match result.status_code() {
         // Emulators may leave it out.
@@ -146,6 +155,14 @@ mod tests {
         let message = MessageData::builder().code("c").value("no access").build();
         take(&result().status_code(StatusCode::Forbidden).messages(message).build(), &mut found).unwrap();
         assert_eq!(found["m1"].trouble.as_deref(), Some("Forbidden: no access"));
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_trouble_and_no_data_point() {
+        let mut found = BTreeMap::new();
+        let odd = result().timestamps(SdkTime::from_secs(60)).values(f64::NAN);
+        take(&odd.timestamps(SdkTime::from_secs(120)).values(1.0).build(), &mut found).unwrap();
+        assert_eq!((found["m1"].points.len(), found["m1"].trouble.as_deref()), (1, Some("a value is no number")));
     }
 
     #[test]

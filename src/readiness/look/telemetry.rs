@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::super::outcome::Why;
 use super::{Look, Subject, TARGETS_MAX};
+use crate::observe::filter_expression;
 
 /// What the log groups of functions begin with, unless a function names its own.
 const GROUP_PREFIX: &str = "/aws/lambda/";
@@ -21,10 +22,13 @@ const TRACES: TimeDelta = TimeDelta::minutes(5);
 impl Subject<'_> {
     pub(super) async fn ask_telemetry(&self, look: &mut Look) {
         let aws = &self.survey.aws;
+        let functions: Vec<String> = self.scope.functions.keys().cloned().collect();
+        // Of more functions than one expression takes all traces of the account are counted.
+        let filter = filter_expression(&functions);
         let (canaries, destination, traces) = tokio::join!(
             self.asker.ask(aws.synthetics.last_runs()),
             self.asker.ask(aws.xray.destination()),
-            self.asker.ask(aws.xray.summaries((self.now - TRACES, self.now), None)),
+            self.asker.ask(aws.xray.summaries((self.now - TRACES, self.now), filter.as_deref())),
         );
         look.canaries = canaries;
         look.destination = destination;

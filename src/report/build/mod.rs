@@ -28,7 +28,8 @@ pub(super) use self::why::{named_component, named_lesson, named_risk};
 use super::compare::{Comparison, Figures};
 use super::facts::Facts;
 use super::folder::Evidence;
-use super::model::{Effort, REPORT_FORMAT, Report, TimelineEntry};
+use super::insight::insights;
+use super::model::{Effort, Insights, REPORT_FORMAT, Report, TimelineEntry};
 use super::redact::redacted;
 use crate::event::{AlarmRecords, Event, EventKind, JournalProgress, PROGRAM, RunState, StepOutcome, StepProgress};
 use crate::plan::Plan;
@@ -141,6 +142,7 @@ impl Report {
             loads: load::loads(&run, evidence),
             safety: safety::safety(&run),
             findings: Vec::new(),
+            insights: Insights::default(),
             not_carried_out: facts.not_carried_out.clone(),
             timeline: timeline::timeline(&run),
             comparison: None,
@@ -158,6 +160,7 @@ impl Report {
         report.lessons = learning::lessons(&run, evidence, &report);
         report.actions = learning::actions(evidence, &report);
         report.findings = finding::findings(&run, &report, evidence);
+        report.insights = insights(&report, facts, evidence);
         report.practices = learning::practices(&report);
         report.effort = learning::effort(&run, &report);
         report.summary = summary::summary(&report);

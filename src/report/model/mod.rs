@@ -7,6 +7,7 @@ mod alarm;
 mod fault;
 mod header;
 mod hypothesis;
+mod insight;
 mod learning;
 mod load;
 mod people;
@@ -27,6 +28,7 @@ pub use header::{
 };
 pub(super) use hypothesis::verdict_holds;
 pub use hypothesis::{Bound, BoundLane, Gate, GateResult, Hypothesis, Predicted, Term, VerdictText};
+pub use insight::{Insight, InsightExecution, InsightGap, InsightGroup, InsightLevel, InsightSeverity, Insights};
 pub use learning::{ActionRow, Effort, LessonRow, Practice};
 pub use load::{DoubtCount, FailureCount, FailureSeen, Load, LoadStep, Second, StepSecond, WorstSecond};
 pub use people::{Debrief, JournalEntry, Playbook, Step};
@@ -75,6 +77,9 @@ pub struct Report {
     pub safety: Safety,
     /// What is worth a talk, worst first.
     pub findings: Vec<Finding>,
+    /// What the evidence says by itself, by component.
+    #[serde(default)]
+    pub insights: Insights,
     /// What the scenario asks for that this version checks but does not carry out.
     pub not_carried_out: Vec<String>,
     /// The run as one list, in order.

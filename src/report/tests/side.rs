@@ -12,9 +12,17 @@ use crate::report::template::{Embedded, fill_each};
 use crate::report::{html, markdown};
 
 /// Lists that are never empty in a report that was made of events: a plan without questions asks ours, a ledger's entry begins with
-/// its intent, and steps have a playbook or the checklists.
-const NEVER_EMPTY: [&str; 5] =
-    ["report.summary", "report.practices", "report.debrief.questions", "report.playbooks", "states"];
+/// its intent, and steps have a playbook or the checklists. A group has insights, each of them questions, and a gap rules.
+const NEVER_EMPTY: [&str; 8] = [
+    "report.summary",
+    "report.practices",
+    "report.debrief.questions",
+    "report.playbooks",
+    "states",
+    "insights",
+    "rules",
+    "this.questions",
+];
 const MARK_START: char = '\u{e000}';
 const MARK_END: char = '\u{e001}';
 
@@ -132,6 +140,9 @@ fn every_side_of_every_condition_of_the_report_is_rendered() {
     for report in &reports {
         assert!(!report.summary.is_empty() && !report.practices.is_empty() && !report.debrief.questions.is_empty());
         assert_eq!(report.steps.is_empty(), report.playbooks.is_empty());
+        assert!(report.insights.groups.iter().all(|group| !group.insights.is_empty()));
+        assert!(report.insights.groups.iter().flat_map(|group| &group.insights).all(|it| !it.questions.is_empty()));
+        assert!(report.insights.unknown.iter().all(|gap| !gap.rules.is_empty()));
         assert!(report.safety.ledger.iter().all(|ledger| !ledger.states.is_empty()));
     }
     let pages: Vec<Value> = reports.iter().map(html::context).collect();

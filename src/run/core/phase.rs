@@ -33,7 +33,8 @@ impl Core {
         let Position::Phase { start_ms, paused_ms, .. } = self.position else { return };
         self.carry_out_due(index, start_ms + paused_ms, judge, effects);
         let is_time_up = judge.now_ms >= start_ms + paused_ms + elapsed_ms(phase.length.0);
-        let is_over_early = || phase.until.as_ref().is_some_and(|until| judge.holds_now(until).0 == Some(true));
+        let holds = |expectation| judge.holds_in_phase(expectation, start_ms) == Some(true);
+        let is_over_early = || phase.until.as_ref().is_some_and(holds);
         let (why, end_ms) = if let Some(closing) = self.closing {
             closing
         } else if is_time_up {
@@ -124,7 +125,7 @@ impl Core {
             if self.ended_early.remove(&number) {
                 continue;
             }
-            match step.unless.as_ref().filter(|unless| judge.holds_now(unless).0 == Some(true)) {
+            match step.unless.as_ref().filter(|unless| judge.holds_in_phase(unless, start_ms) == Some(true)) {
                 Some(unless) => skip(&step.action, format!("its `unless` holds: {unless}"), effects),
                 None => self.carry_out(&step.action, judge, effects),
             }

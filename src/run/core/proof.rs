@@ -24,7 +24,7 @@ impl Core {
                 effects.push(Effect::Record(EventKind::FaultEffective {
                     identity: progress.identity.clone(),
                     evidence: format!("{effect_if}: {}", observed.join(", ")),
-                    first_ms: None,
+                    first_ms: judge.seen_ms(effect_if),
                 }));
             }
         }

@@ -78,7 +78,7 @@ fn check_math(checker: &mut Checker<'_>, place: Place<'_>, signal: &MetricMathSi
             let problem = at.name_error("invalid-value", format!("`{name}` is no name that metric math can have"));
             checker.tell(problem.with_help("begin it with a small letter, then letters, digits and `_`"));
         } else if !names_of(expression).contains(name) {
-            checker.tell(at.name_error("unused", format!("the expression does not speak of `{name}`")));
+            checker.tell(at.name_error("unused-metric", format!("the expression does not speak of `{name}`")));
         }
         let MathMetric { namespace, lambda, stat, .. } = metric;
         let metric = NamedMetric { namespace: namespace.as_deref(), lambda: lambda.as_ref(), statistic: stat };

@@ -5,6 +5,7 @@ use crate::debrief::Record as Debrief;
 use crate::event::{
     Event, EventKind, HypothesisResult, Observation, Prediction, Recoverer, StepAsks, StepOutcome, SwitchStep, Verdict,
 };
+use crate::observe::TraceEvidence;
 use crate::report::compare::{AlarmFigure, Comparison, Figures, HypothesisFigure};
 use crate::report::facts::AlarmFacts;
 use crate::report::model::{Environment, Why, WhyComponent, WhyLesson, WhyRisk};
@@ -56,6 +57,7 @@ pub(super) fn reports() -> Vec<Report> {
         switched(),
         before(),
         nothing_twice(),
+        all_known(),
     ];
     reports.extend(others.iter().map(Told::report));
     reports
@@ -85,6 +87,16 @@ fn nothing() -> Told {
 fn nothing_twice() -> Told {
     let mut told = nothing();
     told.evidence.kept.previous = Some(Figures::of(&told.report()));
+    told
+}
+
+/// Nothing that a rule would have to know, and something that nobody owns.
+fn all_known() -> Told {
+    let mut told = nothing();
+    told.facts.functions.clear();
+    told.facts.owner.clear();
+    let traces = TraceEvidence { trace_count: 2, fault_count: 2, ..sample::traces() };
+    told.evidence.seen.traces.insert("evidence/traces/traces.json".to_owned(), Ok(traces));
     told
 }
 
