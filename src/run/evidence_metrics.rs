@@ -17,8 +17,10 @@ use crate::unit::elapsed_ms;
 
 /// How long a data point of the default metrics stands for: what AWS makes has no finer one.
 const PERIOD_SECONDS: u32 = 60;
-/// The same behind an endpoint on this machine, where runs are short.
-const LOCAL_PERIOD_SECONDS: u32 = 10;
+/// The same behind an endpoint on this machine, of a run that lasts less than an hour.
+const LOCAL_PERIOD_SECONDS: u32 = 1;
+/// A run that lasts as long as this has too many seconds.
+const LONG_MS: u64 = 3_600_000;
 
 /// What is asked for, and what its answer will be kept as.
 struct Asked {
@@ -33,7 +35,8 @@ impl EvidenceTask {
     pub(super) async fn metrics(&self, to_ms: u64, deadline: Instant, directory: &Path) -> EvidenceKept {
         let about = listed(&self.plan.evidence.metrics);
         let kept = self.nothing(EvidenceSource::Metrics, about, METRIC_CALLS.join(", "), to_ms);
-        let asked = asked(&self.plan, self.clock.origin());
+        let is_short = to_ms.saturating_sub(self.from_ms) < LONG_MS;
+        let asked = asked(&self.plan, self.clock.origin(), is_short);
         let answer = match tokio::time::timeout_at(deadline, self.ask(&asked)).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err("no answer in time".to_owned()),
@@ -71,8 +74,9 @@ impl EvidenceTask {
         let series =
             asked.into_iter().filter(|asked| asked.query.is_returned).map(|Asked { query, series, .. }| {
                 let MetricSeries { points, trouble } = answer.remove(&query.id).unwrap_or_default();
-                let since = |at: DateTime<Utc>| u64::try_from((at - origin).num_milliseconds()).ok();
-                let points = points.into_iter().filter_map(|(at, value)| Some((since(at)?, value))).collect();
+                // The period in which the run began stands at its start.
+                let since = |at: DateTime<Utc>| u64::try_from((at - origin).num_milliseconds()).unwrap_or(0);
+                let points = points.into_iter().map(|(at, value)| (since(at), value)).collect();
                 EvidenceSeries { points, trouble, ..series }
             });
         let late = match self.plan.environment.kind.is_local() {
@@ -89,9 +93,9 @@ impl EvidenceTask {
 }
 
 /// The default metrics, and then those of signals.
-fn asked(plan: &Plan, origin: DateTime<Utc>) -> Vec<Asked> {
+fn asked(plan: &Plan, origin: DateTime<Utc>, is_short: bool) -> Vec<Asked> {
     let is_local = plan.environment.kind.is_local();
-    let period_seconds = if is_local { LOCAL_PERIOD_SECONDS } else { PERIOD_SECONDS };
+    let period_seconds = if is_local && is_short { LOCAL_PERIOD_SECONDS } else { PERIOD_SECONDS };
     let nothing = || EvidenceSeries {
         metric: None,
         expression: None,

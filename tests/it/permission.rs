@@ -85,7 +85,7 @@ fn plan_prints_two_policies_to_paste_and_nothing_else() {
         "lambda:GetFunctionConcurrency",
         "lambda:PutFunctionConcurrency",
     ]));
-    assert_eq!((&policies["inject"], &policies["rollback"]), (&inject, &rollback));
+    assert_eq!((&policies["inject"], &policies["rollback"]), (&inject, &policy(json!([rollback]))));
     let readiness = &policies["readiness"]["Statement"];
     assert_eq!((readiness.as_array().map(Vec::len), &readiness[0]["Resource"]), (Some(1), &json!(["*"])));
     assert_eq!(policies.as_object().map(serde_json::Map::len), Some(3));
