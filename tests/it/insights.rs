@@ -36,6 +36,7 @@ load:
   breaking:
     journeys: [{name: call, steps: [{invoke: shop, json: {do: crash, code: 3}}]}]
     shape: [{hold: 5s, at: 2/s}]
+evidence: {metrics: false}
 timeline: [{phase: calls, for: 7s, do: [{at: 0s, load: slow}, {at: 0s, load: breaking}]}]
 "#;
 
