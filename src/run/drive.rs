@@ -6,6 +6,7 @@ mod evidence;
 mod panic;
 mod prepare;
 mod proxies;
+mod readings;
 mod signals;
 mod writing;
 
@@ -23,7 +24,6 @@ use prepare::{Prepared, abort_when_lost, prepare, refuse_dirty};
 use proxies::Proxies;
 use signals::Signals;
 
-use super::alarm_history;
 use super::alarm_task::AlarmNews;
 use super::control::{Control, Request};
 pub use super::core::Attendance;
@@ -365,32 +365,6 @@ impl Drive {
         outcome
     }
 
-    /// Asks what AWS itself has kept of the alarms, while whatever answers is still there. False: somebody left meanwhile.
-    async fn read_alarm_history(&mut self, signals: &mut Signals) -> bool {
-        let (names, since_ms) = {
-            let recording = self.recorder.recording();
-            let state = recording.state();
-            let names: Vec<String> = state.alarms.keys().cloned().collect();
-            (names, state.phases.first().map(|phase| phase.start_ms))
-        };
-        // What was before the first phase is not of this run: a sandbox makes its alarms then.
-        let Some(since_ms) = since_ms.filter(|_| !names.is_empty()) else { return true };
-        let cloudwatch = self.stage.faults.aws.alarm_poll();
-        let reading = alarm_history::read(&cloudwatch, names, self.clock, since_ms);
-        let read = async {
-            tokio::select! {
-                events = reading => Some(events),
-                () = signals.leave() => None,
-            }
-        };
-        let events = beating(self.heart.as_ref(), read).await;
-        let is_read = events.is_some();
-        for kind in events.into_iter().flatten() {
-            self.record(kind);
-        }
-        is_read
-    }
-
     fn now_ms(&self) -> u64 {
         elapsed_ms(self.clock.elapsed())
     }
@@ -498,27 +472,6 @@ impl Drive {
         let (signals, baseline) = (&self.plan.signals, self.plan.baseline());
         let judge = Judge { recording: &recording, signals, baseline, now_ms: self.now_ms() };
         guardrail::forbids(&self.plan, &self.core.targets_in_place(), &judge)
-    }
-
-    fn hear_of_alarms(&mut self, news: Option<AlarmNews>) {
-        match news {
-            Some(AlarmNews::Told(kind)) => {
-                self.record(*kind);
-            }
-            Some(AlarmNews::Read { asked_ms }) => self.feed(Input::AlarmsRead { asked_ms }, None),
-            None => {
-                self.is_watching_alarms = false;
-                let since_ms = self.now_ms();
-                self.record(EventKind::AlarmsUnread { since_ms, why: "nobody reads them any more".to_owned() });
-            }
-        }
-    }
-
-    fn hear_of_metrics(&mut self, news: MetricNews) {
-        match news {
-            MetricNews::Told(kind) => drop(self.record(*kind)),
-            MetricNews::Read { known_ms } => self.feed(Input::MetricsRead { known_ms }, None),
-        }
     }
 
     fn hear(&mut self, news: LoadNews) {

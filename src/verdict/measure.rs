@@ -159,6 +159,20 @@ pub(super) fn measure(recording: &Recording, signal: &SignalId, spec: &SignalSpe
     }
 }
 
+/// Since when a signal's source should report; none while it is not at work.
+pub(super) fn reports_since_ms(recording: &Recording, spec: &SignalSpec) -> Option<u64> {
+    match spec.source().ok()? {
+        SignalSource::Load(load) => match recording.load_span(&load.of)? {
+            (start, None) => Some(start),
+            (_, Some(_)) => None,
+        },
+        // Probes and metrics are read before the first phase begins.
+        SignalSource::Http(_) | SignalSource::Cloudwatch(_) | SignalSource::MetricMath(_) => {
+            recording.state().phases.first().map(|phase| phase.start_ms)
+        }
+    }
+}
+
 /// What a statistic of a load sums up, second by second.
 struct LoadSums {
     statistic: LoadStatistic,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::alarm::Extent;
-use super::measure::{Measured, Unit, measure, number};
+use super::measure::{Measured, Unit, measure, number, reports_since_ms};
 use super::recording::{Recording, SECOND_MS, WindowMs};
 use crate::event::{FaultProgress, Observation};
-use crate::observe::{SignalSource, SignalSpec};
+use crate::observe::SignalSpec;
 use crate::scenario::expect::{Aggregate, Condition, Expectation, Measure, Operator, PhaseWindow, Term, Value};
 use crate::unit::{PhaseId, SignalId, elapsed_ms, format_duration};
 
@@ -439,20 +439,6 @@ fn nearness(operator: Operator, value: f64, bound: f64, is_ratio: bool) -> Optio
         Operator::More | Operator::AtLeast | Operator::Less | Operator::AtMost | Operator::Equal => return None,
     };
     way.is_finite().then(|| way.clamp(0.0, 1.0))
-}
-
-/// Since when a signal's source should report; none while it is not at work.
-fn reports_since_ms(recording: &Recording, spec: &SignalSpec) -> Option<u64> {
-    match spec.source().ok()? {
-        SignalSource::Load(load) => match recording.load_span(&load.of)? {
-            (start, None) => Some(start),
-            (_, Some(_)) => None,
-        },
-        // Probes and metrics are read before the first phase begins.
-        SignalSource::Http(_) | SignalSource::Cloudwatch(_) | SignalSource::MetricMath(_) => {
-            recording.state().phases.first().map(|phase| phase.start_ms)
-        }
-    }
 }
 
 /// What did not come true so far may still do so while its time is not up.
